@@ -1,0 +1,191 @@
+"""Settings: defaults, the operator's `config.toml`, `ASTRO_MCP_*` of the daemon. Nothing from a workspace.
+
+Every key is described here, and `docs/configuration.md` is made from this file. Unknown or wrong keys stop the start.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from astro_mcp.errors import InvalidInput, Problem
+from astro_mcp.nearest import nearest
+
+ENV_PREFIX: Final = "ASTRO_MCP_"
+NOT_SETTINGS: Final = frozenset({"ASTRO_MCP_HOME"})
+
+
+class Section(BaseModel):
+    """One table of the file; frozen, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RootSettings(Section):
+    """Which folders a host may ask for."""
+
+    ceiling: tuple[Path, ...] = Field(
+        (), description="Folders that a session's roots must lie within; empty: any that is not refused."
+    )
+
+
+class SandboxSettings(Section):
+    """Where and within which bounds code runs. There is no setting that runs it outside of a container."""
+
+    engine: str = Field(
+        "", description="Address of the Docker engine; empty: the machine's own socket or the current Docker context."
+    )
+    memory_mb: int = Field(512, ge=64, le=65536, description="Memory of a run, in MiB; swap is off.")
+    cpus: float = Field(1.0, gt=0, le=64, description="CPUs of a run.")
+    processes: int = Field(64, ge=8, le=4096, description="Processes and threads of a run.")
+    workspace_mb: int = Field(256, ge=16, le=16384, description="Size of a run's workspace, in MiB.")
+    timeout_seconds: int = Field(600, ge=1, le=3600, description="The longest that a run may take.")
+    output_bytes: int = Field(
+        1_000_000, ge=1000, le=50_000_000, description="Bytes of output kept of each stream of a run."
+    )
+    images_mb: int = Field(
+        4096, ge=256, description="Dependency images kept, in MiB in all; the least recently used goes first."
+    )
+    build_timeout_seconds: int = Field(900, ge=10, le=3600, description="The longest that building an image may take.")
+
+
+class LimitSettings(Section):
+    """How much runs at once."""
+
+    calls: int = Field(64, ge=1, description="Calls at once in all.")
+    calls_per_agent: int = Field(16, ge=1, description="Calls at once by one agent.")
+    calls_per_session: int = Field(32, ge=1, description="Calls at once by the sessions of one workspace.")
+    sandboxes: int = Field(4, ge=1, description="Sandboxed calls at once, by each of code, tests and lint.")
+    wait_seconds: float = Field(
+        30, gt=0, le=600, description="How long a call waits for its place before it is told `busy`."
+    )
+    argument_bytes: int = Field(8_000_000, ge=1000, description="Bytes of arguments that one call may carry.")
+
+
+class WebSettings(Section):
+    """What may be fetched, and how."""
+
+    timeout_seconds: float = Field(20, gt=0, le=120, description="The longest that one fetch may take.")
+    page_bytes: int = Field(5_000_000, ge=10_000, description="Bytes of one page, after decompression.")
+    user_agent: str = Field("astro-mcp (+local workbench)", description="How fetches name themselves.")
+
+
+class SearchProvider(Section):
+    """One web search provider: `[search.NAME]`, where NAME is a manifest's."""
+
+    enabled: bool = Field(True, description="Whether it is asked.")
+    base_url: str = Field("", description="Its address; empty: the manifest's own.")
+    key: str = Field("", repr=False, description="Its key, where it takes one.")
+    allow_private: bool = Field(
+        False, description="Whether base_url may be an address of this machine or its networks (a SearXNG of your own)."
+    )
+
+
+class GitSettings(Section):
+    """Who commits."""
+
+    author_name: str = Field("astro-mcp", min_length=1, description="Author and committer of commits.")
+    author_email: str = Field("astro-mcp@localhost", min_length=3, description="Their address.")
+
+
+class SecretSettings(Section):
+    """What ReadGuard withholds."""
+
+    readable: tuple[str, ...] = Field(
+        (), description="Globs, relative to a root, of files on the secrets list that may be read all the same."
+    )
+
+
+class KnowledgeSettings(Section):
+    """The index of notes, documents and code."""
+
+    embed_batch: int = Field(16, ge=1, le=256, description="Chunks embedded at once.")
+
+
+class WorkflowSettings(Section):
+    """How runs are carried out."""
+
+    parallel: int = Field(8, ge=1, le=256, description="Steps at once in all.")
+    parallel_per_run: int = Field(4, ge=1, le=64, description="Steps at once of one run.")
+    queue: int = Field(200, ge=1, description="Runs that may wait; past it a host is told `busy`.")
+    synchronous: str = Field(
+        "FULL",
+        pattern="^(FULL|NORMAL)$",
+        description="SQLite's `synchronous`: FULL survives a power cut, NORMAL a crash of the process.",
+    )
+
+
+class DaemonSettings(Section):
+    """The process that hosts share."""
+
+    idle_seconds: float = Field(
+        600, ge=1, description="With nobody connected and no run active, the daemon ends after this long."
+    )
+
+
+class Settings(Section):
+    """All of it."""
+
+    roots: RootSettings = RootSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    limits: LimitSettings = LimitSettings()
+    web: WebSettings = WebSettings()
+    search: dict[str, SearchProvider] = Field(default_factory=dict, description="Search providers by manifest name.")
+    git: GitSettings = GitSettings()
+    secrets: SecretSettings = SecretSettings()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
+    workflow: WorkflowSettings = WorkflowSettings()
+    daemon: DaemonSettings = DaemonSettings()
+
+
+def load(folder: Path, environment: Mapping[str, str]) -> Settings:
+    """Settings of the data folder `folder`; raises `InvalidInput` with file, line and the nearest right key."""
+    path = folder / "config.toml"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    try:
+        values: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"{path}: {error}", "correct the file, or move it away") from None
+    sources = dict.fromkeys(values, f"{path}")
+    for name, value in environment.items():
+        if name.startswith(ENV_PREFIX) and name not in NOT_SETTINGS:
+            _put(values, name, value)
+            sources.setdefault(name, name)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        problems = tuple(_problem(item, path, text) for item in error.errors(include_input=False, include_url=False))
+        first = problems[0]
+        hint = f"did you mean {first.suggestion}?" if first.suggestion else "docs/configuration.md describes every key"
+        raise InvalidInput(f"{first.path}: {first.reason}", hint, problems=problems) from None
+
+
+def _put(values: dict[str, Any], name: str, value: str) -> None:
+    """`ASTRO_MCP_SANDBOX__MEMORY_MB=256` is `memory_mb` in `[sandbox]`; arrays are written as TOML."""
+    *tables, key = name.removeprefix(ENV_PREFIX).lower().split("__")
+    for table in tables:
+        inner = values.setdefault(table, {})
+        if not isinstance(inner, dict):
+            raise InvalidInput(f"{name}: {table} is not a table", "docs/configuration.md describes every key")
+        values = inner
+    values[key] = tomllib.loads(f"value = {value}")["value"] if value.startswith("[") else value
+
+
+def _problem(item: Any, path: Path, text: str) -> Problem:
+    location = [str(part) for part in item["loc"]]
+    key = location[-1]
+    line = next((n for n, row in enumerate(text.splitlines(), 1) if re.match(rf"\s*\[?.*\b{re.escape(key)}\b", row)), 0)
+    where = f"{path}:{line}" if line else f"{ENV_PREFIX}{'__'.join(location).upper()}"
+    if item["type"] != "extra_forbidden":
+        return Problem(where, f"{'.'.join(location)}: {item['msg']}")
+    model: Any = Settings
+    for part in location[:-1]:
+        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+        model = SearchProvider if part not in getattr(model, "model_fields", {}) else field and field.annotation
+    known = list(getattr(model, "model_fields", {}))
+    return Problem(where, f"unknown key {'.'.join(location)}", nearest(key, known) or "")

@@ -1,0 +1,1 @@
+"""What a tool is and how one is called. Standard library, pydantic and anyio only."""

@@ -1,0 +1,126 @@
+"""Who may what. Every type here is frozen: authority is handed on, narrowed, and never edited in place."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+
+class Effect(StrEnum):
+    """What a call does to the world outside of the daemon."""
+
+    READ = "read"
+    WRITE = "write"
+    DESTROY = "destroy"
+    EXECUTE = "execute"
+    NETWORK = "network"
+
+
+ALL_EFFECTS: frozenset[Effect] = frozenset(Effect)
+HARMLESS: frozenset[Effect] = frozenset({Effect.READ, Effect.NETWORK})
+
+
+class Label(StrEnum):
+    """What is known of the origin of data; labels join and never wear off."""
+
+    UNTRUSTED = "untrusted"
+    PRIVATE = "private"
+    SECRET = "secret"  # noqa: S105 - the name of a label
+
+
+class Level(StrEnum):
+    """Whose word an approval takes, least first."""
+
+    MODEL = "model"
+    HOST = "host"
+    OPERATOR = "operator"
+
+    @property
+    def rank(self) -> int:
+        return list(Level).index(self)
+
+
+class Kind(StrEnum):
+    """The door a principal came through."""
+
+    STDIO = "stdio"
+    HTTP = "http"
+    A2A = "a2a"
+    CLI = "cli"
+    PEER = "peer"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody who calls: the user's id in its tenant, and the door."""
+
+    id: str
+    kind: Kind
+    tenant: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a session may do. `roots` are real, absolute paths; `toolsets` empty means every one."""
+
+    roots: tuple[Path, ...] = ()
+    effects: frozenset[Effect] = ALL_EFFECTS
+    toolsets: frozenset[str] = frozenset()
+
+    def narrowed(
+        self,
+        *,
+        effects: Iterable[Effect] | None = None,
+        toolsets: Iterable[str] | None = None,
+    ) -> Grant:
+        """The same grant with less: what is asked for beyond it is left out."""
+        kept_effects = self.effects if effects is None else self.effects & frozenset(effects)
+        asked = frozenset(toolsets) if toolsets is not None else frozenset()
+        kept_sets = (self.toolsets & asked if self.toolsets else asked) if asked else self.toolsets
+        return replace(self, effects=kept_effects, toolsets=kept_sets)
+
+    def covers(self, other: Grant) -> bool:
+        """Whether everything that `other` allows is allowed here too."""
+        toolsets = not self.toolsets or (bool(other.toolsets) and other.toolsets <= self.toolsets)
+        return set(other.roots) <= set(self.roots) and other.effects <= self.effects and toolsets
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The owner of every stored row: a tenant, and a digest over principal and root set."""
+
+    tenant: str
+    key: str
+
+    @classmethod
+    def of(cls, principal: Principal, roots: Iterable[Path]) -> Scope:
+        body = "\0".join([principal.id, *sorted(str(root) for root in roots)])
+        return cls(principal.tenant, hashlib.sha256(body.encode()).hexdigest()[:32])
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One connection's authority: who calls, and what it may do."""
+
+    principal: Principal
+    grant: Grant
+    labels: frozenset[Label] = frozenset()
+    scope: Scope = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scope", Scope.of(self.principal, self.grant.roots))
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A yes that is bound to a digest of what was shown, given at a level, once, until it expires (Unix seconds)."""
+
+    level: Level
+    digest: str
+    expires: float
+
+    def meets(self, least: Level, digest: str, now: float) -> bool:
+        return self.level.rank >= least.rank and self.digest == digest and now < self.expires

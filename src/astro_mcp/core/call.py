@@ -1,0 +1,93 @@
+"""One call, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from astro_mcp.core.authority import Label, Session
+from astro_mcp.core.ids import new_id
+from astro_mcp.core.model import Output
+from astro_mcp.errors import AstroError
+
+Progress = Callable[[float, float | None, str], Awaitable[None]]
+"""`await progress(done, total or None, text under 200 characters)`."""
+
+
+async def silent(done: float, total: float | None, text: str) -> None:
+    """The progress of a call that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a face or the scheduler asks of the dispatcher.
+
+    `timeout` is in seconds and only ever shortens the tool's own; `run_id` and `step` are set for a workflow's steps.
+    """
+
+    session: Session
+    tool: str
+    arguments: Mapping[str, Any]
+    id: str = field(default_factory=lambda: new_id("call"))
+    run_id: str | None = None
+    step: str | None = None
+    idempotency_key: str | None = None
+    labels: frozenset[Label] = frozenset()
+    timeout: float | None = None
+    progress: Progress = silent
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes that travel beside a result: an image a host can show."""
+
+    data: bytes
+    mime: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A value or an error, never both; labels and sources say where it came from."""
+
+    value: Output | None = None
+    error: AstroError | None = None
+    labels: frozenset[Label] = frozenset()
+    sources: tuple[str, ...] = ()
+    blobs: tuple[Blob, ...] = ()
+
+    def unwrap(self) -> Output:
+        """The value; raises the error where there is one."""
+        if self.error is not None:
+            raise self.error
+        if self.value is None:
+            raise TypeError("a result carries a value or an error")
+        return self.value
+
+
+class Context:
+    """What a tool is given beside its arguments: the call, its scope, and a tray for what it hands back."""
+
+    __slots__ = ("blobs", "call", "labels", "sources")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.labels: set[Label] = set()
+        self.sources: list[str] = []
+        self.blobs: list[Blob] = []
+
+    @property
+    def session(self) -> Session:
+        return self.call.session
+
+    async def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+        await self.call.progress(done, total, text[:199])
+
+    def attach(self, blob: Blob) -> None:
+        self.blobs.append(blob)
+
+    def label(self, *labels: Label) -> None:
+        self.labels.update(labels)
+
+    def source(self, *uris: str) -> None:
+        self.sources.extend(uris)

@@ -1,0 +1,100 @@
+"""THE call path: face or scheduler → resolve → policies, outermost first → the agent's tool → Result.
+
+There is no other way to a tool. Errors come back as results; only cancellation travels as an exception.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from astro_mcp.core.authority import Effect
+from astro_mcp.core.call import Call, Context, Result
+from astro_mcp.core.model import Input
+from astro_mcp.core.registry import Registry
+from astro_mcp.core.tool import Tool
+from astro_mcp.errors import AstroError, Internal
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A call whose tool was found, whose arguments were parsed, and whose effects are known."""
+
+    call: Call
+    tool: Tool
+    arguments: Input
+    effects: frozenset[Effect]
+
+
+Proceed = Callable[[Invocation], Awaitable[Result]]
+
+
+class Policy(Protocol):
+    """One rule on the path. It refuses by raising an `AstroError`, and lets through by awaiting `proceed`."""
+
+    async def apply(self, invocation: Invocation, proceed: Proceed) -> Result:
+        """Carry the invocation on, or refuse it."""
+
+
+class Refusals(Protocol):
+    """Who is told of calls that never became an invocation."""
+
+    async def refused(self, call: Call, error: AstroError) -> None:
+        """An unknown tool, or arguments that are none."""
+
+
+class Dispatcher:
+    """Resolves a call and carries it through the policies."""
+
+    def __init__(self, registry: Registry, policies: Sequence[Policy], refusals: Refusals) -> None:
+        self.registry = registry
+        self._refusals = refusals
+        proceed: Proceed = _run
+        for policy in reversed(policies):
+            proceed = _Step(policy, proceed)
+        self._proceed = proceed
+
+    async def call(self, call: Call) -> Result:
+        """Carry out `call`. Always a Result; `Internal` stands for a defect, whose trace is in the log alone."""
+        try:
+            tool = self.registry.tool(call.tool)
+            arguments = tool.parse(call.arguments)
+            invocation = Invocation(call, tool, arguments, tool.effects(arguments))
+        except AstroError as error:
+            await self._refusals.refused(call, error)
+            return Result(error=error)
+        try:
+            return await self._proceed(invocation)
+        except AstroError as error:
+            return Result(error=error)
+        except Exception:
+            log.exception("call %s of %s broke", call.id, call.tool)
+            return Result(error=Internal(hint=f"call id {call.id}"))
+
+
+class _Step:
+    __slots__ = ("_policy", "_proceed")
+
+    def __init__(self, policy: Policy, proceed: Proceed) -> None:
+        self._policy = policy
+        self._proceed = proceed
+
+    async def __call__(self, invocation: Invocation) -> Result:
+        return await self._policy.apply(invocation, self._proceed)
+
+
+async def _run(invocation: Invocation) -> Result:
+    ctx = Context(invocation.call)
+    try:
+        value = await invocation.tool.run(invocation.arguments, ctx)
+    except AstroError:
+        raise
+    except Exception as error:
+        log.exception("%s broke in call %s", invocation.tool.name, invocation.call.id)
+        raise Internal(hint=f"call id {invocation.call.id}") from error
+    labels = invocation.call.labels | invocation.tool.declaration.labels | ctx.labels
+    return Result(value=value, labels=labels, sources=tuple(ctx.sources), blobs=tuple(ctx.blobs))

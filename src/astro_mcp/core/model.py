@@ -1,0 +1,110 @@
+"""The shapes of tools' inputs and outputs, and the schemas that hosts see of them.
+
+Hosts reject or drop `$ref`, unions and free-form objects, so a schema is flattened: references are put in place, an
+optional value becomes its plain type, titles go.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, ClassVar, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+
+
+class Input(BaseModel):
+    """A tool's arguments. Unknown ones are refused; `"1"` is taken for 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Output(BaseModel):
+    """A tool's result: a structured value, and the same in compact text.
+
+    `paged` names the one list or string that a face may cut at a budget; steps of a workflow always see it whole.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    paged: ClassVar[str | None] = None
+
+    def text(self) -> str:
+        """What a model or a person reads, complete without the structured form."""
+        raise TypeError(f"{type(self).__name__} has no text form")
+
+
+class Page(Output):
+    """A result that can be cut: a face sets both fields when it hands out less than the whole."""
+
+    truncated: bool = False
+    next_cursor: str | None = None
+
+
+class Listing(Page):
+    """A list of items and how many there are in all."""
+
+    paged: ClassVar[str | None] = "items"
+    total: int = 0
+
+
+def _as_text(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+
+
+def _as_list(value: object) -> object:
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return value
+
+
+Document = Annotated[str, BeforeValidator(_as_text)]
+"""JSON or YAML as a string; an object is accepted too."""
+
+Strings = Annotated[
+    list[str],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) and not value.lstrip().startswith("[") else value),
+    BeforeValidator(_as_list),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}}),
+]
+"""A list of strings; one string, or a list written as JSON text, is accepted too."""
+
+
+def flat_schema(model: type[BaseModel], *, described: bool = True) -> dict[str, Any]:
+    """The JSON Schema of `model` without `$ref`, unions, titles and, if not `described`, descriptions."""
+    mode = "validation" if issubclass(model, Input) else "serialization"
+    schema = model.model_json_schema(mode=cast(Any, mode))
+    definitions = schema.pop("$defs", {})
+    flat = _flatten(schema, definitions, described)
+    flat.pop("description", None)
+    return flat
+
+
+_DROPPED = frozenset({"title", "discriminator"})
+
+
+def _flatten(node: dict[str, Any], definitions: dict[str, Any], described: bool) -> dict[str, Any]:
+    if "$ref" in node:
+        target = definitions[node["$ref"].rsplit("/", 1)[-1]]
+        merged = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+        return _flatten(merged, definitions, described)
+    if "anyOf" in node:
+        options = [option for option in node["anyOf"] if option.get("type") != "null"]
+        if len(options) != 1:
+            raise TypeError(f"a tool's schema has no unions: {node}")
+        rest = {key: value for key, value in node.items() if key not in ("anyOf", "default")}
+        if node.get("default") is not None:
+            rest["default"] = node["default"]
+        return _flatten({**options[0], **rest}, definitions, described)
+    out: dict[str, Any] = {}
+    for key, value in node.items():
+        if key in _DROPPED or (key == "description" and not described):
+            continue
+        if key == "properties":
+            out[key] = {name: _flatten(child, definitions, described) for name, child in value.items()}
+        elif key == "items" or (key == "additionalProperties" and isinstance(value, dict)):
+            out[key] = _flatten(value, definitions, described)
+        else:
+            out[key] = value
+    return out

@@ -1,0 +1,1 @@
+"""One policy a file; `app.py` puts them in order."""

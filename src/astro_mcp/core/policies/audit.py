@@ -1,0 +1,103 @@
+"""Leaves a record of every call: the intent before the effect, the outcome after; refusals too.
+
+What changes something is not begun before its intent is on disk, and not acknowledged before its outcome is. A
+read's records are written behind it: losing the last few of those in a crash loses nothing that happened.
+"""
+
+from __future__ import annotations
+
+import json
+
+import anyio
+
+from astro_mcp.core.authority import HARMLESS
+from astro_mcp.core.call import Call, Result
+from astro_mcp.core.dispatcher import Invocation, Proceed
+from astro_mcp.core.ports import AuditRecord, AuditSink, Clock, Phase
+from astro_mcp.errors import AstroError
+
+
+class Audit:
+    """The outermost policy; `intent` gives its other half, which stands right before the tool."""
+
+    def __init__(self, sink: AuditSink, clock: Clock) -> None:
+        self._sink = sink
+        self._clock = clock
+        self._begun: set[str] = set()
+
+    async def apply(self, invocation: Invocation, proceed: Proceed) -> Result:
+        began = self._clock.monotonic()
+        code = "cancelled"
+        try:
+            result = await proceed(invocation)
+            code = result.error.code if result.error else "ok"
+            return result
+        except AstroError as error:
+            code = error.code
+            raise
+        except Exception:
+            code = "internal"
+            raise
+        finally:
+            took = (self._clock.monotonic() - began) * 1000
+            phase: Phase = "outcome" if invocation.call.id in self._begun else "refusal"
+            self._begun.discard(invocation.call.id)
+            record = self._record(invocation.call, phase, self._effects(invocation), code, took)
+            with anyio.CancelScope(shield=True):
+                await self._keep(invocation, record)
+
+    async def refused(self, call: Call, error: AstroError) -> None:
+        """A call that named no tool, or whose arguments were none."""
+        await self._sink.post(self._record(call, "refusal", "", error.code, None))
+
+    def intent(self) -> _Intent:
+        return _Intent(self)
+
+    async def intended(self, invocation: Invocation) -> None:
+        """The effect is about to be: what ends without this was refused by a policy."""
+        self._begun.add(invocation.call.id)
+        await self._keep(invocation, self._record(invocation.call, "intent", self._effects(invocation), "", None))
+
+    async def _keep(self, invocation: Invocation, record: AuditRecord) -> None:
+        if invocation.effects <= HARMLESS:
+            await self._sink.post(record)
+        else:
+            await self._sink.commit(record)
+
+    @staticmethod
+    def _effects(invocation: Invocation) -> str:
+        return ",".join(sorted(invocation.effects))
+
+    def _record(self, call: Call, phase: Phase, effects: str, code: str, took: float | None) -> AuditRecord:
+        principal = call.session.principal
+        return AuditRecord(
+            at=self._clock.now(),
+            phase=phase,
+            call_id=call.id,
+            scope=call.session.scope,
+            principal=principal.id,
+            kind=principal.kind,
+            tool=call.tool[:60],
+            digest=self._sink.digest(canonical(call)),
+            effects=effects,
+            code=code,
+            duration_ms=took,
+            run_id=call.run_id,
+            step=call.step,
+        )
+
+
+class _Intent:
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+
+    async def apply(self, invocation: Invocation, proceed: Proceed) -> Result:
+        await self._audit.intended(invocation)
+        return await proceed(invocation)
+
+
+def canonical(call: Call) -> bytes:
+    """The arguments as JSON with sorted keys: equal arguments, equal bytes."""
+    return json.dumps(dict(call.arguments), sort_keys=True, default=str, separators=(",", ":")).encode(
+        "utf-8", "replace"
+    )

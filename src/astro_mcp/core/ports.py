@@ -1,0 +1,73 @@
+"""What core asks of the store: the seams that the layer above implements."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from astro_mcp.core.authority import Scope
+
+Phase = Literal["intent", "outcome", "refusal"]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One line of the trail. `digest` is keyed: it tells whether two arguments were equal, and not what they were."""
+
+    at: float
+    phase: Phase
+    call_id: str
+    scope: Scope
+    principal: str
+    kind: str
+    tool: str
+    digest: str
+    effects: str
+    code: str = ""
+    duration_ms: float | None = None
+    run_id: str | None = None
+    step: str | None = None
+
+
+class AuditSink(Protocol):
+    """Where the trail is kept."""
+
+    async def commit(self, record: AuditRecord) -> None:
+        """Return when the record is on disk."""
+
+    async def post(self, record: AuditRecord) -> None:
+        """Return when the record is in line to be written; waits only where the line is full."""
+
+    def digest(self, data: bytes) -> str:
+        """A keyed digest of canonical arguments, in hexadecimal."""
+
+
+class ArtifactSink(Protocol):
+    """Content by address. A sha256 is an address and no permission: every look-up names its scope."""
+
+    async def put(self, scope: Scope, data: bytes, mime: str, name: str = "") -> str:
+        """Keep `data` for `scope`; returns its sha256 once that is committed."""
+
+    async def get(self, scope: Scope, sha256: str) -> tuple[bytes, str]:
+        """Bytes and mime type; raises `NotFound` for what is missing and for what another scope owns."""
+
+
+class Clock(Protocol):
+    """Time as data, so that tests can hold it."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+
+class SystemClock:
+    """The machine's own."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()

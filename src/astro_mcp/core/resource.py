@@ -1,0 +1,60 @@
+"""What the server publishes under `astro://`: templates with a reader and, for some, completions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from astro_mcp.core.authority import Session
+
+Completer = Callable[[Session, str], Awaitable[list[str]]]
+"""`await complete(session, prefix)`: at most 100 values for the template's last variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a resource holds: text or bytes, never both."""
+
+    mime: str
+    text: str | None = None
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A fixed URI or a template (`astro://runs/{run_id}`, `astro://files/{+path}`) and its reader.
+
+    `read` raises `NotFound` alike for what is missing and for what belongs to another scope.
+    """
+
+    uri: str
+    name: str
+    title: str
+    description: str
+    mime: str
+    read: Callable[[Session, dict[str, str]], Awaitable[Body]]
+    complete: Completer | None = None
+
+    @property
+    def is_template(self) -> bool:
+        return "{" in self.uri
+
+    def match(self, uri: str) -> dict[str, str] | None:
+        """The variables of `uri` under this template (RFC 6570, levels 1 and 2), or None."""
+        found = _pattern(self.uri).fullmatch(uri)
+        return {name: unquote(value) for name, value in found.groupdict().items()} if found else None
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = re.split(r"(\{\+?\w+\})", template)
+    out = []
+    for part in parts:
+        if part.startswith("{+"):
+            out.append(f"(?P<{part[2:-1]}>.+)")
+        elif part.startswith("{"):
+            out.append(f"(?P<{part[1:-1]}>[^/]+)")
+        else:
+            out.append(re.escape(part))
+    return re.compile("".join(out))

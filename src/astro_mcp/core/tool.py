@@ -1,0 +1,158 @@
+"""What a tool is: an async method with a model in and a model out, and a declaration of what it does to the world."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from astro_mcp.core.authority import HARMLESS, Effect, Label
+from astro_mcp.core.call import Context
+from astro_mcp.core.model import Input, Output
+from astro_mcp.errors import InvalidInput, Problem
+from astro_mcp.nearest import nearest
+
+Method = Callable[[Any, Any, Context], Awaitable[Output]]
+NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What `@tool` hangs on a method: a tool that has no agent yet.
+
+    effects      the most that a call can do; `effects_of` may tell less from the arguments
+    idempotent   a second call with the same arguments changes nothing more
+    pure         the same arguments give the same result
+    on_copy      works on a copy (the sandbox): after a crash it may run again
+    timeout      seconds, the longest a call may take
+    labels       what every result of it carries
+    needs_root   answers `no_root` in a session without a workspace
+    details      documentation and examples beyond the description, for `astro://tools/{name}`
+    """
+
+    name: str
+    title: str
+    description: str
+    details: str
+    input: type[Input]
+    output: type[Output]
+    effects: frozenset[Effect]
+    effects_of: Callable[[Any], frozenset[Effect]] | None
+    idempotent: bool
+    pure: bool
+    on_copy: bool
+    timeout: float
+    labels: frozenset[Label]
+    needs_root: bool
+    method: Method
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A declaration bound to the agent that carries it out."""
+
+    agent: str
+    declaration: Declaration
+    run: Callable[[Any, Context], Awaitable[Output]]
+
+    @property
+    def name(self) -> str:
+        return self.declaration.name
+
+    @property
+    def read_only(self) -> bool:
+        return self.declaration.effects <= HARMLESS
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a step that was in flight at a crash may simply run again."""
+        d = self.declaration
+        return self.read_only or d.idempotent or d.on_copy
+
+    def parse(self, arguments: Any) -> Input:
+        """The arguments as the tool's model; raises `InvalidInput` with every problem and its correction."""
+        try:
+            return self.declaration.input.model_validate(arguments)
+        except ValidationError as error:
+            raise invalid_input(error, self.declaration.input, self.name) from None
+
+    def effects(self, arguments: Input) -> frozenset[Effect]:
+        """What this very call does: never more than is declared."""
+        declared = self.declaration.effects
+        computed = self.declaration.effects_of
+        return declared if computed is None else computed(arguments) & declared
+
+
+def invalid_input(error: ValidationError, model: type[Input], what: str) -> InvalidInput:
+    """A pydantic failure as our own error, with near names for unknown arguments and no echo of values."""
+    problems = []
+    for item in error.errors(include_input=False, include_url=False):
+        path = ".".join(str(part) for part in item["loc"]) or "arguments"
+        suggestion = ""
+        if item["type"] == "extra_forbidden":
+            suggestion = nearest(str(item["loc"][-1]), list(model.model_fields)) or ""
+            reason = "unknown argument"
+        else:
+            reason = item["msg"]
+        problems.append(Problem(path, reason, suggestion))
+    first = problems[0]
+    hint = f"{what} takes: {', '.join(model.model_fields)}"
+    return InvalidInput(f"{first.path}: {first.reason}", hint, problems=tuple(problems))
+
+
+def tool(
+    *,
+    title: str,
+    effects: set[Effect],
+    effects_of: Callable[[Any], frozenset[Effect]] | None = None,
+    idempotent: bool = False,
+    pure: bool = False,
+    on_copy: bool = False,
+    timeout: float = 60.0,
+    labels: set[Label] | None = None,
+    needs_root: bool = False,
+) -> Callable[[Callable[..., Awaitable[Output]]], Callable[..., Awaitable[Output]]]:
+    """Declare the async method `name(self, args: SomeInput, ctx: Context) -> SomeOutput` to be a tool.
+
+    The docstring's first paragraph is what hosts read (when to use it, under 400 characters); the rest is the tool's
+    documentation. Raises TypeError at import where the declaration is not whole.
+    """
+
+    def declare(method: Callable[..., Awaitable[Output]]) -> Callable[..., Awaitable[Output]]:
+        hints = typing.get_type_hints(method)
+        parameters = list(inspect.signature(method).parameters)
+        description, _, details = inspect.cleandoc(method.__doc__ or "").partition("\n\n")
+        name = method.__name__
+        description = " ".join(description.split())
+        if not NAME.match(name) or len(name) >= 40:
+            raise TypeError(f"{name}: a tool's name is snake_case with a domain prefix, under 40 characters")
+        if not description or len(description) > 400:
+            raise TypeError(f"{name}: the description is missing or over 400 characters")
+        if len(parameters) != 3 or not inspect.iscoroutinefunction(method):
+            raise TypeError(f"{name}: a tool is an async method of (self, args, ctx)")
+        declaration = Declaration(
+            name=name,
+            title=title,
+            description=description,
+            details=details,
+            input=hints[parameters[1]],
+            output=hints["return"],
+            effects=frozenset(effects),
+            effects_of=effects_of,
+            idempotent=idempotent,
+            pure=pure,
+            on_copy=on_copy,
+            timeout=timeout,
+            labels=frozenset(labels or ()),
+            needs_root=needs_root,
+            method=method,
+        )
+        setattr(method, "__tool__", declaration)  # noqa: B010 - a function has no such attribute for the type checker
+        return method
+
+    return declare

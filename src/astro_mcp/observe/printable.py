@@ -1,0 +1,28 @@
+"""Text from anywhere, made safe to show: no control characters, no escapes, no bidi or tag characters."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+_KEPT: Final = frozenset("\n\t")
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_JOINERS: Final = frozenset("\u200c\u200d")
+
+
+def printable(text: str, limit: int | None = None) -> str:
+    """`text` with each character that could hide, reorder or command replaced by its escape (`\\x1b`, `\\u202e`).
+
+    Letters of every script, line feeds and tabs stay, and so do the joiners that scripts and emoji need. `limit` is in
+    characters.
+    """
+    cut = text if limit is None or len(text) <= limit else text[: max(0, limit - 1)] + "…"
+    if cut.isascii() and cut.isprintable():
+        return cut
+    return "".join(_show(character) for character in cut)
+
+
+def _show(character: str) -> str:
+    if character in _KEPT or character in _JOINERS or unicodedata.category(character) not in _HIDDEN:
+        return character
+    return character.encode("unicode_escape").decode("ascii")

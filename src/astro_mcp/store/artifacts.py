@@ -1,0 +1,82 @@
+"""Artifacts: bytes in files by (tenant, sha256), and rows that say which scope may see them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+import anyio.to_thread
+
+from astro_mcp.core.authority import Scope
+from astro_mcp.core.ports import Clock
+from astro_mcp.errors import NotFound, TooLarge
+from astro_mcp.store.connection import Transaction
+from astro_mcp.store.database import Database
+
+MOST: Final = 256 * 1024 * 1024
+SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
+
+
+class Artifacts:
+    """Keeps bytes once a tenant, and answers only to a scope that put them there."""
+
+    def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
+        self._database = database
+        self._folder = folder
+        self._clock = clock
+
+    async def put(self, scope: Scope, data: bytes, mime: str, name: str = "") -> str:
+        """Keep `data`; returns its sha256 after file and row are on disk. Raises `TooLarge` over 256 MiB."""
+        if len(data) > MOST:
+            raise TooLarge(f"an artifact holds at most {MOST:,} bytes; this one has {len(data):,}")
+        sha256 = await anyio.to_thread.run_sync(lambda: self._store(scope.tenant, data))
+        row = (scope.tenant, scope.key, sha256, len(data), mime, name, self._clock.now())
+        await self._database.write(
+            lambda tx: tx.execute("INSERT OR IGNORE INTO artifact VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        )
+        return sha256
+
+    async def get(self, scope: Scope, sha256: str) -> tuple[bytes, str]:
+        """Bytes and mime type; `NotFound` alike for what is missing and for what is another scope's."""
+        if not SHA256.match(sha256):
+            raise NotFound("no such artifact", "artifact ids are 64 hexadecimal digits")
+
+        def look(tx: Transaction) -> str | None:
+            row = tx.one(
+                "SELECT mime FROM artifact WHERE tenant = ? AND scope = ? AND sha256 = ?",
+                (scope.tenant, scope.key, sha256),
+            )
+            return None if row is None else str(row["mime"])
+
+        mime = await self._database.read(look)
+        if mime is None:
+            raise NotFound("no such artifact")
+        path = self._path(scope.tenant, sha256)
+        data = await anyio.to_thread.run_sync(path.read_bytes)
+        return data, mime
+
+    def _path(self, tenant: str, sha256: str) -> Path:
+        return self._folder / hashlib.sha256(tenant.encode()).hexdigest()[:16] / sha256[:2] / sha256
+
+    def _store(self, tenant: str, data: bytes) -> str:
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = self._path(tenant, sha256)
+        if path.exists():
+            return sha256
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = path.with_name(f".{sha256}.{os.urandom(6).hex()}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return sha256

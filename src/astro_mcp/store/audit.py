@@ -1,0 +1,64 @@
+"""The audit trail in the store."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import hmac
+import os
+from pathlib import Path
+
+from astro_mcp.core.ports import AuditRecord
+from astro_mcp.store.connection import Row, Transaction
+from astro_mcp.store.database import Database
+
+_COLUMNS = "at, phase, call_id, tenant, scope, principal, kind, tool, digest, effects, code, duration_ms, run_id, step"
+_INSERT = f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own constant
+_LAST = f"SELECT seq, {_COLUMNS} FROM audit ORDER BY seq DESC LIMIT ?"  # noqa: S608 - our own constant
+
+
+class AuditTrail:
+    """Appends records; the digest's key is made once a data folder and never leaves it."""
+
+    def __init__(self, database: Database, key: bytes) -> None:
+        self._database = database
+        self._key = key
+
+    async def commit(self, record: AuditRecord) -> None:
+        row = _row(record)
+        await self._database.write(lambda tx: tx.execute(_INSERT, row))
+
+    async def post(self, record: AuditRecord) -> None:
+        row = _row(record)
+        await self._database.post(lambda tx: tx.execute(_INSERT, row))
+
+    def digest(self, data: bytes) -> str:
+        return hmac.new(self._key, data, hashlib.sha256).hexdigest()[:32]
+
+    async def last(self, count: int = 50) -> list[Row]:
+        """The newest records, newest first."""
+
+        def look(tx: Transaction) -> list[Row]:
+            return tx.rows(_LAST, (count,))
+
+        return await self._database.read(look)
+
+
+def _row(record: AuditRecord) -> tuple[object, ...]:
+    values = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    scope = values.pop("scope")
+    values.update(tenant=scope.tenant, scope=scope.key)
+    return tuple(values[name.strip()] for name in _COLUMNS.split(","))
+
+
+def audit_key(folder: Path) -> bytes:
+    """The folder's key, made at first use with mode 0600."""
+    path = folder / "audit.key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(descriptor, "wb") as file:
+        key = os.urandom(32)
+        file.write(key)
+    return key

@@ -1,0 +1,167 @@
+"""The one file that names the database driver, its rows and its errors.
+
+Work is given as plain functions over a `Transaction` and runs whole in the connection's own thread: one hop for any
+number of statements, and never on the event loop.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+
+from astro_mcp.errors import AstroError, Conflict, Internal, Unavailable
+
+T = TypeVar("T")
+Row = sqlite3.Row
+Params = Sequence[Any] | Mapping[str, Any]
+
+
+class Transaction:
+    """Statements on one connection, inside one transaction. Lives in the connection's thread; do not keep it."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, params: Params = ()) -> int:
+        """Run one statement; returns the number of rows that it changed."""
+        return self._cursor(sql, params).rowcount
+
+    def insert(self, sql: str, params: Params = ()) -> int:
+        """Run one INSERT; returns the new row's id."""
+        return int(self._cursor(sql, params).lastrowid or 0)
+
+    def execute_many(self, sql: str, rows: Iterable[Params]) -> int:
+        """Run one statement over many parameter sets; returns the number of rows changed."""
+        try:
+            return self._connection.executemany(sql, rows).rowcount
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
+    def rows(self, sql: str, params: Params = ()) -> list[Row]:
+        """Every row."""
+        return self._cursor(sql, params).fetchall()
+
+    def one(self, sql: str, params: Params = ()) -> Row | None:
+        """The first row, or None."""
+        row: Row | None = self._cursor(sql, params).fetchone()
+        return row
+
+    def _cursor(self, sql: str, params: Params) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(sql, params)
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
+
+class Connection:
+    """One driver connection, its thread, and its settings."""
+
+    def __init__(self, driver: aiosqlite.Connection) -> None:
+        self._driver = driver
+
+    @classmethod
+    async def open(cls, path: Path, *, synchronous: str = "FULL", read_only: bool = False) -> Connection:
+        """Open in WAL mode; raises `Unavailable`. `synchronous` is FULL or NORMAL."""
+        try:
+            driver = await aiosqlite.connect(path, isolation_level=None, timeout=5.0, cached_statements=256)
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        connection = cls(driver)
+        try:
+            await connection.run(lambda raw: _configure(raw, synchronous, read_only))
+        except BaseException:
+            await driver.close()
+            raise
+        return connection
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in the connection's thread. The driver has no public door for a whole function, only for
+        single statements at a hop each; hence its private one, in this one place."""
+        try:
+            result: T = await self._driver._execute(work, self._driver._conn)  # type: ignore[no-untyped-call] # the driver's own gap
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        return result
+
+    async def close(self) -> None:
+        await self._driver.close()
+
+
+def _configure(raw: sqlite3.Connection, synchronous: str, read_only: bool) -> None:
+    raw.row_factory = sqlite3.Row
+    raw.execute("PRAGMA busy_timeout = 5000")
+    if read_only:
+        raw.execute("PRAGMA query_only = 1")
+        return
+    raw.execute("PRAGMA journal_mode = WAL")
+    raw.execute(f"PRAGMA synchronous = {'NORMAL' if synchronous == 'NORMAL' else 'FULL'}")
+    raw.execute("PRAGMA foreign_keys = 1")
+    raw.execute("PRAGMA temp_store = MEMORY")
+
+
+def read(raw: sqlite3.Connection, work: Callable[[Transaction], T]) -> T:
+    """Run `work` on one snapshot."""
+    raw.execute("BEGIN")
+    try:
+        return work(Transaction(raw))
+    finally:
+        raw.execute("COMMIT")
+
+
+def write_group(raw: sqlite3.Connection, works: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
+    """Run every work in one transaction, each in a savepoint of its own; returns a value or an exception for each.
+
+    Raises where the commit itself fails: then none of them happened.
+    """
+    results: list[Any] = []
+    tx = Transaction(raw)
+    raw.execute("BEGIN IMMEDIATE")
+    try:
+        for work in works:
+            raw.execute("SAVEPOINT work")
+            try:
+                results.append(work(tx))
+            except Exception as error:  # noqa: BLE001 - handed to the caller that gave the work
+                raw.execute("ROLLBACK TO work")
+                results.append(translate(error) if isinstance(error, sqlite3.Error) else error)
+            raw.execute("RELEASE work")
+        raw.execute("COMMIT")
+    except BaseException:
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+        raise
+    return results
+
+
+def migrate(raw: sqlite3.Connection, scripts: Sequence[tuple[int, str]]) -> int:
+    """Apply each numbered script above the file's version, each in a transaction; returns the version reached."""
+    version = int(raw.execute("PRAGMA user_version").fetchone()[0])
+    newest = max((number for number, _ in scripts), default=0)
+    if version > newest:
+        raise Unavailable(
+            f"the data folder was written by a newer astro-mcp (store version {version}, this one knows {newest})",
+            "install the newer version again, or choose another ASTRO_MCP_HOME",
+            retryable=False,
+        )
+    for number, script in scripts:
+        if number > version:
+            raw.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+            version = number
+    return version
+
+
+def translate(error: sqlite3.Error) -> AstroError:
+    """The driver's errors as ours."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return Conflict(f"the store refused a row: {error}")
+    if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError):
+        name = getattr(error, "sqlite_errorname", "") or ""
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN")):
+            return Unavailable(f"the store can't be written now: {error}", "check the disk that holds the data folder")
+    return Internal(f"the store failed: {error}")

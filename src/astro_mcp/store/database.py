@@ -1,0 +1,138 @@
+"""One writer task with group commit, and a pool of readers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from astro_mcp.errors import AstroError, Internal, Unavailable
+from astro_mcp.store.connection import Connection, Transaction, migrate, read, write_group
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Work = Callable[[Transaction], T]
+
+LINE: Final = 4096
+"""Works that may wait for the writer; beyond, callers wait for a place."""
+GROUP: Final = 512
+"""Works in one commit at most."""
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Work[Any]
+    done: anyio.Event = field(default_factory=anyio.Event)
+    value: Any = None
+    error: Exception | None = None
+
+
+class Database:
+    """`write` returns after the commit, `post` before it, `read` sees one snapshot."""
+
+    def __init__(self, path: Path, writer: Connection, readers: int) -> None:
+        self.path = path
+        self._writer = writer
+        self._jobs: MemoryObjectSendStream[_Job]
+        self._line: MemoryObjectReceiveStream[_Job]
+        self._jobs, self._line = anyio.create_memory_object_stream[_Job](LINE)
+        self._places = anyio.CapacityLimiter(readers)
+        self._idle: list[Connection] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, path: Path, *, readers: int = 4, synchronous: str = "FULL") -> AsyncIterator[Database]:
+        """Open or create the file, bring it up to date, and own it until the block ends. Everything that was handed
+        over before the end is committed."""
+        writer = await Connection.open(path, synchronous=synchronous)
+        database = cls(path, writer, readers)
+        try:
+            await writer.run(lambda raw: migrate(raw, migrations()))
+            async with anyio.create_task_group() as group:
+                group.start_soon(database._write_forever)
+                try:
+                    yield database
+                finally:
+                    await database._jobs.aclose()
+        finally:
+            with anyio.CancelScope(shield=True):
+                for connection in [*database._idle, writer]:
+                    await connection.close()
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in a transaction; returns its value after the commit, or raises what it raised and changes
+        nothing. A caller that is cancelled meanwhile leaves the work in line: it happens whole."""
+        job = await self._enter(work)
+        await job.done.wait()
+        if job.error is not None:
+            raise job.error
+        value: T = job.value
+        return value
+
+    async def post(self, work: Work[Any]) -> None:
+        """Put `work` in line and return; a failure is logged."""
+        await self._enter(work)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot that no write disturbs."""
+        async with self._places:
+            connection = self._idle.pop() if self._idle else await Connection.open(self.path, read_only=True)
+            with anyio.CancelScope(shield=True):  # the thread is not done with the connection before this returns
+                try:
+                    value = await connection.run(lambda raw: read(raw, work))
+                finally:
+                    self._idle.append(connection)
+            return value
+
+    async def _enter(self, work: Work[Any]) -> _Job:
+        job = _Job(work)
+        try:
+            await self._jobs.send(job)
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            raise Unavailable("the store is closed") from None
+        return job
+
+    async def _write_forever(self) -> None:
+        with anyio.CancelScope(shield=True):
+            async with self._line:
+                async for first in self._line:
+                    group = [first]
+                    while len(group) < GROUP:
+                        try:
+                            group.append(self._line.receive_nowait())
+                        except (anyio.WouldBlock, anyio.EndOfStream):
+                            break
+                    await self._commit(group)
+
+    async def _commit(self, group: list[_Job]) -> None:
+        works = [job.work for job in group]
+        try:
+            results = await self._writer.run(lambda raw: write_group(raw, works))
+        except AstroError as error:
+            results = [error] * len(group)
+        except Exception as error:
+            log.exception("a group commit broke")
+            results = [Internal(f"the store failed: {error}")] * len(group)
+        for job, result in zip(group, results, strict=True):
+            if isinstance(result, Exception):
+                job.error = result
+                log.debug("a write failed: %s", result)
+            else:
+                job.value = result
+            job.done.set()
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Every numbered script, in order."""
+    found = []
+    for entry in files("astro_mcp.store.migrations").iterdir():
+        if entry.name.endswith(".sql"):
+            found.append((int(entry.name.split("_")[0]), entry.read_text()))
+    return sorted(found)

@@ -1,0 +1,1 @@
+"""Numbered `.sql` files, applied once each, in order; a released one is never edited."""
