@@ -61,13 +61,13 @@ class Limit:
             return await proceed(invocation)
         finally:
             for limiter in taken:
-                limiter.release_on_behalf_of(invocation)
+                limiter.release_on_behalf_of(invocation.call.id)
             if not self._scopes[scope].borrowed_tokens and not self._scopes[scope].statistics().tasks_waiting:
                 del self._scopes[scope]
 
     async def _take(self, limiter: anyio.CapacityLimiter, invocation: Invocation) -> None:
         with anyio.move_on_after(self._limits.wait) as waited:
-            await limiter.acquire_on_behalf_of(invocation)
+            await limiter.acquire_on_behalf_of(invocation.call.id)
         if waited.cancelled_caught:
             raise Busy(f"{invocation.tool.name} waited {self._limits.wait:g} s for a free place", retry_after_ms=1000)
 
