@@ -1,0 +1,66 @@
+"""Writes the pages that are made from the code: docs/configuration.md. `--check` exits 1 where one is out of date."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from astro_mcp.config import ENV_PREFIX, SearchProvider, Settings
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+HEAD = f"""# Configuration
+
+Settings come from defaults, then `config.toml` in the data folder, then `{ENV_PREFIX}*` of the daemon's environment, and
+later wins. Nothing is read from a workspace or its `.env`. An unknown or wrong key stops the start, with file, line and the
+nearest right key. `ASTRO_MCP_HOME` chooses the data folder, and so the daemon.
+
+A key as a variable: `{ENV_PREFIX}SANDBOX__MEMORY_MB=1024` is `memory_mb` in `[sandbox]`. This page is made from
+`src/astro_mcp/config.py`.
+"""
+
+
+def configuration() -> str:
+    parts = [HEAD]
+    for name, field in Settings.model_fields.items():
+        model: Any = SearchProvider if name == "search" else field.annotation
+        title = "[search.NAME]" if name == "search" else f"[{name}]"
+        parts.append(f"\n## `{title}`\n\n{' '.join((model.__doc__ or '').split())}\n\n{table(model)}")
+    return "".join(parts)
+
+
+def table(model: type[BaseModel]) -> str:
+    rows = ["| key | default | |", "|---|---|---|"]
+    for name, field in model.model_fields.items():
+        rows.append(f"| `{name}` | `{shown(field)}` | {field.description}{bounds(field)} |")
+    return "\n".join(rows) + "\n"
+
+
+def shown(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    return "[]" if value == () else repr(value).replace("'", '"').replace("True", "true").replace("False", "false")
+
+
+def bounds(field: FieldInfo) -> str:
+    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    found = [f"{word} {getattr(rule, key)}" for rule in field.metadata for key, word in words.items() if hasattr(rule, key)]
+    return f" ({', '.join(found)})" if found else ""
+
+
+def main() -> int:
+    pages = {DOCS / "configuration.md": configuration()}
+    stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
+    if "--check" in sys.argv:
+        for path in stale:
+            print(f"{path.name} is out of date: run scripts/pages.py", file=sys.stderr)
+        return bool(stale)
+    for path, text in pages.items():
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""For every suite: the event loop, the long forms behind `--full`, and each suite's budget of seconds."""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run the long forms of the slow suites too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--full"):
+        chosen = [item for item in items if "full" not in item.keywords]
+        config.hook.pytest_deselected(items=[item for item in items if "full" in item.keywords])
+        items[:] = chosen
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Budget(full=bool(config.getoption("--full"))), "budget")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Budget:
+    """Adds up the seconds of each suite (a folder of `tests/`) and fails the run where one spent more than it has."""
+
+    def __init__(self, *, full: bool) -> None:
+        table = tomllib.loads((TESTS / "budget.toml").read_text())
+        self.seconds: dict[str, float] = table["full" if full else "suites"]
+        self.spent: dict[str, float] = defaultdict(float)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            return (yield)
+        finally:
+            self.spent[suite(item.path)] += time.monotonic() - began
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.over() and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def over(self) -> list[str]:
+        return [name for name, spent in self.spent.items() if spent > self.seconds.get(name, 0)]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        terminalreporter.section("seconds, spent of budget")
+        for name, spent in sorted(self.spent.items()):
+            mark = "  OVER BUDGET" if name in self.over() else ""
+            terminalreporter.line(f"{name:14} {spent:7.1f} of {self.seconds.get(name, 0):g}{mark}")
+
+
+def suite(path: Path) -> str:
+    """The folder right below `tests/`."""
+    return path.relative_to(TESTS).parts[0]

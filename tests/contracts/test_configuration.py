@@ -1,0 +1,56 @@
+"""Configuration: every key described, every wrong one told with its place, and nothing taken from a workspace."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from astro_mcp.config import Settings, load
+from astro_mcp.errors import InvalidInput
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
+    assert load(tmp_path, {}) == Settings()
+
+
+def test_the_file_goes_before_the_defaults_and_the_environment_before_the_file(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[sandbox]\nmemory_mb = 128\ncpus = 2\n")
+    settings = load(tmp_path, {"ASTRO_MCP_SANDBOX__MEMORY_MB": "256", "ASTRO_MCP_HOME": str(tmp_path)})
+    assert (settings.sandbox.memory_mb, settings.sandbox.cpus) == (256, 2)
+
+
+def test_an_unknown_key_is_told_with_file_line_and_the_nearest_right_key(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("# mine\n[sandbox]\nmemory_md = 128\n")
+    with pytest.raises(InvalidInput) as told:
+        load(tmp_path, {})
+    assert f"{tmp_path / 'config.toml'}:3" in told.value.message
+    assert told.value.problems[0].suggestion == "memory_mb"
+
+
+@pytest.mark.parametrize(
+    "text", ["[sandbox]\nmemory_mb = 1", "[sandbx]\n", "sandbox = 3", "[limits]\ncalls = 'many'", "[sandbox]\nmemory_mb"]
+)
+def test_a_wrong_value_or_a_broken_file_stops_the_start(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    with pytest.raises(InvalidInput, match=r"config\.toml"):
+        load(tmp_path, {})
+
+
+def test_an_unknown_variable_stops_the_start_and_names_itself(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="ASTRO_MCP_SANDBOX__OFF"):
+        load(tmp_path, {"ASTRO_MCP_SANDBOX__OFF": "1"})
+
+
+def test_no_key_switches_the_sandbox_off() -> None:
+    for name in Settings.model_fields["sandbox"].annotation.model_fields:  # type: ignore[union-attr] # a section
+        assert not any(word in name for word in ("enabled", "disable", "off", "local", "fallback", "unsafe"))
+
+
+def test_the_page_describes_every_key_as_the_code_has_it() -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "scripts/pages.py"), "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

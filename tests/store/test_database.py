@@ -1,0 +1,167 @@
+"""One writer with group commit, readers on snapshots, and nothing acknowledged that a crash could lose."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import anyio
+import pytest
+
+from astro_mcp.errors import Conflict, Unavailable
+from astro_mcp.store.connection import Transaction
+from astro_mcp.store.database import Database
+
+
+def insert(name: str, created: float = 0.0):  # type: ignore[no-untyped-def] # a work of the store
+    row = ("local", "scope", name, 1, "text/plain", "", created)
+    return lambda tx: tx.execute("INSERT INTO artifact VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def names(tx: Transaction) -> list[str]:
+    return [row["sha256"] for row in tx.rows("SELECT sha256 FROM artifact ORDER BY sha256")]
+
+
+async def test_a_write_that_returned_is_seen_by_every_reader(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "astro.db") as database:
+        await database.write(insert("a"))
+        assert await database.read(names) == ["a"]
+
+
+async def test_a_work_that_fails_changes_nothing_and_its_neighbours_in_the_group_stand(tmp_path: Path) -> None:
+    def half(tx: Transaction) -> None:
+        insert("half")(tx)
+        raise ValueError("on purpose")
+
+    async with Database.open(tmp_path / "astro.db") as database:
+        failures = []
+
+        async def failing() -> None:
+            try:
+                await database.write(half)
+            except ValueError as error:
+                failures.append(str(error))
+
+        async with anyio.create_task_group() as group:
+            for name in ("a", "b"):
+                group.start_soon(database.write, insert(name))
+            group.start_soon(failing)
+            group.start_soon(database.write, insert("c"))
+        assert failures == ["on purpose"]
+        assert await database.read(names) == ["a", "b", "c"]
+
+
+async def test_many_writes_share_a_commit(tmp_path: Path) -> None:
+    commits = 0
+    async with Database.open(tmp_path / "astro.db") as database:
+
+        def count(statement: str) -> None:
+            nonlocal commits
+            commits += statement == "COMMIT"
+
+        await database._writer.run(lambda raw: raw.set_trace_callback(count))
+        async with anyio.create_task_group() as group:
+            for number in range(200):
+                group.start_soon(database.write, insert(str(number)))
+        assert len(await database.read(names)) == 200
+    assert commits < 20
+
+
+async def test_a_row_that_breaks_a_rule_is_a_conflict(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "astro.db") as database:
+        await database.write(insert("a"))
+        with pytest.raises(Conflict):
+            await database.write(insert("a"))
+
+
+async def test_readers_cannot_write(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "astro.db") as database:
+        with pytest.raises(Exception, match="readonly|read-only|query_only|attempt to write"):
+            await database.read(insert("a"))
+        assert await database.read(names) == []
+
+
+async def test_the_audit_trail_refuses_to_be_edited(tmp_path: Path) -> None:
+    columns = "at, phase, call_id, tenant, scope, principal, kind, tool, digest, effects, code"
+    row = (1.0, "intent", "c", "t", "s", "p", "stdio", "fs_read", "d", "read", "")
+    async with Database.open(tmp_path / "astro.db") as database:
+        await database.write(
+            lambda tx: tx.execute(f"INSERT INTO audit ({columns}) VALUES ({', '.join('?' * len(row))})", row)
+        )
+        with pytest.raises(Conflict, match="append only"):
+            await database.write(lambda tx: tx.execute("UPDATE audit SET code = 'ok'"))
+
+
+async def test_opening_and_writing_never_hold_up_the_loop(tmp_path: Path) -> None:
+    longest = 0.0
+
+    async def watch() -> None:
+        nonlocal longest
+        while True:
+            before = time.perf_counter()
+            await anyio.sleep(0.001)
+            longest = max(longest, time.perf_counter() - before)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        await anyio.sleep(0.01)
+        async with Database.open(tmp_path / "astro.db") as database:
+            await database.write(lambda tx: time.sleep(0.5))
+        group.cancel_scope.cancel()
+    assert longest < 0.25, "a write of half a second was felt on the loop"
+
+
+async def test_a_closed_store_says_so(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "astro.db") as database:
+        await database.post(insert("posted before the end"))
+    with pytest.raises(Unavailable):
+        await database.write(insert("too late"))
+    async with Database.open(tmp_path / "astro.db") as database:
+        assert await database.read(names) == ["posted before the end"]
+
+
+async def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "astro.db") as database:
+        await database._writer.run(lambda raw: raw.execute("PRAGMA user_version = 9999"))
+    with pytest.raises(Unavailable, match="newer"):
+        async with Database.open(tmp_path / "astro.db"):
+            raise AssertionError("a newer store was opened")
+
+
+CHILD = """
+import sys, anyio
+from pathlib import Path
+from astro_mcp.store.database import Database
+
+async def main():
+    async with Database.open(Path(sys.argv[1])) as database:
+        number = 0
+        while True:
+            row = ("local", "scope", f"{number:08}", 1, "text/plain", "", 0.0)
+            await database.write(lambda tx: tx.execute("INSERT INTO artifact VALUES (?, ?, ?, ?, ?, ?, ?)", row))
+            print(number, flush=True)
+            number += 1
+
+anyio.run(main)
+"""
+
+
+async def test_what_was_acknowledged_survives_kill_nine(tmp_path: Path) -> None:
+    path = tmp_path / "astro.db"
+    for _ in range(3):
+        child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        acknowledged = -1
+        while acknowledged < 50:
+            acknowledged = int(child.stdout.readline())
+        child.send_signal(signal.SIGKILL)
+        acknowledged = max([acknowledged, *(int(line) for line in child.stdout.read().split() if line.isdigit())])
+        child.wait()
+        child.stdout.close()
+        async with Database.open(path) as database:
+            found = set(await database.read(names))
+            await database.write(lambda tx: tx.execute("DELETE FROM artifact"))
+        assert {f"{number:08}" for number in range(acknowledged + 1)} <= found
