@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from astro_mcp.core.ports import AuditRecord
-from astro_mcp.store.connection import Row, Transaction
+from astro_mcp.store.connection import Connection, Row, read
 from astro_mcp.store.database import Database
 
 _COLUMNS = "at, phase, call_id, tenant, scope, principal, kind, tool, digest, effects, code, duration_ms, run_id, step"
@@ -38,10 +38,7 @@ class AuditTrail:
     async def last(self, count: int = 50) -> list[Row]:
         """The newest records, newest first."""
 
-        def look(tx: Transaction) -> list[Row]:
-            return tx.rows(_LAST, (count,))
-
-        return await self._database.read(look)
+        return await self._database.read(lambda tx: tx.rows(_LAST, (count,)))
 
 
 def _row(record: AuditRecord) -> tuple[object, ...]:
@@ -62,3 +59,12 @@ def audit_key(folder: Path) -> bytes:
         key = os.urandom(32)
         file.write(key)
     return key
+
+
+async def read_trail(path: Path, count: int) -> list[Row]:
+    """The newest records of the store at `path`, newest first, whoever holds it open."""
+    connection = await Connection.open(path, read_only=True)
+    try:
+        return await connection.run(lambda raw: read(raw, lambda tx: tx.rows(_LAST, (count,))))
+    finally:
+        await connection.close()

@@ -1,0 +1,114 @@
+"""The commands and their arguments; each command's work is in a file of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from astro_mcp.shim.place import VERSION
+
+DESCRIPTION: Final = """\
+astro-mcp without a command is the MCP server on stdio: that is the line for a host's configuration
+(options: --root DIR, --toolsets A,B, --read-only, --profile NAME).
+"""
+Command = Callable[[argparse.Namespace, Any], int]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command; each sets `work`, the name of the module of this package that carries it out."""
+    top = argparse.ArgumentParser(
+        prog="astro-mcp", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    top.add_argument("--version", action="version", version=f"astro-mcp {VERSION}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    serve = _add(commands, "serve", "", "serve MCP on stdio: --in-process runs everything in this one process")
+    serve.add_argument("--in-process", action="store_true", required=True)
+
+    call = _add(commands, "call", "tools", "call a tool and print its result")
+    call.add_argument("tool")
+    call.add_argument("--args", default="{}", help="its arguments as a JSON object; - reads them from stdin")
+    _roots(call)
+
+    _add(commands, "doctor", "doctor", "check this machine, and say the fix for whatever is not right")
+
+    daemon = _add(commands, "daemon", "daemon", "the process that hosts share")
+    daemon.add_argument("action", choices=["status", "stop"])
+
+    _workflow(commands)
+
+    sandbox = _add(commands, "sandbox", "sandbox", "the images that code runs in")
+    sandbox.add_argument("action", choices=["build", "list", "prune"])
+
+    audit = _add(commands, "audit", "audit", "the last records of the audit trail")
+    audit.add_argument("--last", type=int, default=30, metavar="N", help="how many (30)")
+    return top
+
+
+def _workflow(commands: Any) -> None:
+    workflow = commands.add_parser("workflow", help="check, run and steer workflows")
+    actions = workflow.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, text in (("check", "check a document and print its plan"), ("run", "run a template or a document")):
+        command = _add(actions, name, "workflows", text)
+        command.add_argument("what", help="a template's name, or a file (- is stdin)")
+        command.add_argument("--input", action="append", default=[], metavar="KEY=VALUE", help="JSON, or text as it is")
+        _roots(command)
+    command.add_argument("--allow", default="read,execute,network", help="effects (read,execute,network)")
+    command.add_argument("--detach", action="store_true", help="print the run's id and don't wait")
+    show = _add(actions, "show", "workflows", "a run's steps")
+    show.add_argument("run_id")
+    _roots(show)
+    _roots(_add(actions, "list", "workflows", "the runs of this workspace"))
+    answer = _add(actions, "answer", "workflows", "answer what a run waits for")
+    answer.add_argument("run_id")
+    answer.add_argument("step")
+    answer.add_argument("value", help="JSON, or text as it is")
+    _roots(answer)
+    control = _add(actions, "control", "workflows", "pause, resume, retry or cancel")
+    control.add_argument("run_id")
+    control.add_argument("verb", choices=["pause", "resume", "retry", "cancel"])
+    control.add_argument("--step")
+    _roots(control)
+
+
+def _add(commands: Any, name: str, module: str, text: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    command.set_defaults(work=module)
+    return command
+
+
+def _roots(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--root", action="append", default=[], metavar="DIR", help="workspace (this folder)")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out one command; returns the exit status: 0 ok, 1 error, 2 usage, 3 unavailable, 130 interrupted."""
+    given = parser().parse_args(arguments)
+    from astro_mcp.cli.link import Failure  # noqa: PLC0415 - `--help` should not pay for it
+    from astro_mcp.cli.show import Printer  # noqa: PLC0415 - as above
+    from astro_mcp.errors import CODES, AstroError  # noqa: PLC0415 - as above
+
+    printer = Printer(as_json=given.json)
+    try:
+        return _work(given.work)(given, printer)
+    except Failure as failure:
+        printer.error(failure.error)
+        return failure.exit
+    except AstroError as error:
+        printer.error(error.as_dict())
+        return CODES[error.code].exit
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output is gone: nothing is left to say, and to nobody
+        return 0
+
+
+def _work(name: str) -> Command:
+    from importlib import import_module  # noqa: PLC0415 - one command's module, not all of them
+
+    command: Command = import_module(f"astro_mcp.cli.{name}").run
+    return command
