@@ -1,0 +1,164 @@
+"""`astro-mcp doctor`: what this machine has, what is not right, and the one thing to do about each."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from astro_mcp.cli.show import Printer
+from astro_mcp.config import Settings, load
+from astro_mcp.core.agent import Health
+from astro_mcp.errors import AstroError
+from astro_mcp.packs import Pack
+from astro_mcp.sandbox.job import Job
+from astro_mcp.sandbox.sandbox import Sandbox
+from astro_mcp.shim.place import ShimError, data_folder, make_private
+from astro_mcp.shim.pump import control
+from astro_mcp.workspace.roots import usable_roots
+
+SECONDS: Final = 30.0
+Check = Callable[[], Awaitable[Health]]
+
+
+def run(given: argparse.Namespace, printer: Printer) -> int:
+    """Every check, at once; status 1 where one is not well."""
+    found = anyio.run(_all)
+    well = all(health.ok for health in found.values())
+    if printer.as_json:
+        rows = {name: {"ok": h.ok, "detail": h.detail, "fix": h.fix, "facts": h.facts} for name, h in found.items()}
+        printer.json({"ok": well, "checks": rows})
+        return not well
+    for name, health in found.items():
+        printer.line(f"{'ok ' if health.ok else 'NO '} {name:10} {health.detail}", "" if health.ok else "bold red")
+        if health.fix:
+            printer.line(f"    {'':10} {'→' if health.ok else 'fix:'} {health.fix}", "" if not health.ok else "dim")
+    return not well
+
+
+async def _all() -> dict[str, Health]:
+    folder = Path(data_folder(dict(os.environ)))
+    settings, trouble = _settings(folder)
+    checks: dict[str, Check] = {
+        "python": _python,
+        "data": lambda: _data(folder),
+        "settings": lambda: _given(trouble),
+        "daemon": _daemon,
+        "workspace": lambda: _workspace(settings, folder),
+        "git": _git,
+        "sandbox": lambda: _sandbox(settings, folder),
+        "model": _model,
+        "search": lambda: _search(settings),
+    }
+    found: dict[str, Health] = {}
+
+    async def one(name: str, check: Check) -> None:
+        found[name] = Health(ok=False, detail=f"no answer within {SECONDS:g} s", fix="try again, then restart it")
+        with anyio.move_on_after(SECONDS):
+            try:
+                found[name] = await check()
+            except AstroError as error:
+                found[name] = Health(ok=False, detail=error.message, fix=error.hint)
+
+    async with anyio.create_task_group() as group:
+        for name, check in checks.items():
+            group.start_soon(one, name, check)
+    return {name: found[name] for name in checks}
+
+
+def _settings(folder: Path) -> tuple[Settings, Health]:
+    environment = {name: value for name, value in os.environ.items() if name.startswith("ASTRO_MCP_")}
+    try:
+        return load(folder, environment), Health(ok=True, detail=f"{folder / 'config.toml'} and ASTRO_MCP_*")
+    except AstroError as error:
+        return Settings(), Health(ok=False, detail=error.message, fix=error.hint)
+
+
+async def _given(health: Health) -> Health:
+    return health
+
+
+async def _python() -> Health:
+    detail = f"{platform.python_version()} at {sys.executable}"
+    return Health(ok=sys.version_info >= (3, 11), detail=detail)
+
+
+async def _data(folder: Path) -> Health:
+    try:
+        await anyio.to_thread.run_sync(make_private, str(folder))
+    except ShimError as error:
+        return Health(ok=False, detail=error.message, fix=f"chmod 700 '{folder}', or choose another ASTRO_MCP_HOME")
+    free = shutil.disk_usage(folder).free // 1_000_000
+    fix = "" if free > 1000 else "free some space: artifacts, images and the index live here"
+    return Health(ok=free > 200, detail=f"{folder}, {free:,} MB free", fix=fix)
+
+
+async def _daemon() -> Health:
+    try:
+        reply = await anyio.to_thread.run_sync(control, "status")
+    except ShimError as error:
+        return Health(ok=False, detail=error.message, fix="astro-mcp daemon stop, then try again")
+    if reply is None:
+        return Health(ok=True, detail="not running; the first host or command starts it")
+    return Health(ok=True, detail=f"pid {reply.get('pid')}, version {reply.get('version')}")
+
+
+async def _workspace(settings: Settings, folder: Path) -> Health:
+    refused = (folder, Path(sys.prefix), Path(__file__).parents[1])
+    roots, reasons = await anyio.to_thread.run_sync(usable_roots, [Path.cwd()], settings.roots.ceiling, refused)
+    if roots:
+        return Health(ok=True, detail=f"{roots[0]} can be a root")
+    return Health(ok=True, detail="; ".join(reasons), fix="start the server in a project, or with --root DIR")
+
+
+async def _git() -> Health:
+    found = shutil.which("git")
+    if found is None:
+        return Health(ok=False, detail="git is not on PATH", fix="install git with your system's package manager")
+    return Health(ok=True, detail=found)
+
+
+async def _sandbox(settings: Settings, folder: Path) -> Health:
+    """Engine, API, image, and a real container whose limits are read back from inside."""
+    sandbox = Sandbox(settings.sandbox, folder / "images", Pack.find().resources / "sandbox")
+    try:
+        health = await sandbox.health()
+        if health.ok:
+            outcome = await sandbox.run(Job(("true",), timeout=20, collect=""))
+            detail = (
+                f"{health.detail}; a container answered in {outcome.run_ms + outcome.queued_ms:.0f} ms, limits hold"
+            )
+            health = Health(ok=outcome.exit_code == 0, detail=detail, fix=_host_engine(settings), facts=health.facts)
+    finally:
+        await sandbox.close()
+    return health
+
+
+def _host_engine(settings: Settings) -> str:
+    asked = os.environ.get("DOCKER_HOST")
+    if not asked or settings.sandbox.engine:
+        return ""
+    return f'DOCKER_HOST is not taken over; to use it: [sandbox] engine = "{asked}" in config.toml'
+
+
+async def _model() -> Health:
+    from astro_mcp.agents.knowledge.embedding import verify  # noqa: PLC0415 - one check among many
+
+    folder = Pack.find().resources / "models" / "minilm-l6-v2-int8"
+    await anyio.to_thread.run_sync(verify, folder)
+    return Health(ok=True, detail="embedding model: digests match, no download needed")
+
+
+async def _search(settings: Settings) -> Health:
+    configured = settings.search.get("searxng")
+    if configured and configured.base_url:
+        return Health(ok=True, detail=f"SearXNG at {configured.base_url}, DuckDuckGo")
+    hint = 'a SearXNG of your own answers more reliably: [search.searxng] base_url = "…" in config.toml'
+    return Health(ok=True, detail="DuckDuckGo (no key)", fix=hint)

@@ -1,0 +1,81 @@
+"""`astro-mcp sandbox build|list|prune`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+from operator import methodcaller
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+
+from astro_mcp.cli.show import Printer
+from astro_mcp.config import load
+from astro_mcp.errors import SandboxUnavailable
+from astro_mcp.packs import Pack
+from astro_mcp.sandbox.engine import Engine
+from astro_mcp.sandbox.image import base_tag
+from astro_mcp.sandbox.python_images import KIND
+from astro_mcp.shim.place import data_folder
+
+BUILD_SECONDS: Final = 1800
+
+
+def run(given: argparse.Namespace, printer: Printer) -> int:
+    """Build the base image, or tell or remove the images that this engine has of ours."""
+    recipe = Pack.find().resources / "sandbox" / "image"
+    if given.action == "build":
+        return _build(recipe, printer)
+    images = anyio.run(_images, given.action == "prune")
+    if printer.as_json:
+        printer.json({"items": images, "base": base_tag(recipe), "removed": given.action == "prune"})
+        return 0
+    if given.action == "prune":
+        printer.line(f"{len(images)} dependency images removed; they are made again when they are needed")
+        return 0
+    printer.table(["image", "MB", "kind"], [(row["image"], row["bytes"] // 1_000_000, row["kind"]) for row in images])
+    return 0
+
+
+def _build(recipe: Path, printer: Printer) -> int:
+    done = subprocess.run(  # noqa: S603 - our own recipe; a person waits for it at a terminal, and sees its output
+        ["/usr/bin/env", "bash", str(recipe / "build.sh")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        timeout=BUILD_SECONDS,
+        check=False,
+        text=True,
+    )
+    if done.returncode:
+        raise SandboxUnavailable("the sandbox's image could not be built", "the lines above say why")
+    printer.result(done.stdout, {"image": done.stdout.strip()})
+    return 0
+
+
+async def _images(prune: bool) -> list[dict[str, Any]]:
+
+    environment = dict(os.environ)
+    settings = load(
+        Path(data_folder(environment)), {k: v for k, v in environment.items() if k.startswith("ASTRO_MCP_")}
+    )
+    engine = await Engine.find(settings.sandbox.engine, Path.home())
+    try:
+        rows = await engine.call(
+            lambda api: [*api.images(name="astro-mcp-sandbox"), *api.images(name="astro-mcp-python")]
+        )
+        found = [_row(row, tag) for row in rows for tag in row.get("RepoTags") or ()]
+        if not prune:
+            return found
+        going = [row for row in found if row["kind"] == "python"]
+        for row in going:
+            await engine.call(methodcaller("remove_image", row["image"]))
+        return going
+    finally:
+        engine.close()
+
+
+def _row(row: dict[str, Any], tag: str) -> dict[str, Any]:
+    kind = (row.get("Labels") or {}).get(KIND, "base")
+    return {"image": tag, "bytes": row["Size"], "kind": kind}
