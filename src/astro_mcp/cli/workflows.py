@@ -1,0 +1,147 @@
+"""`astro-mcp workflow check|run|show|list|answer|control`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from astro_mcp.cli.link import Link, open_link
+from astro_mcp.cli.show import Printer
+from astro_mcp.errors import InvalidInput, NotFound
+
+ENDED: Final = ("succeeded", "failed", "cancelled")
+POLL_SECONDS: Final = 2
+
+
+def run(given: argparse.Namespace, printer: Printer) -> int:
+    """Carry out one action; status 1 for a run that failed and for a document with problems."""
+    actions: Mapping[str, Callable[[argparse.Namespace, Printer, Link], int]] = {
+        "check": _check,
+        "run": _run,
+        "show": _show,
+        "list": _list,
+        "answer": _answer,
+        "control": _control,
+    }
+    with open_link(given.root) as link:
+        return actions[given.action](given, printer, link)
+
+
+def _check(given: argparse.Namespace, printer: Printer, link: Link) -> int:
+    arguments = {**_document(given.what, link), **_inputs(given.input)}
+    result = link.call("workflow_check", arguments)
+    printer.result(result["text"], result["structured"])
+    return not result["structured"].get("valid")
+
+
+def _run(given: argparse.Namespace, printer: Printer, link: Link) -> int:
+    document = {"template": given.what} if _is_template(given.what) else _document(given.what, link)
+    allow = [effect.strip() for effect in given.allow.split(",")]
+    arguments = {"allow": allow, "wait_seconds": 0, **_inputs(given.input), **document}
+    started = link.call("workflow_run", arguments)
+    if given.detach:
+        printer.result(started["text"], started["structured"])
+        return 0
+    return _follow(printer, link, started["structured"]["run_id"])
+
+
+def _follow(printer: Printer, link: Link, run_id: str) -> int:
+    """Print each step as it ends, until the run does, or waits for somebody."""
+    told: set[str] = set()
+    if not printer.as_json:
+        printer.line(run_id, "dim")
+    while True:
+        result = link.call("workflow_status", {"run_id": run_id, "wait_seconds": POLL_SECONDS})
+        body = result["structured"]
+        for step in body.get("steps", ()):
+            if step["status"] in (*ENDED, "lost", "skipped") and step["id"] not in told:
+                told.add(step["id"])
+                if not printer.as_json:
+                    _step(printer, step)
+        if body["status"] in ENDED or body.get("waiting_for"):
+            printer.result(_end(body), body)
+            return body["status"] not in ("succeeded", "waiting")
+
+
+def _step(printer: Printer, step: Mapping[str, Any]) -> None:
+    marks = {"succeeded": ("✓", "green"), "skipped": ("·", "dim"), "cancelled": ("-", "yellow")}
+    mark, style = marks.get(step["status"], ("✗", "red"))
+    took = f"{step['ms'] / 1000:8.2f} s" if step.get("ms") is not None else " " * 10
+    error = f"  {step['error']}" if step.get("error") else ""
+    printer.line(f"{mark} {took}  {step['id']:<24} {step.get('tool', '')}{error}", style)
+
+
+def _end(body: Mapping[str, Any]) -> str:
+    lines = [str(body["status"])]
+    if error := body.get("error"):
+        lines.append(f"{error['code']}: {error['message']}")
+    lines += [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in body.get("outputs", {}).items()]
+    for item in body.get("waiting_for", ()):
+        level = f" (takes a {item['level']})" if item.get("level") else ""
+        lines.append(f"waits for {item['kind']} {item['step']}{level}: {item['text']}")
+        verb = "control RUN retry --step" if item["kind"] == "lost" else "answer RUN"
+        lines.append(f"  astro-mcp workflow {verb.replace('RUN', body['run_id'])} {item['step']} …")
+    return "\n".join(lines)
+
+
+def _show(given: argparse.Namespace, printer: Printer, link: Link) -> int:
+    result = link.call("workflow_status", {"run_id": given.run_id})
+    printer.result(result["text"], result["structured"])
+    return 0
+
+
+def _list(given: argparse.Namespace, printer: Printer, link: Link) -> int:
+    result = link.call("workflow_status", {})
+    rows = result["structured"].get("steps", [])
+    if printer.as_json:
+        printer.json({"items": [{"run_id": row["id"], "name": row["tool"], "status": row["status"]} for row in rows]})
+    else:
+        printer.table(["run", "workflow", "status"], [(row["id"], row["tool"], row["status"]) for row in rows])
+    return 0
+
+
+def _answer(given: argparse.Namespace, printer: Printer, link: Link) -> int:
+    arguments = {"run_id": given.run_id, "step": given.step, "value": given.value}
+    result = link.call("workflow_answer", arguments)
+    printer.result(result["text"], result["structured"])
+    return 0
+
+
+def _control(given: argparse.Namespace, printer: Printer, link: Link) -> int:
+    arguments = {"run_id": given.run_id, "action": given.verb, **({"step": given.step} if given.step else {})}
+    result = link.call("workflow_control", arguments)
+    printer.result(result["text"], result["structured"])
+    return 0
+
+
+def _is_template(what: str) -> bool:
+    return what != "-" and not what.endswith((".yaml", ".yml", ".json")) and not Path(what).exists()
+
+
+def _document(what: str, link: Link) -> dict[str, str]:
+    if _is_template(what):
+        return {"spec": link.call("astro_read", {"uri": f"astro://workflows/{what}"})["text"]}
+    try:
+        return {"spec": sys.stdin.read() if what == "-" else Path(what).read_text(encoding="utf-8")}
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFound(f"{what} can't be read: {error}") from None
+
+
+def _inputs(pairs: list[str]) -> dict[str, str]:
+    """`KEY=VALUE` pairs as one JSON object: a value that is JSON is taken as that, any other as text."""
+    if not pairs:
+        return {}
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise InvalidInput(f"--input {pair} has no '='", "--input branch=review")
+        try:
+            found[key] = json.loads(value)
+        except json.JSONDecodeError:
+            found[key] = value
+    return {"inputs": json.dumps(found)}
