@@ -14,9 +14,9 @@ from astro_mcp.config import ENV_PREFIX, SearchProvider, Settings
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 HEAD = f"""# Configuration
 
-Settings come from defaults, then `config.toml` in the data folder, then `{ENV_PREFIX}*` of the daemon's environment, and
-later wins. Nothing is read from a workspace or its `.env`. An unknown or wrong key stops the start, with file, line and the
-nearest right key. `ASTRO_MCP_HOME` chooses the data folder, and so the daemon.
+Settings come from defaults, then `config.toml` in the data folder, then `{ENV_PREFIX}*` of the daemon's environment,
+and later wins. Nothing is read from a workspace or its `.env`. An unknown or wrong key stops the start, with file, line
+and the nearest right key. `ASTRO_MCP_HOME` chooses the data folder, and so the daemon.
 
 A key as a variable: `{ENV_PREFIX}SANDBOX__MEMORY_MB=1024` is `memory_mb` in `[sandbox]`. This page is made from
 `src/astro_mcp/config.py`.
@@ -46,7 +46,9 @@ def shown(field: FieldInfo) -> str:
 
 def bounds(field: FieldInfo) -> str:
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-    found = [f"{word} {getattr(rule, key)}" for rule in field.metadata for key, word in words.items() if hasattr(rule, key)]
+    found = [
+        f"{word} {getattr(rule, key)}" for rule in field.metadata for key, word in words.items() if hasattr(rule, key)
+    ]
     return f" ({', '.join(found)})" if found else ""
 
 

@@ -1,0 +1,307 @@
+"""The main job, as a host sees it: an MCP client, the server over stdio, a durable workflow on a real repository.
+
+1. `review-repository` runs on a clone: branch, list, lint, test, index, search, report, commit, each with its time.
+2. It runs again, and the daemon is killed (kill -9) during the tests: the run resumes, and no finished step runs twice.
+3. It runs again, and the daemon is killed during the commit: the step is `lost`, and `workflow_control` decides.
+
+Exits 1 where a step did not do its real work: no tests, a runner that broke, no findings read, no hits, no commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+from demo_target import fetch, unpack
+from mcp import Client, StdioServerParameters
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.panel import Panel
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVER = Path(sys.executable).parent / "astro-mcp"
+TARGET = ("itsdangerous", "2.2.0", "e0050c0b7da1eea53ffaf149c0cfbb5c6e2e2b69c4bef22c81fa6eb73e5f6173")
+LEAST_TESTS = 50
+ENDED = ("succeeded", "failed", "cancelled")
+MARKS = {"succeeded": ("✓", "green"), "skipped": ("·", "dim"), "lost": ("?", "red bold")}
+PATIENCE = 900.0
+
+console = Console(highlight=False, width=110 if not sys.stdout.isatty() else None, record="--record" in sys.argv)
+
+
+class Shortfall(Exception):
+    """A step that did not do its real work."""
+
+
+class Host:
+    """What Claude Desktop or an editor is to the server: a client that started it on stdio."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """A tool's structured result; a tool's error ends the demo."""
+        result = await self._client.call_tool(tool, arguments)
+        structured: dict[str, Any] = result.structured_content or {}
+        if result.is_error:
+            raise Shortfall(f"{tool}: {structured.get('error', result.content)}")
+        return structured
+
+    async def text(self, uri: str) -> str:
+        """A resource, whole."""
+        result = await self._client.read_resource(uri)
+        return "".join(getattr(part, "text", "") for part in result.contents)
+
+    async def step(self, run: str, step: str) -> dict[str, Any]:
+        """One step of a run with its whole output."""
+        found: dict[str, Any] = json.loads(await self.text(f"astro://runs/{run}/steps/{step}"))
+        return found
+
+
+@asynccontextmanager
+async def host(home: Path, clone: Path) -> AsyncIterator[Host]:
+    """Start the server as a host would, through the shim."""
+    environment = {"ASTRO_MCP_HOME": str(home), "PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}
+    kept = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "SSL_CERT")) or k.lower().endswith("_proxy")}
+    server = StdioServerParameters(command=str(SERVER), args=["--root", str(clone)], env={**kept, **environment})
+    async with Client(server) as client:
+        yield Host(client)
+
+
+def git(clone: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=demo", "-c", "user.email=demo@localhost", "-c", "init.defaultBranch=main"]
+    done = subprocess.run(["git", *identity, *arguments], cwd=clone, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def prepare(path: str | None, workplace: Path) -> Path:
+    """A clone of `path`, or of the pinned package's source, which becomes a repository first."""
+    if path is None:
+        archive = fetch(*TARGET, ROOT / ".tools" / "demo")
+        source = unpack(archive, workplace / "source")
+        for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", f"{TARGET[0]} {TARGET[1]}"]):
+            git(source, *arguments)
+    else:
+        source = Path(path).resolve()
+    git(workplace, "clone", "-q", "--no-hardlinks", str(source), "clone")
+    return workplace / "clone"
+
+
+async def start(server: Host, branch: str) -> str:
+    started = await server.call(
+        "workflow_run",
+        template="review-repository",
+        inputs=json.dumps({"branch": branch}),
+        allow=["read", "write", "destroy", "execute", "network"],
+        wait_seconds=0,
+    )
+    return str(started["run_id"])
+
+
+async def follow(
+    server: Host, run: str, told: set[str], until: Callable[[Mapping[str, Any]], bool], *, poll: float = 2.0
+) -> dict[str, Any]:
+    """Print each step as it ends, until the run ends, waits, or `until` says so; returns the last status."""
+    with anyio.fail_after(PATIENCE):
+        while True:
+            status = await server.call("workflow_status", run_id=run, wait_seconds=poll)
+            for step in status["steps"]:
+                if step["id"] not in told and (step["status"] in (*ENDED, "skipped", "lost")):
+                    told.add(step["id"])
+                    show(step)
+            if status["status"] in ENDED or status.get("waiting_for") or until(status):
+                return status
+
+
+def show(step: Mapping[str, Any]) -> None:
+    mark, style = MARKS.get(step["status"], ("✗", "red"))
+    took = f"{step['ms'] / 1000:7.2f} s" if step.get("ms") is not None else " " * 9
+    console.print(f"  [{style}]{mark}[/] {took}  {step['id']:<10} [dim]{step['tool']}[/] {step.get('error') or ''}")
+
+
+async def first_run(home: Path, clone: Path, *, default: bool) -> None:
+    console.rule("[bold]1. review-repository, through a client on stdio")
+    told: set[str] = set()
+    async with host(home, clone) as server:
+        run = await start(server, "review")
+        status = await follow(server, run, told, lambda status: False)
+        if status["status"] != "succeeded":
+            raise Shortfall(f"the run {status['status']}: {status.get('error')}")
+        await real_work(server, run, clone, least=LEAST_TESTS if default else 1)
+        report = await server.call("fs_read", path=str(status["outputs"]["report"]))
+        console.print(Panel(Markdown(report["text"]), title=str(status["outputs"]["report"]), border_style="dim"))
+        console.print(f"  [green]✓[/] commit {git(clone, 'log', '-1', '--format=%h %an: %s', 'review')}")
+
+
+async def real_work(server: Host, run: str, clone: Path, *, least: int) -> None:
+    """Raises `Shortfall` unless every step did what it is for."""
+    tests = (await server.step(run, "test"))["output"]
+    if tests["exit_code"] not in (0, 1) or tests["counts"]["total"] < least:
+        raise Shortfall(f"test_run: exit {tests['exit_code']}, {tests['counts']['total']} tests, {least} expected")
+    lint = (await server.step(run, "lint"))["output"]
+    if lint.get("missing_tools"):
+        raise Shortfall(f"lint_check left out {lint['missing_tools']}")
+    if not (await server.step(run, "list"))["output"]["items"]:
+        raise Shortfall("fs_list found no files")
+    if not (await server.step(run, "search"))["output"]["items"]:
+        raise Shortfall("kb_search found nothing in what was just indexed")
+    sha = (await server.step(run, "commit"))["output"]["sha"]
+    if git(clone, "cat-file", "-t", sha) != "commit":
+        raise Shortfall(f"{sha} is no commit of the clone")
+
+
+async def second_run(home: Path, clone: Path) -> None:
+    console.rule("[bold]2. kill -9 during the tests; the run resumes")
+    told: set[str] = set()
+    run = ""
+    try:
+        async with host(home, clone) as server:
+            run = await start(server, "after-a-crash")
+            await follow(server, run, told, lambda status: running(status, "test"), poll=0.1)
+            kill(home, "test")
+            await follow(server, run, told, lambda status: False, poll=0)
+    except Exception as error:  # noqa: BLE001 - the connection broke, as it must: what counts is what comes after
+        console.print(f"  [dim]the host lost its server ({type(error).__name__}) and starts it again[/]")
+    async with host(home, clone) as server:
+        began = time.monotonic()
+        status = await follow(server, run, told, lambda status: False)
+        if status["status"] != "succeeded":
+            raise Shortfall(f"the resumed run {status['status']}: {status.get('error')}")
+        await real_work(server, run, clone, least=1)
+        again = [step["id"] for step in status["steps"] if step["attempts"] > 1]
+    intents = repeated(home, run)
+    if intents - {"test"} or again != ["test"]:
+        raise Shortfall(f"steps ran twice: {sorted(intents)}, {again}")
+    console.print(f"  [green]✓[/] resumed and done in {time.monotonic() - began:.1f} s; only the killed step ran again")
+
+
+def running(status: Mapping[str, Any], step: str) -> bool:
+    return any(row["id"] == step and row["status"] == "running" for row in status["steps"])
+
+
+def kill(home: Path, during: str) -> None:
+    pid = int(json.loads((home / "lock").read_text())["pid"])
+    os.kill(pid, signal.SIGKILL)
+    console.print(f"  [red]kill -9 {pid}[/] [dim](the daemon, during {during})[/]")
+
+
+def stop(home: Path) -> None:
+    environment = {**os.environ, "ASTRO_MCP_HOME": str(home)}
+    subprocess.run([str(SERVER), "daemon", "stop"], env=environment, capture_output=True, check=False)
+
+
+def repeated(home: Path, run: str) -> set[str]:
+    """The steps that the audit trail saw begin more than once."""
+    command = [str(SERVER), "audit", "--json", "--last", "1000"]
+    done = subprocess.run(command, env={**os.environ, "ASTRO_MCP_HOME": str(home)}, capture_output=True, check=True)
+    begun = [
+        row["step"] for row in json.loads(done.stdout)["items"] if row["run_id"] == run and row["phase"] == "intent"
+    ]
+    return {step for step in begun if begun.count(step) > 1}
+
+
+async def third_run(home: Path, clone: Path) -> None:
+    console.rule("[bold]3. kill -9 during git_commit; the step is lost, and somebody decides")
+    for attempt in range(1, 9):
+        branch = f"lost-{attempt}"
+        told: set[str] = set()
+        run = ""
+        try:
+            async with host(home, clone) as server:
+                run = await start(server, branch)
+                await follow(server, run, told, lambda status: running(status, "test"), poll=0.1)
+                status = await follow(server, run, told, lambda status: running(status, "commit"), poll=0)
+                if status["status"] in ENDED:
+                    console.print("  [dim]the commit was done before it could be killed; once more[/]")
+                    continue
+                kill(home, "git_commit")
+                await follow(server, run, told, lambda status: False, poll=0)
+        except Exception as error:  # noqa: BLE001 - as above
+            console.print(f"  [dim]the host lost its server ({type(error).__name__}) and starts it again[/]")
+        async with host(home, clone) as server:
+            status = await follow(server, run, told, lambda status: False)
+            if status["status"] == "succeeded":
+                console.print("  [dim]the commit had been recorded before the kill; once more[/]")
+                continue
+            await decide(server, run, clone, branch, status)
+        return
+    raise Shortfall("eight tries, and the daemon never died during git_commit")
+
+
+async def decide(server: Host, run: str, clone: Path, branch: str, status: Mapping[str, Any]) -> None:
+    """What a host does with a lost step: look whether its effect happened, then say so."""
+    waiting = status.get("waiting_for") or [{}]
+    if (waiting[0].get("kind"), waiting[0].get("step")) != ("lost", "commit"):
+        raise Shortfall(f"git_commit was killed and is not lost: {status}")
+    console.print(f"  [yellow]lost[/]   {waiting[0]['text']}")
+    happened = "REVIEW.md" in git(clone, "ls-tree", "--name-only", branch)
+    action = "cancel" if happened else "retry"
+    console.print(
+        f"  the commit {'did' if happened else 'did not'} happen → workflow_control(action={action!r}, step='commit')"
+    )
+    await server.call("workflow_control", run_id=run, action=action, step="commit")
+    ended = await follow(server, run, {step["id"] for step in status["steps"]} - {"commit"}, lambda status: False)
+    wanted = ("cancelled", "failed") if happened else ("succeeded",)
+    if ended["status"] not in wanted:
+        raise Shortfall(f"after {action} the run is {ended['status']}")
+    if git(clone, "rev-list", "--count", f"main..{branch}") != "1":
+        raise Shortfall("there is not exactly one commit on the branch")
+    console.print(f"  [green]✓[/] the run is {ended['status']}, with one commit on {branch}")
+
+
+async def demo(path: str | None) -> None:
+    with tempfile.TemporaryDirectory(prefix="astro-demo-") as folder:
+        workplace = Path(folder)
+        home = workplace / "home"
+        clone = prepare(path, workplace)
+        base = git(clone, "rev-parse", "--abbrev-ref", "HEAD")
+        console.print(f"[dim]{path or ' '.join(TARGET[:2])}, cloned; the server: {SERVER.name} --root {clone.name}[/]")
+        try:
+            await first_run(home, clone, default=path is None)
+            git(clone, "switch", "-q", base)
+            await second_run(home, clone)
+            git(clone, "switch", "-q", base)
+            await third_run(home, clone)
+        finally:
+            stop(home)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/demo", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("path", nargs="?", help="a git repository; without one, a public package's source")
+    parser.add_argument("--record", metavar="FILE", help="write what was shown as SVG")
+    given = parser.parse_args()
+    status = 0
+    try:
+        anyio.run(demo, given.path)
+        console.print("[green bold]done[/]: every step did its real work")
+    except* Shortfall as shortfalls:  # the client's task groups wrap what is raised inside of them
+        console.print(f"[red bold]not done:[/] {reason(shortfalls)}")
+        status = 1
+    if given.record:
+        console.save_svg(given.record, title="scripts/demo")
+    return status
+
+
+def reason(error: BaseException) -> str:
+    """The one error at the bottom of groups of groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

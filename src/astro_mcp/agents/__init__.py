@@ -1,0 +1,1 @@
+"""One package an agent; none knows another."""

@@ -1,0 +1,1 @@
+"""Files: read, list, search, write, edit, move, delete, undo."""

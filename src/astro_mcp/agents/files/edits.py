@@ -1,0 +1,95 @@
+"""Exact replacements in a text whose line ends may be of any kind, or of several."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from astro_mcp.errors import Ambiguous, InvalidInput, Problem
+
+_ENDS: Final = re.compile(r"\r\n|\n")
+_MAC_ENDS: Final = re.compile(r"\r")
+_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """`old` must stand in the text exactly `count` times (0: any number but none), and becomes `new` each time."""
+
+    old: str
+    new: str
+    count: int = 1
+
+
+class Editable:
+    """A text as lines that end in line feeds, and beside it what each of its lines ends in really."""
+
+    def __init__(self, raw: str, eol: str, shown: str) -> None:
+        ends = _MAC_ENDS if eol == "cr" else _ENDS
+        self._ends = ends.findall(raw)
+        self._text = ends.sub("\n", raw)
+        self._shown = shown
+
+    @property
+    def text(self) -> str:
+        """With line feeds only."""
+        return self._text
+
+    @property
+    def raw(self) -> str:
+        """With the file's own line ends; new lines have those of the place where they went."""
+        if not any(end != "\n" for end in self._ends):
+            return self._text
+        lines = self._text.split("\n")
+        return "".join(line + end for line, end in zip(lines, [*self._ends, ""], strict=True))
+
+    def replace(self, edit: Replacement, number: int) -> None:
+        """Raises `InvalidInput` where the old text is missing, `Ambiguous` with the places where there are others
+        than `count` says."""
+        old, new = _ENDS.sub("\n", edit.old), _ENDS.sub("\n", edit.new)
+        if not old:
+            raise InvalidInput(f"edit {number}: old is empty", "fs_write creates and replaces files")
+        places = self._find(old)
+        if not places:
+            raise InvalidInput(f"edit {number}: the old text is not in {self._shown}", self._near(old))
+        if edit.count and len(places) != edit.count:
+            raise self._ambiguous(edit, places, number)
+        for start in reversed(places):
+            self._splice(start, start + len(old), new)
+
+    def _find(self, old: str) -> list[int]:
+        places = []
+        at = self._text.find(old)
+        while at >= 0:
+            places.append(at)
+            at = self._text.find(old, at + len(old))
+        return places
+
+    def _splice(self, start: int, end: int, new: str) -> None:
+        first = self._text.count("\n", 0, start)
+        last = first + self._text.count("\n", start, end)
+        own = self._ends[min(first, len(self._ends) - 1)] if self._ends else "\n"
+        self._ends[first:last] = [own] * new.count("\n")
+        self._text = self._text[:start] + new + self._text[end:]
+
+    def _line(self, offset: int) -> int:
+        return self._text.count("\n", 0, offset) + 1
+
+    def _ambiguous(self, edit: Replacement, places: list[int], number: int) -> Ambiguous:
+        lines = [self._line(offset) for offset in places[:_SHOWN]]
+        listed = ", ".join(f"{self._shown}:{line}" for line in lines)
+        more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+        return Ambiguous(
+            f"edit {number}: the old text stands in {len(places)} places, not {edit.count}: {listed}{more}",
+            f"take more of the lines around it into old, or set count to {len(places)} to change them all",
+            problems=tuple(Problem(f"{self._shown}:{line}", "the old text stands here") for line in lines),
+        )
+
+    def _near(self, old: str) -> str:
+        """Where a line of the old text stands but for its white space."""
+        first = next((line.strip() for line in old.split("\n") if line.strip()), "")
+        for number, line in enumerate(self._text.split("\n"), 1):
+            if first and first in line:
+                return f"{self._shown}:{number} has its first line; compare white space and what follows"
+        return "read the file again: it may have changed"

@@ -1,0 +1,243 @@
+"""What the files tools take and give."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from astro_mcp.core.model import Input, Listing, Output, Page, Strings
+
+PATH = "Relative to the workspace root, or absolute beneath a root"
+ID = r"^[A-Za-z0-9_.-]{1,100}$"
+MATCH = "sha256 that the file must have now; else nothing is changed and the call fails with conflict"
+
+
+class ReadInput(Input):
+    path: str | None = Field(None, description=f"A file. {PATH}")
+    paths: Strings | None = Field(None, description="Several files at once, instead of path")
+    start_line: int = Field(1, ge=1, description="First line, from 1")
+    max_lines: int | None = Field(None, ge=1, description="Lines of each file at most")
+
+
+class FileFacts(BaseModel):
+    """One file of several: what it is, or why it could not be read."""
+
+    path: str
+    kind: str = ""
+    bytes: int | None = None
+    encoding: str | None = None
+    eol: str | None = None
+    total_lines: int | None = None
+    sha256: str | None = None
+    error: str | None = None
+
+
+class ReadOutput(Page):
+    """The field is `content` here since `text` names the text form; outside it is `text`."""
+
+    model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+    paged: ClassVar[str | None] = "content"
+
+    path: str | None = None
+    kind: str | None = None
+    encoding: str | None = None
+    eol: str | None = None
+    total_lines: int | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+    files: list[FileFacts] | None = None
+    note: str | None = None
+    content: str = Field("", alias="text")
+
+    def text(self) -> str:
+        more = f"\n[cut; go on with cursor {self.next_cursor}]" if self.next_cursor else ""
+        if self.files is not None:
+            return self.content + more
+        return f"{self._header()}\n{self.content}{more}"
+
+    def _header(self) -> str:
+        facts = [self.path, self.note, f"{self.bytes:,} bytes" if self.bytes is not None else None]
+        facts += [f"{self.total_lines} lines" if self.total_lines is not None else None, self.encoding, self.eol]
+        facts.append(f"sha256 {self.sha256}")
+        return " · ".join(fact for fact in facts if fact)
+
+
+class ListInput(Input):
+    path: str | None = Field(None, description=f"A folder; none: the workspace roots. {PATH}")
+    depth: int | None = Field(None, ge=1, le=50, description="Levels; default 2, or all with a glob")
+    glob: str | None = Field(None, description="As in .gitignore: *.py at any depth, src/**/*.md from the folder")
+    include_ignored: bool = Field(False, description="Also what .gitignore hides")
+
+
+class ListItem(BaseModel):
+    path: str
+    type: str
+    bytes: int | None = None
+    mtime: str
+
+
+class CollapsedFolder(BaseModel):
+    path: str
+    entries: int
+
+
+class ListOutput(Listing):
+    items: list[ListItem]
+    collapsed: list[CollapsedFolder]
+    note: str | None = None
+
+    def text(self) -> str:
+        lines = [_list_line(item) for item in self.items]
+        lines += [f"{folder.path}/ … {folder.entries} entries, not listed" for folder in self.collapsed]
+        shown = "" if len(self.items) == self.total else f"{len(self.items)} of "
+        lines.append(f"{shown}{self.total} entries" + (f"; {self.note}" if self.note else ""))
+        if self.next_cursor:
+            lines.append(f"[cut; go on with cursor {self.next_cursor}]")
+        return "\n".join(lines)
+
+
+def _list_line(item: ListItem) -> str:
+    if item.type == "folder":
+        return f"{item.path}/  {item.mtime}"
+    kind = "" if item.type == "file" else f"  {item.type}"
+    return f"{item.path}{kind}  {item.bytes:,} B  {item.mtime}"
+
+
+class SearchInput(Input):
+    pattern: str = Field(min_length=1, max_length=2000, description="Text to find, case-sensitive")
+    path: str | None = Field(None, description=f"A folder or file; none: every root. {PATH}")
+    glob: str | None = Field(None, description="Which files, as in .gitignore: *.py, src/**/*.md")
+    regex: bool = Field(False, description="pattern is a regular expression (RE2; (?i) ignores case)")
+    context: int = Field(0, ge=0, le=20, description="Lines before and after each hit")
+
+
+class SearchItem(BaseModel):
+    path: str
+    line: int
+    column: int
+    text: str
+    before: list[str] | None = None
+    after: list[str] | None = None
+
+
+class SearchOutput(Listing):
+    items: list[SearchItem]
+    searched: int
+    skipped: int
+    note: str | None = None
+
+    def text(self) -> str:
+        lines: list[str] = []
+        for item in self.items:
+            before, after = item.before or [], item.after or []
+            first = item.line - len(before)
+            lines += [f"{item.path}-{first + n}- {row}" for n, row in enumerate(before)]
+            lines.append(f"{item.path}:{item.line}:{item.column}: {item.text}")
+            lines += [f"{item.path}-{item.line + 1 + n}- {row}" for n, row in enumerate(after)]
+            lines += ["--"] if before or after else []
+        shown = "" if len(self.items) == self.total else f"{len(self.items)} of "
+        summary = f"{shown}{self.total} lines in {self.searched} files searched"
+        summary += f", {self.skipped} skipped (binary, over 4 MB or unreadable)" if self.skipped else ""
+        lines.append(summary + (f"; {self.note}" if self.note else ""))
+        if self.next_cursor:
+            lines.append(f"[cut; go on with cursor {self.next_cursor}]")
+        return "\n".join(lines)
+
+
+class WriteInput(Input):
+    path: str = Field(description=f"The file; folders are made. {PATH}")
+    if_match: str | None = Field(None, description=MATCH)
+    create_only: bool = Field(False, description="Fail where the file exists")
+    content: str = Field(description="The whole file, written as UTF-8")
+
+
+class WriteOutput(Output):
+    path: str
+    sha256: str
+    bytes: int
+    undo_id: str
+
+    def text(self) -> str:
+        done = f"undo_id {self.undo_id}" if self.undo_id else "it was so already; nothing to undo"
+        return f"wrote {self.path} · {self.bytes:,} bytes · sha256 {self.sha256} · {done}"
+
+
+class Edit(Input):
+    path: str = Field(description=f"The file. {PATH}")
+    count: int = Field(1, ge=0, description="How often old stands in it, all replaced; 0: any number")
+    old: str = Field(description="The exact text to replace, white space included")
+    new: str = Field(description="What stands there then")
+
+
+def _edits(value: Any) -> Any:
+    """A list; one edit, or either as JSON text, is accepted too."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return value
+    return [value] if isinstance(value, dict) else value
+
+
+class EditInput(Input):
+    if_match: str | None = Field(None, description=f"With edits in one file: {MATCH}")
+    dry_run: bool = Field(False, description="Only show the diff")
+    edits: Annotated[list[Edit], BeforeValidator(_edits)] = Field(
+        min_length=1, max_length=500, description="Done in order, all or none"
+    )
+
+
+class FileDigest(BaseModel):
+    path: str
+    sha256: str | None = None
+
+
+class ChangeOutput(Output):
+    """Files after a change, and the diff."""
+
+    files: list[FileDigest]
+    undo_id: str | None = None
+    diff: str
+
+    def text(self) -> str:
+        lines = [f"{file.path} · {f'sha256 {file.sha256}' if file.sha256 else 'gone'}" for file in self.files]
+        lines.insert(0, f"done · undo_id {self.undo_id}" if self.undo_id else "nothing was changed")
+        return "\n".join([*lines, self.diff])
+
+
+class MoveInput(Input):
+    path: str = Field(description=f"A file or folder. {PATH}")
+    to: str = Field(description="Its new path, where nothing is yet; folders are made")
+    if_match: str | None = Field(None, description=MATCH)
+
+
+class MoveOutput(Output):
+    path: str
+    to: str
+    undo_id: str
+
+    def text(self) -> str:
+        return f"moved {self.path} to {self.to} · undo_id {self.undo_id}"
+
+
+class DeleteInput(Input):
+    path: str = Field(description=f"A file, or a folder with all that is in it. {PATH}")
+    if_match: str | None = Field(None, description=MATCH)
+
+
+class DeleteOutput(Output):
+    path: str
+    files: int
+    undo_id: str
+
+    def text(self) -> str:
+        return f"deleted {self.path} ({self.files} files) · undo_id {self.undo_id} brings it back"
+
+
+class UndoInput(Input):
+    undo_id: str | None = Field(None, pattern=ID, description="The change to take back")
+    run_id: str | None = Field(None, pattern=ID, description="Instead: every change of this workflow run")
+    last: bool = Field(False, description="Instead: the last change that is not undone yet")
+    dry_run: bool = Field(False, description="Only show the diff")

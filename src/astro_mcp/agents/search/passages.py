@@ -1,0 +1,83 @@
+"""The passages of a text that answer a question, by Okapi BM25 (Robertson and Zaragoza 2009; k1 = 1.2, b = 0.75)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+MOST: Final = 8
+LONGEST: Final = 1200
+"""Characters of one passage."""
+_BLOCK: Final = re.compile(r"\S(?:.|\n(?![ \t]*(?:\n|\Z)))*+")
+_WORD: Final = re.compile(r"\w+")
+_K1: Final = 1.2
+_B: Final = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """`text` is exactly what stands from `start` to `end` (characters)."""
+
+    text: str
+    start: int
+    end: int
+
+
+def find(text: str, query: str) -> list[Passage]:
+    """At most eight passages of `text` for `query`, the best first; none where no word of it occurs."""
+    asked = set(_words(query))
+    passages = split(text)
+    counts = [Counter(word for word in _words(passage.text) if word in asked) for passage in passages]
+    holding = {word: sum(word in count for count in counts) for word in asked}
+    average = sum(len(passage.text) for passage in passages) / len(passages) if passages else 1.0
+    phrase = " ".join(query.casefold().split())
+    scored = []
+    for number, (passage, count) in enumerate(zip(passages, counts, strict=True)):
+        if not count:
+            continue
+        length = _K1 * (1 - _B + _B * len(passage.text) / average)
+        score = sum(
+            math.log(1 + (len(passages) - holding[word] + 0.5) / (holding[word] + 0.5)) * n * (_K1 + 1) / (n + length)
+            for word, n in count.items()
+        )
+        whole = phrase in " ".join(passage.text.casefold().split())
+        scored.append((-score * (2 if whole else 1), number))
+    return [passages[number] for _, number in sorted(scored)[:MOST]]
+
+
+def split(text: str) -> list[Passage]:
+    """The blocks of `text` between blank lines, a heading with what follows it, long ones at a line or a space."""
+    passages: list[Passage] = []
+    start = None
+    for block in _BLOCK.finditer(text):
+        first = block.start() if start is None else start
+        if block[0].startswith("#") and "\n" not in block[0] and block.end() - first < LONGEST:
+            start = first
+            continue
+        passages += _pieces(text, first, block.end())
+        start = None
+    if start is not None:
+        passages += _pieces(text, start, len(text.rstrip()))
+    return passages
+
+
+def _pieces(text: str, start: int, end: int) -> list[Passage]:
+    out = []
+    while end - start > LONGEST:
+        near = start + LONGEST
+        cut = max(text.rfind("\n", start + LONGEST // 2, near), text.rfind(". ", start + LONGEST // 2, near) + 1)
+        if cut <= start + LONGEST // 2:
+            cut = text.rfind(" ", start + LONGEST // 2, near)
+        cut = near if cut <= start else cut
+        out.append(Passage(text[start:cut], start, cut))
+        start = cut
+    return [*out, Passage(text[start:end], start, end)]
+
+
+def _words(text: str) -> list[str]:
+    """Words in lower case; a plural counts as its singular, so that "hooks" finds "hook"."""
+    words = _WORD.findall(text.casefold())
+    return [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in words]

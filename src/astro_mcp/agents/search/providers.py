@@ -1,0 +1,45 @@
+"""Who searches: the pack's manifests with the operator's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from astro_mcp.agents.search.fusion import Hit, Query
+from astro_mcp.agents.search.metasearch import Metasearch
+from astro_mcp.agents.search.searxng import SearXNG
+from astro_mcp.config import SearchProvider
+from astro_mcp.errors import InvalidInput
+from astro_mcp.nearest import nearest
+from astro_mcp.net.client import GuardedClient
+from astro_mcp.packs import Search
+
+
+class Provider(Protocol):
+    """Somebody who searches the web."""
+
+    async def search(self, query: Query) -> list[Hit]:
+        """Results, the best first; raises an `AstroError`."""
+
+
+def providers(
+    manifests: list[Search], settings: Mapping[str, SearchProvider], client: GuardedClient
+) -> dict[str, Provider]:
+    """Those that are enabled and have an address; raises `InvalidInput` for settings that no manifest belongs to."""
+    known = [manifest.name for manifest in manifests]
+    for name in settings:
+        if name not in known:
+            near = nearest(name, known)
+            raise InvalidInput(
+                f"[search.{name}]: there is no such provider",
+                f"did you mean search.{near}?" if near else f"there are: {', '.join(known)}",
+            )
+    out: dict[str, Provider] = {}
+    for manifest in manifests:
+        own = settings.get(manifest.name, SearchProvider())
+        base_url = own.base_url or manifest.base_url
+        if own.enabled and manifest.driver == "ddgs":
+            out[manifest.name] = Metasearch(manifest.engines)
+        elif own.enabled and base_url:
+            out[manifest.name] = SearXNG(base_url, own, client)
+    return out

@@ -1,0 +1,1 @@
+"""The one guarded transport for everything that leaves this machine."""

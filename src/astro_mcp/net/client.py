@@ -1,0 +1,187 @@
+"""One way out: GET over http and https, within bounds of address, size and time.
+
+httpcore, the engine of httpx, is used without the client on top of it: that one keeps cookies, unpacks without
+bounds and takes proxies from the environment. A proxy would resolve names itself, past every check made here, so none
+is used, whatever the environment says.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from astro_mcp.config import WebSettings
+from astro_mcp.errors import Forbidden, InvalidInput, ProviderFailed, TimedOut
+from astro_mcp.net.addresses import AddressPolicy, OwnNetwork, Public
+from astro_mcp.net.decoding import ACCEPTED, Body
+from astro_mcp.net.resolver import Resolver, SystemResolver
+from astro_mcp.net.urls import Target, target
+
+if TYPE_CHECKING:
+    import httpcore
+
+HOPS: Final = 5
+"""Redirects followed."""
+CONNECT_SECONDS: Final = 5.0
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_HARMLESS: Final = frozenset({"accept", "accept-language"})
+"""Headers that may go to another origin; every other one could be a credential."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came back: `url` is where from in the end, `hops` every URL asked, `headers` has lower-case names."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    hops: tuple[str, ...]
+
+
+class GuardedClient:
+    """Fetches what is on the public internet. `resolve`, `policy` and `tls` are there for tests; no setting reaches
+    them."""
+
+    def __init__(
+        self,
+        settings: WebSettings,
+        *,
+        resolve: Resolver | None = None,
+        policy: AddressPolicy | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._settings = settings
+        self._resolve = resolve or SystemResolver()
+        self._policy = policy or Public()
+        self._tls = tls
+
+    async def get(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the deadline spans every redirect, and is told in the error
+        allow_private: bool = False,
+    ) -> Fetched:
+        """Fetch `url`, following at most five redirects. `max_bytes` counts after unpacking, `timeout` is in seconds
+        and for all of it; both default to the settings. `allow_private` opens the very host and port of `url`, and
+        nothing that it redirects to. `headers` beyond the harmless ones stay with the origin of `url`.
+
+        Raises `InvalidInput` (not a plain URL), `Forbidden` (address, port or downgrade refused), `TooLarge`,
+        `TimedOut`, `ProviderFailed` (unreachable, not trusted, broken), `Unsupported` (an encoding not asked for).
+        """
+        first = target(url)
+        seconds = self._settings.timeout_seconds if timeout is None else timeout
+        try:
+            with anyio.fail_after(seconds):
+                async with await self._pool(first if allow_private else None) as pool:
+                    return await self._follow(pool, first, headers or {}, max_bytes or self._settings.page_bytes)
+        except TimeoutError:
+            raise TimedOut(f"{first.host} took longer than {seconds:g} s") from None
+
+    async def _pool(self, exempt: Target | None) -> httpcore.AsyncConnectionPool:
+        """Connections for one fetch: none is left that a later fetch under another rule could reuse."""
+        import httpcore  # noqa: PLC0415 - loaded at the first fetch, and not at the daemon's start
+
+        from astro_mcp.net.backend import PinnedBackend  # noqa: PLC0415 - as above
+
+        def policy_of(host: str, port: int) -> AddressPolicy:
+            own = exempt is not None and (host, port) == (exempt.host, exempt.port)
+            return OwnNetwork() if own else self._policy
+
+        if self._tls is None:
+            self._tls = await anyio.to_thread.run_sync(_trust)
+        return httpcore.AsyncConnectionPool(
+            ssl_context=self._tls, network_backend=PinnedBackend(self._resolve, policy_of)
+        )
+
+    async def _follow(
+        self, pool: httpcore.AsyncConnectionPool, first: Target, headers: Mapping[str, str], most: int
+    ) -> Fetched:
+        here, hops = first, [first.url]
+        keyed = not _HARMLESS.issuperset(name.lower() for name in headers)
+        while True:
+            answer = await self._ask(pool, here, headers, most)
+            if isinstance(answer, Fetched):
+                return Fetched(answer.url, answer.status, answer.headers, answer.body, tuple(hops))
+            if len(hops) > HOPS:
+                raise ProviderFailed(f"{first.host} redirects more than {HOPS} times", retryable=False)
+            following = _next(here, answer)
+            if keyed and here.scheme == "https" and following.scheme == "http":
+                raise Forbidden(f"{here.host} redirects a request with a key from https to http")
+            if following.origin != first.origin:
+                keyed, headers = False, _harmless(headers)  # for good: a way back could be the other site's doing
+            here = following
+            hops.append(here.url)
+
+    async def _ask(
+        self, pool: httpcore.AsyncConnectionPool, here: Target, headers: Mapping[str, str], most: int
+    ) -> Fetched | str:
+        """One request: what came back, or where it redirects."""
+        import httpcore  # noqa: PLC0415 - as above
+
+        own = {"user-agent": self._settings.user_agent, "accept-encoding": ACCEPTED, "accept": "*/*"}
+        sent = own | {name.lower(): value for name, value in headers.items()}
+        limits = {"timeout": {"connect": CONNECT_SECONDS}}
+        try:
+            async with pool.stream("GET", here.url, headers=list(sent.items()), extensions=limits) as response:
+                got = _headers(response.headers)
+                if response.status in _REDIRECTS and got.get("location"):
+                    return got["location"]
+                body = Body(got.get("content-encoding", ""), most)
+                async for chunk in response.aiter_stream():
+                    body.feed(chunk)
+                return Fetched(here.url, response.status, got, body.finish(), ())
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+            raise _unreachable(here, error) from None
+
+
+def _harmless(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.lower() in _HARMLESS}
+
+
+def _next(here: Target, location: str) -> Target:
+    try:
+        return target(location, here.url)
+    except InvalidInput as error:
+        raise Forbidden(f"{here.host} redirects to what is refused: {error.message}", error.hint) from None
+
+
+def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    out: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1").lower(), _text(value)
+        out[key] = f"{out[key]}, {text}" if key in out else text
+    return out
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _unreachable(here: Target, error: Exception) -> ProviderFailed:
+    cause = error.args[0] if error.args else None  # httpcore wraps what the network raised
+    if isinstance(cause, ssl.SSLError):
+        reason = getattr(cause, "verify_message", "") or cause.reason or "the handshake failed"
+        return ProviderFailed(f"{here.host} can't be trusted: {reason}", "check the address", retryable=False)
+    return ProviderFailed(f"{here.host}:{here.port} can't be reached: {str(error) or type(error).__name__}")
+
+
+def _trust() -> ssl.SSLContext:
+    """The authorities of SSL_CERT_FILE or SSL_CERT_DIR, else of the system, else of certifi."""
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or paths.capath:
+        return ssl.create_default_context()
+    import certifi  # noqa: PLC0415 - only where the system has none
+
+    return ssl.create_default_context(cafile=certifi.where())

@@ -1,0 +1,247 @@
+"""A pack is a folder with `tools/` and `resources/`. The install's own is the first one: in a wheel it lies beside the
+package as `_pack/`, in a checkout at the top.
+
+A manifest (`tools/<folder>/<name>.tool.toml`) adds an external tool without Python. It names a program, its arguments
+as a list, and how its report reads; what it names always runs in the sandbox. (The suffix is `.tool.toml` because a
+file called `ruff.toml` would be taken for ruff's own configuration.)
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, overload
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from astro_mcp.errors import AstroError, InvalidInput, Problem, Unavailable
+from astro_mcp.nearest import nearest
+
+SUFFIX: Final = ".tool.toml"
+PATHS: Final = "{paths}"
+"""The element of `argv` that the paths take the place of."""
+REPORT: Final = "{report}"
+"""Stands in `argv` for the file that the report goes to, where it does not go to stdout."""
+
+Glob = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Requirement = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[a-z0-9,_-]+\])?([<>=!~]=?.+)?$")
+]
+Severity = Literal["error", "warning", "info"]
+
+
+class Table(BaseModel):
+    """One table of a manifest; frozen, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Image(Table):
+    """What the tool's sandbox image holds beyond the base."""
+
+    pip: tuple[Requirement, ...] = Field(min_length=1, description="Python packages, each a name and its versions.")
+
+
+class JsonReport(Table):
+    """A report that is one JSON document, read with JMESPath (https://jmespath.org/specification.html)."""
+
+    format: Literal["json"]
+    items: Word = Field("@", description="JMESPath to the list of findings.")
+    fields: Mapping[Literal["rule", "file", "line", "column", "severity", "message", "fixable"], Word] = Field(
+        description="JMESPath from one finding to each of its fields."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> JsonReport:
+        from jmespath import compile as expression  # noqa: PLC0415 - loaded where a manifest needs it, and not at the daemon's start
+        from jmespath.exceptions import JMESPathError  # noqa: PLC0415 - as above
+
+        _needs(self.fields)
+        for key, source in [("items", self.items), *self.fields.items()]:
+            try:
+                expression(source)
+            except JMESPathError as error:
+                raise ValueError(f"{key} is no JMESPath: {error}") from None
+        return self
+
+
+class RegexReport(Table):
+    """A report of one finding a line, read with RE2 (hostile lines cost linear time)."""
+
+    format: Literal["regex"]
+    pattern: Word = Field(
+        description="RE2 with the named groups file, line, message, and if it can: rule, column, severity."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> RegexReport:
+        import re2  # noqa: PLC0415 - loaded where a manifest needs it, and not at the daemon's start
+
+        options = re2.Options()
+        options.log_errors = False  # the library writes to stderr; the error below says the same
+        try:
+            _needs(re2.compile(self.pattern, options).groupindex)
+        except re2.error as error:
+            raise ValueError(f"not an RE2 pattern: {error}") from None
+        return self
+
+
+def _needs(given: Mapping[Any, Any]) -> None:
+    if missing := {"file", "line", "message"} - set(given):
+        raise ValueError(f"does not give {', '.join(sorted(missing))}")
+
+
+class Manifest(Table):
+    """What every manifest says, whatever it adds."""
+
+    folder: ClassVar[str]
+    schema_: Literal[1] = Field(alias="schema", description="The version of this format.")
+    kind: str
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")] = Field(
+        description="The file's name without its suffix."
+    )
+    install_hint: str = Field(min_length=1, description="What a person does where the tool is missing.")
+
+
+class Linter(Manifest):
+    """A program that reads source files and reports findings."""
+
+    folder = "linters"
+    kind: Literal["linter"]
+    detect: tuple[Glob, ...] = Field(
+        min_length=1, description="Names of the files that it reads; it runs where there is one."
+    )
+    config: tuple[Glob, ...] = Field((), description="Names of its own settings files, copied along with any path.")
+    needs_config: bool = Field(False, description="Runs unasked only where there is one of its settings files.")
+    argv: tuple[Word, ...] = Field(
+        min_length=1, description=f"Program and arguments, no shell; {PATHS} stands for the paths."
+    )
+    exit_codes: tuple[int, ...] = Field(
+        (0, 1), description="Exit codes that come with a report; any other is a failure."
+    )
+    severities: Mapping[str, Severity] = Field(default_factory=dict, description="The tool's words for ours.")
+    severity: Severity = Field("warning", description="What a finding is that names no severity, or an unknown one.")
+    report: JsonReport | RegexReport = Field(discriminator="format")
+    image: Image
+
+    @model_validator(mode="after")
+    def _takes_paths(self) -> Linter:
+        if PATHS not in self.argv:
+            raise ValueError(f"argv has no {PATHS}")
+        return self
+
+
+class Runner(Manifest):
+    """A program that runs a project's tests and reports events."""
+
+    folder = "runners"
+    kind: Literal["runner"]
+    detect: tuple[Glob, ...] = Field(min_length=1, description="Names of files that mark the top of a project.")
+    argv: tuple[Word, ...] = Field(
+        min_length=1, description=f"Program and arguments, no shell; {PATHS} stands for the paths."
+    )
+    plugin: str = Field(description="The file below resources/sandbox/ that makes the runner report JSON lines.")
+    exit_codes: Mapping[int, str] = Field(description="What each exit code means, where it is not simply the counts.")
+    image: Image
+
+
+class Search(Manifest):
+    """A provider of web search."""
+
+    folder = "search"
+    kind: Literal["search"]
+    driver: Literal["searxng", "ddgs"] = Field(description="How the provider is spoken to.")
+    base_url: str = Field("", description="Its address; empty where only the operator knows it.")
+    engines: tuple[Word, ...] = Field((), description="For ddgs: the engines that it asks, in order.")
+
+    @model_validator(mode="after")
+    def _has_engines(self) -> Search:
+        if bool(self.engines) != (self.driver == "ddgs"):
+            raise ValueError("engines belong to the driver ddgs, which needs at least one")
+        return self
+
+
+Kind = Literal["linter", "runner", "search"]
+KINDS: Final[Mapping[str, type[Manifest]]] = {"linter": Linter, "runner": Runner, "search": Search}
+M = TypeVar("M", bound=Manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A folder that has both `tools/` and `resources/`."""
+
+    root: Path
+
+    @classmethod
+    def find(cls) -> Pack:
+        """The pack of this install, else of this checkout. Raises `Unavailable` where neither is whole: a fallback
+        that does not fail would hide that it is missing."""
+        package = Path(__file__).resolve().parent
+        return cls.first((package / "_pack", package.parents[1]))
+
+    @classmethod
+    def first(cls, candidates: Sequence[Path]) -> Pack:
+        """The first of `candidates` that has both folders; raises `Unavailable`."""
+        for candidate in candidates:
+            pack = cls(candidate)
+            if pack.tools.is_dir() and pack.resources.is_dir():
+                return pack
+        where = " nor ".join(str(candidate) for candidate in candidates)
+        raise Unavailable(f"neither {where} has tools/ and resources/", "install astro-mcp again", retryable=False)
+
+    @property
+    def tools(self) -> Path:
+        return self.root / "tools"
+
+    @property
+    def resources(self) -> Path:
+        return self.root / "resources"
+
+    @overload
+    def manifests(self, kind: Literal["linter"]) -> list[Linter]: ...
+    @overload
+    def manifests(self, kind: Literal["runner"]) -> list[Runner]: ...
+    @overload
+    def manifests(self, kind: Literal["search"]) -> list[Search]: ...
+    def manifests(self, kind: Kind) -> Sequence[Manifest]:
+        """Every manifest of that kind, by name. Raises `InvalidInput` that names file and key. Reads a few small
+        files: call it at start."""
+        model = KINDS[kind]
+        folder = self.tools / model.folder
+        files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+        return [read_manifest(path, model) for path in files]
+
+
+def read_manifest(path: Path, model: type[M]) -> M:
+    """One manifest; raises `InvalidInput` with the file and every wrong key of it."""
+    if not path.name.endswith(SUFFIX):
+        raise InvalidInput(f"{path}: a manifest's name ends in {SUFFIX}", "rename the file, or move it away")
+    try:
+        manifest = model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path}: {error}", "a manifest is TOML in UTF-8") from None
+    except ValidationError as error:
+        raise _wrong(path, model, error) from None
+    if path.name != manifest.name + SUFFIX:
+        raise InvalidInput(f"{path}: name: is {manifest.name!r}", f"name the file {manifest.name}{SUFFIX}")
+    return manifest
+
+
+def _wrong(path: Path, model: type[Manifest], error: ValidationError) -> AstroError:
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    problems = []
+    for item in error.errors(include_input=False, include_url=False):
+        key = ".".join(str(part) for part in item["loc"]) or "manifest"
+        unknown = item["type"] == "extra_forbidden"
+        suggestion = nearest(str(item["loc"][-1]), known) or "" if unknown else ""
+        problems.append(Problem(key, "unknown key" if unknown else item["msg"], suggestion))
+    first = problems[0]
+    hint = (
+        f"did you mean {first.suggestion}?"
+        if first.suggestion
+        else f"a {model.__name__.lower()} has: {', '.join(known)}"
+    )
+    return InvalidInput(f"{path}: {first.path}: {first.reason}", hint, problems=tuple(problems))

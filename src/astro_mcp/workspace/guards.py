@@ -1,0 +1,124 @@
+"""What is withheld from readers, and what a writer does not touch. Both go by folded names (see `names`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fnmatch import translate as glob_to_regex
+from itertools import pairwise
+from typing import Final
+
+from astro_mcp.errors import ApprovalRequired, ProtectedPath
+from astro_mcp.workspace.names import Names, fold
+
+GIT: Final = Names([".git"])
+
+
+def _names(text: str) -> Names:
+    return Names(text.split())
+
+
+_SECRET_FOLDERS: Final = Names(
+    [".ssh", ".gnupg", ".aws", ".azure", ".gcloud", ".kube", ".password-store", ".oci", ".chef"]
+)
+_SECRET_FILES: Final = _names(
+    """.env .netrc _netrc .pgpass .my.cnf .mylogin.cnf .npmrc .pypirc .git-credentials .htpasswd .dockercfg .vault-token
+    .boto .s3cfg .rclone.conf rclone.conf .terraformrc .gem-credentials .cargo-credentials credentials credentials.json
+    credentials.toml credentials.yml credentials.yaml credentials.db application_default_credentials.json secrets.json
+    secrets.yml secrets.yaml secrets.toml secrets.env .secrets secret.json token.json master.key wallet.dat
+    known_tokens.csv login.keychain logins.json key4.db cookies.sqlite .ansible_vault_pass .vault_pass auth.json
+    id_rsa id_dsa id_ecdsa id_ed25519 id_ecdsa_sk id_ed25519_sk"""
+)
+_SECRET_PATTERNS: Final = re.compile(
+    r"\.env\..+|.+\.env"
+    r"|.+\.(pem|key|p12|pfx|p8|pkcs12|jks|jceks|keystore|bks|kdbx?|ppk|ovpn|agekey|keychain|keychain-db)"
+    r"|.+\.(tfstate|tfstate\.backup|tfvars|tfvars\.json)"
+    r"|(client_secret|service[-_]?account|gcp[-_]?key|firebase-adminsdk).*\.json"
+    r"|.*[-_.]id_(rsa|dsa|ecdsa|ed25519)|id_(rsa|dsa|ecdsa|ed25519)[-_.].*(?<!\.pub)"
+)
+_PUBLIC: Final = re.compile(
+    r"\.env\.(example|sample|template|dist|defaults?|tpl)|(example|sample|template)\.env|.+\.pub"
+)
+_GIT_SECRETS: Final = Names(["config", "config.worktree", "credentials", "FETCH_HEAD"])
+_PAIRS: Final = frozenset({("gh", "hosts.yml"), (".config", "gcloud"), (".docker", "config.json"), (".config", "hub")})
+
+_HOST_FOLDERS: Final = _names(
+    """.vscode .idea .fleet .zed .cursor .claude .codex .gemini .windsurf .continue .kiro .roo .clinerules .husky
+    .devcontainer .circleci .buildkite .git-hooks .githooks"""
+)
+_HOST_FILES: Final = _names(
+    """.mcp.json mcp.json CLAUDE.md CLAUDE.local.md AGENTS.md AGENTS.override.md GEMINI.md .cursorrules .windsurfrules
+    .clinerules .roorules copilot-instructions.md .gitlab-ci.yml .gitlab-ci.yaml .travis.yml .drone.yml .woodpecker.yml
+    azure-pipelines.yml bitbucket-pipelines.yml Jenkinsfile .pre-commit-config.yaml .pre-commit-config.yml
+    .pre-commit-hooks.yaml lefthook.yml .lefthook.yml lefthook.yaml .overcommit.yml .gitmodules .gitattributes
+    .gitconfig .envrc .mise.toml mise.toml .autoenv .devcontainer.json sitecustomize.py usercustomize.py .pnpmfile.cjs
+    .yarnrc .yarnrc.yml .pdbrc .gdbinit .lldbinit .exrc .vimrc .nvimrc .nvim.lua .dir-locals.el .bashrc .bash_profile
+    .profile .zshrc .zshenv .aider.conf.yml"""
+)
+_HOST_PATTERNS: Final = re.compile(r".+\.(pth|code-workspace|sublime-project|iml)")
+_CI_PARENTS: Final = Names([".github", ".gitea", ".forgejo"])
+_CI_FOLDERS: Final = Names(["workflows", "actions"])
+_CONFTEST: Final = Names(["conftest.py"])
+_TEST_FOLDERS: Final = frozenset({"test", "tests", "testing"})
+
+BY_HAND: Final = "a person must make this change by hand; there is no door here that could approve it"
+
+
+class ReadGuard:
+    """Withholds secrets. `readable` are globs relative to a root, set by the operator, of what may be read all the
+    same."""
+
+    def __init__(self, readable: Sequence[str] = ()) -> None:
+        self._readable = tuple(re.compile(glob_to_regex(glob)) for glob in readable)
+
+    def withholds(self, relative: str) -> bool:
+        """Whether the file at `relative` (posix, below a root) is on the secrets list."""
+        if not is_secret(relative):
+            return False
+        return not any(pattern.match(relative) for pattern in self._readable)
+
+    def check(self, relative: str, shown: str) -> None:
+        """Raises `ProtectedPath`."""
+        if self.withholds(relative):
+            raise ProtectedPath(
+                f"{shown} is on the list of files that hold secrets; it is not read",
+                "the operator may list it under secrets.readable in the server's config.toml",
+            )
+
+
+def is_secret(relative: str) -> bool:
+    """Whether a path is one that holds keys, tokens or passwords, by its names."""
+    *folders, name = [fold(part) for part in relative.split("/")]
+    if any(folder in _SECRET_FOLDERS for folder in folders):
+        return True
+    if any(folder in GIT for folder in folders) and name in _GIT_SECRETS:
+        return True
+    if _PUBLIC.fullmatch(name):
+        return False
+    if any(pair in _PAIRS for pair in pairwise([*folders, name])):
+        return True
+    return name in _SECRET_FILES or _SECRET_PATTERNS.fullmatch(name) is not None
+
+
+def check_write(relative: str, shown: str) -> None:
+    """Raises `ProtectedPath` for `.git`, and `ApprovalRequired` for files that make a host run something."""
+    folders = [fold(part) for part in relative.split("/")]
+    if any(part in GIT for part in folders):
+        raise ProtectedPath(f"{shown} belongs to git's own folder", "use the git tools")
+    if reason := _runs_on_a_host(folders):
+        raise ApprovalRequired(f"{shown} {reason}", BY_HAND)
+
+
+def _runs_on_a_host(parts: Sequence[str]) -> str:
+    *folders, name = parts
+    if any(part in _HOST_FOLDERS for part in parts):
+        return "lies in a folder whose files editors, assistants or hooks act upon"
+    if any(a in _CI_PARENTS and b in _CI_FOLDERS for a, b in pairwise(parts)):
+        return "is run by a build service"
+    if name in _HOST_FILES:
+        return "is a file that editors, assistants, shells, hooks or build services act upon"
+    if _HOST_PATTERNS.fullmatch(name):
+        return "is a file that an interpreter or an editor acts upon when it starts"
+    if name in _CONFTEST and not any(folder in _TEST_FOLDERS for folder in folders):
+        return "is loaded by every test run and lies outside of the tests"
+    return ""

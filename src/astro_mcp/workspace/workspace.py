@@ -1,0 +1,104 @@
+"""The workspace of a session: where a path leads, and what may be read of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from astro_mcp.config import SecretSettings
+from astro_mcp.core.authority import Session
+from astro_mcp.errors import InvalidInput, NoRoot, PathDenied
+from astro_mcp.workspace.beneath import OUTSIDE, resolve
+from astro_mcp.workspace.content import read_file
+from astro_mcp.workspace.guards import ReadGuard, check_write
+from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.snapshot import Snapshot, take
+from astro_mcp.workspace.walk import Entry, walk
+
+T = TypeVar("T")
+QUICK: Final = 8
+"""Threads for single files."""
+LONG: Final = 2
+"""Threads for walks, copies and searches; apart from the others, so that a long one delays no short one."""
+
+
+class Workspace:
+    """One for all sessions; every method says whose roots it goes by."""
+
+    def __init__(self, secrets: SecretSettings) -> None:
+        self.read_guard = ReadGuard(secrets.readable)
+        self._quick = anyio.CapacityLimiter(QUICK)
+        self._long = anyio.CapacityLimiter(LONG)
+
+    async def quickly(self, work: Callable[[], T]) -> T:
+        """Run `work`, which touches a few files, in a worker thread."""
+        return await anyio.to_thread.run_sync(work, limiter=self._quick)
+
+    async def at_length(self, work: Callable[[], T]) -> T:
+        """Run `work`, which may touch many files and calls `from_thread.check_cancelled`, in a worker thread."""
+        return await anyio.to_thread.run_sync(work, limiter=self._long)
+
+    def locate(self, session: Session, path: str, *, final_link: bool = False) -> Place:
+        """The place that `path` means; its target may be missing.
+
+        An absolute path lies beneath one of the roots; a relative one belongs to the first root that has it, else to
+        the first root. `final_link` names a link itself and not what it leads to. Raises `NoRoot`, `PathDenied`,
+        `InvalidInput`.
+        """
+        roots = session.grant.roots
+        if not roots:
+            raise NoRoot(
+                "this session has no workspace root",
+                "add --root /path/to/project to the server's arguments in the host's configuration",
+            )
+        fallback: Place | None = None
+        for index, root in enumerate(roots):
+            relative = resolve(root, path, final_link=final_link)
+            if relative is None:
+                continue
+            place = Place(root, relative, primary=index == 0)
+            if len(roots) == 1 or os.path.isabs(path) or os.path.lexists(place.path):
+                return place
+            fallback = fallback or place
+        if fallback is None:
+            raise PathDenied("the path is outside of the workspace roots", OUTSIDE)
+        return fallback
+
+    async def read(self, place: Place, limit: int) -> bytes:
+        """The bytes of a file. Raises `NotFound`, `ProtectedPath`, `PathDenied`, `TooLarge` over `limit` bytes."""
+        return await self.quickly(lambda: self.read_now(place, limit))
+
+    def read_now(self, place: Place, limit: int) -> bytes:
+        """`read` for those who are in a worker thread already."""
+        self.guard_read(place)
+        return read_file(place, limit)[0]
+
+    async def walk(self, place: Place, *, include_ignored: bool = False) -> list[Entry]:
+        """Everything below a folder, without what `.gitignore` hides, `.git`, and what lies behind links."""
+        return await self.at_length(
+            lambda: [entry for entry in walk(place, include_ignored=include_ignored) if isinstance(entry, Entry)]
+        )
+
+    async def snapshot(self, session: Session, paths: Sequence[str], *, max_files: int, max_bytes: int) -> Snapshot:
+        """Guarded copies of files, for a sandbox or an index; none or `.` means the whole first root.
+
+        Without secrets, ignored files (unless named), `.git`, special files and links that lead out; what was left
+        out for another reason than `.gitignore` is in `withheld`. Raises `TooLarge`, `NotFound`, `PathDenied`, and
+        `InvalidInput` for paths in different roots.
+        """
+        places = [self.locate(session, path) for path in paths or ["."]]
+        if len({place.root for place in places}) > 1:
+            raise InvalidInput("the paths lie in different roots", "name paths of one root at a time")
+        return await self.at_length(lambda: take(self.read_guard, places, max_files=max_files, max_bytes=max_bytes))
+
+    def guard_read(self, place: Place) -> None:
+        """Raises `ProtectedPath` for what is on the secrets list."""
+        self.read_guard.check(place.relative, place.display)
+
+    def guard_write(self, place: Place) -> None:
+        """Raises `ProtectedPath` for `.git`, `ApprovalRequired` for files that make a host run something."""
+        check_write(place.relative, place.display)
