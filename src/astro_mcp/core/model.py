@@ -107,4 +107,7 @@ def _flatten(node: dict[str, Any], definitions: dict[str, Any], described: bool)
             out[key] = _flatten(value, definitions, described)
         else:
             out[key] = value
+    if "required" in out:  # a field that may be null is absent then, in what is sent
+        nullable = {name for name, child in node.get("properties", {}).items() if "anyOf" in child}
+        out["required"] = [name for name in out["required"] if name not in nullable]
     return out

@@ -91,17 +91,18 @@ class Tool:
 def invalid_input(error: ValidationError, model: type[Input], what: str) -> InvalidInput:
     """A pydantic failure as our own error, with near names for unknown arguments and no echo of values."""
     problems = []
+    names = [field.alias or name for name, field in model.model_fields.items()]
     for item in error.errors(include_input=False, include_url=False):
         path = ".".join(str(part) for part in item["loc"]) or "arguments"
         suggestion = ""
         if item["type"] == "extra_forbidden":
-            suggestion = nearest(str(item["loc"][-1]), list(model.model_fields)) or ""
+            suggestion = nearest(str(item["loc"][-1]), names) or ""
             reason = "unknown argument"
         else:
             reason = item["msg"]
         problems.append(Problem(path, reason, suggestion))
     first = problems[0]
-    hint = f"{what} takes: {', '.join(model.model_fields)}"
+    hint = f"{what} takes: {', '.join(names)}"
     return InvalidInput(f"{first.path}: {first.reason}", hint, problems=tuple(problems))
 
 

@@ -1,0 +1,1 @@
+"""The git agent: history read, commits and branches made, and nothing of the repository's own ever run."""

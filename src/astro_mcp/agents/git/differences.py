@@ -1,0 +1,81 @@
+"""What differs: between two commits, the index, and the working tree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+from astro_mcp.agents.git.inputs import DiffInput
+from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk, DiffStat
+from astro_mcp.errors import InvalidInput
+from astro_mcp.workspace.git.patches import OPTIONS, parse_numstat, parse_patch
+from astro_mcp.workspace.git.repository import Repository
+from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
+
+PATCH: Final = 8 * 1024 * 1024
+"""Bytes of patch text that are taken apart."""
+
+
+def shown(path: str) -> str:
+    """A path as text: bytes that are no UTF-8 as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+async def diff(repository: Repository, args: DiffInput) -> Diff:
+    """What differs between two commits, the index, and the working tree."""
+    sides = await _sides(repository, args)
+    paths = [inside for path in args.paths if (inside := repository.inside(path))]
+    files, hunks, cut = await difference(repository, sides, paths, stat_only=args.stat_only)
+    kind = DiffStat if args.stat_only else Diff
+    return kind(files=files, hunks=hunks, truncated=cut)
+
+
+async def _sides(repository: Repository, args: DiffInput) -> list[str]:
+    """The options and shas that say what is compared; the working tree or the index can only be the new side of it."""
+    if args.to in ("worktree", "index"):
+        await repository.trusted_index()
+        if args.from_ == "index":
+            if args.to == "index":
+                raise InvalidInput("from and to are the same", "to=worktree is what is not staged")
+            return []
+        base = await commit_of(repository, args.from_) if args.from_ != "HEAD" else repository.refs.sha or EMPTY_TREE
+        return [*(["--cached"] if args.to == "index" else []), "--end-of-options", base]
+    if args.from_ in ("index", "worktree"):
+        raise InvalidInput("the working tree and the index are compared with what came before", "swap from and to")
+    return ["--end-of-options", await commit_of(repository, args.from_), await commit_of(repository, args.to)]
+
+
+async def difference(
+    repository: Repository, sides: Sequence[str], paths: Sequence[str], *, stat_only: bool
+) -> tuple[list[DiffFile], list[DiffHunk], bool]:
+    """Files, hunks, and whether that is not all of it; text on the secrets list is left out."""
+    ran = await repository.git("diff", *OPTIONS, "--numstat", "-z", *sides, "--", *paths)
+    open_to_readers: set[str] = set()
+    files = []
+    for stat in parse_numstat(ran.out):
+        withheld = not _readable(repository, stat.path, stat.former)
+        open_to_readers.update([] if withheld else [stat.path])
+        files.append(
+            DiffFile(
+                path=shown(stat.path),
+                former=shown(stat.former),
+                additions=stat.additions,
+                deletions=stat.deletions,
+                withheld=withheld,
+            )
+        )
+    if stat_only:
+        return files, [], ran.cut
+    patch = await repository.git("diff", *OPTIONS, *sides, "--", *paths, limit=PATCH)
+    hunks = await repository.blocking(lambda: parse_patch(patch.out, cut=patch.cut))
+    kept = [
+        DiffHunk(id=hunk.id, path=shown(hunk.path), text=hunk.text)
+        for hunk in hunks
+        if hunk.path in open_to_readers and _readable(repository, hunk.former)
+    ]
+    return files, kept, patch.cut or ran.cut
+
+
+def _readable(repository: Repository, *paths: str) -> bool:
+    return all(repository.readable(path) for path in paths if path)

@@ -1,0 +1,68 @@
+"""What the git tools take."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from astro_mcp.core.model import Input, Strings
+
+
+class OfRepository(Input):
+    """Every git tool names its repository."""
+
+    repo: str = Field(".", description="The folder that holds .git.")
+
+
+class StatusInput(OfRepository):
+    """Of `git_status`."""
+
+
+class LogInput(OfRepository):
+    """Of `git_log`."""
+
+    ref: str = Field("HEAD", description="Branch, tag, sha or HEAD~2 to start from.")
+    path: str | None = Field(None, description="Only commits that touch this file or folder.")
+    author: str | None = Field(None, max_length=200, description="Only authors whose name or address contains this.")
+    grep: str | None = Field(None, max_length=200, description="Only messages that contain this.")
+    since: str | None = Field(
+        None, pattern=r"^[\w .:+/-]{1,60}$", description="Only commits after this: 2026-01-31 or 2 weeks ago."
+    )
+
+
+class DiffInput(OfRepository):
+    """Of `git_diff`."""
+
+    from_: str = Field("HEAD", alias="from", description="Old side: a branch, tag or sha, or `index`.")
+    to: str = Field("worktree", description="New side: `worktree`, `index`, or a branch, tag or sha.")
+    paths: Strings = Field([], description="Only these files or folders.")
+    stat_only: bool = Field(False, description="Only files and line counts, no text.")
+
+
+class ShowInput(OfRepository):
+    """Of `git_show`."""
+
+    ref: str = Field("HEAD", description="Branch, tag, sha or HEAD~2.")
+    path: str | None = Field(None, description="A file as it was in that commit; none: the commit itself.")
+    blame: bool = Field(False, description="Who wrote each line of the file last.")
+    start_line: int = Field(1, ge=1, description="First line of the file.")
+    end_line: int | None = Field(None, ge=1, description="Last line of the file; none: to the end.")
+
+
+class CommitInput(OfRepository):
+    """Of `git_commit`."""
+
+    paths: Strings = Field([], description="Files or folders to commit; none: everything that changed.")
+    dry_run: bool = Field(False, description="Tell what would be committed, and change nothing.")
+    message: str = Field(min_length=1, max_length=65_536, pattern=r"\S", description="The commit's message.")
+
+
+class BranchInput(OfRepository):
+    """Of `git_branch`."""
+
+    action: Literal["create", "switch"] = Field(
+        "create", description="create: make the branch; switch: go on it, where it holds the same files."
+    )
+    name: str = Field(description="The branch, as in fix/login.")
+    from_: str = Field("HEAD", alias="from", description="Where a new branch starts: a branch, tag or sha.")

@@ -1,0 +1,241 @@
+"""What the git tools give back."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from astro_mcp.core.model import Listing, Output, Page
+from astro_mcp.observe.printable import printable
+
+
+class StatusEntry(BaseModel):
+    """One path; `change` is git's letter (M A D R T, U for a conflict), `former` its name before a rename."""
+
+    path: str
+    change: str
+    former: str = ""
+
+    def line(self) -> str:
+        former = f"{printable(self.former)} -> " if self.former else ""
+        return f"  {self.change} {former}{printable(self.path)}"
+
+
+class Status(Page):
+    """`branch` is "" on a detached HEAD, `sha` "" before the first commit, `upstream` "" where there is none."""
+
+    paged: ClassVar[str | None] = "untracked"
+    branch: str
+    sha: str
+    upstream: str
+    ahead: int
+    behind: int
+    staged: list[StatusEntry]
+    unstaged: list[StatusEntry]
+    conflicts: list[StatusEntry]
+    untracked: list[str]
+
+    def text(self) -> str:
+        where = f"on branch {printable(self.branch)}" if self.branch else f"detached HEAD at {self.sha[:12]}"
+        if self.upstream:
+            where += f", {self.ahead} ahead of and {self.behind} behind {printable(self.upstream)}"
+        lines = [where if self.sha else f"{where}, no commit yet"]
+        for title, entries in (("conflicts", self.conflicts), ("staged", self.staged), ("unstaged", self.unstaged)):
+            if entries:
+                lines += [f"{title}:", *(entry.line() for entry in entries)]
+        if self.untracked:
+            lines += ["untracked:", *(f"  {printable(path)}" for path in self.untracked)]
+        if len(lines) == 1:
+            lines.append("nothing to commit, the working tree is clean")
+        return "\n".join(lines)
+
+
+class Commit(BaseModel):
+    """One commit of a log; the line counts of a merge are those against its first parent."""
+
+    sha: str
+    author: str
+    date: str
+    subject: str
+    files_changed: int
+    additions: int
+    deletions: int
+
+
+class Log(Listing):
+    """Newest first; `total` counts what matches, also past what is listed."""
+
+    items: list[Commit]
+
+    def text(self) -> str:
+        rows = [
+            f"{item.sha[:12]} {item.date[:10]} {printable(item.author, 40)}: {printable(item.subject, 200)}"
+            f" ({item.files_changed} files, +{item.additions} -{item.deletions})"
+            for item in self.items
+        ]
+        more = [f"{len(rows)} of {self.total} commits; go on with ref={self.items[-1].sha[:12]}~1"] if rows else []
+        return "\n".join(rows + (more if self.total > len(rows) else [])) or "no commit matches"
+
+
+class DiffFile(BaseModel):
+    """One file; no line counts for a binary one. `withheld`: the secrets list keeps its text back."""
+
+    path: str
+    former: str = ""
+    additions: int | None
+    deletions: int | None
+    withheld: bool = False
+
+    def line(self) -> str:
+        former = f"{printable(self.former)} -> " if self.former else ""
+        counts = "binary" if self.additions is None else f"+{self.additions} -{self.deletions}"
+        return f"{former}{printable(self.path)} {counts}{' (withheld)' if self.withheld else ''}"
+
+
+class DiffHunk(BaseModel):
+    """A piece of a file's change: its `@@` line, then lines that begin with a space, + or -."""
+
+    id: str
+    path: str
+    text: str
+
+
+class Diff(Page):
+    """`files` in git's order, then their hunks."""
+
+    paged: ClassVar[str | None] = "hunks"
+    files: list[DiffFile]
+    hunks: list[DiffHunk] = Field(default_factory=list)
+
+    def text(self) -> str:
+        return "\n".join(file_lines(self.files) + hunk_lines(self.hunks)) or "no difference"
+
+
+class DiffStat(Diff):
+    """A diff without text: the files are what may be long."""
+
+    paged: ClassVar[str | None] = "files"
+
+
+def file_lines(files: list[DiffFile]) -> list[str]:
+    return [file.line() for file in files]
+
+
+def hunk_lines(hunks: list[DiffHunk]) -> list[str]:
+    lines, path = [], None
+    for hunk in hunks:
+        if hunk.path != path:
+            lines.append(f"--- {printable(hunk.path)}")
+            path = hunk.path
+        lines.append(printable(hunk.text))
+    return lines
+
+
+class BlameLine(BaseModel):
+    """A line and the commit that wrote it last."""
+
+    line: int
+    sha: str
+    author: str
+    date: str
+    text: str
+
+
+class Shown(Page):
+    """A commit; or, with a path, a file or folder as it was in it; or who wrote its lines."""
+
+    sha: str
+    author: str = ""
+    date: str = ""
+    parents: list[str] = Field(default_factory=list)
+    message: str = ""
+    files: list[DiffFile] = Field(default_factory=list)
+    hunks: list[DiffHunk] = Field(default_factory=list)
+    path: str = ""
+    kind: str = "commit"
+    start_line: int = 0
+    total_lines: int = 0
+    bytes: int = 0
+    content: str = ""
+    lines: list[BlameLine] = Field(default_factory=list)
+
+    def text(self) -> str:
+        if self.kind == "commit":
+            head = [f"commit {self.sha}", f"author {printable(self.author)}", f"date {self.date}"]
+            merge = ["merge of " + " and ".join(sha[:12] for sha in self.parents)] if len(self.parents) > 1 else []
+            return "\n".join(
+                [*head, *merge, "", printable(self.message), "", *file_lines(self.files), *hunk_lines(self.hunks)]
+            )
+        if self.lines:
+            return "\n".join(
+                f"{item.sha[:12]} {item.date[:10]} {printable(item.author, 30)} {item.line}: {printable(item.text)}"
+                for item in self.lines
+            )
+        about = f"{printable(self.path)} in {self.sha[:12]}: {self.kind}, {self.bytes} bytes"
+        span = f", from line {self.start_line} of {self.total_lines}" if self.start_line > 1 else ""
+        return f"{about}{span}\n{printable(self.content)}"
+
+
+class ShownCommit(Shown):
+    """The hunks are what may be long."""
+
+    paged: ClassVar[str | None] = "hunks"
+
+
+class ShownFile(Shown):
+    """The content is what may be long."""
+
+    paged: ClassVar[str | None] = "content"
+
+
+class ShownBlame(Shown):
+    """The lines are what may be long."""
+
+    paged: ClassVar[str | None] = "lines"
+
+
+class FoundKey(BaseModel):
+    """Something that looks like a key; its text is not handed on."""
+
+    path: str
+    line: int
+    kind: str
+
+
+class CommittedPath(BaseModel):
+    """A path of the commit: A added, M modified, D deleted, T another kind of file."""
+
+    path: str
+    change: str
+
+
+class Committed(Output):
+    """`sha` is "" for a dry run; `left_out` are repositories of their own inside of this one."""
+
+    sha: str
+    branch: str
+    files: list[CommittedPath]
+    secrets_found: list[FoundKey]
+    left_out: list[str]
+
+    def text(self) -> str:
+        where = f" on {printable(self.branch)}" if self.branch else " on a detached HEAD"
+        lines = [f"{'committed ' + self.sha if self.sha else 'would commit'}{where}: {len(self.files)} files"]
+        lines += [f"  {file.change} {printable(file.path)}" for file in self.files]
+        lines += [f"looks like a {key.kind}: {printable(key.path)}:{key.line}" for key in self.secrets_found]
+        lines += [f"left out: {printable(path)} (a repository of its own)" for path in self.left_out]
+        return "\n".join(lines)
+
+
+class Branch(Output):
+    """The branch, the commit it is at, the working tree it belongs to, and whether HEAD is on it now."""
+
+    branch: str
+    sha: str
+    path: str
+    current: bool
+
+    def text(self) -> str:
+        on = "the working tree is on it" if self.current else "the working tree stays on its branch"
+        return f"branch {printable(self.branch)} at {self.sha[:12]}; {on}"

@@ -1,0 +1,16 @@
+"""Git without the repository's word: its configuration is never loaded, its hooks and filters never run.
+
+layout         where a repository's parts lie, and that they lie beneath the session's roots
+configuration  a repository's config read as text, for the few facts that are data
+refs           HEAD, loose and packed refs, read without git
+private        the own GIT_DIR that stands in for the repository's
+child          one git process: clean environment, deadline, bounded output
+repository     the three together: what tools read through
+revisions      names and shas into full shas
+status         what changed, as git tells it
+patches        git's patch text, file by file and hunk by hunk
+keys           obvious keys in text that is about to be committed
+commits        a commit, built beside the repository
+publish        the one place that writes into a repository: objects, one ref, the index
+branches       a new branch, and moving to one
+"""

@@ -1,0 +1,252 @@
+"""A commit, built beside the repository: its own index, its own objects. `publish` then makes it true.
+
+Files go in as git's own rules of `.gitattributes` have it (line ends, encodings); a path that a filter program would
+have to rewrite (LFS) is refused, and so are secrets, by name and by content.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from astro_mcp.config import GitSettings
+from astro_mcp.errors import Conflict, NotFound, Problem, ProtectedPath, TooLarge, Unsupported
+from astro_mcp.observe.printable import printable
+from astro_mcp.workspace.git import publish
+from astro_mcp.workspace.git.keys import Key, find_keys
+from astro_mcp.workspace.git.repository import Repository
+from astro_mcp.workspace.git.revisions import EMPTY_TREE
+from astro_mcp.workspace.git.status import Changed, changes
+
+LARGEST: Final = 20 * 1024 * 1024
+"""Bytes of one file; hosting services refuse not much more."""
+AT_ONCE: Final = 32 * 1024 * 1024
+UNFINISHED: Final = {
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "sequencer": "cherry-pick or revert",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedFile:
+    """`change` is A, M, D or T; `blob` is "" for a deleted file; `link` tells a symbolic link."""
+
+    path: str
+    change: str
+    blob: str
+    former_blob: str
+    link: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A commit to be: the tree, the index that goes with it, what changes against HEAD, and what was left out."""
+
+    tree: str
+    index: Path
+    files: tuple[CommittedFile, ...]
+    keys: tuple[Key, ...]
+    left_out: tuple[str, ...]
+
+
+async def draft(repository: Repository, paths: Sequence[str]) -> Draft:
+    """The tree of HEAD with `paths` as they are in the working tree; without paths: with everything that changed.
+
+    What is staged of other paths stays staged. Raises `Conflict` (nothing to commit, a merge under way), `NotFound`,
+    `ProtectedPath` (the name of a file is on the secrets list), `TooLarge`, `Unsupported` (filters).
+    """
+    unfinished(repository)
+    changed = await changes(repository, paths, each_file=True, renames=False)
+    if conflicts := [item.path for item in changed if item.conflicted]:
+        raise Conflict(f"{printable(conflicts[0], 200)} has conflicts", "resolve them first; git_status lists them")
+    await _all_known(repository, paths, changed)
+    left_out = tuple(item.path for item in changed if item.untracked and item.path.endswith("/"))
+    wanted = [item for item in changed if item.path not in left_out]
+    index = repository.private.index
+    await _take(repository, wanted, index)
+    if paths:
+        index = repository.private.folder / "index.commit"
+        if repository.refs.sha:
+            await repository.git("read-tree", repository.refs.sha, index=index)
+        await repository.check_index(index)
+        await _take(repository, wanted, index)
+    files = await _against_head(repository, index)
+    if not files:
+        raise Conflict("nothing to commit", "git_status lists what changed")
+    await _refuse(repository, files)
+    keys = await _keys(repository, files)
+    tree = (await repository.git("write-tree", index=index)).out.decode().strip()
+    return Draft(tree, repository.private.index, files, keys, left_out)
+
+
+async def commit(repository: Repository, made: Draft, message: str, settings: GitSettings) -> str:
+    """Make the draft true; returns the new commit's sha. Raises `Conflict` where the repository changed meanwhile.
+
+    Cancelling has no effect once writing has begun.
+    """
+    refs, layout = repository.refs, repository.layout
+    by = publish.Signature(settings.author_name, settings.author_email, int(time.time()))
+    parents = ("-p", refs.sha) if refs.sha else ()
+    said = message.strip() + "\n"
+    ran = await repository.git(
+        "commit-tree", made.tree, *parents, "-F", "-", stdin=said.encode(), identity=_identity(by)
+    )
+    sha = ran.out.decode().strip()
+    kind = "commit" if refs.sha else "commit (initial)"
+    update = publish.Update(refs.head, refs.sha, sha, f"{kind}: {said.splitlines()[0]}", by)
+
+    def write() -> None:
+        publish.store_objects(repository.private.objects, layout)
+        publish.commit(layout, refs.head, update, made.index, repository.private.stamp)
+
+    await repository.blocking(write)
+    return sha
+
+
+def _identity(by: publish.Signature) -> dict[str, str]:
+    date = f"{by.seconds} +0000"
+    return {
+        **{f"GIT_{who}_NAME": by.name for who in ("AUTHOR", "COMMITTER")},
+        **{f"GIT_{who}_EMAIL": by.email for who in ("AUTHOR", "COMMITTER")},
+        **{f"GIT_{who}_DATE": date for who in ("AUTHOR", "COMMITTER")},
+    }
+
+
+def unfinished(repository: Repository) -> None:
+    """Raise `Conflict` where a merge, a rebase or their like is under way."""
+    for name, what in UNFINISHED.items():
+        if os.path.lexists(repository.layout.gitdir / name):
+            raise Conflict(f"a {what} is under way in this repository", "finish or abort it with git first")
+
+
+async def _all_known(repository: Repository, paths: Sequence[str], changed: Sequence[Changed]) -> None:
+    """A path that is neither changed nor there is a mistake of the caller's."""
+    for path in paths:
+        touched = not path or any(item.path == path or item.path.startswith(f"{path}/") for item in changed)
+        if not touched and not _there(repository, path):
+            raise NotFound(f"{printable(path, 200)} is neither in the working tree nor in the last commit")
+
+
+def _there(repository: Repository, path: str) -> bool:
+    return os.path.lexists(repository.layout.worktree / path)
+
+
+async def _take(repository: Repository, wanted: Sequence[Changed], index: Path) -> None:
+    """Put the working tree's state of these paths into an index."""
+    there = {item.path for item in wanted if item.untracked or (item.unstaged != "D" and item.staged != "D")}
+    gone = {item.path for item in wanted} - there
+    if gone:
+        names = b"".join(os.fsencode(path) + b"\0" for path in sorted(gone))
+        await repository.git("update-index", "--force-remove", "-z", "--stdin", stdin=names, index=index)
+    if there:
+        names = b"".join(os.fsencode(path) + b"\0" for path in sorted(there))
+        await repository.git("update-index", "--add", "--replace", "-z", "--stdin", stdin=names, index=index)
+
+
+async def _against_head(repository: Repository, index: Path) -> tuple[CommittedFile, ...]:
+    base = repository.refs.sha or EMPTY_TREE
+    ran = await repository.git(
+        "diff-index",
+        "--cached",
+        "--raw",
+        "-z",
+        "--no-abbrev",
+        "--no-renames",
+        "--ignore-submodules=all",
+        base,
+        "--",
+        index=index,
+    )  # fmt: skip - one flag after another
+    records = os.fsdecode(ran.out).split("\0")
+    found = []
+    for head, path in zip(records[::2], records[1::2], strict=False):
+        _, mode, old, new, change = head.split(" ")
+        blob = "" if change == "D" else new
+        found.append(CommittedFile(path, change[0], blob, old if change[0] in "MT" else "", mode == "120000"))
+    return tuple(found)
+
+
+async def _refuse(repository: Repository, files: Sequence[CommittedFile]) -> None:
+    """Names on the secrets list, and paths of filter programs."""
+    added = [item.path for item in files if item.blob]
+    if hidden := [path for path in added if not repository.readable(path)]:
+        raise ProtectedPath(
+            f"{printable(hidden[0], 200)} holds secrets by its name, and is not committed",
+            "add it to .gitignore, or name the paths to commit without it",
+            problems=tuple(Problem(printable(path, 200), "on the secrets list") for path in hidden[:50]),
+        )
+    names = b"".join(os.fsencode(path) + b"\0" for path in added)
+    ran = await repository.git("check-attr", "-z", "--stdin", "filter", stdin=names) if added else None
+    fields = os.fsdecode(ran.out).split("\0") if ran else []
+    for path, value in zip(fields[::3], fields[2::3], strict=False):
+        if value not in ("unspecified", "unset"):
+            raise Unsupported(
+                f"{printable(path, 200)} goes through the filter {printable(value, 40)} of .gitattributes",
+                "filters are programs and are not run here; commit this path with git itself",
+            )
+
+
+async def _keys(repository: Repository, files: Sequence[CommittedFile]) -> tuple[Key, ...]:
+    """What looks like a key in the new content and did not stand in the old."""
+    found: list[Key] = []
+    group: list[CommittedFile] = []
+    size = 0
+    sizes = await _sizes(repository, [item.blob for item in files if item.blob and not item.link])
+    for item in files:
+        if not item.blob or item.link or item.blob not in sizes:
+            continue
+        if sizes[item.blob] > LARGEST:
+            raise TooLarge(f"{printable(item.path, 200)} holds over {LARGEST:,} bytes", "commit it with git itself")
+        if group and size + sizes[item.blob] > AT_ONCE:
+            found += await _scan(repository, group)
+            group, size = [], 0
+        group.append(item)
+        size += sizes[item.blob]
+    return tuple(found + await _scan(repository, group))
+
+
+async def _sizes(repository: Repository, blobs: Sequence[str]) -> dict[str, int]:
+    if not blobs:
+        return {}
+    ran = await repository.git("cat-file", "--batch-check", stdin="\n".join(blobs).encode() + b"\n")
+    rows = [row.split(" ") for row in ran.out.decode().splitlines()]
+    return {row[0]: int(row[2]) for row in rows if len(row) == 3 and row[1] == "blob"}
+
+
+async def _scan(repository: Repository, group: Sequence[CommittedFile]) -> list[Key]:
+    if not group:
+        return []
+    blobs = await _blobs(repository, [item.blob for item in group])
+    search = partial(_suspects, group, blobs, {})
+    suspects = {key.path for key in await repository.blocking(search)}
+    again = [item for item in group if item.path in suspects]
+    before = await _blobs(repository, [item.former_blob for item in again if item.former_blob])
+    return await repository.blocking(partial(_suspects, again, blobs, before))
+
+
+def _suspects(group: Sequence[CommittedFile], blobs: dict[str, bytes], before: dict[str, bytes]) -> list[Key]:
+    return [key for item in group for key in find_keys(item.path, blobs[item.blob], before.get(item.former_blob, b""))]
+
+
+async def _blobs(repository: Repository, shas: Sequence[str]) -> dict[str, bytes]:
+    """The bytes of blobs, by `cat-file --batch`: a line `sha kind size`, the bytes, a line feed."""
+    if not shas:
+        return {}
+    ran = await repository.git("cat-file", "--batch", stdin="\n".join(shas).encode() + b"\n", limit=4 * AT_ONCE)
+    found: dict[str, bytes] = {}
+    position = 0
+    while position < len(ran.out):
+        end = ran.out.index(b"\n", position)
+        sha, _, size = ran.out[position:end].decode().split(" ")
+        found[sha] = ran.out[end + 1 : end + 1 + int(size)]
+        position = end + int(size) + 2
+    return found

@@ -1,0 +1,39 @@
+"""Obvious keys in text that is about to be committed: formats that name themselves, no guesses about passwords."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+KINDS: Final[dict[str, re.Pattern[bytes]]] = {
+    "private key": re.compile(rb"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----"),
+    "AWS access key": re.compile(rb"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    "GitHub token": re.compile(rb"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{60,255})\b"),
+    "GitLab token": re.compile(rb"\bglpat-[A-Za-z0-9_-]{20,64}"),
+    "Slack token": re.compile(rb"\bxox[abeoprs]-[A-Za-z0-9-]{20,250}"),
+    "Google API key": re.compile(rb"\bAIza[0-9A-Za-z_-]{35}\b"),
+    "Stripe key": re.compile(rb"\b[rs]k_live_[0-9A-Za-z]{20,250}"),
+    "model provider key": re.compile(rb"\bsk-(?:ant-|proj-)[A-Za-z0-9_-]{20,250}"),
+    "package registry token": re.compile(rb"\b(?:npm_[A-Za-z0-9]{36}\b|pypi-AgE[A-Za-z0-9_-]{50,250})"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Where something that looks like a key stands; its text is never handed on."""
+
+    path: str
+    line: int
+    kind: str
+
+
+def find_keys(path: str, data: bytes, known: bytes = b"") -> list[Key]:
+    """What looks like a key in `data` and does not stand in `known` (the file as it is committed already)."""
+    found = []
+    for kind, pattern in KINDS.items():
+        old = set(pattern.findall(known)) if known else set()
+        for match in pattern.finditer(data):
+            if match[0] not in old:
+                found.append(Key(path, data.count(b"\n", 0, match.start()) + 1, kind))
+    return sorted(found, key=lambda key: key.line)

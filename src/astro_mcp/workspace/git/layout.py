@@ -1,0 +1,193 @@
+"""Where the parts of a repository lie. Every part lies beneath the session's roots, and none is a link."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from astro_mcp.errors import NotFound, PathDenied, TooLarge, Unsupported
+from astro_mcp.workspace.git.configuration import Key, parse
+
+SMALL: Final = 1_000_000
+"""Bytes of a file that names something: `.git`, `HEAD`, `commondir`, `config`, `alternates`."""
+FANOUT: Final = re.compile(r"[0-9a-f]{2}|pack|info")
+EXTENSIONS: Final = frozenset({"noop", "partialclone", "preciousobjects", "worktreeconfig", "relativeworktrees"})
+BORROWED: Final = 16
+"""Object folders that a repository may borrow from by alternates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Real paths. `gitdir` holds HEAD and index; `common` the refs; the two differ in a linked worktree.
+
+    `objects` are the repository's own objects, then those that it borrows; `config` is its text, taken as data.
+    """
+
+    worktree: Path
+    gitdir: Path
+    common: Path
+    objects: tuple[Path, ...]
+    config: dict[Key, str]
+
+
+def find(folder: Path, roots: Sequence[Path]) -> Layout:
+    """The repository whose working tree is `folder`; parent folders are not searched.
+
+    Raises `NotFound` (no repository), `PathDenied` (a part lies outside of the roots, or is a link), `Unsupported`
+    (bare, sha256, reftable, an unknown extension).
+    """
+    worktree = beneath(folder, roots)
+    gitdir = _gitdir(worktree, roots)
+    common = _common(gitdir, roots)
+    config = parse((small(common / "config") or b"").decode("utf-8", "replace"))
+    _supported(common, gitdir, config)
+    if gitdir != worktree / ".git":
+        _belongs(worktree, gitdir, common, config)
+    objects = tuple(_objects(_folder(common / "objects"), roots))
+    return Layout(worktree, gitdir, common, objects, config)
+
+
+def beneath(path: Path, roots: Sequence[Path]) -> Path:
+    """The real path; raises `PathDenied` where it is not beneath a root, `NotFound` where it is missing."""
+    try:
+        real = path.resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):
+        raise NotFound("this repository names a part of itself that is missing") from None
+    if not any(real == root or root in real.parents for root in roots):
+        raise PathDenied(
+            "this repository keeps a part of itself outside of the workspace roots",
+            "add the folder that holds it as a root (--root), or clone the repository anew",
+        )
+    return real
+
+
+def small(path: Path) -> bytes | None:
+    """The bytes of a regular file; None where there is none, or a folder. A link, a device, over 1 MB are refused."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        raise PathDenied(f"{path.name} in the repository's folder is a link or can't be read") from None
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            return None
+        if not stat.S_ISREG(mode):
+            raise PathDenied(f"{path.name} in the repository's folder is no regular file")
+        data = os.read(descriptor, SMALL + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > SMALL:
+        raise TooLarge(f"{path.name} in the repository's folder is over {SMALL:,} bytes")
+    return data
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder, and not a link to one."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _folder(path: Path) -> Path:
+    if not is_folder(path):
+        raise PathDenied(f"{path.name} in the repository's folder is missing or a link")
+    return path
+
+
+def _gitdir(worktree: Path, roots: Sequence[Path]) -> Path:
+    dot = worktree / ".git"
+    if is_folder(dot):
+        return dot
+    if not os.path.lexists(dot):
+        raise _missing(worktree, roots)
+    text = (small(dot) or b"").decode("utf-8", "replace").rstrip("\r\n")
+    if not text.startswith("gitdir: ") or "\n" in text or "\0" in text:
+        raise Unsupported("the file .git here does not name a repository")
+    return _folder(beneath(worktree / text.removeprefix("gitdir: "), roots))
+
+
+def _missing(worktree: Path, roots: Sequence[Path]) -> Exception:
+    if is_folder(worktree / "objects") and is_folder(worktree / "refs"):
+        return Unsupported("a bare repository is not opened", "clone it into the workspace, and name the clone")
+    for parent in worktree.parents:
+        if not any(parent == root or root in parent.parents for root in roots):
+            break
+        if os.path.lexists(parent / ".git"):
+            return NotFound("this folder is inside of a repository and not its top", f"use repo={str(parent)!r}")
+    return NotFound("there is no git repository here", "name the folder that holds .git, beneath a root")
+
+
+def _common(gitdir: Path, roots: Sequence[Path]) -> Path:
+    text = small(gitdir / "commondir")
+    if text is None:
+        return gitdir
+    return _folder(beneath(gitdir / text.decode("utf-8", "replace").strip("\r\n"), roots))
+
+
+def _supported(common: Path, gitdir: Path, config: dict[Key, str]) -> None:
+    extensions = {key: value.lower() for (section, _, key), value in config.items() if section == "extensions"}
+    if extensions.pop("objectformat", "sha1") != "sha1":
+        raise Unsupported("repositories of sha256 objects are not supported")
+    if extensions.pop("refstorage", "files") != "files" or os.path.lexists(common / "reftable"):
+        raise Unsupported("repositories that keep their refs as reftable are not supported")
+    if unknown := sorted(set(extensions) - EXTENSIONS):
+        raise Unsupported(f"the repository uses an extension that is not supported: {unknown[0][:40]}")
+    if any(entry.name.startswith("sharedindex.") for entry in os.scandir(gitdir)):
+        raise Unsupported("a split index is not supported", "run: git update-index --no-split-index")
+
+
+def _belongs(worktree: Path, gitdir: Path, common: Path, config: dict[Key, str]) -> None:
+    """A `.git` file names a repository; that repository has to name this folder in turn, or a stranger's could."""
+    if gitdir != common:
+        back = (small(gitdir / "gitdir") or b"").decode("utf-8", "replace").strip("\r\n")
+        named = Path(os.path.realpath(gitdir / back)) if back and "\0" not in back else None
+        mine = worktree / ".git"
+    else:
+        back = config.get(("core", "", "worktree"), "")
+        named = Path(os.path.realpath(gitdir / back)) if back and "\0" not in back else None
+        mine = worktree
+    if named != mine:
+        raise PathDenied("the file .git here names a repository that does not know this folder")
+
+
+def _objects(first: Path, roots: Sequence[Path]) -> list[Path]:
+    """The object folders in the order git reads them; a link or a special file anywhere in them is refused."""
+    found: list[Path] = []
+    waiting = [first]
+    while waiting:
+        folder = waiting.pop(0)
+        if folder in found:
+            continue
+        if len(found) >= BORROWED or "\n" in str(folder):
+            raise Unsupported("the repository borrows objects from too many places")
+        _no_links(folder)
+        found.append(folder)
+        for line in (small(folder / "info" / "alternates") or b"").decode("utf-8", "surrogateescape").splitlines():
+            if line.startswith('"'):
+                raise Unsupported("a quoted path in objects/info/alternates is not supported")
+            if line and not line.startswith("#"):
+                waiting.append(_folder(beneath(folder / line, roots)))
+    return found
+
+
+def _no_links(objects: Path) -> None:
+    for entry in os.scandir(objects):
+        if entry.is_symlink():
+            raise PathDenied("the repository's objects hold a link")
+        if not FANOUT.fullmatch(entry.name) or not entry.is_dir(follow_symlinks=False):
+            continue
+        for inner in os.scandir(entry.path):
+            # commit-graphs/ is the one folder at this depth: links in it are refused one level below
+            if inner.is_dir(follow_symlinks=False):
+                if any(not deep.is_file(follow_symlinks=False) for deep in os.scandir(inner.path)):
+                    raise PathDenied("the repository's objects hold a link")
+            elif not inner.is_file(follow_symlinks=False):
+                raise PathDenied("the repository's objects hold a link")

@@ -1,0 +1,129 @@
+"""Git's patch text, taken apart: file by file, hunk by hunk. Hunks that are too long for a page are split."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+HUNK: Final = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)")
+LONGEST: Final = 150
+"""Lines of one hunk; a longer one is handed out as several that stand for themselves."""
+WIDEST: Final = 2000
+"""Bytes of one line; what is longer is cut, and says so."""
+_ESCAPES: Final = {97: 7, 98: 8, 116: 9, 110: 10, 118: 11, 102: 12, 114: 13, 34: 34, 92: 92}
+
+OPTIONS: Final = (
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--ignore-submodules=all",
+    "--find-renames",
+    "-l400",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+)
+"""What every diff is told; `-l` bounds the search for renames."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """One changed file. Lines are None for a binary one; `former` is its name before a rename, else ""."""
+
+    path: str
+    former: str
+    additions: int | None
+    deletions: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """`text` opens with its `@@` line; `id` names path and text."""
+
+    id: str
+    path: str
+    former: str
+    text: str
+
+
+def parse_numstat(out: bytes) -> list[FileStat]:
+    """`git diff --numstat -z`."""
+    found: list[FileStat] = []
+    records = iter(os.fsdecode(out).split("\0"))
+    for record in records:
+        added, _, rest = record.partition("\t")
+        removed, tab, path = rest.partition("\t")
+        if not tab:
+            continue
+        former = "" if path else next(records, "")
+        path = path or next(records, "")
+        lines = (None, None) if added == "-" else (int(added), int(removed))
+        found.append(FileStat(path, former, *lines))
+    return found
+
+
+def parse_patch(out: bytes, *, cut: bool = False) -> list[Hunk]:
+    """Every hunk of a patch. With `cut` the text ends anywhere, and a last hunk that is not whole is left out."""
+    found: list[Hunk] = []
+    lines = iter((out[: out.rfind(b"\n") + 1] if cut else out).split(b"\n"))
+    before, after, former = "", "", ""
+    for line in lines:
+        if line.startswith(b"diff "):
+            before, after, former = "", "", ""
+        elif line.startswith(b"rename from "):
+            former = _name(line[12:])
+        elif line.startswith(b"--- "):
+            before = _name(line[4:])
+        elif line.startswith(b"+++ "):
+            after = _name(line[4:])
+        elif header := HUNK.match(line):
+            body, whole = _body(header, lines)
+            if whole or not cut:
+                path = before.removeprefix("a/") if after == "/dev/null" else after.removeprefix("b/")
+                found.extend(_hunk(path, former, text) for text in _split(header, body))
+    return found
+
+
+def _body(header: re.Match[bytes], lines: Iterator[bytes]) -> tuple[list[bytes], bool]:
+    """The lines that the header announces, so that content can't pass for a header; and whether all were there."""
+    left, right = int(header[2] or 1), int(header[4] or 1)
+    body: list[bytes] = []
+    while left > 0 or right > 0:
+        line = next(lines, None)
+        if line is None:
+            return body, False
+        left -= line[:1] in (b" ", b"-")
+        right -= line[:1] in (b" ", b"+")
+        body.append(line if len(line) <= WIDEST else line[:WIDEST] + b" [line cut]")
+    return body, True
+
+
+def _split(header: re.Match[bytes], body: list[bytes]) -> Iterator[bytes]:
+    """The hunk, in pieces of at most LONGEST lines whose headers are right."""
+    old, new = int(header[1]), int(header[3])
+    for start in range(0, len(body), LONGEST):
+        piece = body[start : start + LONGEST]
+        removed = sum(line[:1] in (b" ", b"-") for line in piece)
+        added = sum(line[:1] in (b" ", b"+") for line in piece)
+        yield b"\n".join([b"@@ -%d,%d +%d,%d @@%s" % (old, removed, new, added, header[5]), *piece])
+        old, new = old + removed, new + added
+
+
+def _hunk(path: str, former: str, text: bytes) -> Hunk:
+    digest = hashlib.sha256(os.fsencode(path) + b"\0" + text).hexdigest()[:12]
+    return Hunk(digest, path, former, text.decode("utf-8", "replace"))
+
+
+def _name(raw: bytes) -> str:
+    """A name of a header line: quoted as in C where it has to be, and followed by a tab where it holds a space."""
+    quoted = re.match(rb'"((?:[^"\\]|\\.)*)"', raw)
+    if quoted is None:
+        return os.fsdecode(raw.removesuffix(b"\t"))
+    return os.fsdecode(re.sub(rb"\\([0-7]{3}|.)", _unescape, quoted[1]))
+
+
+def _unescape(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 8) if len(found[1]) == 3 else _ESCAPES.get(found[1][0], found[1][0])])

@@ -1,0 +1,123 @@
+"""The own GIT_DIR that git is given in place of the repository's.
+
+It holds our configuration and copies of what is data: HEAD, the refs as one packed file, where history was cut off
+(`shallow`), the patterns of `info/exclude`, the index. The repository's objects are borrowed by alternates, so that
+nothing git writes lands in the repository. Hooks, grafts, `info/attributes`, `config.worktree`, logs: not there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from astro_mcp.errors import PathDenied, TooLarge
+from astro_mcp.workspace.git.layout import Layout, small
+from astro_mcp.workspace.git.refs import Refs
+
+INDEX: Final = 256 * 1024 * 1024
+CONFIG: Final = """\
+[core]
+\trepositoryFormatVersion = 0
+\tbare = false
+\tfileMode = {filemode}
+\thooksPath = /dev/null
+\tattributesFile = /dev/null
+\texcludesFile = /dev/null
+\tfsmonitor = false
+\tuntrackedCache = false
+\tquotePath = false
+\tlogAllRefUpdates = false
+[gc]
+\tauto = 0
+[maintenance]
+\tauto = false
+[protocol]
+\tallow = never
+[submodule]
+\trecurse = false
+[commit]
+\tgpgSign = false
+[log]
+\tshowSignature = false
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """`stamp` is the real index as it was when it was copied: "" where there was none."""
+
+    folder: Path
+    stamp: str
+
+    @property
+    def index(self) -> Path:
+        return self.folder / "index"
+
+    @property
+    def objects(self) -> Path:
+        return self.folder / "objects"
+
+
+def build(layout: Layout, refs: Refs, parent: Path) -> Private:
+    """A new folder beneath `parent`, for its owner alone. The caller removes it with `remove`."""
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = Path(tempfile.mkdtemp(prefix="git-", dir=parent))
+    try:
+        for part in ("objects/info", "objects/pack", "refs", "info", "home"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        filemode = layout.config.get(("core", "", "filemode"), "true").lower() not in ("false", "no", "off", "0")
+        (folder / "config").write_text(CONFIG.format(filemode=str(filemode).lower()))
+        (folder / "objects/info/alternates").write_bytes(b"".join(os.fsencode(p) + b"\n" for p in layout.objects))
+        (folder / "HEAD").write_text(f"ref: {refs.head}\n" if refs.head.startswith("refs/") else f"{refs.head}\n")
+        lines = sorted((os.fsencode(name), sha) for name, sha in refs.table.items())
+        packed = b"# pack-refs with: sorted \n" + b"".join(sha.encode() + b" " + name + b"\n" for name, sha in lines)
+        (folder / "packed-refs").write_bytes(packed)
+        _copy_data(layout, folder)
+        return Private(folder, _copy_index(layout.gitdir / "index", folder / "index"))
+    except BaseException:
+        remove(folder)
+        raise
+
+
+def remove(folder: Path) -> None:
+    """Take the folder away; git makes objects read-only, folders it does not."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def stamp_of(status: os.stat_result) -> str:
+    """What tells one state of an index file from another."""
+    return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
+
+
+def _copy_data(layout: Layout, folder: Path) -> None:
+    shallow = re.findall(rb"^[0-9a-f]{40}$", small(layout.common / "shallow") or b"", re.MULTILINE)
+    if shallow:
+        (folder / "shallow").write_bytes(b"\n".join(shallow) + b"\n")
+    if not (layout.common / "info").is_symlink():
+        (folder / "info/exclude").write_bytes(small(layout.common / "info" / "exclude") or b"")
+
+
+def _copy_index(source: Path, target: Path) -> str:
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return ""
+    except OSError:
+        raise PathDenied("the repository's index is a link or can't be read") from None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise PathDenied("the repository's index is no regular file")
+        if status.st_size > INDEX:
+            raise TooLarge("the repository's index is too large")
+        with target.open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+    # git takes a file as changed or not by comparing its time with the index's: the copy keeps it
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return stamp_of(status)

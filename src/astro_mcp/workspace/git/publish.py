@@ -1,0 +1,207 @@
+"""The one place that writes into a repository: loose objects, one ref, HEAD, the index. No git runs here.
+
+Git's own lock protocol is kept, so that a git of the user and this never write over one another: `X.lock` is made
+exclusively, what was read before is read again under it, and the lock becomes the file by a rename. All of it blocks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from astro_mcp.errors import Conflict, PathDenied
+from astro_mcp.workspace.git.layout import Layout, is_folder
+from astro_mcp.workspace.git.private import stamp_of
+from astro_mcp.workspace.git.refs import no_links, read_head, read_ref, read_refs
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+ZERO = "0" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who, and when: Unix seconds, always in UTC."""
+
+    name: str
+    email: str
+    seconds: int
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}> {self.seconds} +0000"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A ref from one sha to another; `before` is "" for a ref that is not there yet."""
+
+    ref: str
+    before: str
+    after: str
+    reason: str
+    by: Signature
+
+
+def store_objects(source: Path, layout: Layout) -> None:
+    """Copy the loose objects of `source` into the repository, each on disk before it has its name."""
+    touched = {layout.objects[0]}
+    for folder in sorted(source.iterdir()):
+        if len(folder.name) != 2:
+            continue
+        target = layout.objects[0] / folder.name
+        if not is_folder(target):
+            target.mkdir()  # raises where something else has the name
+        touched.add(target)
+        for item in folder.iterdir():
+            if not os.path.lexists(target / item.name):
+                _store(item.read_bytes(), target / item.name)
+    for folder in touched:
+        _sync(folder)
+
+
+def commit(layout: Layout, head: str, update: Update, index: Path, stamp: str) -> None:
+    """Move the branch (or a detached HEAD) to a new commit and put `index` in the place of the repository's.
+
+    `head` is HEAD as it was read, `stamp` the index as it was copied; raises `Conflict` where either, or the ref,
+    changed meanwhile, or where another git holds a lock. Nothing changed then.
+    """
+    with ExitStack() as locks:
+        index_lock = locks.enter_context(_locked(layout.gitdir / "index"))
+        head_lock = locks.enter_context(_locked(layout.gitdir / "HEAD"))
+        if read_head(layout) != head or _stamp(layout.gitdir / "index") != stamp:
+            raise Conflict("the repository changed meanwhile", "look at git_status, and try again")
+        _fill(index_lock, index.read_bytes())  # what can fail for lack of space fails before the ref has moved
+        if head.startswith("refs/"):
+            _move(layout, update)
+        else:
+            _fill(head_lock, f"{update.after}\n".encode())
+            _settle(head_lock)
+        _log(layout.gitdir, "HEAD", update)
+        _settle(index_lock)
+
+
+def create(layout: Layout, update: Update) -> None:
+    """Make a ref; raises `Conflict` where it is there, or where its name can't stand beside another ref's."""
+    for name in read_refs(layout).table:
+        if name == update.ref or name.startswith(f"{update.ref}/") or update.ref.startswith(f"{name}/"):
+            raise Conflict(f"{name.removeprefix('refs/heads/')} is there already", "choose another name")
+    _move(layout, update)
+
+
+def attach(layout: Layout, head: str, update: Update) -> None:
+    """Point HEAD at the branch `update.ref`, which is at the sha `update.after`; raises `Conflict` as `commit` does."""
+    with _locked(layout.gitdir / "HEAD") as lock:
+        if read_head(layout) != head or read_ref(layout, update.ref) != update.after:
+            raise Conflict("the repository changed meanwhile", "look at git_status, and try again")
+        _fill(lock, f"ref: {update.ref}\n".encode())
+        _settle(lock)
+        _log(layout.gitdir, "HEAD", update)
+
+
+def _move(layout: Layout, update: Update) -> None:
+    path = layout.common / update.ref
+    if not no_links(layout, update.ref):
+        _make(path.parent)
+    with _locked(path) as lock:
+        if read_ref(layout, update.ref) != update.before:
+            raise Conflict(f"{update.ref} moved meanwhile", "look at git_log, and try again")
+        if is_folder(path):
+            _remove_empty(path)
+        _fill(lock, f"{update.after}\n".encode())
+        _settle(lock)
+        _log(layout.common, update.ref, update)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[Path]:
+    """`path.lock`, made by us and taken away again if `_settle` has not renamed it."""
+    lock = path.with_name(f"{path.name}.lock")
+    try:
+        os.close(os.open(lock, _NEW, 0o666))
+    except FileExistsError:
+        raise Conflict(
+            f"{lock.name} is there: another git works in this repository, or one died in it",
+            f"try again; if no git runs, a person may remove {lock}",
+            retryable=True,
+        ) from None
+    except OSError as error:
+        raise PathDenied(f"the repository can't be written: {os.strerror(error.errno or 0)}") from None
+    mine = os.lstat(lock).st_ino
+    try:
+        yield lock
+    finally:
+        if os.path.lexists(lock) and os.lstat(lock).st_ino == mine:
+            lock.unlink()
+
+
+def _fill(lock: Path, data: bytes) -> None:
+    """Write the lock's content to disk."""
+    descriptor = os.open(lock, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _settle(lock: Path) -> None:
+    """Let the lock become the file."""
+    os.replace(lock, lock.with_name(lock.name.removesuffix(".lock")))
+    _sync(lock.parent)
+
+
+def _store(data: bytes, target: Path) -> None:
+    temporary = target.with_name(f"tmp_obj_{os.urandom(6).hex()}")
+    with os.fdopen(os.open(temporary, _NEW, 0o444), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, target)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _stamp(index: Path) -> str:
+    try:
+        return stamp_of(os.lstat(index))
+    except FileNotFoundError:
+        return ""
+
+
+def _log(folder: Path, name: str, update: Update) -> None:
+    """A line in the reflog, where the repository keeps reflogs; a link in its place is left alone."""
+    log = folder / "logs" / name
+    if not is_folder(folder / "logs") or any(
+        part.is_symlink() for part in (log, *log.parents) if folder in part.parents
+    ):
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    line = f"{update.before or ZERO} {update.after} {update.by}\t{update.reason}\n"
+    descriptor = os.open(
+        log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666
+    )
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(line.encode("utf-8", "replace"))
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Conflict(f"the ref can't be made: {os.strerror(error.errno or 0)}", "another ref has its name") from None
+
+
+def _remove_empty(folder: Path) -> None:
+    """Folders that deleted branches left: a branch may take their name once they are empty."""
+    for top, _, _ in os.walk(folder, topdown=False):
+        try:
+            os.rmdir(top)
+        except OSError:
+            raise Conflict("another branch's name starts with this one") from None

@@ -1,0 +1,120 @@
+"""HEAD and refs, read without git: from `packed-refs` and the files beneath `refs/`, never through a link."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from astro_mcp.errors import PathDenied, TooLarge, Unsupported
+from astro_mcp.workspace.git.layout import Layout, small
+
+SHA: Final = re.compile(r"[0-9a-f]{40}")
+MOST: Final = 200_000
+PACKED: Final = 64 * 1024 * 1024
+_BAD: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.(?=/|\Z)|\.lock(?=/|\Z)|\A[./-]|/\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Refs:
+    """`head` is a full ref name, or a sha where HEAD is detached; `table` is ref name -> sha."""
+
+    head: str
+    table: dict[str, str]
+
+    @property
+    def branch(self) -> str:
+        """The branch that HEAD is on, or "" where it is detached."""
+        return self.head.removeprefix("refs/heads/") if self.head.startswith("refs/heads/") else ""
+
+    @property
+    def sha(self) -> str:
+        """The commit that HEAD is at, or "" on a branch that has none yet."""
+        return self.head if SHA.fullmatch(self.head) else self.table.get(self.head, "")
+
+
+def valid_ref(name: str) -> bool:
+    """Whether `name` may be a ref: git-check-ref-format(1), and at most 250 bytes."""
+    return bool(name) and len(os.fsencode(name)) <= 250 and name != "@" and not _BAD.search(name)
+
+
+def read_refs(layout: Layout) -> Refs:
+    """All refs; raises `PathDenied` for a link, `Unsupported` for shas of another length or a HEAD that names none."""
+    table = _packed(layout.common)
+    symbolic: dict[str, str] = {}
+    for name, value in _loose(layout.common):
+        if value.startswith("ref: "):
+            symbolic[name] = value.removeprefix("ref: ").strip()
+        elif SHA.fullmatch(value):
+            table[name] = value
+        elif re.fullmatch(r"[0-9a-f]{64}", value):
+            raise Unsupported("repositories of sha256 objects are not supported")
+    table.update({name: table[target] for name, target in symbolic.items() if target in table})
+    return Refs(read_head(layout), table)
+
+
+def read_head(layout: Layout) -> str:
+    """A full ref name or a sha."""
+    text = (small(layout.gitdir / "HEAD") or b"").decode("utf-8", "replace").strip()
+    if SHA.fullmatch(text):
+        return text
+    name = text.removeprefix("ref:").strip()
+    if not text.startswith("ref:") or not name.startswith("refs/") or not valid_ref(name):
+        raise Unsupported("HEAD of this repository names no branch and no commit")
+    return name
+
+
+def read_ref(layout: Layout, name: str) -> str:
+    """The sha that one ref is at now, or ""."""
+    loose = (small(layout.common / name) or b"").decode("ascii", "replace").strip() if no_links(layout, name) else ""
+    return loose if SHA.fullmatch(loose) else _packed(layout.common).get(name, "")
+
+
+def no_links(layout: Layout, name: str) -> bool:
+    """Whether the folders above a loose ref are there; raises `PathDenied` where one is a link."""
+    folder = layout.common
+    for part in name.split("/")[:-1]:
+        folder = folder / part
+        if folder.is_symlink():
+            raise PathDenied("the repository's refs hold a link")
+        if not folder.is_dir():
+            return False
+    return True
+
+
+def _packed(common: Path) -> dict[str, str]:
+    path = common / "packed-refs"
+    if not os.path.lexists(path):
+        return {}
+    if path.is_symlink() or not path.is_file():
+        raise PathDenied("packed-refs in the repository's folder is a link")
+    if path.stat().st_size > PACKED:
+        raise TooLarge("the repository has too many refs")
+    table: dict[str, str] = {}
+    for line in path.read_bytes().decode("utf-8", "replace").split("\n"):
+        sha, _, name = line.partition(" ")
+        if SHA.fullmatch(sha) and name.startswith("refs/") and valid_ref(name):
+            table[name] = sha
+    return table
+
+
+def _loose(common: Path) -> list[tuple[str, str]]:
+    """Name and content of every file beneath `refs/` whose name can be a ref's; others git calls broken."""
+    found: list[tuple[str, str]] = []
+    waiting = [common / "refs"]
+    if waiting[0].is_symlink():
+        raise PathDenied("the repository's refs hold a link")
+    while waiting:
+        for entry in os.scandir(waiting.pop()):
+            if entry.is_symlink():
+                raise PathDenied("the repository's refs hold a link")
+            name = Path(entry.path).relative_to(common).as_posix()
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(Path(entry.path))
+            elif valid_ref(name):
+                found.append((name, (small(Path(entry.path)) or b"").decode("utf-8", "replace").strip()))
+        if len(found) > MOST:
+            raise TooLarge("the repository has too many refs")
+    return found

@@ -1,0 +1,189 @@
+"""An opened repository: what every reader and writer goes through."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from astro_mcp.core.authority import Session
+from astro_mcp.errors import AstroError, InvalidInput, PathDenied, ProtectedPath, Unsupported
+from astro_mcp.observe.printable import printable
+from astro_mcp.workspace.git.child import OUTPUT, Ran, run_git
+from astro_mcp.workspace.git.layout import Layout, find
+from astro_mcp.workspace.git.private import Private, build, remove
+from astro_mcp.workspace.git.refs import Refs, read_refs
+from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.workspace import Workspace
+
+T = TypeVar("T")
+HOSTILE: Final = re.compile(rb"(?:\A|[/\0])(?:|\.|\.\.|\.git[ .]*|git~[0-9]+)(?=[/\0])", re.IGNORECASE)
+MISSING: Final = re.compile(
+    r"missing (?:blob|tree|commit|object)|unable to read|could not (?:read|fetch)"
+    r"|bad (?:object|file)|promisor|invalid object"
+)
+
+
+class Repository:
+    """One repository for the length of one call."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        refs: Refs,
+        private: Private,
+        top: Place,
+        workspace: Workspace,
+        threads: anyio.CapacityLimiter,
+    ) -> None:
+        self.layout = layout
+        self.refs = refs
+        self.private = private
+        self._top = top
+        self._workspace = workspace
+        self._threads = threads
+        self._checked = False
+
+    async def git(
+        self,
+        *arguments: str | bytes,
+        stdin: bytes = b"",
+        limit: int = OUTPUT,
+        good: Sequence[int] = (0,),
+        index: Path | None = None,
+        identity: dict[str, str] | None = None,
+    ) -> Ran:
+        """Run git against the private GIT_DIR, with the working tree as its folder.
+
+        `index` stands in for the copy of the repository's index; exit codes in `good` are answers. Raises `Unsupported`
+        where objects are missing, and for a repository that git can't read.
+        """
+        environment = {
+            "GIT_DIR": str(self.private.folder),
+            "GIT_WORK_TREE": str(self.layout.worktree),
+            "GIT_INDEX_FILE": str(index or self.private.index),
+            "HOME": str(self.private.folder / "home"),
+            **(identity or {}),
+        }
+        ran = await run_git(arguments, folder=self.layout.worktree, environment=environment, stdin=stdin, limit=limit)
+        if ran.code in good or ran.cut:
+            return ran
+        raise _failure(ran)
+
+    async def trusted_index(self) -> None:
+        """Raise `PathDenied` where the index names a path that leaves the working tree, or one in `.git`.
+
+        Git checks names when it adds them and believes an index that it reads: `../../file` would be opened.
+        """
+        if not self._checked:
+            await self.check_index(self.private.index)
+            self._checked = True
+
+    async def check_index(self, index: Path) -> bytes:
+        """The index's paths, each ended by NUL; raises `PathDenied` as `trusted_index` does."""
+        ran = await self.git("ls-files", "-z", "--cached", index=index, limit=256 * 1024 * 1024)
+        if ran.cut or hostile(ran.out):
+            raise PathDenied("the repository's index names a path outside of its working tree")
+        return ran.out
+
+    async def blocking(self, work: Callable[[], T]) -> T:
+        """`work` in a worker thread. Once begun it is carried to its end, whoever cancels."""
+        return await anyio.to_thread.run_sync(work, limiter=self._threads)
+
+    def place(self, path: str) -> Place:
+        """The place of a path of this repository, for the guards."""
+        return self._top.at("/".join(part for part in (self._top.relative, path) if part))
+
+    def readable(self, path: str) -> bool:
+        """Whether ReadGuard gives the bytes of `path` out; it speaks of history as of the working tree."""
+        try:
+            self._workspace.guard_read(self.place(path))
+        except ProtectedPath:
+            return False
+        return True
+
+    def inside(self, path: str) -> str:
+        """A path as the caller says it (absolute, or relative to the repository) as git names it.
+
+        One that is there relative to the workspace root alone is taken too, for that is how the file tools name it.
+        "" is the repository itself. The path may be missing, and a link stands for itself. Raises `PathDenied`.
+        """
+        if "\0" in path or len(path) > 4096:
+            raise InvalidInput("a path has no NUL and at most 4,096 characters")
+        top = str(self.layout.worktree)
+        full = os.path.normpath(os.path.join(top, path))
+        if not os.path.lexists(full):
+            named = os.path.normpath(os.path.join(self._top.root, path))
+            full = named if named.startswith(top + "/") and os.path.lexists(named) else full
+        if full == top:
+            return ""
+        real = os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
+        if not real.startswith(top + "/"):
+            raise PathDenied(f"{printable(path, 200)!r} lies outside of this repository")
+        relative = real[len(top) + 1 :]
+        if hostile(os.fsencode(relative) + b"\0"):
+            raise ProtectedPath(f"{printable(path, 200)!r} belongs to git itself")
+        return relative
+
+
+class Git:
+    """Opens repositories. `folder` is a folder of ours for what lives as long as one call."""
+
+    def __init__(self, workspace: Workspace, folder: Path) -> None:
+        self._workspace = workspace
+        self._folder = folder
+        self._threads = anyio.CapacityLimiter(4)
+
+    @asynccontextmanager
+    async def open(self, session: Session, repo: str) -> AsyncIterator[Repository]:
+        """The repository at `repo` for the length of the block.
+
+        Raises `NotFound`, `PathDenied` and `Unsupported` as `layout.find` and `refs.read_refs` do.
+        """
+        place = self._workspace.locate(session, repo)
+        roots = session.grant.roots
+        layout, refs, private = await anyio.to_thread.run_sync(
+            partial(_prepare, place.path, roots, self._folder), limiter=self._threads
+        )
+        try:
+            yield Repository(layout, refs, private, place, self._workspace, self._threads)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(remove, private.folder, limiter=self._threads)
+
+    async def sweep(self) -> None:
+        """Remove what calls of a process that died left in our folder."""
+        await anyio.to_thread.run_sync(_sweep, self._folder, limiter=self._threads)
+
+
+def hostile(paths: bytes) -> bool:
+    """Whether one of these NUL-ended paths has a component that leaves the tree or enters `.git`."""
+    return bool(paths) and HOSTILE.search(paths) is not None
+
+
+def _prepare(folder: Path, roots: Sequence[Path], parent: Path) -> tuple[Layout, Refs, Private]:
+    layout = find(folder, roots)
+    refs = read_refs(layout)
+    return layout, refs, build(layout, refs, parent)
+
+
+def _sweep(folder: Path) -> None:
+    for left in folder.glob("git-*"):
+        remove(left)
+
+
+def _failure(ran: Ran) -> AstroError:
+    said = printable(ran.err.strip().splitlines()[-1] if ran.err.strip() else f"exit code {ran.code}", 300)
+    if MISSING.search(ran.err):
+        return Unsupported(
+            "objects of this repository are missing (a partial clone, or a damaged one)",
+            f"fetch them yourself: git fetch --refetch; git said: {said}",
+        )
+    return Unsupported(f"git can't do this here: {said}", "git fsck tells more about the repository")
