@@ -31,7 +31,7 @@ from rich.panel import Panel
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = Path(sys.executable).parent / "astro-mcp"
-TARGET = ("itsdangerous", "2.2.0", "e0050c0b7da1eea53ffaf149c0cfbb5c6e2e2b69c4bef22c81fa6eb73e5f6173")
+TARGET = ("jinja2", "3.1.6", "0137fb05990d35f1275a587e9aee6d56da821fc83491a0fb838183be43f66d6d")
 LEAST_TESTS = 50
 ENDED = ("succeeded", "failed", "cancelled")
 MARKS = {"succeeded": ("✓", "green"), "skipped": ("·", "dim"), "lost": ("?", "red bold")}

@@ -34,7 +34,7 @@ async def create(repository: Repository, name: str, start: str, settings: GitSet
     sha = await commit_of(repository, start)
     if repository.refs.table.get(ref) != sha:
         update = publish.Update(ref, "", sha, f"branch: Created from {printable(start, 80)}", _by(settings))
-        await repository.blocking(partial(publish.create, repository.layout, update))
+        await repository.blocking(partial(publish.create, repository.locks, repository.layout, update))
     return sha
 
 
@@ -54,7 +54,9 @@ async def switch(repository: Repository, name: str, settings: GitSettings) -> st
         )
     reason = f"checkout: moving from {repository.refs.branch or repository.refs.sha} to {name}"
     update = publish.Update(ref, repository.refs.sha, sha, reason, _by(settings))
-    await repository.blocking(partial(publish.attach, repository.layout, repository.refs.head, update))
+    await repository.blocking(
+        partial(publish.attach, repository.locks, repository.layout, repository.refs.head, update)
+    )
     return sha
 
 

@@ -106,7 +106,7 @@ async def commit(repository: Repository, made: Draft, message: str, settings: Gi
 
     def write() -> None:
         publish.store_objects(repository.private.objects, layout)
-        publish.commit(layout, refs.head, update, made.index, repository.private.stamp)
+        publish.commit(repository.locks, layout, refs.head, update, made.index, repository.private.stamp)
 
     await repository.blocking(write)
     return sha

@@ -7,13 +7,13 @@ exclusively, what was read before is read again under it, and the lock becomes t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from astro_mcp.errors import Conflict, PathDenied
+from astro_mcp.errors import Conflict
 from astro_mcp.workspace.git.layout import Layout, is_folder
+from astro_mcp.workspace.git.locks import Locks, fill, settle, sync
 from astro_mcp.workspace.git.private import stamp_of
 from astro_mcp.workspace.git.refs import no_links, read_head, read_ref, read_refs
 
@@ -58,97 +58,60 @@ def store_objects(source: Path, layout: Layout) -> None:
             if not os.path.lexists(target / item.name):
                 _store(item.read_bytes(), target / item.name)
     for folder in touched:
-        _sync(folder)
+        sync(folder)
 
 
-def commit(layout: Layout, head: str, update: Update, index: Path, stamp: str) -> None:
+def commit(locks: Locks, layout: Layout, head: str, update: Update, index: Path, stamp: str) -> None:
     """Move the branch (or a detached HEAD) to a new commit and put `index` in the place of the repository's.
 
     `head` is HEAD as it was read, `stamp` the index as it was copied; raises `Conflict` where either, or the ref,
     changed meanwhile, or where another git holds a lock. Nothing changed then.
     """
-    with ExitStack() as locks:
-        index_lock = locks.enter_context(_locked(layout.gitdir / "index"))
-        head_lock = locks.enter_context(_locked(layout.gitdir / "HEAD"))
+    with ExitStack() as held:
+        index_lock = held.enter_context(locks.hold(layout.gitdir / "index"))
+        head_lock = held.enter_context(locks.hold(layout.gitdir / "HEAD"))
         if read_head(layout) != head or _stamp(layout.gitdir / "index") != stamp:
             raise Conflict("the repository changed meanwhile", "look at git_status, and try again")
-        _fill(index_lock, index.read_bytes())  # what can fail for lack of space fails before the ref has moved
+        fill(index_lock, index.read_bytes())  # what can fail for lack of space fails before the ref has moved
         if head.startswith("refs/"):
-            _move(layout, update)
+            _move(locks, layout, update)
         else:
-            _fill(head_lock, f"{update.after}\n".encode())
-            _settle(head_lock)
+            fill(head_lock, f"{update.after}\n".encode())
+            settle(head_lock)
         _log(layout.gitdir, "HEAD", update)
-        _settle(index_lock)
+        settle(index_lock)
 
 
-def create(layout: Layout, update: Update) -> None:
+def create(locks: Locks, layout: Layout, update: Update) -> None:
     """Make a ref; raises `Conflict` where it is there, or where its name can't stand beside another ref's."""
     for name in read_refs(layout).table:
         if name == update.ref or name.startswith(f"{update.ref}/") or update.ref.startswith(f"{name}/"):
             raise Conflict(f"{name.removeprefix('refs/heads/')} is there already", "choose another name")
-    _move(layout, update)
+    _move(locks, layout, update)
 
 
-def attach(layout: Layout, head: str, update: Update) -> None:
+def attach(locks: Locks, layout: Layout, head: str, update: Update) -> None:
     """Point HEAD at the branch `update.ref`, which is at the sha `update.after`; raises `Conflict` as `commit` does."""
-    with _locked(layout.gitdir / "HEAD") as lock:
+    with locks.hold(layout.gitdir / "HEAD") as lock:
         if read_head(layout) != head or read_ref(layout, update.ref) != update.after:
             raise Conflict("the repository changed meanwhile", "look at git_status, and try again")
-        _fill(lock, f"ref: {update.ref}\n".encode())
-        _settle(lock)
+        fill(lock, f"ref: {update.ref}\n".encode())
+        settle(lock)
         _log(layout.gitdir, "HEAD", update)
 
 
-def _move(layout: Layout, update: Update) -> None:
+def _move(locks: Locks, layout: Layout, update: Update) -> None:
     path = layout.common / update.ref
     if not no_links(layout, update.ref):
         _make(path.parent)
-    with _locked(path) as lock:
+    with locks.hold(path) as lock:
         if read_ref(layout, update.ref) != update.before:
             raise Conflict(f"{update.ref} moved meanwhile", "look at git_log, and try again")
         if is_folder(path):
             _remove_empty(path)
-        _fill(lock, f"{update.after}\n".encode())
-        _settle(lock)
+        fill(lock, f"{update.after}\n".encode())
+        settle(lock)
         _log(layout.common, update.ref, update)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[Path]:
-    """`path.lock`, made by us and taken away again if `_settle` has not renamed it."""
-    lock = path.with_name(f"{path.name}.lock")
-    try:
-        os.close(os.open(lock, _NEW, 0o666))
-    except FileExistsError:
-        raise Conflict(
-            f"{lock.name} is there: another git works in this repository, or one died in it",
-            f"try again; if no git runs, a person may remove {lock}",
-            retryable=True,
-        ) from None
-    except OSError as error:
-        raise PathDenied(f"the repository can't be written: {os.strerror(error.errno or 0)}") from None
-    mine = os.lstat(lock).st_ino
-    try:
-        yield lock
-    finally:
-        if os.path.lexists(lock) and os.lstat(lock).st_ino == mine:
-            lock.unlink()
-
-
-def _fill(lock: Path, data: bytes) -> None:
-    """Write the lock's content to disk."""
-    descriptor = os.open(lock, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _settle(lock: Path) -> None:
-    """Let the lock become the file."""
-    os.replace(lock, lock.with_name(lock.name.removesuffix(".lock")))
-    _sync(lock.parent)
 
 
 def _store(data: bytes, target: Path) -> None:
@@ -158,14 +121,6 @@ def _store(data: bytes, target: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, target)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _stamp(index: Path) -> str:

@@ -18,6 +18,7 @@ from astro_mcp.errors import AstroError, InvalidInput, PathDenied, ProtectedPath
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git.child import OUTPUT, Ran, run_git
 from astro_mcp.workspace.git.layout import Layout, find
+from astro_mcp.workspace.git.locks import Locks, release
 from astro_mcp.workspace.git.private import Private, build, remove
 from astro_mcp.workspace.git.refs import Refs, read_refs
 from astro_mcp.workspace.place import Place
@@ -46,6 +47,7 @@ class Repository:
         self.layout = layout
         self.refs = refs
         self.private = private
+        self.locks = Locks(private.folder)
         self._top = top
         self._workspace = workspace
         self._threads = threads
@@ -159,7 +161,7 @@ class Git:
                 await anyio.to_thread.run_sync(remove, private.folder, limiter=self._threads)
 
     async def sweep(self) -> None:
-        """Remove what calls of a process that died left in our folder."""
+        """Remove what calls of a process that died left: in our folder, and their locks in repositories."""
         await anyio.to_thread.run_sync(_sweep, self._folder, limiter=self._threads)
 
 
@@ -176,6 +178,7 @@ def _prepare(folder: Path, roots: Sequence[Path], parent: Path) -> tuple[Layout,
 
 def _sweep(folder: Path) -> None:
     for left in folder.glob("git-*"):
+        release(left)
         remove(left)
 
 

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Builds and tags the base image of the sandbox; prints its tag. An unchanged recipe is a no-op.
+#
+#   build.sh              build where needed (Debian or Ubuntu: from the machine's own package mirror, no image registry)
+#   build.sh --base NAME  build on an image that the engine has or can pull, with python3 >= 3.11
+#   build.sh --tag        print the tag and build nothing
+#
+# The recipe is every file of this folder; its digest is the image's tag, so a changed recipe is a new image.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+tag=astro-mcp-sandbox:$(find . -type f -not -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16)
+packages=base-files,base-passwd,bash,coreutils,dash,diffutils,findutils,git,grep,gzip,hostname,libc-bin,libstdc++6,mawk,netbase,patch,procps,python3,sed,tar,tzdata
+rootfs=astro-mcp-rootfs:$( (printf %s "$packages"; cat rootfs.sh) | sha256sum | cut -c1-16)
+
+say() { printf 'sandbox image: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+base=
+case "${1:-}" in
+    --tag) printf '%s\n' "$tag"; exit 0 ;;
+    --base) base=${2:?an image follows --base} ;;
+    "") ;;
+    *) fail "unknown argument $1 (there are --tag and --base NAME)" ;;
+esac
+
+docker info >/dev/null 2>&1 || fail "the Docker engine does not answer (docker info)"
+if docker image inspect "$tag" >/dev/null 2>&1; then
+    printf '%s\n' "$tag"
+    exit 0
+fi
+
+# The mirror, its proxy and its certificates are the machine's own: nothing here names a host.
+mirror() { apt-get indextargets --format '$(CREATED_BY) $(COMPONENT) $(RELEASE) $(REPO_URI)' 2>/dev/null |
+    awk -v release="$1" '$1 == "Packages" && $2 == "main" && $3 == release { print $4; exit }'; }
+
+make_rootfs() {
+    local id codename suite components found option options=()
+    [ -r /etc/debian_version ] || fail "no Debian or Ubuntu here: build on an image instead: $0 --base python:3.13-slim"
+    id=$(. /etc/os-release && printf %s "$ID")
+    codename=$(. /etc/os-release && printf %s "$VERSION_CODENAME")
+    case "$id" in
+        debian) suite=trixie components=main ;;
+        *) suite=$codename components=main,universe ;;
+    esac
+    if ! command -v mmdebstrap >/dev/null; then
+        [ "$(id -u)" = 0 ] || fail "mmdebstrap is missing: sudo apt-get install -y mmdebstrap"
+        say "installing mmdebstrap"
+        DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mmdebstrap >&2 ||
+            { apt-get update >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mmdebstrap >&2; }
+    fi
+    found=$(mirror "$codename")
+    [ -n "$found" ] || fail "the apt configuration names no mirror with $codename main"
+    while IFS= read -r option; do options+=("--aptopt=$option"); done < <(apt-config dump |
+        grep -E '^Acquire::(http|https)::(Proxy|CaInfo|Timeout)[^"]* ".+";$' || true)
+    say "making the root file system: $suite from the machine's mirror"
+    mmdebstrap --quiet --variant=extract --include="$packages" --components="$components" "${options[@]}" \
+        --extract-hook="sh $PWD/rootfs.sh \"\$1\"" "$suite" - "$found" | docker import --message "astro-mcp rootfs $suite" - "$rootfs" >/dev/null
+}
+
+network=()
+if [ -z "$base" ]; then
+    docker image inspect "$rootfs" >/dev/null 2>&1 || make_rootfs
+    base=$rootfs network=(--network none)
+fi
+say "building $tag on $base"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+docker build --force-rm "${network[@]}" --build-arg BASE="$base" --tag "$tag" . >"$log" 2>&1 || { cat "$log" >&2; fail "docker build failed"; }
+printf '%s\n' "$tag"

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Runs in the image while it is built: the unprivileged user, the folder for packages, no setuid programs.
+set -eu
+command -v git >/dev/null || { apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists; }
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "the base image needs python3 >= 3.11" >&2; exit 1; }
+grep -q ':65532:' /etc/group || echo 'sandbox:x:65532:' >>/etc/group
+grep -q ':x:65532:' /etc/passwd || echo 'sandbox:x:65532:65532:sandbox:/tmp:/bin/sh' >>/etc/passwd
+mkdir -p /opt/site /workspace
+chown 65532:65532 /opt/site /workspace
+# A .pth line, and no PYTHONPATH: packages are found by `python -I` too, and a project's own environment stays its own.
+python3 - <<'PYTHON'
+import site
+from pathlib import Path
+
+folder = Path(site.getsitepackages()[-1] if "dist-packages" in site.getsitepackages()[-1] else site.getsitepackages()[0])
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "astro_site.pth").write_text("import site; site.addsitedir('/opt/site')\n")
+PYTHON
+find / -xdev -type f -perm /6000 -exec chmod a-s {} +
+python3 -m compileall -q --invalidation-mode unchecked-hash /opt/astro

@@ -1,0 +1,110 @@
+"""Takes the request: `J` what to run, `F` a file, `I` the child's stdin, `G` go.
+
+It comes from the host, before anything hostile ran here: it is believed, and an error in it is told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+
+import frames
+
+TYPE_CHECKING = False  # importing typing would cost every run 5 ms
+if TYPE_CHECKING:
+    from typing import Any
+
+WORKSPACE = "/workspace"
+
+
+class Job:
+    """The fields of a `J` frame; `stdin` is a descriptor or -1, `error` why it can't be run."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self.argv: list[str] = fields["argv"]
+        self.env: dict[str, str] = fields["env"]
+        self.timeout: float = fields["timeout"]
+        self.output_bytes: int = fields["output_bytes"]
+        self.collect: str = fields["collect"]
+        self.collect_files: int = fields["collect_files"]
+        self.collect_bytes: int = fields["collect_bytes"]
+        self.stdin = -1
+        self.error = ""
+
+
+def receive() -> Job | None:
+    """The whole request, its files written; None where the host went away."""
+    job: Job | None = None
+    while True:
+        head = frames.header()
+        if head is None:
+            return None
+        kind, size = head
+        if kind == b"G":
+            return job
+        if kind == b"F" and job is not None:
+            if not _file(job, size):
+                return None
+            continue
+        payload = frames.read(size)
+        if payload is None:
+            return None
+        if kind == b"J":
+            job = Job(json.loads(payload))
+            if job.collect:
+                os.makedirs(os.path.join(WORKSPACE, job.collect), exist_ok=True)
+        elif kind == b"I" and job is not None:
+            job.stdin = _stdin(payload)
+
+
+def _file(job: Job, size: int) -> bool:
+    """One file into the workspace, a chunk at a time; an error is kept for the answer and the rest is skipped."""
+    head = frames.read(3)
+    if head is None:
+        return False
+    length, executable = struct.unpack(">HB", head)
+    name = frames.read(length)
+    left = size - 3 - length
+    target = -1
+    try:
+        if name is not None and not job.error:
+            target = _create(name.decode(), 0o755 if executable else 0o644)
+        while left:
+            chunk = frames.read(min(left, frames.CHUNK))
+            if chunk is None:
+                return False
+            left -= len(chunk)
+            if not job.error:
+                _write(target, chunk, job, name)
+    except OSError as error:
+        job.error = f"{(name or b'').decode(errors='replace')}: {error.strerror}"
+        return left == 0 or frames.read(left) is not None
+    finally:
+        if target >= 0:
+            os.close(target)
+    return True
+
+
+def _create(name: str, mode: int) -> int:
+    path = os.path.join(WORKSPACE, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+
+
+def _write(target: int, chunk: bytes, job: Job, name: bytes | None) -> None:
+    view = memoryview(chunk)
+    try:
+        while view:
+            view = view[os.write(target, view) :]
+    except OSError as error:
+        job.error = f"{(name or b'').decode(errors='replace')}: {error.strerror}"
+
+
+def _stdin(payload: bytes) -> int:
+    file = os.memfd_create("stdin", os.MFD_CLOEXEC)
+    view = memoryview(payload)
+    while view:
+        view = view[os.write(file, view) :]
+    os.lseek(file, 0, os.SEEK_SET)
+    return file

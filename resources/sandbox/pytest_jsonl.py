@@ -1,0 +1,134 @@
+"""A pytest plugin (`-p pytest_jsonl`) that writes one JSON line an event to the file named by ASTRO_PYTEST_EVENTS, and
+to stdout one short line a finished test, behind a record separator (U+001E), for whoever watches.
+
+Each line is written whole before pytest goes on, so what ran is told even where the interpreter dies. Needs nothing
+but pytest 7 or newer. Runs inside the sandbox; whoever reads the lines takes them for hostile.
+"""
+
+import json
+import os
+
+import pytest
+
+MESSAGE = 2_000
+TRACE = 12_000
+OUTPUT = 4_000
+FULL = 1_000  # failures with their traces; of those beyond there is the message
+
+# Bound now: tests replace os, open and time with their own while reports are made.
+_write, _getpid = os.write, os.getpid
+
+
+def pytest_configure(config):
+    path = os.environ.get("ASTRO_PYTEST_EVENTS")
+    if path and not hasattr(config, "workerinput"):  # a worker of a parallel run reports through its controller
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        events = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        config.pluginmanager.register(Recorder(config, events, _STDOUT), "astro-jsonl")
+
+
+# pytest points descriptor 1 elsewhere while tests run, and does so after it has imported its `-p` plugins.
+_STDOUT = os.dup(1)
+
+
+class Recorder:
+    def __init__(self, config, events, progress):
+        self._config = config
+        self._events = events
+        self._progress = progress
+        self._pid = _getpid()
+        self._done = 0
+        self._failed = 0
+        self._total = 0
+        self._emit(event="start", version=pytest.__version__)
+
+    def pytest_collection_finish(self, session):
+        self._total = len(session.items)
+        self._emit(event="collected", total=self._total)
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self._report(report, "error", "collect")
+        elif report.skipped:
+            self._report(report, "skipped", "collect")
+
+    def pytest_runtest_logstart(self, nodeid):
+        self._emit(event="running", id=nodeid)
+
+    def pytest_runtest_logreport(self, report):
+        # The category that pytest itself counts the report under; "" counts nowhere.
+        status = self._config.hook.pytest_report_teststatus(report=report, config=self._config)
+        self._report(report, status[0] if status else "", report.when)
+
+    def pytest_runtest_logfinish(self, nodeid):
+        self._emit(event="finished", id=nodeid)
+        self._done += 1
+        self._line(self._progress, {"done": self._done, "total": self._total, "id": nodeid}, b"\x1e")
+
+    def pytest_internalerror(self, excrepr):
+        self._emit(event="stopped", message=cut(str(excrepr), TRACE))
+
+    def pytest_keyboard_interrupt(self, excinfo):
+        self._emit(event="stopped", message=cut(str(excinfo.value), MESSAGE))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, exitstatus):
+        self._emit(event="end", exit_code=int(exitstatus))
+
+    def _report(self, report, category, when):
+        extra = {}
+        if report.failed:
+            self._failed += 1
+            extra = failure(report, str(self._config.rootpath))
+            if self._failed > FULL:
+                extra["trace"] = extra["stdout"] = ""
+        seconds = round(getattr(report, "duration", 0.0), 6)
+        self._emit(event="report", id=report.nodeid, when=when, category=category, seconds=seconds, **extra)
+
+    def _emit(self, **record):
+        self._line(self._events, record)
+
+    def _line(self, descriptor, record, before=b""):
+        if _getpid() == self._pid:  # a test that forks has a child with this object in it
+            text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+            data = before + text.encode("utf-8", "replace") + b"\n"  # a lone surrogate is no JSON to most readers
+            while data:
+                data = data[_write(descriptor, data) :]
+
+
+def failure(report, root):
+    """Where and why a report failed: the innermost place within the project, else where pytest saw the crash."""
+    longrepr, text = report.longrepr, report.longreprtext
+    crash = getattr(longrepr, "reprcrash", None)
+    place = location(longrepr, root) or (crash and (crash.path, crash.lineno)) or ("", 0)
+    lines = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
+    message = crash.message if crash else lines[-1] if lines else text.strip().rpartition("\n")[2]
+    return {
+        "file": relative(str(place[0]) or report.nodeid.split("::")[0], root),
+        "line": place[1],
+        "message": cut(message, MESSAGE),
+        "trace": cut(text, TRACE),
+        "stdout": cut(getattr(report, "capstdout", ""), OUTPUT),
+    }
+
+
+def location(longrepr, root):
+    entries = getattr(getattr(longrepr, "reprtraceback", None), "reprentries", ())
+    for entry in reversed(entries):
+        place = getattr(entry, "reprfileloc", None)
+        path = relative(place.path, root) if place else "/"
+        if not path.startswith(("/", "..")) and os.path.exists(os.path.join(root, path)):
+            return path, place.lineno
+    return None
+
+
+def relative(path, root):
+    return path[len(root) + 1 :] if path.startswith(root + "/") else path
+
+
+def cut(text, most):
+    """Head and tail, and how much is missing between them."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"

@@ -1,0 +1,68 @@
+"""What `code_run` takes and gives."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from astro_mcp.core.model import Document, Input, Output, Strings
+
+
+class CodeInput(Input):
+    language: Literal["python"] = Field("python", description="The code's language.")
+    paths: Strings = Field(
+        default_factory=list, max_length=100, description="Workspace files or folders copied in; `.` is everything."
+    )
+    packages: Strings = Field(
+        default_factory=list,
+        max_length=50,
+        description="PyPI packages, as `numpy` or `pandas>=2,<3`; wheels only, installed without network, cached.",
+    )
+    timeout: float = Field(60, gt=0, le=3600, description="Seconds that the code may run.")
+    input: Document | None = Field(None, description="JSON; the code finds it parsed, as the variable INPUT.")
+    stdin: str = Field("", description="Text on the program's standard input.")
+    code: str = Field(min_length=1, description="The program. The last expression's value is the result.")
+
+
+class Artifact(BaseModel):
+    """A file that the code wrote to ./out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    uri: str
+    mime: str
+    bytes: int
+
+    def line(self) -> str:
+        return f"{self.name} · {self.mime} · {self.bytes:,} bytes · {self.uri}"
+
+
+class CodeOutput(Output):
+    """`result` is JSON where the value can be written so, else its repr; `withheld` was not copied in or out."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    result: str | None = None
+    artifacts: list[Artifact] = Field(default_factory=list)
+    limits_hit: list[str] = Field(default_factory=list)
+    withheld: list[str] = Field(default_factory=list)
+    queued_ms: float
+    run_ms: float
+
+    def text(self) -> str:
+        parts = [f"exit {self.exit_code} · ran {self.run_ms:.0f} ms after {self.queued_ms:.0f} ms"]
+        if self.limits_hit:
+            parts.append(f"limits hit: {', '.join(self.limits_hit)}")
+        if self.withheld:
+            parts.append(f"withheld: {', '.join(self.withheld)}")
+        if self.result is not None:
+            parts.append(f"result: {self.result}")
+        if self.stdout:
+            parts.append(f"stdout:\n{self.stdout.rstrip()}")
+        if self.stderr:
+            parts.append(f"stderr:\n{self.stderr.rstrip()}")
+        parts += [f"artifact: {artifact.line()}" for artifact in self.artifacts]
+        return "\n".join(parts)

@@ -1,0 +1,75 @@
+"""Runs in the sandbox, never on the host: the code as `__main__`, then what its last expression gave.
+
+`.astro/main.py` is the code and `.astro/input.json` its input; the value goes to `out/.astro-result`, and open figures
+of matplotlib to `out/figure-N.png`.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import sys
+import traceback
+import types
+from typing import Any
+
+CODE = "/workspace/.astro/main.py"
+INPUT = "/workspace/.astro/input.json"
+OUT = "/workspace/out"
+
+
+def main() -> int:
+    with open(CODE, encoding="utf-8") as file:
+        source = file.read()
+    module = types.ModuleType("__main__")
+    module.__file__ = CODE
+    if os.path.exists(INPUT):
+        with open(INPUT, encoding="utf-8") as file:
+            module.__dict__["INPUT"] = json.load(file)
+    sys.modules["__main__"] = module
+    sys.path[0] = "/workspace"
+    sys.argv = [CODE]
+    try:
+        value = _run(source, module.__dict__)
+    except Exception as error:  # noqa: BLE001 - whatever the code raised is shown, from its own first line on
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename != CODE:
+            trace = trace.tb_next
+        traceback.print_exception(type(error), error, trace)
+        return 1
+    if value is not None:
+        with open(os.path.join(OUT, ".astro-result"), "w", encoding="utf-8") as file:
+            file.write(_shown(value))
+    _save_figures()
+    return 0
+
+
+def _run(source: str, names: dict[str, Any]) -> Any:
+    tree = ast.parse(source, CODE)
+    last = tree.body[-1] if tree.body else None
+    if not isinstance(last, ast.Expr):
+        exec(compile(tree, CODE, "exec"), names)  # noqa: S102 - this is the sandbox, and this is what it is for
+        return None
+    del tree.body[-1]
+    exec(compile(tree, CODE, "exec"), names)  # noqa: S102 - the same
+    return eval(compile(ast.Expression(last.value), CODE, "eval"), names)  # noqa: S307 - the same
+
+
+def _shown(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)
+
+
+def _save_figures() -> None:
+    pyplot: Any = sys.modules.get("matplotlib.pyplot")
+    for number in pyplot.get_fignums() if pyplot else ():
+        target = os.path.join(OUT, f"figure-{number}.png")
+        if not os.path.exists(target):
+            pyplot.figure(number).savefig(target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""The one task that writes the vector index: embeds what is new, places it, takes out what is gone.
+
+It goes by the record alone, so that it may end anywhere and be taken up again: what is not yet marked `placed` is
+placed (again), and what is marked `gone` is dropped (again).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from astro_mcp.agents.knowledge.backlog import Backlog, Shelf
+from astro_mcp.agents.knowledge.embedding import Embedder
+from astro_mcp.agents.knowledge.index import Index
+from astro_mcp.errors import AstroError
+from astro_mcp.store.connection import Row
+
+if TYPE_CHECKING:
+    from astro_mcp.agents.knowledge.embedding import Matrix
+
+log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 64
+"""Chunks between two commits: some seconds of work, so that a new note need not wait long for its turn."""
+LATER: Final = 2.0
+"""Seconds that old work waits at the start: the first call of a host goes before it."""
+ENDING: Final = 30.0
+"""Seconds that `stop` waits for the thread at work."""
+
+
+class CatchUp:
+    """Runs in a task group of the app; `wake` tells it that there is work."""
+
+    def __init__(self, backlog: Backlog, embedder: Embedder, index: Index) -> None:
+        self._backlog = backlog
+        self._embedder = embedder
+        self._index = index
+        self._scope = anyio.CancelScope()
+        self._ended = anyio.Event()
+        self._ended.set()
+        self._work = anyio.Event()
+        self._moved = anyio.Event()
+        self._doubted = False
+        self.ready = False
+        self.failure = ""
+
+    def start(self, tasks: TaskGroup) -> None:
+        self._ended = anyio.Event()
+        tasks.start_soon(self._run)
+
+    async def stop(self) -> None:
+        """End the task, then close the index; sealed where nothing went wrong."""
+        with anyio.CancelScope(shield=True), anyio.move_on_after(ENDING):
+            self._scope.cancel()
+            await self._ended.wait()
+            sound = self.ready and not self._doubted
+            self.ready = False
+            await self._index.close(await self._backlog.fingerprint() if sound else None)
+
+    def wake(self) -> None:
+        """There is work, or the index is wanted."""
+        self._work.set()
+
+    def doubt(self, error: Exception) -> None:
+        """A question to the index failed: it is made again."""
+        log.error("the vector index failed and is made again: %s", error)
+        self._doubted = True
+        self.ready = False
+        self.wake()
+
+    def moved(self) -> anyio.Event:
+        """Is set when something was done, or went wrong, after this call."""
+        return self._moved
+
+    async def _run(self) -> None:
+        try:
+            with self._scope:
+                if await self._backlog.any():
+                    with anyio.move_on_after(LATER):
+                        await self._work.wait()
+                    self._work.set()
+                while True:
+                    await self._work.wait()
+                    self._work = anyio.Event()
+                    await self._try()
+                    self._tell()
+        finally:
+            self._ended.set()
+
+    async def _try(self) -> None:
+        """Once through; what fails is told, and tried again when there is work again."""
+        self.failure = ""
+        try:
+            await self._open()
+            await self._work_off()
+        except AstroError as error:
+            log.error("knowledge can't catch up: %s", error.text())
+            self.failure = error.message
+        except Exception as error:  # Chroma and onnxruntime raise anything; words still answer
+            log.exception("the vector index failed")
+            self.failure = f"the vector index failed ({type(error).__name__})"
+            self._doubted = True
+            self.ready = False
+
+    async def _open(self) -> None:
+        if self.ready:
+            return
+        if self._doubted:
+            await self._index.close(None)
+        print_, shelves = await self._backlog.fingerprint(), await self._backlog.shelves()
+        vectors = await self._backlog.vectors()
+        if not await self._index.open(print_, vectors, shelves):
+            await self._backlog.start_over()
+        self._doubted = False
+        self.ready = True
+        self._tell()
+
+    async def _work_off(self) -> None:
+        while rows := await self._backlog.unplaced(AT_ONCE):
+            await self._place(rows)
+            await self._drop()
+            self._tell()
+        await self._drop()
+
+    async def _place(self, rows: Sequence[Row]) -> None:
+        vectors = await self._vectors(rows)
+        shelves: dict[Shelf, list[int]] = {}
+        for position, row in enumerate(rows):
+            shelves.setdefault(Shelf(row["tenant"], row["scope"], row["collection"]), []).append(position)
+        with anyio.CancelScope(shield=True):  # the seal must find record and index of one mind
+            for shelf, positions in shelves.items():
+                await self._index.place(shelf, [rows[position]["chunk"] for position in positions], vectors[positions])
+            await self._backlog.placed([row["chunk"] for row in rows])
+
+    async def _vectors(self, rows: Sequence[Row]) -> Matrix:
+        """Kept vectors, and new ones that are kept before anything else is done with them."""
+        new = [position for position, row in enumerate(rows) if row["vector"] is None]
+        made: Any = ()
+        if new:
+            made = await self._embedder.documents([f"{rows[p]['context']}\n{rows[p]['text']}" for p in new])
+            keys = [(rows[p]["tenant"], rows[p]["scope"], rows[p]["sha256"]) for p in new]
+            await self._backlog.keep_vectors(dict(zip(keys, (row.tobytes() for row in made), strict=True)))
+        return joined(rows, new, made)
+
+    async def _drop(self) -> None:
+        while gone := await self._backlog.gone():
+            for shelf, chunks in gone.items():
+                with anyio.CancelScope(shield=True):
+                    await self._index.drop(shelf, chunks)
+                    await self._backlog.forget_gone(chunks)
+
+    def _tell(self) -> None:
+        self._moved.set()
+        self._moved = anyio.Event()
+
+
+def joined(rows: Sequence[Row], new: Sequence[int], made: Sequence[Any]) -> Matrix:
+    """One matrix: kept vectors at their rows, `made` at the rows `new`."""
+    import numpy as np  # noqa: PLC0415 - heavy, and loaded with the model anyway
+
+    fresh = dict(zip(new, made, strict=True))
+    return np.stack([fresh[p] if p in fresh else np.frombuffer(row["vector"], "<f4") for p, row in enumerate(rows)])

@@ -1,0 +1,110 @@
+"""Text into chunks: code at its definitions, documents at their structure, each with its lines and where it belongs."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from astro_mcp.agents.knowledge.definitions import definitions
+from astro_mcp.agents.knowledge.headings import heading_at, headings
+from astro_mcp.agents.knowledge.passages import CHARACTERS, OVERLAP, spans, stripped
+
+Kind = Literal["note", "document", "code"]
+
+VERSION: Final = "1"
+"""Part of a document's digest: another way to chunk makes every document new."""
+MARKDOWN: Final = frozenset({"md", "markdown", "mdx"})
+_ENDINGS: Final = (
+    "py pyi js jsx mjs cjs ts tsx go rs c h cc cpp hpp cxx cs java kt kts scala rb php swift m mm lua pl pm r jl ex "
+    "exs erl hs ml mli clj dart groovy sh bash zsh fish ps1 sql proto tf zig nim vue svelte"
+)
+CODE: Final = frozenset(_ENDINGS.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage; lines count from 1 and both belong to it. `context` is embedded along with the text."""
+
+    text: str
+    start_line: int
+    end_line: int
+    title: str
+    context: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.embedded.encode("utf-8", "replace")).hexdigest()
+
+    @property
+    def embedded(self) -> str:
+        return f"{self.context}\n{self.text}"
+
+
+def kind_of(source: str) -> Kind:
+    """Whether the file named `source` is code or a document."""
+    return "code" if _suffix(source) in CODE else "document"
+
+
+def document_chunks(text: str, source: str) -> list[Chunk]:
+    """The chunks of a file: code by definitions, anything else by its structure."""
+    return list(_code(text, source) if kind_of(source) == "code" else _prose(text, source))
+
+
+def note_chunks(text: str, title: str) -> list[Chunk]:
+    """The chunks of a note, all under its title."""
+    lines = _Lines(text)
+    return [Chunk(text[a:b], *lines.span(a, b), title, title) for a, b in _sections(text, lines, headings(text))]
+
+
+def _code(text: str, source: str) -> Iterator[Chunk]:
+    lines = _Lines(text)
+    for start, end, title in definitions(text, CHARACTERS):
+        whole = end - start <= CHARACTERS + OVERLAP
+        for a, b in stripped(text, start, end) if whole else spans(text, start, end):
+            yield Chunk(text[a:b], *lines.span(a, b), title or source, source)
+
+
+def _prose(text: str, source: str) -> Iterator[Chunk]:
+    lines = _Lines(text)
+    found = headings(text) if _suffix(source) in MARKDOWN else []
+    for a, b in _sections(text, lines, found):
+        start, end = lines.span(a, b)
+        title = heading_at(found, start) or source
+        yield Chunk(text[a:b], start, end, title, title)
+
+
+def _sections(text: str, lines: _Lines, found: list[tuple[int, str]]) -> Iterator[tuple[int, int]]:
+    """Passages that begin at headings where there are any; short sections stay together."""
+    start = end = 0
+    for edge in [*(lines.start_of(line) for line, _ in found), len(text)]:
+        if edge - start > CHARACTERS and end > start:
+            yield from spans(text, start, end)
+            start = end
+        end = edge
+    yield from spans(text, start, end)
+
+
+def _suffix(source: str) -> str:
+    return source.rpartition("/")[2].rpartition(".")[2].lower()
+
+
+class _Lines:
+    """Offsets to line numbers."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0]
+        position = text.find("\n")
+        while position >= 0:
+            self._starts.append(position + 1)
+            position = text.find("\n", position + 1)
+
+    def start_of(self, line: int) -> int:
+        """The offset of a line's first character."""
+        return self._starts[line - 1]
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """First and last line of the characters from `start` up to `end`."""
+        return bisect_right(self._starts, start), bisect_right(self._starts, max(start, end - 1))

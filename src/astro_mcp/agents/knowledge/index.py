@@ -1,0 +1,151 @@
+"""The vector index: Chroma, embedded, made from the record and thrown away where it is doubtful.
+
+One thread at a time talks to it, and one process owns it (the daemon's lock on the data folder).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from astro_mcp.agents.knowledge.backlog import Shelf
+from astro_mcp.agents.knowledge.embedding import DIMENSION, MODEL
+from astro_mcp.agents.knowledge.seal import Seal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from astro_mcp.agents.knowledge.embedding import Matrix
+
+T = TypeVar("T")
+NEVER: Final = 1_000_000
+"""Chroma's `sync_threshold`: its own saving is what `kill -9` corrupts (2 of 47 kills; with this, 0 of 22)."""
+AT_ONCE: Final = 5000
+"""Rows of one call; Chroma refuses more than 5,461."""
+
+
+class Index:
+    """Vectors by shelf. Closed until `open`; every method raises what Chroma raises."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "index"
+        self._seal = Seal(self._folder)
+        self._thread = anyio.CapacityLimiter(1)
+        self._client: Any = None
+        self._collections: dict[Shelf, Any] = {}
+
+    @property
+    def is_open(self) -> bool:
+        return self._client is not None
+
+    async def open(self, fingerprint: str, vectors: int, shelves: Sequence[Shelf]) -> bool:
+        """Open; True where the files are those that were sealed with `fingerprint`, False where it starts empty."""
+        return await self._do(lambda: self._open(f"{fingerprint}:{version('chromadb')}", vectors, shelves))
+
+    async def place(self, shelf: Shelf, chunks: Sequence[int], vectors: Matrix) -> None:
+        """Put vectors on a shelf, over what stands there of the same chunks."""
+        ids = [str(chunk) for chunk in chunks]
+        await self._do(lambda: self._collection(shelf, make=True).upsert(ids=ids, embeddings=vectors))
+
+    async def drop(self, shelf: Shelf, chunks: Sequence[int]) -> None:
+        """Take chunks off a shelf; those that are not there don't matter."""
+        ids = [str(chunk) for chunk in chunks]
+
+        def work() -> None:
+            collection = self._collection(shelf, make=False)
+            for start in range(0, len(ids) if collection else 0, AT_ONCE):
+                collection.delete(ids=ids[start : start + AT_ONCE])
+
+        await self._do(work)
+
+    async def nearest(self, shelf: Shelf, query: Matrix, most: int) -> list[int]:
+        """The chunks of a shelf that are nearest to the one row of `query`, nearest first."""
+
+        def work() -> list[int]:
+            collection = self._collection(shelf, make=False)
+            if collection is None:
+                return []
+            found = collection.query(query_embeddings=query, n_results=most, include=[])
+            return [int(key) for key in found["ids"][0]]
+
+        return await self._do(work)
+
+    async def count(self, shelf: Shelf) -> int:
+        """How many chunks stand on a shelf."""
+
+        def work() -> int:
+            collection = self._collection(shelf, make=False)
+            return int(collection.count()) if collection else 0
+
+        return await self._do(work)
+
+    async def close(self, fingerprint: str | None) -> None:
+        """Close; sealed where `fingerprint` tells what it holds, else it will be made again."""
+
+        def work() -> None:
+            self._shut()
+            if fingerprint is not None:
+                self._seal.put(f"{fingerprint}:{version('chromadb')}")
+
+        if self.is_open:
+            await self._do(work)
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work, limiter=self._thread)
+
+    def _open(self, fingerprint: str, vectors: int, shelves: Sequence[Shelf]) -> bool:
+        self._shut()
+        self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept = self._seal.take(fingerprint, vectors)
+        self._folder.mkdir(exist_ok=True, mode=0o700)
+        self._client = _client(self._folder)
+        for shelf in shelves if kept else ():
+            collection = self._collection(shelf, make=False)
+            if collection is not None:
+                collection.count()  # reads its log: the first question shall not wait for that
+        return kept
+
+    def _shut(self) -> None:
+        client, self._client = self._client, None
+        self._collections.clear()
+        if client is not None:
+            client.close()
+
+    def _collection(self, shelf: Shelf, *, make: bool) -> Any:
+        if self._client is None:
+            raise RuntimeError("the index is closed")
+        if shelf not in self._collections:
+            found = _collection(self._client, shelf, make=make)
+            if found is None:
+                return None
+            self._collections[shelf] = found
+        return self._collections[shelf]
+
+
+def _client(folder: Path) -> Any:
+    import chromadb  # noqa: PLC0415 - takes over a second, so at first use only
+    from chromadb.config import Settings  # noqa: PLC0415 - the same
+
+    # Without `_env_file` it would read `.env` of the working folder.
+    return chromadb.PersistentClient(str(folder), settings=Settings(_env_file=None, anonymized_telemetry=False))
+
+
+def _collection(client: Any, shelf: Shelf, *, make: bool) -> Any:
+    """A name of our own making: nothing of a caller's text, model and dimension in it."""
+    from chromadb.errors import NotFoundError  # noqa: PLC0415 - with chromadb
+
+    digest = hashlib.sha256("\0".join(shelf).encode()).hexdigest()[:40]
+    name = f"kb-{digest}-{MODEL}-{DIMENSION}"
+    if make:
+        hnsw = {"space": "ip", "sync_threshold": NEVER}  # vectors of length 1: the inner product is the cosine
+        return client.get_or_create_collection(name, embedding_function=None, configuration={"hnsw": hnsw})
+    try:
+        return client.get_collection(name, embedding_function=None)
+    except NotFoundError:
+        return None

@@ -1,0 +1,79 @@
+"""One `kb_index`: files in, what is gone out, then embeddings for as long as the call may take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+import anyio
+
+from astro_mcp.agents.knowledge.catch_up import CatchUp
+from astro_mcp.agents.knowledge.models import Failure, IndexInput, IndexOutput
+from astro_mcp.agents.knowledge.record import Record
+from astro_mcp.agents.knowledge.sources import Sources
+from astro_mcp.core.call import Context
+
+FILES_AT_ONCE: Final = 32
+"""Files of one transaction."""
+PATIENCE: Final = 20.0
+"""Seconds that the call waits for embeddings; hosts give a call 60, and words find everything meanwhile."""
+
+
+class Indexing:
+    """Brings a collection up to date with the workspace."""
+
+    def __init__(self, record: Record, sources: Sources, catch_up: CatchUp) -> None:
+        self._record = record
+        self._sources = sources
+        self._catch_up = catch_up
+
+    async def run(self, args: IndexInput, ctx: Context) -> IndexOutput:
+        """Words answer for what was read when this returns; `pending_embeddings` says what meaning lacks."""
+        scope = ctx.session.scope
+        known = await self._record.known(scope, args.collection)
+        listing = await self._sources.listing(ctx.session, args.paths, known)
+        counts: Counter[str] = Counter()
+        failed = list(listing.failed)
+        seen: set[str] = set()
+        for start in range(0, len(listing.places), FILES_AT_ONCE):
+            await ctx.progress(start, len(listing.places), f"reading {len(listing.places)} files")
+            batch = await self._sources.read(listing.places[start : start + FILES_AT_ONCE], known)
+            counts.update(outcome for outcome, _ in await self._record.put(scope, args.collection, batch.drafts))
+            counts.update(unchanged=batch.unchanged, skipped=batch.skipped)
+            failed += batch.failed
+            seen.update(batch.seen)
+        gone = [source for source in known if source not in seen and listing.speaks_for(source)]
+        counts["removed"] = await self._record.remove(scope, args.collection, gone)
+        if counts["removed"] or counts["updated"]:
+            await self._record.drop_orphans(scope)
+        pending = await self._embed(args.collection, ctx)
+        return _report(args.collection, counts, failed, pending, self._catch_up.failure)
+
+    async def _embed(self, collection: str, ctx: Context) -> int:
+        """Wait for the background while it gets on; how many chunks are left."""
+        moved = self._catch_up.moved()
+        self._catch_up.wake()
+        first = pending = await self._record.pending(ctx.session.scope, collection)
+        with anyio.move_on_after(PATIENCE):
+            while pending:
+                await moved.wait()
+                moved = self._catch_up.moved()
+                pending = await self._record.pending(ctx.session.scope, collection)
+                await ctx.progress(first - pending, first, f"{pending} chunks to embed")
+                if self._catch_up.failure:
+                    break
+        return pending
+
+
+def _report(collection: str, counts: Counter[str], failed: list[Failure], pending: int, failure: str) -> IndexOutput:
+    return IndexOutput(
+        collection=collection,
+        added=counts["added"],
+        updated=counts["updated"],
+        unchanged=counts["unchanged"],
+        removed=counts["removed"],
+        skipped=counts["skipped"],
+        failed=failed,
+        pending_embeddings=pending,
+        notice=f"embedding stopped: {failure}" if failure and pending else "",
+    )

@@ -1,0 +1,109 @@
+"""What the knowledge tools take and give."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Literal
+
+from pydantic import BaseModel, Field
+
+from astro_mcp.core.model import Input, Listing, Output, Page, Strings
+
+Reach = Literal["all", "project", "user"]
+NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,39}$"
+
+
+class SearchInput(Input):
+    query: str = Field(description="A question, keywords or an identifier.", min_length=1, max_length=2000)
+    scope: Reach = Field("all", description="project: this workspace; user: notes for every workspace.")
+    kinds: Strings = Field(default=[], description="Only these: note, document, code.", max_length=3)
+    tags: Strings = Field(default=[], description="Only what has all of these tags.", max_length=20)
+    k: int = Field(8, ge=1, le=50, description="How many passages.")
+
+
+class Hit(BaseModel):
+    """A passage; lines count from 1. `source` is a path that fs_read takes, or a note's id."""
+
+    id: str
+    score: float
+    text: str
+    source: str
+    start_line: int
+    end_line: int
+    title: str
+
+
+class SearchOutput(Listing):
+    items: list[Hit]
+    notice: str = ""
+
+    def text(self) -> str:
+        head = [f"note: {self.notice}"] if self.notice else []
+        if not self.items:
+            head.append("nothing found; kb_index adds files, kb_remember adds notes")
+        return "\n".join([*head, *(_hit(hit) for hit in self.items)])
+
+
+def _hit(hit: Hit) -> str:
+    return f"## {hit.source}:{hit.start_line}-{hit.end_line}  {hit.title}  ({hit.score:.2f}, {hit.id})\n{hit.text}\n"
+
+
+class RememberInput(Input):
+    title: str = Field(description="One line that says what it is about.", pattern=r"\S", max_length=200)
+    tags: Strings = Field(default=[], description="Words to filter by.", max_length=20)
+    scope: Literal["project", "user"] = Field("project", description="user: for every workspace.")
+    text: str = Field(description="The note, in Markdown.", pattern=r"\S", max_length=100_000)
+
+
+class Similar(BaseModel):
+    """A note that says much the same; `similarity` is a cosine."""
+
+    id: str
+    title: str
+    similarity: float
+
+
+class RememberOutput(Output):
+    id: str
+    similar_existing: list[Similar]
+
+    def text(self) -> str:
+        lines = [f"remembered as {self.id}"]
+        lines += [f"similar: {note.id} {note.title!r} ({note.similarity:.2f})" for note in self.similar_existing]
+        return "\n".join(lines)
+
+
+class IndexInput(Input):
+    collection: str = Field("workspace", description="Where to: lower case, digits, - and _.", pattern=NAME)
+    paths: Strings = Field(default=[], description="Files and folders; none: the whole workspace.", max_length=1000)
+
+
+class Failure(BaseModel):
+    """A file that is not in the index, and why."""
+
+    source: str
+    reason: str
+
+
+class IndexOutput(Page):
+    """`skipped` counts files that are empty or no UTF-8 text; `removed` what was indexed and is there no more."""
+
+    paged: ClassVar[str | None] = "failed"
+    collection: str
+    added: int
+    updated: int
+    unchanged: int
+    removed: int
+    skipped: int
+    failed: list[Failure]
+    pending_embeddings: int
+    notice: str = ""
+
+    def text(self) -> str:
+        counts = (
+            f"{self.collection}: {self.added} added, {self.updated} updated, {self.unchanged} unchanged, "
+            f"{self.removed} removed, {self.skipped} skipped (empty or no UTF-8 text), {len(self.failed)} failed"
+        )
+        lines = [counts, *(f"failed: {item.source}: {item.reason}" for item in self.failed)]
+        if self.pending_embeddings:
+            lines.append(f"{self.pending_embeddings} chunks wait for their embedding; words find them already")
+        return "\n".join([*lines, *([self.notice] if self.notice else [])])

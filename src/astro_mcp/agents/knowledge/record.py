@@ -1,0 +1,167 @@
+"""The record: documents, chunks, words and vectors in SQLite. Every look-up names tenant and scope."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from astro_mcp.agents.knowledge import statements as sql
+from astro_mcp.agents.knowledge.chunks import Chunk, Kind
+from astro_mcp.agents.knowledge.embedding import MODEL
+from astro_mcp.agents.knowledge.words import split_identifiers
+from astro_mcp.core.authority import Scope
+from astro_mcp.core.ids import new_id
+from astro_mcp.core.ports import Clock
+from astro_mcp.store.connection import Row, Transaction
+from astro_mcp.store.database import Database
+
+Outcome = Literal["added", "updated", "unchanged"]
+MOST_SOURCES: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document to be kept. `source` is unique in its collection; the same `sha256` means that nothing changed."""
+
+    source: str
+    kind: Kind
+    title: str
+    sha256: str
+    chunks: tuple[Chunk, ...]
+    tags: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which documents count: of any of these kinds (none: all), with every one of these tags."""
+
+    kinds: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @property
+    def params(self) -> dict[str, str]:
+        return {"kinds": json.dumps(self.kinds), "tags": json.dumps(self.tags)}
+
+    @property
+    def narrows(self) -> bool:
+        return bool(self.kinds or self.tags)
+
+
+class Record:
+    """Puts documents in and takes them out whole, and finds chunks by their words."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def known(self, scope: Scope, collection: str) -> dict[str, str]:
+        """source → sha256 of every document of the collection."""
+        rows = await self._rows(sql.KNOWN, (scope.tenant, scope.key, collection))
+        return {row["source"]: row["sha256"] for row in rows}
+
+    async def put(self, scope: Scope, collection: str, drafts: Sequence[Draft]) -> list[tuple[Outcome, str]]:
+        """Keep `drafts` in one transaction; what each one was, and its id."""
+        now = self._clock.now()
+        return await self._database.write(lambda tx: [_put(tx, scope, collection, draft, now) for draft in drafts])
+
+    async def remove(self, scope: Scope, collection: str, sources: Sequence[str]) -> int:
+        """Take documents out, with their chunks, words and vectors; how many there were."""
+        return await self._database.write(lambda tx: sum(_remove(tx, scope, collection, source) for source in sources))
+
+    async def drop_orphans(self, scope: Scope) -> None:
+        """Take out the vectors whose text is gone."""
+        await self._database.write(
+            lambda tx: tx.execute(sql.DROP_ORPHAN_VECTORS, {"tenant": scope.tenant, "scope": scope.key})
+        )
+
+    async def find_words(self, scope: Scope, match: str, only: Filter, most: int) -> dict[int, float]:
+        """chunk → bm25 (the higher the better) of the best `most` for an FTS5 expression."""
+        words = words_table(scope)
+        params = {"tenant": scope.tenant, "scope": scope.key, "match": match, "most": most, **only.params}
+
+        def look(tx: Transaction) -> list[Row]:
+            exists = match and tx.one(sql.WORDS_EXIST, (words,))
+            return tx.rows(sql.FIND_WORDS.format(words=words), params) if exists else []
+
+        return {row["chunk"]: row["score"] for row in await self._database.read(look)}
+
+    async def hits(self, scope: Scope, chunks: Sequence[int], only: Filter) -> list[Row]:
+        """Those of `chunks` that are this scope's and that `only` lets pass, with document and vector."""
+        owner = {"tenant": scope.tenant, "scope": scope.key, "model": MODEL}
+        return await self._rows(sql.HITS, {**owner, "chunks": json.dumps(list(chunks)), **only.params})
+
+    async def collections(self, scope: Scope) -> list[Row]:
+        """collection, documents, chunks, pending: one row each."""
+        return await self._rows(sql.COLLECTIONS, (scope.tenant, scope.key))
+
+    async def sources(self, scope: Scope, collection: str) -> list[Row]:
+        """source, kind, title, chunks: the first thousand, by source."""
+        return await self._rows(sql.SOURCES, (scope.tenant, scope.key, collection, MOST_SOURCES))
+
+    async def pending(self, scope: Scope, collection: str) -> int:
+        """Chunks of the collection that the vector index does not hold yet."""
+        return int((await self._rows(sql.PENDING, (scope.tenant, scope.key, collection)))[0]["pending"])
+
+    async def _rows(self, statement: str, params: Sequence[object] | dict[str, object]) -> list[Row]:
+        return await self._database.read(lambda tx: tx.rows(statement, params))
+
+
+def words_table(scope: Scope) -> str:
+    """The name of the scope's full-text table."""
+    owner = "\0".join([scope.tenant, scope.key])
+    return f"knowledge_words_{hashlib.sha256(owner.encode()).hexdigest()[:24]}"
+
+
+def _put(tx: Transaction, scope: Scope, collection: str, draft: Draft, now: float) -> tuple[Outcome, str]:
+    found = tx.one(sql.DOCUMENT, (scope.tenant, scope.key, collection, draft.source))
+    if found is not None and found["sha256"] == draft.sha256:
+        return "unchanged", str(found["id"])
+    document = str(found["id"]) if found else new_id("note" if draft.kind == "note" else "doc")
+    row = {
+        "id": document,
+        "tenant": scope.tenant,
+        "scope": scope.key,
+        "collection": collection,
+        "source": draft.source,
+        "kind": draft.kind,
+        "title": draft.title,
+        "tags": json.dumps(draft.tags),
+        "labels": ",".join(draft.labels),
+        "sha256": draft.sha256,
+        "now": now,
+    }
+    if found:
+        _drop_chunks(tx, scope, document)
+    tx.execute(sql.CHANGE_DOCUMENT if found else sql.ADD_DOCUMENT, row)
+    _add_chunks(tx, scope, collection, document, draft)
+    return ("updated" if found else "added"), document
+
+
+def _add_chunks(tx: Transaction, scope: Scope, collection: str, document: str, draft: Draft) -> None:
+    words = words_table(scope)
+    tx.execute(sql.MAKE_WORDS.format(words=words))
+    for ordinal, chunk in enumerate(draft.chunks, 1):
+        place = (scope.tenant, scope.key, collection, document, ordinal, chunk.start_line, chunk.end_line)
+        key = tx.insert(sql.ADD_CHUNK, (*place, chunk.title, chunk.context, chunk.text, chunk.sha256))
+        title = " ".join(dict.fromkeys([draft.source, draft.title, chunk.title, *draft.tags]))
+        parts = split_identifiers(f"{title} {chunk.text}")
+        tx.execute(sql.ADD_WORDS.format(words=words), (key, title, chunk.text, parts))
+
+
+def _drop_chunks(tx: Transaction, scope: Scope, document: str) -> None:
+    statement = sql.DROP_WORDS.format(words=words_table(scope))
+    rows = tx.rows(sql.CHUNK_IDS, (scope.tenant, scope.key, document))
+    tx.execute_many(statement, [(row["id"],) for row in rows])
+    tx.execute(sql.DROP_CHUNKS, (scope.tenant, scope.key, document))
+
+
+def _remove(tx: Transaction, scope: Scope, collection: str, source: str) -> int:
+    found = tx.one(sql.DOCUMENT, (scope.tenant, scope.key, collection, source))
+    if found is None:
+        return 0
+    _drop_chunks(tx, scope, found["id"])
+    return tx.execute(sql.DROP_DOCUMENT, (scope.tenant, scope.key, found["id"]))

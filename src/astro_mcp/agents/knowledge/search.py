@@ -1,0 +1,129 @@
+"""Hybrid search: by words from SQLite, by meaning from the index, ranked together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from astro_mcp.agents.knowledge.backlog import Shelf
+from astro_mcp.agents.knowledge.catch_up import CatchUp
+from astro_mcp.agents.knowledge.embedding import Embedder
+from astro_mcp.agents.knowledge.index import Index
+from astro_mcp.agents.knowledge.ranking import combine
+from astro_mcp.agents.knowledge.record import Filter, Record
+from astro_mcp.agents.knowledge.words import match_expression
+from astro_mcp.core.authority import Scope
+from astro_mcp.errors import AstroError
+from astro_mcp.store.connection import Row
+
+if TYPE_CHECKING:
+    from astro_mcp.agents.knowledge.embedding import Matrix
+
+CANDIDATES: Final = 100
+NARROWED: Final = 1000
+"""Candidates by meaning where a filter will let only some of them pass."""
+PATIENCE: Final = 3.0
+"""Seconds that a search waits for an index that is being opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A chunk's row; `score` ranks it among the others, `cosine` (None: no vector yet) tells how near it is."""
+
+    row: Row
+    score: float
+    cosine: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The best first; `notice` says what the ranking did without."""
+
+    found: list[Found]
+    notice: str
+
+
+class Search:
+    """Answers for the scopes that it is given, and for no other."""
+
+    def __init__(self, record: Record, embedder: Embedder, index: Index, catch_up: CatchUp) -> None:
+        self._record = record
+        self._embedder = embedder
+        self._index = index
+        self._catch_up = catch_up
+
+    async def find(self, scopes: Sequence[Scope], query: str, only: Filter, most: int) -> Answer:
+        """The `most` best chunks for `query` that `only` lets pass."""
+        vector, problem = await self._vector(query)
+        pending = 0
+        rows: list[Row] = []
+        words: dict[int, float] = {}
+        for scope in scopes:
+            by_words = await self._record.find_words(scope, match_expression(query), only, CANDIDATES)
+            shelves = await self._record.collections(scope)
+            pending += sum(shelf["pending"] for shelf in shelves)
+            near: list[int] = []
+            if vector is not None and not problem:
+                names = [shelf["collection"] for shelf in shelves]
+                near, problem = await self._nearest(scope, names, vector, only)
+            rows += await self._record.hits(scope, list({**by_words, **dict.fromkeys(near)}), only)
+            words |= by_words
+        found = _ranked(rows, words, vector)
+        return Answer(found[:most], _notice(problem, pending))
+
+    async def _vector(self, query: str) -> tuple[Matrix | None, str]:
+        try:
+            return await self._embedder.query(query), await self._index_problem()
+        except AstroError as error:
+            return None, error.message
+
+    async def _index_problem(self) -> str:
+        """ "" once the index answers; waits a little for that."""
+        if not self._catch_up.ready:
+            self._catch_up.wake()
+            with anyio.move_on_after(PATIENCE):
+                await self._catch_up.moved().wait()
+        return "" if self._catch_up.ready else self._catch_up.failure or "the vector index is being opened"
+
+    async def _nearest(
+        self, scope: Scope, collections: Sequence[str], vector: Matrix, only: Filter
+    ) -> tuple[list[int], str]:
+        near: list[int] = []
+        try:
+            for name in collections:
+                shelf = Shelf(scope.tenant, scope.key, name)
+                near += await self._index.nearest(shelf, vector, NARROWED if only.narrows else CANDIDATES)
+        except Exception as error:  # noqa: BLE001 - whatever Chroma raises, words still answer, and the index is made again
+            self._catch_up.doubt(error)
+            return [], "the vector index failed and is made again"
+        return near, ""
+
+
+def _ranked(rows: Sequence[Row], words: Mapping[int, float], vector: Matrix | None) -> list[Found]:
+    cosines = _cosines(rows, vector)
+    scores = combine(words, cosines, {row["chunk"]: row["kind"] for row in rows})
+    found = [Found(row, scores[row["chunk"]], cosines.get(row["chunk"])) for row in rows]
+    return sorted(found, key=lambda item: (-item.score, item.row["chunk"]))
+
+
+def _cosines(rows: Sequence[Row], vector: Matrix | None) -> dict[int, float]:
+    """Exact, from the record's vectors; the index only names the candidates."""
+    import numpy as np  # noqa: PLC0415 - heavy, and loaded with the model anyway
+
+    known = [row for row in rows if row["vector"] is not None]
+    if vector is None or not known:
+        return {}
+    matrix = np.stack([np.frombuffer(row["vector"], "<f4") for row in known])
+    return dict(zip((row["chunk"] for row in known), (matrix @ vector[0]).tolist(), strict=True))
+
+
+def _notice(problem: str, pending: int) -> str:
+    parts = []
+    if problem:
+        parts.append(f"by words only: {problem}")
+    if pending:
+        parts.append(f"{pending} chunks are not in the vector index yet; they are found by words")
+    return "; ".join(parts)

@@ -1,0 +1,147 @@
+"""Workspace files as drafts: what may be read, is text, and has changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from stat import S_ISDIR
+from typing import Final
+
+import anyio
+import anyio.to_thread
+from anyio import from_thread
+
+from astro_mcp.agents.knowledge.chunks import VERSION, document_chunks, kind_of
+from astro_mcp.agents.knowledge.models import Failure
+from astro_mcp.agents.knowledge.record import Draft
+from astro_mcp.core.authority import Label, Session
+from astro_mcp.errors import AstroError, NotFound, TooLarge
+from astro_mcp.workspace.content import status_of
+from astro_mcp.workspace.guards import GIT
+from astro_mcp.workspace.names import fold
+from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.workspace import Workspace
+
+FILE_BYTES: Final = 1_000_000
+MOST_FILES: Final = 20_000
+MOST_BYTES: Final = 200_000_000
+LABELS: Final = (Label.PRIVATE.value, Label.UNTRUSTED.value)
+
+
+@dataclass(slots=True)
+class Listing:
+    """What lies at the paths. `covered` are the sources that they speak for: what is known of those and not in
+    `places` any more is gone."""
+
+    places: list[Place] = field(default_factory=list)
+    covered: list[Place] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    bytes: int = 0
+
+    def speaks_for(self, source: str) -> bool:
+        return any(_within(source, place) for place in self.covered)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Some files, read: new or changed ones as drafts."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    skipped: int = 0
+    failed: list[Failure] = field(default_factory=list)
+
+
+class Sources:
+    """Reads through the workspace's guards, and chunks in a thread of its own."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._chunking = anyio.CapacityLimiter(1)
+
+    async def listing(self, session: Session, paths: Sequence[str], known: Iterable[str]) -> Listing:
+        """The files at `paths`. A path that is gone and was indexed counts as empty; `NotFound` for any other."""
+        found = Listing()
+        sources = list(known)
+        for path in paths or ["."]:
+            place = self._workspace.locate(session, path)
+            found.covered.append(place)
+            try:
+                await self._add(place, found)
+            except NotFound:
+                if not any(_within(source, place) for source in sources):
+                    raise
+        found.places = list({place.display: place for place in found.places}.values())
+        if len(found.places) > MOST_FILES:
+            raise TooLarge(f"there are {len(found.places):,} files; {MOST_FILES:,} are allowed", "name fewer paths")
+        if found.bytes > MOST_BYTES:
+            raise TooLarge(f"the files hold {found.bytes:,} bytes; {MOST_BYTES:,} are allowed", "name fewer paths")
+        return found
+
+    async def read(self, places: Sequence[Place], known: Mapping[str, str]) -> Batch:
+        """Files as drafts; those with the digest in `known` are only counted."""
+        return await anyio.to_thread.run_sync(lambda: self._read(places, known), limiter=self._chunking)
+
+    async def _add(self, place: Place, found: Listing) -> None:
+        if any(fold(part) in GIT for part in place.parts):
+            found.failed.append(Failure(source=place.display, reason="git's own folder"))
+            return
+        if place.relative and not await self._workspace.quickly(lambda: S_ISDIR(status_of(place).st_mode)):
+            found.places.append(place)
+            return
+        for entry in await self._workspace.walk(place):
+            if entry.type != "file":
+                continue  # what a link leads to is listed where it lies
+            below = place.at(entry.path)
+            if entry.bytes > FILE_BYTES:
+                found.failed.append(Failure(source=below.display, reason=f"larger than {FILE_BYTES:,} bytes"))
+                continue
+            found.places.append(below)
+            found.bytes += entry.bytes
+
+    def _read(self, places: Sequence[Place], known: Mapping[str, str]) -> Batch:
+        batch = Batch()
+        for place in places:
+            from_thread.check_cancelled()
+            try:
+                data = self._workspace.read_now(place, FILE_BYTES)
+            except AstroError as error:
+                batch.failed.append(Failure(source=place.display, reason=error.message))
+                continue
+            _take(batch, place.display, data, known)
+        return batch
+
+
+def _take(batch: Batch, source: str, data: bytes, known: Mapping[str, str]) -> None:
+    sha256 = hashlib.sha256(f"{VERSION}\0".encode() + data).hexdigest()
+    text = _text(data)
+    if text is None:
+        batch.skipped += 1
+        return
+    batch.seen.append(source)
+    if known.get(source) == sha256:
+        batch.unchanged += 1
+        return
+    chunks = tuple(document_chunks(text, source))
+    title = source.rpartition("/")[2]
+    batch.drafts.append(Draft(source, kind_of(source), title, sha256, chunks, labels=LABELS))
+
+
+def _text(data: bytes) -> str | None:
+    """The text of a file; None where it is not UTF-8, binary, or empty."""
+    if b"\0" in data:
+        return None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    return text if text.strip() else None
+
+
+def _within(source: str, place: Place) -> bool:
+    """Whether `source`, as `Place.display` gives it, lies at or below `place`."""
+    if place.primary and not place.relative:
+        return not source.startswith("/")
+    return source == place.display or source.startswith(f"{place.display}/")

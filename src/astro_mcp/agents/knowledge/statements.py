@@ -1,0 +1,134 @@
+"""The SQL of knowledge. Each statement names tenant and scope, or rows that one which does has found."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KNOWN: Final = "SELECT source, sha256 FROM knowledge_document WHERE tenant = ? AND scope = ? AND collection = ?"
+
+DOCUMENT: Final = """
+SELECT id, sha256 FROM knowledge_document WHERE tenant = ? AND scope = ? AND collection = ? AND source = ?
+"""
+
+ADD_DOCUMENT: Final = """
+INSERT INTO knowledge_document
+    (id, tenant, scope, collection, source, kind, title, tags, labels, sha256, created, updated)
+VALUES (:id, :tenant, :scope, :collection, :source, :kind, :title, :tags, :labels, :sha256, :now, :now)
+"""
+
+CHANGE_DOCUMENT: Final = """
+UPDATE knowledge_document
+SET kind = :kind, title = :title, tags = :tags, labels = :labels, sha256 = :sha256, updated = :now
+WHERE tenant = :tenant AND scope = :scope AND id = :id
+"""
+
+DROP_DOCUMENT: Final = "DELETE FROM knowledge_document WHERE tenant = ? AND scope = ? AND id = ?"
+
+CHUNK_IDS: Final = "SELECT id FROM knowledge_chunk WHERE tenant = ? AND scope = ? AND document = ?"
+
+ADD_CHUNK: Final = """
+INSERT INTO knowledge_chunk
+    (tenant, scope, collection, document, ordinal, start_line, end_line, title, context, text, sha256)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+DROP_CHUNKS: Final = "DELETE FROM knowledge_chunk WHERE tenant = ? AND scope = ? AND document = ?"
+
+DROP_ORPHAN_VECTORS: Final = """
+DELETE FROM knowledge_vector WHERE tenant = :tenant AND scope = :scope AND NOT EXISTS (
+    SELECT 1 FROM knowledge_chunk AS c
+    WHERE c.tenant = :tenant AND c.scope = :scope AND c.sha256 = knowledge_vector.sha256)
+"""
+
+# Words. One FTS5 table a scope; its name is a digest of ours, never a caller's text.
+
+WORDS_EXIST: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+
+MAKE_WORDS: Final = """
+CREATE VIRTUAL TABLE IF NOT EXISTS {words} USING fts5
+    (title, body, parts, tokenize = "porter unicode61 remove_diacritics 2 tokenchars '_'")
+"""
+
+ADD_WORDS: Final = "INSERT INTO {words} (rowid, title, body, parts) VALUES (?, ?, ?, ?)"
+
+DROP_WORDS: Final = "DELETE FROM {words} WHERE rowid = ?"
+
+# bm25 is below 0, the better the lower; a title counts twice, a part of an identifier less than a whole word.
+FIND_WORDS: Final = """
+SELECT w.rowid AS chunk, -bm25({words}, 2.0, 1.0, 0.7) AS score
+FROM {words} AS w
+JOIN knowledge_chunk AS c ON c.id = w.rowid AND c.tenant = :tenant AND c.scope = :scope
+JOIN knowledge_document AS d ON d.id = c.document
+WHERE {words} MATCH :match
+    AND (:kinds = '[]' OR d.kind IN (SELECT value FROM json_each(:kinds)))
+    AND NOT EXISTS (SELECT value FROM json_each(:tags) EXCEPT SELECT value FROM json_each(d.tags))
+ORDER BY bm25({words}, 2.0, 1.0, 0.7), w.rowid LIMIT :most
+"""
+
+HITS: Final = """
+SELECT c.id AS chunk, c.document, c.ordinal, c.start_line, c.end_line, c.title, c.text,
+    d.source, d.kind, d.title AS document_title, d.labels, d.tags, v.vector
+FROM knowledge_chunk AS c
+JOIN knowledge_document AS d ON d.id = c.document
+LEFT JOIN knowledge_vector AS v
+    ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = :model
+WHERE c.tenant = :tenant AND c.scope = :scope AND c.id IN (SELECT value FROM json_each(:chunks))
+    AND (:kinds = '[]' OR d.kind IN (SELECT value FROM json_each(:kinds)))
+    AND NOT EXISTS (SELECT value FROM json_each(:tags) EXCEPT SELECT value FROM json_each(d.tags))
+"""
+
+COLLECTIONS: Final = """
+SELECT collection, count(*) AS chunks, count(*) - sum(placed) AS pending, count(DISTINCT document) AS documents
+FROM knowledge_chunk WHERE tenant = ? AND scope = ? GROUP BY collection ORDER BY collection
+"""
+
+PENDING: Final = """
+SELECT count(*) AS pending FROM knowledge_chunk WHERE tenant = ? AND scope = ? AND collection = ? AND placed = 0
+"""
+
+SOURCES: Final = """
+SELECT d.source, d.kind, d.title, count(c.id) AS chunks FROM knowledge_document AS d
+LEFT JOIN knowledge_chunk AS c ON c.document = d.id
+WHERE d.tenant = ? AND d.scope = ? AND d.collection = ?
+GROUP BY d.id ORDER BY d.source LIMIT ?
+"""
+
+# The index. Newest first, so that a note stands there at once however much else waits.
+
+UNPLACED: Final = """
+SELECT c.id AS chunk, c.tenant, c.scope, c.collection, c.context, c.text, c.sha256, v.vector
+FROM knowledge_chunk AS c
+LEFT JOIN knowledge_vector AS v
+    ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = ?
+WHERE c.placed = 0 ORDER BY c.id DESC LIMIT ?
+"""
+
+WORK: Final = """
+SELECT EXISTS (SELECT 1 FROM knowledge_chunk WHERE placed = 0) OR EXISTS (SELECT 1 FROM knowledge_gone) AS work
+"""
+
+KEEP_VECTOR: Final = """
+INSERT OR IGNORE INTO knowledge_vector SELECT :tenant, :scope, :sha256, :model, :vector
+WHERE EXISTS (SELECT 1 FROM knowledge_chunk WHERE tenant = :tenant AND scope = :scope AND sha256 = :sha256)
+"""
+
+PLACED: Final = "UPDATE knowledge_chunk SET placed = 1 WHERE id = ?"
+
+GONE: Final = "SELECT chunk, tenant, scope, collection FROM knowledge_gone LIMIT ?"
+
+FORGET_GONE: Final = "DELETE FROM knowledge_gone WHERE chunk = ?"
+
+UNPLACE_ALL: Final = "UPDATE knowledge_chunk SET placed = 0 WHERE placed = 1"
+
+FORGET_ALL_GONE: Final = "DELETE FROM knowledge_gone"
+
+# What the index must hold, in three numbers.
+FINGERPRINT: Final = """
+SELECT (SELECT count(*) FROM knowledge_chunk WHERE placed = 1) || ':'
+    || (SELECT coalesce(sum(id), 0) FROM knowledge_chunk WHERE placed = 1) || ':'
+    || (SELECT count(*) FROM knowledge_gone) AS fingerprint
+"""
+
+TOUCHED: Final = "SELECT DISTINCT tenant, scope, collection FROM knowledge_chunk WHERE placed = 1"
+
+PLACED_COUNT: Final = "SELECT count(*) AS placed FROM knowledge_chunk WHERE placed = 1"

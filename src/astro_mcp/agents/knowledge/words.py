@@ -1,0 +1,49 @@
+"""Words for the full-text index: identifiers count whole, and as the words that they are made of."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+MOST_TERMS: Final = 64
+"""Terms of one query; more add time and no relevance."""
+LONGEST: Final = 80
+"""Characters of one term: what is longer is data and no word."""
+
+_JOINING_WORDS: Final = (
+    "a about an and are as at be been but by can did do does for from had has have how i if in into is it its may of on"
+    " or our should so that the their them then there these they this to us was we were what when where which who why"
+    " will with would you your"
+)
+_JOINING: Final = frozenset(_JOINING_WORDS.split())
+_WORD: Final = re.compile(r"\w+")
+_PART: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+
+
+def parts(word: str) -> list[str]:
+    """The words inside an identifier: `parseHTTPConfig` and `parse_http_config` give parse, http, config."""
+    return [part.lower() for part in _PART.findall(word)]
+
+
+def split_identifiers(text: str) -> str:
+    """The parts of every identifier in `text` that has more than one, each once, in the order of the text."""
+    found: dict[str, None] = {}
+    for word in _WORD.findall(text):
+        if len(word) <= LONGEST and len(pieces := parts(word)) > 1:
+            found.update(dict.fromkeys(pieces))
+    return " ".join(found)
+
+
+def match_expression(query: str) -> str:
+    """An FTS5 expression that finds any word of `query`; "" where it has none.
+
+    Every term is quoted, so that nothing in a query is an operator. Words that only join others count where there is
+    nothing else: in a small index they are rare, and would outweigh the rest.
+    """
+    words = _WORD.findall(query)
+    terms: dict[str, None] = {}
+    for word in [word for word in words if word.lower() not in _JOINING] or words:
+        for term in (word.lower(), *parts(word)):
+            if len(term) <= LONGEST and (len(term) > 1 or not term.isascii() or term.isdigit()):
+                terms[term] = None
+    return " OR ".join(f'"{term}"' for term in list(terms)[:MOST_TERMS])

@@ -1,0 +1,1 @@
+"""Runs linters, each described by a manifest, in the sandbox."""

@@ -1,0 +1,78 @@
+"""From a linter's report, whose format its manifest describes, to findings. A report quotes files: it is hostile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from astro_mcp.agents.lint.models import Finding
+from astro_mcp.errors import ProviderFailed
+from astro_mcp.packs import JsonReport, Linter, RegexReport, Severity
+
+WORKSPACE: Final = "/workspace/"
+RULE: Final = 100
+MESSAGE: Final = 1_000
+FILE: Final = 4_000
+
+
+def findings(linter: Linter, report: bytes) -> Iterator[Finding]:
+    """Each finding, with its file relative to the sandbox's workspace. Blocks. Raises `ProviderFailed` where the
+    report is not what the manifest says."""
+    text = report.decode("utf-8", "replace")
+    found = _json(linter.report, text) if isinstance(linter.report, JsonReport) else _regex(linter.report, text)
+    return (_finding(linter, values) for values in found)
+
+
+def _json(report: JsonReport, text: str) -> Iterator[Mapping[str, Any]]:
+    from jmespath import compile as expression  # noqa: PLC0415 - loaded at first use, not at the daemon's start
+    from jmespath.exceptions import JMESPathError  # noqa: PLC0415 - loaded at first use, not at the daemon's start
+
+    fields = {name: expression(source) for name, source in report.fields.items()}
+    try:
+        items = expression(report.items).search(json.loads(text))
+        if not isinstance(items, list):
+            raise ProviderFailed("the report has no list of findings", retryable=False)
+        for item in items:
+            yield {name: field.search(item) for name, field in fields.items()}
+    except (ValueError, RecursionError, JMESPathError) as error:
+        raise ProviderFailed(f"the report is not the JSON that was expected: {error}", retryable=False) from None
+
+
+def _regex(report: RegexReport, text: str) -> Iterator[Mapping[str, Any]]:
+    import re2  # noqa: PLC0415 - loaded at first use, not at the daemon's start
+
+    pattern = re2.compile(report.pattern)
+    return (match.groupdict() for line in text.splitlines() if (match := pattern.search(line)))
+
+
+def _finding(linter: Linter, values: Mapping[str, Any]) -> Finding:
+    return Finding(
+        tool=linter.name,
+        rule=_text(values.get("rule"), RULE),
+        file=_text(values.get("file"), FILE).removeprefix(WORKSPACE).removeprefix("./"),
+        line=_number(values.get("line")),
+        column=_number(values.get("column")),
+        severity=_severity(linter, values.get("severity")),
+        message=_text(values.get("message"), MESSAGE),
+        fixable=values.get("fixable") is True,
+    )
+
+
+def _severity(linter: Linter, value: Any) -> Severity:
+    word = str(value or "").lower()
+    own: dict[str, Severity] = {"error": "error", "warning": "warning", "info": "info"}
+    return {**own, **linter.severities}.get(word, linter.severity)
+
+
+def _text(value: Any, most: int) -> str:
+    text = " ".join(str(value).split()) if value is not None else ""
+    whole = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate fits no answer
+    return whole if len(whole) <= most else whole[: most - 1] + "…"
+
+
+def _number(value: Any) -> int:
+    try:
+        return max(0, min(int(value), 1_000_000_000))
+    except (TypeError, ValueError, OverflowError):
+        return 0

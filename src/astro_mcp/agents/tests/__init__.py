@@ -1,0 +1,1 @@
+"""Runs a project's own tests in the sandbox."""

@@ -1,0 +1,115 @@
+"""The runner's JSON lines, read as what they are: text that the tests of a stranger may have written."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+LINE: Final = 200_000
+FAILURES: Final = 500
+SLOWEST: Final = 10
+RUNNING: Final = 1_000
+
+Id = Annotated[str, StringConstraints(max_length=40_000)]
+Text = Annotated[str, StringConstraints(max_length=40_000)]
+
+
+class Event(BaseModel):
+    """One line of the log; a field that its event has not keeps its default."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    event: Literal["start", "collected", "running", "report", "finished", "stopped", "end"]
+    id: Id = ""
+    when: str = ""
+    category: Annotated[str, StringConstraints(max_length=60)] = ""
+    seconds: float = Field(0.0, ge=0, le=1e7, allow_inf_nan=False)
+    total: int = Field(0, ge=0, le=10_000_000)
+    version: Annotated[str, StringConstraints(max_length=60)] = ""
+    file: Id = ""
+    line: int = Field(0, ge=0, le=100_000_000)
+    message: Text = ""
+    trace: Text = ""
+    stdout: Text = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a log adds up to. Counts are pytest's categories; `running` are tests that began and never ended."""
+
+    started: bool = False
+    ended: bool = False
+    collected: int = 0
+    finished: set[str] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: list[Event] = field(default_factory=list)
+    failures_left_out: int = 0
+    slowest: list[tuple[float, str]] = field(default_factory=list)
+    stopped: str = ""
+    running: dict[str, float] = field(default_factory=dict)
+    not_understood: int = 0
+
+    @property
+    def total(self) -> int:
+        """Tests collected; where the runner's workers collect and it does not say, those that finished."""
+        return self.collected or len(self.finished)
+
+    @classmethod
+    def of(cls, log: bytes) -> Tally:
+        """Add up a log. Lines that are none are counted and left out."""
+        tally = cls()
+        for line in _lines(log):
+            try:
+                event = Event.model_validate_json(line if len(line) <= LINE else b"")
+            except ValidationError:
+                tally.not_understood += 1
+                continue
+            tally._take(event)
+        tally.slowest.sort(reverse=True)
+        return tally
+
+    def _take(self, event: Event) -> None:
+        match event.event:
+            case "start":
+                self.started = True
+            case "collected":
+                self.collected = event.total
+            case "running":
+                if len(self.running) < RUNNING:
+                    self.running[event.id] = 0.0
+            case "report":
+                self._report(event)
+            case "finished":
+                self._finished(event.id)
+            case "stopped":
+                self.stopped = event.message
+            case "end":
+                self.ended = True
+
+    def _report(self, event: Event) -> None:
+        if event.id in self.running:
+            self.running[event.id] += event.seconds
+        if event.category:
+            self.counts[event.category] += 1
+        if event.message or event.trace:
+            if len(self.failures) < FAILURES:
+                self.failures.append(event)
+            else:
+                self.failures_left_out += 1
+
+    def _finished(self, test: str) -> None:
+        self.finished.add(test)
+        seconds = self.running.pop(test, None)
+        if seconds is not None:
+            heapq.heappush(self.slowest, (seconds, test))
+            if len(self.slowest) > SLOWEST:
+                heapq.heappop(self.slowest)
+
+
+def _lines(log: bytes) -> Iterator[bytes]:
+    return (line for line in log.split(b"\n") if line)

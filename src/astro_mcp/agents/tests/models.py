@@ -1,0 +1,97 @@
+"""What `test_run` takes and gives."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from astro_mcp.core.model import Input, Page, Strings
+
+
+class RunInput(Input):
+    path: str = Field(".", description="Project, folder or test file; the project is the nearest one at or above it.")
+    select: Literal["all", "ids"] = Field("all", description="all: what is under path; ids: the tests named in ids.")
+    ids: Strings = Field(
+        default_factory=list, max_length=500, description="Test ids as results give them, like tests/test_a.py::test_b."
+    )
+    timeout: int = Field(300, ge=1, le=3600, description="Seconds that the tests may take; what ran by then is kept.")
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Counts(Part):
+    """pytest's own categories; `total` is how many tests it collected to run."""
+
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    skipped: int = 0
+    xfailed: int = 0
+    xpassed: int = 0
+    total: int = 0
+
+    def text(self) -> str:
+        told = {name: value for name, value in self if name != "total" and value}
+        listed = ", ".join(f"{value} {name}" for name, value in told.items()) or "nothing ran"
+        return f"{listed} (of {self.total} collected)"
+
+
+class Failure(Part):
+    """One failed test, or one file that could not be collected. `line` is 0 where none is known."""
+
+    id: str
+    file: str
+    line: int
+    message: str
+    trace: str
+    stdout: str = ""
+
+    def text(self) -> str:
+        head = f"FAILED {self.id}\n{self.file}:{self.line}: {self.message}"
+        trace = f"\n{indent(self.trace)}" if self.trace and self.trace != self.message else ""
+        printed = f"\n  printed:\n{indent(self.stdout)}" if self.stdout else ""
+        return head + trace + printed
+
+
+class Slow(Part):
+    id: str
+    seconds: float
+
+
+class RunOutput(Page):
+    """Failing tests are a result and no error."""
+
+    paged: ClassVar[str | None] = "failures"
+    counts: Counts
+    failures: list[Failure]
+    failures_left_out: int = Field(0, description="Failures beyond those that are kept; the artifact has them.")
+    slowest: list[Slow]
+    exit_code: int
+    explanation: str = Field("", description="What the exit code means, where the counts do not say it.")
+    limits_hit: list[str] = Field(default_factory=list)
+    left_out: list[str] = Field(default_factory=list, description="Requirements and files not taken along, and why.")
+    artifact: str = Field("", description="URI of the whole log, one JSON line an event.")
+    run_ms: float
+
+    def text(self) -> str:
+        parts = [f"{self.counts.text()}, exit {self.exit_code}, {self.run_ms / 1000:.1f} s"]
+        if self.explanation:
+            parts.append(self.explanation)
+        if self.limits_hit:
+            parts.append(f"limits hit: {', '.join(self.limits_hit)}")
+        parts += [failure.text() for failure in self.failures]
+        if self.failures_left_out:
+            parts.append(f"{self.failures_left_out} more failures are in the log")
+        if self.slowest:
+            parts.append("slowest: " + ", ".join(f"{slow.seconds:.2f} s {slow.id}" for slow in self.slowest))
+        parts += [f"left out: {entry}" for entry in self.left_out]
+        if self.artifact:
+            parts.append(f"log: {self.artifact}")
+        return "\n".join(parts)
+
+
+def indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.rstrip("\n").split("\n"))

@@ -1,0 +1,113 @@
+"""From a run's log and outcome to what the caller reads."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import Final
+
+from astro_mcp.agents.tests.events import Event, Tally
+from astro_mcp.agents.tests.models import Counts, Failure, RunOutput, Slow
+from astro_mcp.agents.tests.project import Project
+from astro_mcp.errors import LimitHit, NotFound, Unavailable
+from astro_mcp.packs import Runner
+from astro_mcp.sandbox.job import Outcome
+
+LOG: Final = "pytest.jsonl"
+REFUSED: Final = 4
+NO_TESTS: Final = 5
+TAIL: Final = 3_000
+
+
+def output(project: Project, tally: Tally, outcome: Outcome, runner: Runner) -> RunOutput:
+    """The result. Raises `NotFound` where there were no tests, `Unavailable` where the runner never began."""
+    if outcome.exit_code == NO_TESTS and not tally.counts:
+        raise NotFound(
+            f"{runner.name} found no tests in {project.display(project.target) or project.top.display}",
+            "test files are named test_*.py or *_test.py, unless the project's settings say otherwise",
+        )
+    if LOG in outcome.withheld:
+        raise LimitHit(
+            f"{runner.name}'s log is larger than what leaves the sandbox", "run fewer tests at once: name a path"
+        )
+    if not tally.started and not outcome.limits_hit and outcome.exit_code != REFUSED:
+        raise Unavailable(f"{runner.name} did not start (exit {outcome.exit_code})", tail(outcome), retryable=False)
+    counts = Counts(
+        passed=tally.counts["passed"],
+        failed=tally.counts["failed"],
+        errors=tally.counts["error"],
+        skipped=tally.counts["skipped"],
+        xfailed=tally.counts["xfailed"],
+        xpassed=tally.counts["xpassed"],
+        total=tally.total,
+    )
+    return RunOutput(
+        counts=counts,
+        failures=[*_died(project, tally, outcome), *(_failure(project, event) for event in tally.failures)],
+        failures_left_out=tally.failures_left_out,
+        slowest=[Slow(id=test, seconds=round(seconds, 3)) for seconds, test in tally.slowest],
+        exit_code=outcome.exit_code,
+        explanation=explain(tally, outcome, runner),
+        limits_hit=list(outcome.limits_hit),
+        run_ms=outcome.run_ms,
+    )
+
+
+def explain(tally: Tally, outcome: Outcome, runner: Runner) -> str:
+    """What the exit code means, with the runner's own words where the counts can't tell why."""
+    parts = []
+    other = {name: count for name, count in tally.counts.items() if name not in _COUNTED and count}
+    if other:
+        parts.append("also counted: " + ", ".join(f"{count} {name}" for name, count in sorted(other.items())))
+    if tally.not_understood:
+        parts.append(f"{tally.not_understood} lines of the log are not the runner's")
+    if tally.ended or outcome.exit_code in runner.exit_codes:
+        parts.insert(0, runner.exit_codes.get(outcome.exit_code, ""))
+        if outcome.exit_code not in (0, 1):
+            parts.append(tally.stopped or tail(outcome))
+    else:
+        parts.insert(0, f"the run broke off ({ending(outcome)}); what ran until then is kept")
+        parts.append(tail(outcome))
+    return "\n".join(filter(None, parts))
+
+
+_COUNTED = frozenset({"passed", "failed", "error", "skipped", "xfailed", "xpassed"})
+
+
+def ending(outcome: Outcome) -> str:
+    """How a run that did not end by itself came to its end."""
+    if outcome.limits_hit:
+        return f"limit: {', '.join(outcome.limits_hit)}"
+    number = -outcome.exit_code if outcome.exit_code < 0 else outcome.exit_code - 128
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"exit {outcome.exit_code}"
+
+
+def tail(outcome: Outcome) -> str:
+    """The end of what the runner printed as error, else as output."""
+    text = (outcome.stderr.strip() or outcome.stdout.strip()).decode("utf-8", "replace")
+    return re.sub("\x1e.*", "", text)[-TAIL:].strip()
+
+
+def _died(project: Project, tally: Tally, outcome: Outcome) -> list[Failure]:
+    if tally.ended:
+        return []
+    message = f"the run broke off while this test ran ({ending(outcome)})"
+    return [
+        Failure(id=test, file=project.display(test.split("::")[0]), line=0, message=message, trace="")
+        for test in tally.running
+    ]
+
+
+def _failure(project: Project, event: Event) -> Failure:
+    where = {"setup": " (in its setup)", "teardown": " (in its teardown)", "collect": " (could not be collected)"}
+    return Failure(
+        id=event.id,
+        file=project.display(event.file),
+        line=event.line,
+        message=event.message + where.get(event.when, ""),
+        trace=event.trace,
+        stdout=event.stdout,
+    )

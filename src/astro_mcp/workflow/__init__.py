@@ -1,0 +1,1 @@
+"""Durable workflows: one document, one pure kernel, and drivers that carry out what it commands."""

@@ -1,0 +1,61 @@
+"""A run's authority: frozen when it starts, stored with it, and what a step's calls are made with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from astro_mcp.core.authority import Effect, Grant, Kind, Label, Level, Principal, Session
+from astro_mcp.errors import ApprovalRequired, Forbidden
+
+
+def frozen(session: Session, allow: Iterable[Effect]) -> Session:
+    """The session that the run's steps act as: the same principal and roots, the effects that both allow."""
+    return replace(session, grant=replace(session.grant.narrowed(effects=allow), toolsets=frozenset()))
+
+
+def packed(session: Session) -> str:
+    """A session as JSON."""
+    principal, grant = session.principal, session.grant
+    return json.dumps(
+        {
+            "principal": {"id": principal.id, "kind": principal.kind, "tenant": principal.tenant},
+            "roots": [str(root) for root in grant.roots],
+            "effects": sorted(grant.effects),
+            "labels": sorted(session.labels),
+        }
+    )
+
+
+def unpacked(text: str) -> Session:
+    """The session that `packed` made the text of."""
+    body = json.loads(text)
+    who = body["principal"]
+    grant = Grant(tuple(Path(root) for root in body["roots"]), frozenset(Effect(e) for e in body["effects"]))
+    labels = frozenset(Label(name) for name in body["labels"])
+    return Session(Principal(who["id"], Kind(who["kind"]), who["tenant"]), grant, labels)
+
+
+def steered_by(session: Session, run: Session) -> None:
+    """Raise `Forbidden` where who steers a run may do less than the run."""
+    if beyond := run.grant.effects - session.grant.effects:
+        raise Forbidden(
+            f"the run may {', '.join(sorted(beyond))}, and this session may not",
+            "steer it from a session like the one that started it",
+        )
+
+
+def level_of(session: Session) -> Level:
+    """Whose word an answer from this session is: a person's at the terminal, or else the model's."""
+    return Level.OPERATOR if session.principal.kind is Kind.CLI else Level.MODEL
+
+
+def word_suffices(session: Session, least: str) -> None:
+    """Raise `ApprovalRequired` where a gate needs a higher word than this session's."""
+    if level_of(session).rank < Level(least).rank:
+        raise ApprovalRequired(
+            f"this gate is for the {least} to decide, and a model's answer does not count",
+            "ask the person to decide it at the terminal: astro-mcp runs answer",
+        )

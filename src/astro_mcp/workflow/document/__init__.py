@@ -1,0 +1,1 @@
+"""The document: parsing within bounds, its model, its plan, and the checks before anything runs."""

@@ -1,0 +1,137 @@
+"""The plan: a document's steps as a tree of bodies, each step with the siblings that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from astro_mcp.errors import NotFound
+from astro_mcp.workflow.document.model import Document, StepSpec
+from astro_mcp.workflow.expressions.prepare import Path, Prepared
+from astro_mcp.workflow.expressions.template import condition, expressions
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One step. `needs` and `dependents` are ids of the same body; a reference from inside `do` counts for the step
+    that holds the body."""
+
+    id: str
+    spec: StepSpec
+    needs: tuple[str, ...]
+    dependents: tuple[str, ...]
+    body: Body | None
+
+    @property
+    def kind(self) -> str:
+        """call, ask, approve or group."""
+        if self.spec.tool is not None:
+            return "call"
+        return "ask" if self.spec.ask is not None else "approve" if self.spec.approve is not None else "group"
+
+    @property
+    def many(self) -> bool:
+        """Whether it has instances (`files.0`): a `foreach` or a `repeat`."""
+        return self.spec.foreach is not None or self.spec.repeat is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Steps that see one another."""
+
+    nodes: Mapping[str, Node]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A document, ready for the kernel."""
+
+    document: Document
+    body: Body
+    _nodes: dict[str, Node] = field(default_factory=dict)
+
+    def node(self, path: str) -> Node:
+        """The node behind a step's path (`files.3.fix`); raises `NotFound`."""
+        found = self._nodes.get(path)
+        if found is None:
+            found = self._nodes[path] = self._find(path)
+        return found
+
+    def _find(self, path: str) -> Node:
+        body: Body | None = self.body
+        node = None
+        for part in path.split("."):
+            if part.isdigit() and node is not None and node.many:
+                continue
+            node = body.nodes.get(part) if body else None
+            if node is None:
+                raise NotFound(f"the workflow has no step {path[:80]!r}")
+            body = node.body
+        if node is None:
+            raise NotFound("a step's path is not empty")
+        return node
+
+    def walk(self) -> Iterator[Node]:
+        """Every node, parents first."""
+        stack = list(self.body.nodes.values())[::-1]
+        while stack:
+            node = stack.pop()
+            yield node
+            stack.extend(list(node.body.nodes.values())[::-1] if node.body else ())
+
+
+def build(document: Document) -> Plan:
+    """The plan of a document whose references and needs are sound; raises `InvalidInput` for a broken expression."""
+    return Plan(document, _body(document.steps))
+
+
+def _body(steps: list[StepSpec]) -> Body:
+    ids = {step.id for step in steps}
+    needs = {step.id: _needs(step, ids) for step in steps}
+    nodes = {
+        step.id: Node(
+            step.id,
+            step,
+            needs[step.id],
+            tuple(other for other in needs if step.id in needs[other]),
+            _body(step.do) if step.do is not None else None,
+        )
+        for step in steps
+    }
+    return Body(nodes)
+
+
+def _needs(step: StepSpec, ids: set[str]) -> tuple[str, ...]:
+    """Siblings that are named in `needs` or referred to, here or anywhere inside."""
+    named = [*step.needs, *(str(path[1]) for path in referred(step) if path[0] == "steps" and len(path) > 1)]
+    return tuple(dict.fromkeys(name for name in named if name in ids and name != step.id))
+
+
+def referred(step: StepSpec) -> Iterator[Path]:
+    """Every path that the step refers to, and those of its body."""
+    for prepared, _ in prepared_of(step):
+        yield from prepared.paths
+    for inner in step.do or []:
+        yield from referred(inner)
+
+
+def prepared_of(step: StepSpec) -> Iterator[tuple[Prepared, str]]:
+    """The step's own expressions, each with the word that it stands under. `until` counts as the body's."""
+    for word, value in texts_of(step):
+        yield from ((prepared, word) for prepared in expressions(value))
+    if step.if_ is not None:
+        yield condition(step.if_), "if"
+    if step.repeat is not None:
+        yield condition(step.repeat.until), "repeat.until"
+
+
+def texts_of(step: StepSpec) -> Iterator[tuple[str, Any]]:
+    """What may hold `${{ }}`, with its word."""
+    yield "with", step.with_
+    if step.foreach is not None:
+        yield "foreach", step.foreach
+    if step.ask is not None:
+        yield "ask", step.ask
+    if step.approve is not None:
+        yield "approve.message", step.approve.message

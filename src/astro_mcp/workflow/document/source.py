@@ -1,0 +1,71 @@
+"""Text to plain data, within bounds: YAML or JSON, no aliases, no duplicate keys, no depth, no dates."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Final
+
+from astro_mcp.errors import InvalidInput, TooLarge
+
+BYTES: Final = 128 * 1024
+DEPTH: Final = 32
+
+
+def load(text: str, what: str = "the document") -> Any:
+    """Plain JSON data; raises `InvalidInput` with the line, or `TooLarge` over 128 KiB."""
+    size = len(text.encode("utf-8", "replace"))
+    if size > BYTES:
+        raise TooLarge(f"{what} holds {size:,} bytes; {BYTES:,} are allowed", "put long text into a file")
+    try:
+        value = _json(text, what) if text.lstrip().startswith(("{", "[")) else _yaml(text, what)
+    except RecursionError:
+        raise InvalidInput(f"{what} is deeper than {DEPTH} levels") from None
+    except ValueError as error:
+        raise InvalidInput(f"{what} can't be read: {str(error)[:120]}") from None
+    _plain(value, DEPTH)
+    return value
+
+
+def _json(text: str, what: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_pairs)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"{what} is no JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
+
+
+def _yaml(text: str, what: str) -> Any:
+    import yaml  # noqa: PLC0415 - JSON is the advised form, and the daemon starts without this
+
+    from astro_mcp.workflow.document.loader import Loader  # noqa: PLC0415 - it imports yaml
+
+    try:
+        return yaml.load(text, Loader=Loader)  # noqa: S506 - a SafeLoader with less
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise InvalidInput(f"{what} is no YAML: {where}{getattr(error, 'problem', None) or error}") from None
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise InvalidInput(f"the key {twice!r} stands there twice")
+    return found
+
+
+def _plain(value: Any, depth: int) -> None:
+    if depth < 0:
+        raise InvalidInput(f"the document is deeper than {DEPTH} levels")
+    if isinstance(value, dict):
+        for item in value.values():
+            _plain(item, depth - 1)
+    elif isinstance(value, list):
+        for item in value:
+            _plain(item, depth - 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInput("numbers are finite")
+    elif not (value is None or isinstance(value, str | int | float)):
+        raise InvalidInput(f"a value of the type {type(value).__name__} is no JSON")

@@ -1,0 +1,1 @@
+"""Who feeds the kernel and carries out its commands."""

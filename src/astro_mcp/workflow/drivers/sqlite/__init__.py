@@ -1,0 +1,1 @@
+"""The embedded driver: runs, steps and events in SQLite."""

@@ -1,0 +1,119 @@
+"""A run in memory, and how a batch of events takes it to its next stored state."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from astro_mcp.core.authority import Label, Session
+from astro_mcp.errors import AstroError, Internal
+from astro_mcp.workflow.document.plan import Plan
+from astro_mcp.workflow.drivers.sqlite.journal import Entry, entry
+from astro_mcp.workflow.expressions.bind import Evaluate
+from astro_mcp.workflow.kernel.events import Command, Event, Start
+from astro_mcp.workflow.kernel.machine import step
+from astro_mcp.workflow.kernel.state import FAILED, RunState
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Active:
+    """A run that has not ended. `state` is always what is on disk."""
+
+    name: str
+    plan: Plan
+    session: Session
+    state: RunState
+    labels: frozenset[Label]
+    events: int
+    calls: dict[str, anyio.CancelScope] = field(default_factory=dict)
+    changed: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def hungry(self) -> bool:
+        """Whether it would start a call if there were a place."""
+        state = self.state
+        return bool(state.ready) and not state.paused and state.running < state.parallel
+
+    def labelled_session(self) -> Session:
+        """The session of the next call: the run's own, with what it has seen so far."""
+        return replace(self.session, labels=self.labels)
+
+    def adopt(self, stepped: Stepped) -> None:
+        """Take over what was committed, and tell those who watch."""
+        self.state = stepped.state
+        self.labels = stepped.labels
+        self.events += len(stepped.entry.events)
+        self.changed.set()
+        self.changed = anyio.Event()
+
+
+@dataclass(slots=True, eq=False)
+class Post:
+    """An event on its way to the loop; `done` is set once it is on disk, or `error` says why not."""
+
+    run: Active
+    event: Event
+    labels: frozenset[Label] = frozenset()
+    ref: str | None = None
+    done: anyio.Event = field(default_factory=anyio.Event)
+    error: AstroError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """One run's advance by a batch: not yet on disk."""
+
+    run: Active
+    posts: tuple[Post, ...]
+    state: RunState
+    labels: frozenset[Label]
+    commands: tuple[Command, ...]
+    entry: Entry
+
+    def acknowledge(self) -> None:
+        for post in self.posts:
+            post.done.set()
+
+    def reject(self, error: AstroError) -> None:
+        for post in self.posts:
+            post.error = error
+            post.done.set()
+
+
+def advanced(batch: Iterable[list[Post]], now: float, slots: int, evaluate: Evaluate) -> list[Stepped]:
+    """Step every run through its events, in turn, sharing `slots`. Blocks while expressions are evaluated."""
+    found = []
+    for posts in batch:
+        stepped = _advance(posts, now, slots, evaluate)
+        slots -= sum(isinstance(command, Start) for command in stepped.commands)
+        found.append(stepped)
+    return found
+
+
+def _advance(posts: list[Post], now: float, slots: int, evaluate: Evaluate) -> Stepped:
+    run = posts[0].run
+    state, labels = run.state, run.labels
+    commands: list[Command] = []
+    changed: set[str] = set()
+    events = []
+    for post in posts:
+        event = replace(post.event, now=now, slots=slots - sum(isinstance(c, Start) for c in commands))
+        try:
+            advance = step(run.plan, state, event, evaluate)
+        except Exception:
+            log.exception("the kernel broke in run %s on %s", state.run_id, type(event).__name__)
+            state = replace(state, status=FAILED, error=Internal().as_dict(), ended=now)
+            break
+        state = advance.state
+        commands += advance.commands
+        changed |= advance.changed
+        labels |= post.labels
+        events.append(event)
+    refs = {post.event.path: post.ref for post in posts if post.ref is not None}
+    written = entry(state, changed, events, run.events, labels, refs, now)
+    return Stepped(run, tuple(posts), state, labels, tuple(commands), written)

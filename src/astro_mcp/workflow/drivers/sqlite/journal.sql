@@ -1,0 +1,37 @@
+-- name: create
+INSERT INTO workflow_run (run_id, tenant, scope, name, status, spec, authority, labels, head, events, version, created, updated)
+VALUES (:run_id, :tenant, :scope, :name, :status, :spec, :authority, :labels, :head, 0, :version, :now, :now);
+
+-- name: advance
+-- The count of events is the guard: a second writer, or one that missed an event, changes nothing.
+UPDATE workflow_run
+SET status = :status, labels = :labels, head = :head, events = :after, updated = :now
+WHERE run_id = :run_id AND events = :before;
+
+-- name: event
+INSERT INTO workflow_event (run_id, seq, at, kind, path, body) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: step
+INSERT INTO workflow_step (run_id, path, status, body, items, output, output_ref) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (run_id, path) DO UPDATE SET
+    status = excluded.status,
+    body = excluded.body,
+    items = COALESCE(items, excluded.items),
+    output = COALESCE(output, excluded.output),
+    output_ref = COALESCE(output_ref, excluded.output_ref);
+
+-- name: run
+SELECT * FROM workflow_run WHERE run_id = ? AND tenant = ? AND scope = ?;
+
+-- name: steps
+SELECT path, status, body, items, output, output_ref FROM workflow_step WHERE run_id = ?;
+
+-- name: unfinished
+SELECT * FROM workflow_run WHERE status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY created;
+
+-- name: recent
+SELECT run_id, name, status, created, updated FROM workflow_run
+WHERE tenant = ? AND scope = ? AND run_id LIKE ? ESCAPE '\' ORDER BY created DESC LIMIT ?;
+
+-- name: events
+SELECT seq, at, kind, path, body FROM workflow_event WHERE run_id = ? ORDER BY seq;

@@ -1,0 +1,1 @@
+"""`${{ }}`: templates, references, and CEL in a child process with hard bounds."""

@@ -1,0 +1,100 @@
+"""One advance in the making: a copy of the state that is edited, and handed back frozen."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from astro_mcp.errors import AstroError
+from astro_mcp.workflow.document.plan import Plan
+from astro_mcp.workflow.expressions.bind import Evaluate
+from astro_mcp.workflow.kernel.events import Command, Event, Stop
+from astro_mcp.workflow.kernel.scope import View, is_instance, is_leaf
+from astro_mcp.workflow.kernel.state import CANCELLED, FAILED, READY, RUNNING, TERMINAL, RunState, StepState
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The new state, what to do about it, and the paths of the steps that are new or changed."""
+
+    state: RunState
+    commands: tuple[Command, ...]
+    changed: frozenset[str]
+
+
+class Draft:
+    """The state while it is advanced. `done` holds the paths that ended and whose surroundings don't know yet."""
+
+    def __init__(self, plan: Plan, state: RunState, event: Event, evaluate: Evaluate) -> None:
+        self.plan = plan
+        self.run = state
+        self.now = event.now
+        self.slots = event.slots
+        self.evaluate = evaluate
+        self.steps: dict[str, StepState] = dict(state.steps)
+        self.wakes = dict(state.wakes)
+        self.ready = deque(state.ready)
+        self.running = state.running
+        self.positions = state.positions
+        self.commands: list[Command] = []
+        self.changed: set[str] = set()
+        self.done: deque[str] = deque()
+
+    def create(self, path: str, **fields: Any) -> None:
+        """A new step at the end of the order."""
+        self.steps[path] = StepState(position=self.positions, **fields)
+        self.positions += 1
+        self.changed.add(path)
+
+    def put(self, path: str, **fields: Any) -> None:
+        """Change a step."""
+        self.steps[path] = replace(self.steps[path], **fields)
+        self.changed.add(path)
+        if "wake" in fields:
+            if fields["wake"] is None:
+                self.wakes.pop(path, None)
+            else:
+                self.wakes[path] = fields["wake"]
+
+    def view(self, path: str, *, inside: bool = False) -> View:
+        return View(self.plan, self.run.inputs, self.steps, path, inside=inside)
+
+    def line_up(self, path: str) -> None:
+        """The step only waits for a place now."""
+        self.put(path, status=READY, wake=None)
+        self.ready.append(path)
+
+    def finish(self, path: str, status: str, *, output: Any = None, error: Mapping[str, Any] | None = None) -> None:
+        """A step's one terminal event; a second one is nothing."""
+        state = self.steps[path]
+        if state.status in TERMINAL:
+            return
+        if state.status == RUNNING and path and is_leaf(self.plan.node(path), path):
+            self.running -= 1
+            if status == CANCELLED:
+                self.commands.append(Stop(path))
+        blame = state.blame or status in (FAILED, CANCELLED)
+        self.put(path, status=status, output=output, error=error, ended=self.now, wake=None, blame=blame)
+        self.done.append(path)
+
+    def fail(self, path: str, error: AstroError) -> None:
+        self.finish(path, FAILED, error=error.as_dict())
+
+    def forgiven(self, path: str) -> bool:
+        """Whether the step's failure is no failure of what holds it."""
+        return bool(path) and not is_instance(path) and self.plan.node(path).spec.continue_on_error
+
+    def advance(self, **fields: Any) -> Advance:
+        """The draft, frozen; `fields` are of the run."""
+        state = replace(
+            self.run,
+            steps=self.steps,
+            ready=tuple(self.ready),
+            wakes=self.wakes,
+            running=self.running,
+            positions=self.positions,
+            **fields,
+        )
+        return Advance(state, tuple(self.commands), frozenset(self.changed))

@@ -1,0 +1,96 @@
+"""What happens to a run, and what it asks for. Both are data: a driver feeds the one and carries out the other.
+
+Every event carries `now` (Unix seconds) and `slots`, how many more calls the driver can take at this moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The base: by itself it is nothing but the time."""
+
+    now: float
+    slots: int = 0
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Began(Event):
+    """The run is to begin."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick(Event):
+    """Time passed, or a place got free."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished(Event):
+    """An attempt came to its end, with an output or an error (`AstroError.as_dict`)."""
+
+    attempt: int
+    output: Any = None
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered(Event):
+    """Somebody answered an ask, decided a gate, or told what a lost step gave. `by` is the level of the word."""
+
+    value: Any
+    by: str
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused(Event):
+    """Start nothing more for now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed(Event):
+    """Go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled(Event):
+    """End the step at `path`, or the whole run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried(Event):
+    """Run the lost step at `path` again, or every lost one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered(Event):
+    """The process died. `repeatable` are the tools whose calls may simply run again."""
+
+    repeatable: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The base of what a run asks for."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start(Command):
+    """Carry out a call, once the state that says so is on disk; answer with `Finished`. `timeout` is in seconds."""
+
+    attempt: int
+    tool: str
+    arguments: Mapping[str, Any]
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop(Command):
+    """Cancel the call in flight; nobody waits for its answer any more."""

@@ -1,0 +1,227 @@
+"""`step`: a run's state and an event give the next state and what is to be done. Pure: no clock, no I/O, no chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from astro_mcp.errors import AstroError, Lost, Rejected, TimedOut
+from astro_mcp.errors import LimitHit as OverBudget
+from astro_mcp.workflow.document.model import Retry
+from astro_mcp.workflow.document.plan import Plan
+from astro_mcp.workflow.expressions.bind import Evaluate
+from astro_mcp.workflow.expressions.template import render
+from astro_mcp.workflow.kernel import events as e
+from astro_mcp.workflow.kernel.draft import Advance, Draft
+from astro_mcp.workflow.kernel.flow import open_body, settle
+from astro_mcp.workflow.kernel.retry import FINAL, MOST_REFUSALS, REFUSED, pause
+from astro_mcp.workflow.kernel.scope import View, is_leaf
+from astro_mcp.workflow.kernel.state import (
+    CANCELLED,
+    FAILED,
+    LOST,
+    PAUSED,
+    PENDING,
+    QUEUED,
+    READY,
+    RUNNING,
+    SUCCEEDED,
+    TERMINAL,
+    WAITING,
+    RunState,
+)
+
+
+def step(plan: Plan, state: RunState, event: e.Event, evaluate: Evaluate) -> Advance:
+    """The next state. An event that comes too late, twice or for nothing changes nothing."""
+    draft = Draft(plan, state, event, evaluate)
+    if state.over:
+        return draft.advance()
+    fields: dict[str, Any] = {}
+    handle = _HANDLERS.get(type(event))
+    if handle is not None:
+        fields.update(handle(draft, event) or {})
+    if state.deadline is not None and event.now >= state.deadline and "status" not in fields:
+        error = TimedOut("the run took longer than its timeout", "raise `timeout` in the document").as_dict()
+        fields.update(_cancel_all(draft), status=FAILED, error=error)
+    if "status" not in fields:
+        _due(draft)
+        paused = bool(fields.get("paused", state.paused))
+        fields["calls"] = _start_ready(draft, paused=paused)
+        fields.update(_status(draft, paused=paused))
+    return draft.advance(**fields)
+
+
+def _began(draft: Draft, event: e.Began) -> dict[str, Any]:
+    if "" in draft.steps:
+        return {}
+    draft.create("")
+    open_body(draft, "")
+    settle(draft)
+    seconds = draft.plan.document.timeout
+    return {} if seconds is None else {"deadline": event.now + seconds}
+
+
+def _finished(draft: Draft, event: e.Finished) -> None:
+    state = draft.steps.get(event.path)
+    if state is None or state.status != RUNNING or state.attempt != event.attempt:
+        return
+    error = event.error
+    if error is None:
+        draft.finish(event.path, SUCCEEDED, output=event.output)
+    elif error["code"] in REFUSED and state.refused < MOST_REFUSALS:
+        _again(draft, event.path, float(error.get("retry_after_ms") or 1000) / 1000, refused=state.refused + 1)
+    elif (retry := draft.plan.node(event.path).spec.retry) and _may_retry(retry, state.attempt, str(error["code"])):
+        wait = pause(retry, draft.run.run_id, event.path, state.attempt, error)
+        _again(draft, event.path, wait, error=error)
+    else:
+        draft.finish(event.path, FAILED, error=error)
+    settle(draft)
+
+
+def _may_retry(retry: Retry, attempt: int, code: str) -> bool:
+    return attempt < retry.max_attempts and code not in FINAL
+
+
+def _again(draft: Draft, path: str, wait: float, **fields: Any) -> None:
+    """Back to ready, with a time to wake; a refused call's attempt is given back."""
+    attempt = draft.steps[path].attempt - (1 if "refused" in fields else 0)
+    draft.running -= 1
+    draft.put(path, status=READY, wake=draft.now + wait, attempt=attempt, **fields)
+
+
+def _answered(draft: Draft, event: e.Answered) -> None:
+    state = draft.steps.get(event.path)
+    if state is None or state.status not in (WAITING, LOST):
+        return
+    if state.status == LOST:
+        draft.finish(event.path, SUCCEEDED, output=event.value)
+    elif event.digest != (state.request or {}).get("digest"):
+        return
+    elif (state.request or {}).get("kind") == "approve" and event.value is not True:
+        draft.fail(event.path, Rejected(f"the gate was rejected by the {event.by}"))
+    else:
+        output = {"approved": True, "by": event.by} if event.value is True else event.value
+        draft.finish(event.path, SUCCEEDED, output=output)
+    settle(draft)
+
+
+def _cancelled(draft: Draft, event: e.Cancelled) -> dict[str, Any]:
+    if not event.path:
+        return {**_cancel_all(draft), "status": CANCELLED, "ended": draft.now}
+    state = draft.steps.get(event.path)
+    if state is not None and is_leaf(draft.plan.node(event.path), event.path) and state.status != PENDING:
+        error = {"code": "cancelled", "message": "cancelled on request", "hint": "", "retryable": False}
+        draft.finish(event.path, CANCELLED, error=error)
+        settle(draft)
+    return {}
+
+
+def _cancel_all(draft: Draft) -> dict[str, Any]:
+    for path, state in list(draft.steps.items()):
+        if state.status not in TERMINAL:
+            draft.finish(path, CANCELLED)
+    draft.done.clear()
+    draft.ready.clear()
+    return {"ended": draft.now}
+
+
+def _retried(draft: Draft, event: e.Retried) -> None:
+    for path in [event.path] if event.path else list(draft.steps):
+        if path in draft.steps and draft.steps[path].status == LOST:
+            draft.put(path, error=None)
+            draft.line_up(path)
+
+
+def _recovered(draft: Draft, event: e.Recovered) -> None:
+    """Calls in flight went down with the process: again where that is harmless, else somebody has to decide."""
+    for path, state in list(draft.steps.items()):
+        if state.status != RUNNING or not path or not is_leaf(draft.plan.node(path), path):
+            continue
+        draft.running -= 1
+        if draft.plan.node(path).spec.tool in event.repeatable:
+            draft.put(path, attempt=state.attempt - 1)
+            draft.line_up(path)
+        else:
+            hint = "look whether its effect happened, then workflow_control retry or cancel, or workflow_answer"
+            draft.put(path, status=LOST, error=Lost(hint=hint).as_dict())
+
+
+def _due(draft: Draft) -> None:
+    """What was to happen by now."""
+    for path in [path for path, at in draft.wakes.items() if at <= draft.now]:
+        if draft.steps[path].status == READY:
+            draft.line_up(path)
+        else:
+            draft.fail(path, TimedOut("nobody answered in time", "raise the step's `timeout`"))
+    settle(draft)
+
+
+def _start_ready(draft: Draft, *, paused: bool) -> int:
+    """Start what is ready while there is room; returns the calls used up."""
+    calls = draft.run.calls
+    while draft.ready and not paused and draft.slots > 0 and draft.running < draft.run.parallel:
+        path = draft.ready.popleft()
+        state = draft.steps[path]
+        if state.status != READY:
+            continue
+        try:
+            if calls >= draft.plan.document.budget.calls:
+                raise OverBudget(
+                    f"the budget of {calls} calls is used up", "raise `budget: {calls: n}` in the document"
+                )
+            command = _call(draft, path, state.attempt + 1)
+        except AstroError as error:
+            draft.fail(path, error)
+            settle(draft)
+            continue
+        calls += 1
+        draft.slots -= 1
+        draft.running += 1
+        draft.put(path, status=RUNNING, attempt=state.attempt + 1, started=state.started or draft.now)
+        draft.commands.append(command)
+    return calls
+
+
+def _call(draft: Draft, path: str, attempt: int) -> e.Start:
+    spec = draft.plan.node(path).spec
+    arguments = render(spec.with_, draft.view(path).lookup, draft.evaluate)
+    return e.Start(path, attempt, spec.tool or "", arguments, spec.seconds)
+
+
+def _status(draft: Draft, *, paused: bool) -> dict[str, Any]:
+    """The run's status, which follows from its steps'."""
+    root = draft.steps.get("")
+    if root is None:
+        return {"status": PAUSED if paused else QUEUED}
+    if root.status in TERMINAL:
+        return _ended(draft)
+    if paused:
+        return {"status": PAUSED}
+    retries = any(draft.steps[path].status == READY for path in draft.wakes)
+    return {"status": RUNNING if draft.running or draft.ready or retries else WAITING}
+
+
+def _ended(draft: Draft) -> dict[str, Any]:
+    root = draft.steps[""]
+    if root.status != SUCCEEDED:
+        return {"status": FAILED, "error": root.error, "ended": draft.now}
+    try:
+        view = View(draft.plan, draft.run.inputs, draft.steps, "", inside=True)
+        outputs = render(draft.plan.document.outputs, view.lookup, draft.evaluate)
+    except AstroError as error:
+        body = error.as_dict()
+        return {"status": FAILED, "error": {**body, "message": f"outputs: {body['message']}"}, "ended": draft.now}
+    return {"status": SUCCEEDED, "outputs": outputs, "ended": draft.now}
+
+
+_HANDLERS: Final[dict[type[e.Event], Callable[[Draft, Any], dict[str, Any] | None]]] = {
+    e.Began: _began,
+    e.Finished: _finished,
+    e.Answered: _answered,
+    e.Cancelled: _cancelled,
+    e.Retried: _retried,
+    e.Recovered: _recovered,
+    e.Paused: lambda draft, event: {"paused": True},
+    e.Resumed: lambda draft, event: {"paused": False},
+}

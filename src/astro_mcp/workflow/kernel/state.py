@@ -1,0 +1,100 @@
+"""What is known of a run. Frozen: an advance makes new values, and only of what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+VERSION: Final = 1
+"""Of the stored form: raised with a migration whenever a field changes its meaning."""
+
+PENDING: Final = "pending"
+READY: Final = "ready"
+RUNNING: Final = "running"
+WAITING: Final = "waiting"
+LOST: Final = "lost"
+SUCCEEDED: Final = "succeeded"
+FAILED: Final = "failed"
+SKIPPED: Final = "skipped"
+CANCELLED: Final = "cancelled"
+TERMINAL: Final = frozenset({SUCCEEDED, FAILED, SKIPPED, CANCELLED})
+
+QUEUED: Final = "queued"
+PAUSED: Final = "paused"
+ENDED: Final = frozenset({SUCCEEDED, FAILED, CANCELLED})
+"""The terminal states of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """One step, or one instance of a foreach or a repeat (`files.0`), or the run's own body (path "").
+
+    waits     needs that are not done
+    refused   times that the dispatcher had no place for the call
+    wake      Unix seconds when something happens by itself: the next attempt, the end of a wait
+    request   what an ask or a gate shows
+    items     what a foreach goes over
+    opened    instances begun; open: instances or steps inside that are not done; failed: how many of those failed
+    blame     a failure lies here or above, also where this step was only skipped for it
+    """
+
+    position: int
+    status: str = PENDING
+    waits: int = 0
+    attempt: int = 0
+    refused: int = 0
+    wake: float | None = None
+    output: Any = None
+    error: Mapping[str, Any] | None = None
+    request: Mapping[str, Any] | None = None
+    items: list[Any] | None = None
+    opened: int = 0
+    open: int = 0
+    failed: int = 0
+    blame: bool = False
+    started: float | None = None
+    ended: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """One run. `ready` is the line of steps that only wait for a place; `running` counts calls in flight.
+
+    `parallel` is the most of these at once, `deadline` the end of the run's time in Unix seconds.
+    """
+
+    run_id: str
+    inputs: Mapping[str, Any]
+    created: float
+    parallel: int
+    status: str = QUEUED
+    paused: bool = False
+    calls: int = 0
+    running: int = 0
+    positions: int = 0
+    deadline: float | None = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    error: Mapping[str, Any] | None = None
+    ended: float | None = None
+    ready: tuple[str, ...] = ()
+    wakes: Mapping[str, float] = field(default_factory=dict)
+    steps: Mapping[str, StepState] = field(default_factory=dict)
+
+    @property
+    def over(self) -> bool:
+        """Whether the run has reached a terminal state."""
+        return self.status in ENDED
+
+    @property
+    def wake(self) -> float | None:
+        """When the next `Tick` is due, in Unix seconds."""
+        times = [*self.wakes.values(), *([self.deadline] if self.deadline is not None else [])]
+        return None if self.over else min(times, default=None)
+
+
+def restored(state: RunState, steps: Mapping[str, StepState]) -> RunState:
+    """A stored head and its stored steps, whole again: the line and the clocks follow from the steps."""
+    line = sorted((s.position, path) for path, s in steps.items() if s.status == READY and s.wake is None)
+    wakes = {path: s.wake for path, s in steps.items() if s.wake is not None and s.status not in TERMINAL}
+    return replace(state, steps=steps, ready=tuple(path for _, path in line), wakes=wakes)

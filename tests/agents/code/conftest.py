@@ -1,0 +1,79 @@
+"""The code agent on the whole call path: real policies, store, workspace and sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from astro_mcp.agents.code.agent import CodeAgent
+from astro_mcp.config import SandboxSettings, SecretSettings
+from astro_mcp.core.authority import Grant, Kind, Principal, Session
+from astro_mcp.core.call import Call, Progress, Result, silent
+from astro_mcp.core.dispatcher import Dispatcher, Policy
+from astro_mcp.core.policies.audit import Audit
+from astro_mcp.core.policies.authorize import Authorize
+from astro_mcp.core.policies.deadline import Deadline
+from astro_mcp.core.policies.limit import Limit, Limits
+from astro_mcp.core.ports import SystemClock
+from astro_mcp.core.registry import Registry
+from astro_mcp.sandbox.sandbox import Sandbox
+from astro_mcp.store.artifacts import Artifacts
+from astro_mcp.store.audit import AuditTrail, audit_key
+from astro_mcp.store.database import Database
+from astro_mcp.workspace.workspace import Workspace
+
+RESOURCES = Path(__file__).parents[3] / "resources/sandbox"
+
+
+@dataclass
+class House:
+    """What a test calls, as whom, and where results are kept."""
+
+    dispatcher: Dispatcher
+    session: Session
+    artifacts: Artifacts
+    root: Path
+
+    async def run(self, /, watch: Progress = silent, by: Session | None = None, **arguments: Any) -> Result:
+        return await self.dispatcher.call(Call(by or self.session, "code_run", arguments, progress=watch))
+
+    def with_grant(self, **changes: Any) -> Session:
+        return Session(self.session.principal, replace(self.session.grant, **changes))
+
+
+Open = Callable[[SandboxSettings], Awaitable[House]]
+
+
+@pytest.fixture
+async def open_house(tmp_path: Path) -> AsyncIterator[Open]:
+    root = tmp_path / "project"
+    root.mkdir()
+    data = tmp_path / "data"
+    data.mkdir()
+    session = Session(Principal("user", Kind.STDIO), Grant(roots=(root,)))
+    registry = Registry()
+    sandboxes = []
+    async with Database.open(data / "astro.db") as database:
+        artifacts = Artifacts(database, data / "artifacts", SystemClock())
+        audit = Audit(AuditTrail(database, audit_key(data)), SystemClock())
+        policies: list[Policy] = [audit, Authorize(), Limit(Limits()), Deadline(), audit.intent()]
+
+        async def open_it(settings: SandboxSettings) -> House:
+            sandbox = Sandbox(settings, data / "images", RESOURCES)
+            sandboxes.append(sandbox)
+            await registry.register(CodeAgent(sandbox, Workspace(SecretSettings()), artifacts))
+            return House(Dispatcher(registry, policies, audit), session, artifacts, root)
+
+        yield open_it
+        await registry.unregister("code")
+        for sandbox in sandboxes:
+            await sandbox.close()
+
+
+@pytest.fixture
+async def house(open_house: Open) -> House:
+    return await open_house(SandboxSettings(memory_mb=256))

@@ -1,0 +1,176 @@
+"""`code_run` through the dispatcher, in the real sandbox."""
+
+from __future__ import annotations
+
+import struct
+import time
+import zlib
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from tests.agents.code.conftest import House, Open
+
+from astro_mcp.agents.code.model import CodeOutput
+from astro_mcp.config import SandboxSettings
+from astro_mcp.core.authority import Effect, Label
+from astro_mcp.core.call import Result
+from astro_mcp.errors import NotFound
+
+
+def output(result: Result) -> CodeOutput:
+    return cast(CodeOutput, result.unwrap())
+
+
+def png(size: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"tEXt", bytes(size))
+    return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
+
+
+async def test_the_last_expression_is_the_result_and_input_is_a_variable(house: House) -> None:
+    code = "import sys\nprint(sys.stdin.read())\n{'sum': sum(INPUT), 'name': __name__}"
+    got = output(await house.run(input=[1, 2, 3], stdin="said", code=code))
+    assert (got.exit_code, got.stdout, got.stderr) == (0, "said\n", "")
+    assert got.result == '{"sum": 6, "name": "__main__"}'
+    assert got.artifacts == []
+    assert got.limits_hit == []
+    assert got.run_ms > 0
+    assert "result: " in got.text()
+
+
+async def test_what_is_no_json_comes_as_its_repr_and_none_is_no_result(house: House) -> None:
+    assert output(await house.run(code="{1}")).result == "{1}"
+    assert output(await house.run(code="x = 1\nNone")).result is None
+
+
+async def test_a_failing_program_is_a_successful_call_with_its_own_lines_in_the_trace(house: House) -> None:
+    got = output(await house.run(code="def f():\n    raise ValueError('no')\n\nf()\n"))
+    assert got.exit_code == 1
+    assert "line 4" in got.stderr
+    assert "raise ValueError('no')" in got.stderr
+    assert "run.py" not in got.stderr
+    assert "SyntaxError" in output(await house.run(code="def")).stderr
+    assert output(await house.run(code="raise SystemExit(7)")).exit_code == 7
+
+
+async def test_workspace_files_are_copied_in_and_the_workspace_stays_as_it_is(house: House) -> None:
+    (house.root / "pkg").mkdir()
+    (house.root / "pkg/mod.py").write_text("value = 41")
+    (house.root / "out").mkdir()
+    (house.root / "out/old.txt").write_text("old")
+    (house.root / ".env").write_text("TOKEN=1")
+    change = "from pkg.mod import value\nimport os\nopen('pkg/mod.py', 'w').write('changed')\n"
+    result = await house.run(paths=["."], code=f"{change}(value + 1, os.path.exists('.env'))")
+    got = output(result)
+    assert got.result == "[42, false]"
+    assert (house.root / "pkg/mod.py").read_text() == "value = 41"
+    assert got.artifacts == []
+    assert any(".env" in path for path in got.withheld)
+    assert result.labels == {Label.PRIVATE, Label.UNTRUSTED}
+
+
+async def test_files_in_out_are_artifacts_of_the_sessions_scope_and_pictures_are_shown(
+    house: House, tmp_path: Path
+) -> None:
+    picture = png(10)
+    files = {"a.png": picture, "fake.png": b"<svg>", "t.csv": b"1,2"}
+    result = await house.run(code=f"for name, data in {files!r}.items(): open('out/' + name, 'wb').write(data)")
+    got = output(result)
+    assert {item.name: item.mime for item in got.artifacts} == {
+        "a.png": "image/png",
+        "fake.png": "application/octet-stream",
+        "t.csv": "text/csv",
+    }
+    assert [(blob.mime, blob.data) for blob in result.blobs] == [("image/png", picture)]
+    sha256 = got.artifacts[0].uri.removeprefix("astro://artifacts/")
+    assert await house.artifacts.get(house.session.scope, sha256) == (picture, "image/png")
+    with pytest.raises(NotFound):
+        await house.artifacts.get(house.with_grant(roots=()).scope, sha256)
+
+
+async def test_pictures_over_the_bound_together_are_artifacts_only(house: House) -> None:
+    code = f"a = {png(0)!r}\nfor n in range(3): open(f'out/{{n}}.png', 'wb').write(a + bytes(300_000))"
+    result = await house.run(code=code)
+    assert len(output(result).artifacts) == 3
+    assert sum(len(blob.data) for blob in result.blobs) <= 700_000
+    assert len(result.blobs) == 2
+
+
+async def test_output_comes_as_progress_that_only_grows(house: House) -> None:
+    seen: list[tuple[float, str]] = []
+
+    async def progress(done: float, total: float | None, text: str) -> None:
+        seen.append((done, text))
+
+    code = "import time\nfor n in range(3):\n    print('line', n)\n    time.sleep(0.15)"
+    await house.run(watch=progress, code=code)
+    assert [text for _, text in seen] == ["line 0", "line 1", "line 2"]
+    assert [done for done, _ in seen] == [1, 2, 3]
+
+
+async def test_a_timeout_keeps_what_was_printed(house: House) -> None:
+    got = output(await house.run(timeout=1, code="import time\nprint('kept')\ntime.sleep(60)"))
+    assert (got.limits_hit, got.stdout) == (["timeout"], "kept\n")
+    assert "limits hit: timeout" in got.text()
+
+
+async def test_a_session_without_a_root_can_run_code_but_not_on_files(house: House) -> None:
+    homeless = house.with_grant(roots=())
+    assert output(await house.run(by=homeless, code="1 + 1")).result == "2"
+    refused = await house.run(by=homeless, paths=["."], code="1")
+    assert refused.error is not None
+    assert refused.error.code == "no_root"
+
+
+@pytest.mark.parametrize(
+    ("effect", "arguments"),
+    [(Effect.NETWORK, {"packages": ["x"]}), (Effect.READ, {"paths": ["."]}), (Effect.EXECUTE, {})],
+)
+async def test_what_the_grant_lacks_is_refused(house: House, effect: Effect, arguments: dict[str, Any]) -> None:
+    narrow = house.with_grant(effects=frozenset(Effect) - {effect})
+    refused = await house.run(by=narrow, code="1", **arguments)
+    assert refused.error is not None
+    assert refused.error.code == "forbidden"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"code": ""},
+        {"code": "1", "language": "bash"},
+        {"code": "1", "timeout": 0},
+        {"code": "1", "input": "{no json"},
+        {"code": "1", "packages": ["-r x"]},
+        {"code": "1", "session": "s"},
+    ],
+)
+async def test_bad_arguments_are_told(house: House, arguments: dict[str, Any]) -> None:
+    refused = await house.run(**arguments)
+    assert refused.error is not None
+    assert refused.error.code == "invalid_input"
+
+
+async def test_without_docker_it_fails_at_once_with_one_line_and_health_says_the_same(
+    open_house: Open, tmp_path: Path
+) -> None:
+    house = await open_house(SandboxSettings(engine=f"unix://{tmp_path}/none.sock"))
+    began = time.monotonic()
+    refused = await house.run(code="1")
+    assert time.monotonic() - began < 1
+    assert refused.error is not None
+    assert refused.error.code == "sandbox_unavailable"
+    health = await house.dispatcher.registry.agents["code"].health()
+    assert not health.ok
+    assert health.fix == refused.error.hint != ""
+
+
+@pytest.mark.full
+async def test_figures_of_matplotlib_are_saved_and_shown(house: House) -> None:
+    code = "import matplotlib.pyplot as p\np.plot([1, 2])\np.figure()\np.plot([2, 1])\nNone"
+    result = await house.run(packages=["matplotlib"], code=code, timeout=120)
+    assert [item.name for item in output(result).artifacts] == ["figure-1.png", "figure-2.png"]
+    assert [blob.mime for blob in result.blobs] == ["image/png"] * 2

@@ -1,0 +1,74 @@
+"""How text becomes chunks."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from astro_mcp.agents.knowledge.chunks import document_chunks
+from astro_mcp.agents.knowledge.passages import CHARACTERS, OVERLAP
+from astro_mcp.agents.knowledge.words import match_expression, split_identifiers
+
+LONG_CLASS = (
+    "import os\n\n\n# Above it.\n@decorated\nclass Big:\n"
+    + "".join(
+        f"    def method_{number}(self):\n        '''{'word ' * 60}'''\n        return {number}\n\n"
+        for number in range(8)
+    )
+    + "\ndef after():\n    return 'x' * 300 + '"
+    + "y" * 250
+    + "'\n"
+)
+
+
+def test_code_is_cut_at_definitions_and_a_long_one_at_those_within() -> None:
+    chunks = document_chunks(LONG_CLASS, "big.py")
+    titles = [chunk.title for chunk in chunks]
+    assert "class Big > def method_3(self)" in titles
+    assert titles[-1] == "def after()"
+    assert chunks[0].text.startswith("import os")
+
+
+def test_every_line_of_a_file_is_in_a_chunk() -> None:
+    for source, text in (("big.py", LONG_CLASS), ("a.md", "# A\n\npara\n\n## B\n\n" + "text here. " * 400)):
+        covered = {n for c in document_chunks(text, source) for n in range(c.start_line, c.end_line + 1)}
+        filled = {n for n, line in enumerate(text.split("\n"), 1) if line.strip()}
+        assert filled <= covered
+
+
+def test_no_chunk_is_longer_than_its_bound() -> None:
+    for source, text in (("a.py", "x" * 50_000), ("a.md", "y" * 50_000), ("b.py", LONG_CLASS), ("c.txt", "w " * 9000)):
+        assert max(len(chunk.text) for chunk in document_chunks(text, source)) <= CHARACTERS + OVERLAP
+
+
+def test_a_document_is_titled_by_its_headings() -> None:
+    text = "# One\n\n" + "a. " * 400 + "\n\n## Two\n\n```\n# no heading\n```\n\n" + "b. " * 400
+    titles = [chunk.title for chunk in document_chunks(text, "doc.md")]
+    assert titles[0] == "One"
+    assert titles[-1] == "One > Two"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 1_000_000,
+        "def f(\n" * 140_000,
+        "(" * 500_000,
+        " " * 999_000 + "x",
+        "\n" * 999_000 + "x",
+        "\u2028" * 300_000,
+    ],
+)
+@pytest.mark.parametrize("source", ["a.py", "a.md"])
+def test_hostile_text_is_cut_in_bounded_time(text: str, source: str) -> None:
+    began = time.monotonic()
+    document_chunks(text, source)
+    assert time.monotonic() - began < 20  # what is not linear takes minutes
+
+
+def test_identifiers_count_whole_and_in_parts() -> None:
+    assert split_identifiers("parseHTTPConfig plain snake_case_2") == "parse http config snake case 2"
+    assert match_expression("where is parseConfig") == '"parseconfig" OR "parse" OR "config"'
+    assert match_expression('what "is" it') == '"what" OR "is" OR "it"'
+    assert match_expression("?!") == ""

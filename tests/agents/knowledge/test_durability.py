@@ -1,0 +1,188 @@
+"""Whatever happens to the process or to the index's files: the record stands, and the index comes to equal it."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+CHILD = Path(__file__).with_name("indexing_child.py")
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A project of 240 chunks: several rounds of the background task."""
+    root = tmp_path / "large"
+    root.mkdir()
+    for number in range(24):
+        body = "".join(f"def task_{number}_{i}(queue):\n    return '{'word ' * 40}{i}'\n\n\n" for i in range(10))
+        (root / f"module_{number}.py").write_text(body)
+    return root
+
+
+def same_as_record(folder: Path) -> int:
+    """Compares a closed index with the record, in a process of its own; the number of vectors in both."""
+    code = """
+import pathlib, sqlite3, sys
+import chromadb, numpy as np
+folder = pathlib.Path(sys.argv[1])
+index = {}
+client = chromadb.PersistentClient(str(folder / "knowledge" / "index"))
+for collection in client.list_collections():
+    held = collection.get(include=["embeddings"])
+    index.update({int(key): vector for key, vector in zip(held["ids"], held["embeddings"])})
+query = "SELECT c.id, v.vector FROM knowledge_chunk c JOIN knowledge_vector v USING (tenant, scope, sha256)"
+record = {key: np.frombuffer(vector, "<f4") for key, vector in sqlite3.connect(folder / "astro.db").execute(query)}
+assert index.keys() == record.keys(), (len(index), len(record))
+assert all(np.allclose(index[key], record[key], atol=1e-6) for key in record)
+print(len(record))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+def count(folder: Path, what: str) -> int:
+    with sqlite3.connect(folder / "astro.db") as connection:
+        return int(connection.execute(f"SELECT count(*) FROM {what}").fetchone()[0])
+
+
+async def test_after_kill_9_while_indexing_no_row_is_lost_and_the_index_equals_the_record(
+    house: Any, tmp_path: Path, large: Path
+) -> None:
+    folder = tmp_path / "data"
+    async with house(folder, large) as desk:
+        await desk.value("kb_remember", title="Kept", text="Marzipan is acknowledged before the kill.")
+    child = subprocess.Popen(
+        [sys.executable, str(CHILD), str(folder), str(large)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"placed\n"
+    child.send_signal(signal.SIGKILL)
+    child.wait(timeout=10)
+    child.stdout.close()
+    committed = count(folder, "knowledge_chunk")
+    assert 0 < count(folder, "knowledge_chunk WHERE placed = 1") < committed
+    async with house(folder, large) as desk:
+        assert count(folder, "knowledge_chunk") == committed
+        assert (await desk.search("marzipan"))[0].title == "Kept"
+        await desk.value("kb_index")
+        await desk.caught_up()
+    assert count(folder, "knowledge_chunk WHERE placed = 1") == same_as_record(folder) == 241
+
+
+async def test_an_end_in_the_middle_of_embedding_is_taken_up_again_by_itself(
+    house: Any, tmp_path: Path, large: Path
+) -> None:
+    folder = tmp_path / "data"
+    async with house(folder, large) as desk, anyio.create_task_group() as tasks:
+        tasks.start_soon(desk.value, "kb_index")
+        with anyio.fail_after(30):
+            while not await desk.rows("SELECT 1 FROM knowledge_chunk WHERE placed = 1 LIMIT 1"):
+                await anyio.sleep(0.005)
+        tasks.cancel_scope.cancel()
+    placed, chunks = count(folder, "knowledge_chunk WHERE placed = 1"), count(folder, "knowledge_chunk")
+    assert 0 < placed < chunks
+    (kept,) = (path.name for path in (folder / "knowledge" / "index").iterdir() if path.is_dir())
+    async with house(folder, large) as desk:
+        with anyio.fail_after(30):
+            while count(folder, "knowledge_chunk WHERE placed = 0"):
+                await anyio.sleep(0.02)
+    assert (folder / "knowledge" / "index" / kept).is_dir()
+    assert same_as_record(folder) == chunks
+
+
+@pytest.mark.parametrize("harm", ["bytes", "cut", "gone", "unsealed", "folder"])
+async def test_an_index_that_is_not_as_it_was_closed_is_made_again(
+    house: Any, tmp_path: Path, project: Path, harm: str
+) -> None:
+    folder = tmp_path / "data"
+    async with house(folder, project) as desk:
+        await desk.value("kb_index")
+    index = folder / "knowledge" / "index"
+    damage(index, harm)
+    async with house(folder, project) as desk:
+        await desk.caught_up()
+        assert (await desk.search("is this person's credential correct"))[0].source == "src/accounts.py"
+    assert same_as_record(folder) == 5
+
+
+def damage(index: Path, harm: str) -> None:
+    file = index / "chroma.sqlite3"
+    data = file.read_bytes()
+    if harm == "bytes":
+        half = len(data) // 2
+        file.write_bytes(data[:half] + bytes(byte ^ 0x55 for byte in data[half:]))
+    elif harm == "cut":
+        file.write_bytes(data[: len(data) // 3])
+    elif harm == "gone":
+        for path in index.iterdir():
+            if path.is_dir():
+                (path / "header.bin").unlink()
+    elif harm == "unsealed":
+        index.with_name("index.seal.json").unlink()
+    else:
+        index.rename(index.with_name("elsewhere"))
+
+
+async def test_a_clean_end_keeps_the_index(house: Any, tmp_path: Path, project: Path) -> None:
+    folder = tmp_path / "data"
+    async with house(folder, project) as desk:
+        await desk.value("kb_index")
+        await desk.value("kb_remember", title="Retries", text="Five.")
+        await desk.caught_up()
+    index = folder / "knowledge" / "index"
+    before = {path.name for path in index.iterdir()}
+    async with house(folder, project) as desk:
+        await desk.caught_up()
+        assert not index.with_name("index.seal.json").exists()
+    assert {path.name for path in index.iterdir()} >= before
+    assert same_as_record(folder) == 6
+
+
+async def test_an_index_that_fails_under_way_is_made_again(house: Any, tmp_path: Path, project: Path) -> None:
+    folder = tmp_path / "data"
+    async with house(folder, project) as desk:
+        await desk.value("kb_index")
+        (folder / "knowledge" / "index" / "chroma.sqlite3").write_bytes(b"garbage" * 100_000)
+        note = await desk.value("kb_remember", title="Still", text="Notes are kept while the index is broken.")
+        assert (await desk.search("broken"))[0].source == note.id
+        await desk.caught_up()
+        assert (await desk.search("is this person's credential correct"))[0].source == "src/accounts.py"
+    assert same_as_record(folder) == 6
+
+
+async def test_nothing_heavy_is_loaded_before_it_is_needed(tmp_path: Path) -> None:
+    code = """
+import runpy, sys, anyio
+from pathlib import Path
+open_house = runpy.run_path(sys.argv[1])["open_house"]
+async def main():
+    async with open_house(Path(sys.argv[2])):
+        pass
+anyio.run(main)
+heavy = {"chromadb", "onnxruntime", "tokenizers", "numpy"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+    arguments = [sys.executable, "-c", code, str(CHILD.with_name("conftest.py")), str(tmp_path / "data")]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+async def test_what_left_the_record_leaves_the_index(house: Any, tmp_path: Path, project: Path) -> None:
+    folder = tmp_path / "data"
+    async with house(folder, project) as desk:
+        await desk.value("kb_index")
+        (project / "src" / "upload.py").unlink()
+        (project / "docs" / "guide.md").write_text("# Guide\n\nNothing grows here.\n")
+        await desk.value("kb_index")
+        await desk.caught_up()
+    assert same_as_record(folder) == 4

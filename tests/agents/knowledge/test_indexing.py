@@ -1,0 +1,101 @@
+"""What `kb_index` takes in, and that the index follows the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from astro_mcp.errors import InvalidInput, NoRoot, NotFound, PathDenied
+
+
+async def test_only_what_changed_is_read_anew_and_what_is_gone_leaves(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        first = await desk.value("kb_index")
+        second = await desk.value("kb_index")
+        guide = project / "docs" / "guide.md"
+        guide.write_text(guide.read_text().replace("Tomatoes", "Aubergines"))
+        (project / "src" / "upload.py").unlink()
+        (project / "notes.txt").write_text("The cellar floods in spring.\n")
+        third = await desk.value("kb_index")
+        assert await desk.search("sendWithBackoff", kinds=["code"]) is not None
+        sources = {hit.source for hit in await desk.search("sendWithBackoff Tomatoes bucket", k=50)}
+        texts = " ".join(hit.text for hit in await desk.search("tomatoes aubergines", k=50))
+        vectors = await desk.rows("SELECT count(*) AS n FROM knowledge_vector")
+        chunks = await desk.rows("SELECT count(DISTINCT sha256) AS n FROM knowledge_chunk")
+    counts = [(r.added, r.updated, r.unchanged, r.removed, r.pending_embeddings) for r in (first, second, third)]
+    assert counts == [(4, 0, 0, 0, 0), (0, 0, 4, 0, 0), (1, 1, 2, 1, 0)]
+    assert "src/upload.py" not in sources
+    assert "Tomatoes" not in texts
+    assert "Aubergines" in texts
+    assert vectors[0]["n"] == chunks[0]["n"]
+
+
+async def test_a_path_speaks_only_for_what_lies_below_it(house: Any, tmp_path: Path, project: Path) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index")
+        (project / "src" / "upload.py").unlink()
+        docs = await desk.value("kb_index", paths=["docs"])
+        one = await desk.value("kb_index", paths=["src/upload.py"])
+        with pytest.raises(NotFound):
+            await desk.value("kb_index", paths=["src/never.py"])
+    assert (docs.unchanged, docs.removed) == (1, 0)
+    assert (one.unchanged, one.removed) == (0, 1)
+
+
+async def test_secrets_ignored_files_and_gits_own_are_never_indexed(house: Any, tmp_path: Path, project: Path) -> None:
+    (project / "huge.txt").write_text("word " * 300_000)
+    (project / "outside").symlink_to("/etc")
+    (project / "passwd.txt").symlink_to("/etc/passwd")
+    async with house(tmp_path / "data", project) as desk:
+        report = await desk.value("kb_index")
+        git = await desk.value("kb_index", paths=[".git", ".git/config", ".env"])
+        rows = await desk.rows("SELECT group_concat(text) AS everything FROM knowledge_chunk")
+        with pytest.raises(PathDenied):
+            await desk.value("kb_index", paths=["../"])
+        with pytest.raises(PathDenied):
+            await desk.value("kb_index", paths=["/etc"])
+        with pytest.raises(NoRoot):
+            await desk.at().value("kb_index")
+        with pytest.raises(InvalidInput):
+            await desk.value("kb_index", collection="notes")
+        with pytest.raises(InvalidInput):
+            await desk.value("kb_index", collection="../x")
+    failed = {item.source: item.reason for item in report.failed}
+    assert failed.keys() == {".env", "huge.txt"}
+    assert report.skipped == 1
+    assert {item.source for item in git.failed} == {".git", ".git/config", ".env"}
+    for secret in ("hunter2secretvalue", "secretgitsetting", "generatedArtifact", "root:"):
+        assert secret not in rows[0]["everything"]
+
+
+async def test_a_file_that_became_a_secret_leaves_the_index(house: Any, tmp_path: Path, project: Path) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        (project / "docs" / "id.txt").write_text("a plain word: marzipan")
+        await desk.value("kb_index")
+        (project / "docs" / "id.txt").rename(project / "docs" / "id_rsa")
+        report = await desk.value("kb_index")
+        assert report.removed == 1
+        assert all("marzipan" not in hit.text for hit in await desk.search("marzipan", k=50))
+
+
+async def test_lines_of_a_hit_are_the_files_own(house: Any, tmp_path: Path, project: Path) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index")
+        hits = await desk.search("invoice password backoff deployment", k=50)
+    for hit in hits:
+        lines = (project / hit.source).read_text().split("\n")[hit.start_line - 1 : hit.end_line]
+        assert hit.text.strip() in "\n".join(lines)
+
+
+async def test_the_resource_tells_what_a_collection_holds(house: Any, tmp_path: Path, project: Path) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index", collection="docs", paths=["docs"])
+        resource, variables = desk.registry.resource("astro://knowledge/docs")
+        body = await resource.read(desk.session, variables)
+    assert body.text is not None
+    assert "1 documents, 1 chunks, 0 waiting" in body.text
+    assert "- docs/guide.md (document, 1 chunks)" in body.text

@@ -1,0 +1,201 @@
+"""What a search finds, and what it must not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from astro_mcp.agents.knowledge.record import Filter, Record
+from astro_mcp.core.authority import Label
+from astro_mcp.core.ports import SystemClock
+from astro_mcp.errors import InvalidInput, NoRoot, NotFound
+
+
+async def test_meaning_finds_a_passage_that_shares_no_word_with_the_question(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index")
+        login = await desk.search("authentication: is this person's credential correct")
+        plants = await desk.search("growing vegetables at home")
+    assert (login[0].source, login[0].start_line) == ("src/accounts.py", 1)
+    assert "verify_password_hash" in login[0].text
+    assert plants[0].source == "docs/guide.md"
+
+
+@pytest.mark.parametrize("query", ["sendWithBackoff", "backoff", "SENDWITHBACKOFF"])
+async def test_an_identifier_is_found_whole_and_by_its_parts(
+    house: Any, tmp_path: Path, project: Path, query: str
+) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index")
+        best = (await desk.search(query))[0]
+    assert best.source == "src/upload.py"
+    assert best.score == 1.0
+    assert best.start_line <= 10 <= best.end_line
+
+
+async def test_words_find_what_was_just_indexed_before_any_vector_exists(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    nothing = tmp_path / "no-model"
+    nothing.mkdir()
+    async with house(tmp_path / "data", project, model=nothing) as desk:
+        report = await desk.value("kb_index")
+        found = await desk.value("kb_search", query="monthly invoice")
+        health = await desk.registry.agents["knowledge"].health()
+    assert report.added == 4
+    assert report.pending_embeddings == 5
+    assert "can't be read" in report.notice
+    assert found.items[0].source == "src/accounts.py"
+    assert found.notice.startswith("by words only: ")
+    assert "5 chunks" in found.notice
+    assert found.notice in found.text()
+    assert not health.ok
+
+
+async def test_a_model_that_is_not_what_its_digest_says_is_not_loaded(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    source = Path(__file__).parents[3] / "resources" / "models" / "minilm-l6-v2-int8"
+    for path in source.iterdir():
+        (model / path.name).write_bytes(path.read_bytes())
+    data = bytearray((model / "model.onnx").read_bytes())
+    data[len(data) // 2] ^= 1
+    (model / "model.onnx").write_bytes(data)
+    async with house(tmp_path / "data", project, model=model) as desk:
+        found = await desk.value("kb_search", query="invoice")
+    assert "model.onnx of the model minilm-l6-v2-int8 was changed" in found.notice
+
+
+async def test_kinds_and_tags_narrow_a_search(house: Any, tmp_path: Path, project: Path) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index")
+        await desk.value("kb_remember", title="Uploads", tags=["Decision", "storage"], text="Uploads go to the bucket.")
+        await desk.value("kb_remember", title="Uploads again", tags=["idea"], text="Uploads could be resumable.")
+        kinds = {hit.source for hit in await desk.search("uploads", kinds=["document"])}
+        tagged = await desk.search("uploads", tags=["decision"])
+        both = await desk.search("uploads", tags=["decision", "idea"])
+        with pytest.raises(InvalidInput) as error:
+            await desk.search("uploads", kinds=["notes"])
+    assert kinds <= {"docs/guide.md", ".gitignore"}
+    assert [hit.title for hit in tagged] == ["Uploads"]
+    assert both == []
+    assert error.value.hint == "did you mean note?"
+
+
+async def test_a_query_has_no_operators(house: Any, tmp_path: Path, project: Path) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index")
+        for query in (
+            '"',
+            "NEAR(",
+            "a OR",
+            "title:x",
+            "*",
+            "'; DROP TABLE knowledge_chunk; --",
+            "\0",
+            "\U0001f600 ",
+            "-",
+            "^",
+        ):
+            assert await desk.search(query) is not None
+        assert len(await desk.rows("SELECT id FROM knowledge_chunk")) == 5
+
+
+async def test_hits_carry_the_labels_of_what_they_were_made_from(house: Any, tmp_path: Path, project: Path) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        await desk.call("kb_remember", title="Own", text="An own thought on turnips.")
+        own = await desk.call("kb_search", query="turnips")
+        await desk.call("kb_remember", labels=frozenset({Label.UNTRUSTED}), title="Web", text="A page says: radish.")
+        web = await desk.call("kb_search", query="radish", k=1)
+        await desk.value("kb_index")
+        code = await desk.call("kb_search", query="sendWithBackoff", k=1, kinds=["code"])
+    assert own.labels == {Label.PRIVATE}
+    assert web.labels == {Label.PRIVATE, Label.UNTRUSTED}
+    assert code.labels == {Label.PRIVATE, Label.UNTRUSTED}
+    assert code.sources == ("src/upload.py",)
+
+
+async def test_a_note_tells_of_notes_that_say_the_same(house: Any, tmp_path: Path, project: Path) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        first = await desk.value("kb_remember", title="Retries", text="Uploads retry five times with jitter.")
+        again = await desk.value("kb_remember", title="Retries", text="Uploads retry five times with jitter.")
+        await desk.value("kb_remember", title="Deploy", text="We deploy blue and green on Fridays.")
+        await desk.caught_up()
+        text = "An upload is tried again up to five times, with a random pause."
+        alike = await desk.value("kb_remember", title="Retry policy", text=text)
+    assert again.id == first.id
+    assert first.similar_existing == []
+    assert [note.id for note in alike.similar_existing] == [first.id]
+    assert first.id in alike.text()
+
+
+async def test_one_host_finds_nothing_of_another_ones_project(house: Any, tmp_path: Path, project: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    async with house(tmp_path / "data", project) as mine:
+        await mine.value("kb_index")
+        await mine.value("kb_remember", title="Secret plan", text="The launch code is heliotrope.")
+        await mine.caught_up()
+        theirs = mine.at(other)
+        for query in ("sendWithBackoff", "heliotrope launch code", "what do vegetables need"):
+            for reach in ("all", "project", "user"):
+                assert await theirs.search(query, scope=reach) == []
+        resource, variables = mine.registry.resource("astro://knowledge/workspace")
+        with pytest.raises(NotFound) as foreign:
+            await resource.read(theirs.session, variables)
+        with pytest.raises(NotFound) as missing:
+            await resource.read(theirs.session, {"collection": "nothing"})
+        assert foreign.value.as_dict() == missing.value.as_dict()
+        assert resource.complete is not None
+        assert await resource.complete(theirs.session, "") == []
+        assert await resource.complete(mine.session, "work") == ["workspace"]
+        note = await theirs.value("kb_remember", title="Secret plan", text="The launch code is heliotrope.")
+        assert note.similar_existing == []
+        assert await mine.at(project, principal="somebody else").search("heliotrope") == []
+
+
+async def test_a_chunks_number_opens_nothing_to_another_scope(house: Any, tmp_path: Path, project: Path) -> None:
+    """Numbers are no permission, even where an index named a foreign one."""
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index")
+        record = Record(desk.database, SystemClock())
+        chunks = [row["id"] for row in await desk.rows("SELECT id FROM knowledge_chunk")]
+        assert len(await record.hits(desk.session.scope, chunks, Filter())) == len(chunks) == 5
+        assert await record.hits(desk.at(tmp_path).session.scope, chunks, Filter()) == []
+        assert await record.known(desk.at(tmp_path).session.scope, "workspace") == {}
+
+
+async def test_the_words_of_one_scope_do_not_move_the_ranking_of_another(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        one, other = desk.at(tmp_path / "one"), desk.at(tmp_path / "two")
+        for title in ("zebra", "quagga"):
+            await one.value("kb_remember", title=title, text=f"the {title} stands in the meadow")
+        await one.caught_up()
+        before = [hit.score for hit in await one.search("zebra quagga")]
+        for number in range(20):
+            await other.value("kb_remember", title=f"{number}", text=f"zebra zebra zebra {number}")
+        await one.caught_up()
+        assert [hit.score for hit in await one.search("zebra quagga")] == before
+
+
+async def test_a_users_note_is_found_from_every_root_and_a_project_note_needs_one(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_remember", title="Style", scope="user", text="I write docstrings in British English.")
+        assert [hit.title for hit in await desk.at(other).search("docstrings")] == ["Style"]
+        assert [hit.title for hit in await desk.at().search("docstrings")] == ["Style"]
+        assert await desk.at(other).search("docstrings", scope="project") == []
+        assert await desk.at(other, principal="somebody else").search("docstrings") == []
+        with pytest.raises(NoRoot):
+            await desk.at().value("kb_remember", title="x", text="y")

@@ -1,0 +1,244 @@
+"""`lint_check` through the whole call path, with real linters in real containers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from tests.agents.tests.bench import Bench, bench, write
+
+from astro_mcp.agents.lint.models import CheckOutput
+from astro_mcp.core.authority import Effect, Label
+from astro_mcp.errors import InvalidInput, NoRoot, SandboxUnavailable
+from astro_mcp.packs import Pack
+from astro_mcp.sandbox.job import Job, SandboxFile
+
+UNUSED = "import os\n"
+TOY = """
+schema = 1
+kind = "linter"
+name = "toy"
+install_hint = "write toy yourself"
+detect = ["*.py"]
+argv = ["python3", "-c", "print(open('report.txt').read()); raise SystemExit(int(open('code.txt').read()))", "{paths}"]
+[image]
+pip = ["pytest>=7"]
+[report]
+format = "json"
+[report.fields]
+file = "f"
+line = "l"
+message = "m"
+rule = "r"
+"""
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for the whole session: the second use of the same packages is served from it."""
+    return tmp_path_factory.getbasetemp() / "images"
+
+
+@pytest.fixture
+async def house(tmp_path: Path, images: Path) -> AsyncIterator[Bench]:
+    (tmp_path / "project").mkdir()
+    async with bench(tmp_path / "data", (tmp_path / "project",), images) as made:
+        yield made
+
+
+@pytest.fixture
+def project(tmp_path: Path, house: Bench) -> Path:
+    return tmp_path / "project"
+
+
+async def test_findings_are_those_of_ruff_itself_with_file_line_column_rule_and_fix(
+    house: Bench, project: Path
+) -> None:
+    write(project, {"src/a.py": "import os\nl = 1\nassert l == None\n", "src/broken.py": "def f(:\n"})
+    result = await house.check()
+    image = await house.sandbox.python_image("local", ["ruff==0.17.6"])
+    files = tuple(SandboxFile(f"src/{path.name}", path.read_bytes()) for path in (project / "src").iterdir())
+    own = await house.sandbox.run(
+        Job(("ruff", "check", "--output-format=json", "--no-cache", "."), files=files, image=image)
+    )
+    expected = [
+        (
+            item["filename"].removeprefix("/workspace/"),
+            item["location"]["row"],
+            item["location"]["column"],
+            item["code"],
+            bool(item["fix"] and item["fix"]["applicability"] == "safe"),
+        )
+        for item in json.loads(own.stdout)
+    ]
+    assert sorted((i.file, i.line, i.column, i.rule, i.fixable) for i in result.items) == sorted(expected)
+    assert ("src/a.py", 1, 8, "F401", True) in expected
+    assert (result.tools_run, result.total, result.missing_tools, result.failed_tools) == (
+        ["ruff"],
+        len(expected),
+        [],
+        [],
+    )
+    assert "src/a.py:1:8 error ruff F401" in result.text()
+
+
+async def test_the_settings_of_the_project_hold_for_a_single_file_below_too(house: Bench, project: Path) -> None:
+    write(project, {"pyproject.toml": '[tool.ruff.lint]\nselect = ["D100"]\n', "src/deep/a.py": UNUSED, "b.py": UNUSED})
+    result = await house.check(paths=["src/deep/a.py"])
+    assert [(item.file, item.rule) for item in result.items] == [("src/deep/a.py", "D100")]
+
+
+async def test_settings_that_are_wrong_are_told_and_are_not_silence(house: Bench, project: Path) -> None:
+    write(project, {"ruff.toml": "no-such-key = 1\n", "a.py": UNUSED})
+    result = await house.check()
+    assert result.tools_run == []
+    assert [(failed.tool, failed.exit_code) for failed in result.failed_tools] == [("ruff", 2)]
+    assert "no-such-key" in result.text()
+
+
+async def test_a_project_that_asks_for_fixes_is_not_fixed_and_every_finding_is_told(
+    house: Bench, project: Path
+) -> None:
+    write(project, {"ruff.toml": "fix = true\n", "a.py": UNUSED})
+    assert [item.rule for item in (await house.check()).items] == ["F401"]
+    assert (project / "a.py").read_text() == UNUSED
+    assert sorted(path.name for path in project.iterdir()) == ["a.py", "ruff.toml"]
+
+
+async def test_what_is_asked_for_is_checked_and_nothing_else(house: Bench, project: Path) -> None:
+    write(project, {"a/a.py": UNUSED, "b/b.py": UNUSED, "notes.md": "import os", "-x.py": UNUSED})
+    assert {item.file for item in (await house.check(paths=["b", "notes.md", "-x.py"])).items} == {"b/b.py", "-x.py"}
+
+
+async def test_where_no_linter_fits_none_runs_and_that_is_said(house: Bench, project: Path) -> None:
+    write(project, {"notes.md": "text"})
+    for arguments in ({}, {"tools": ["ruff"], "paths": ["notes.md"]}):
+        result = await house.check(**arguments)
+        assert (result.items, result.tools_run) == ([], [])
+    assert "no linter" in result.text()
+
+
+async def test_two_linters_run_and_yamllint_only_where_it_has_settings_or_is_named(house: Bench, project: Path) -> None:
+    write(project, {"a.py": UNUSED, "b.yaml": "a: 1\na: 2\n"})
+    assert (await house.check()).tools_run == ["ruff"]
+    named = await house.check(tools=["yamllint"])
+    assert named.tools_run == ["yamllint"]
+    error = next(item for item in named.items if item.rule == "key-duplicates")
+    assert (error.file, error.line, error.column, error.severity) == ("b.yaml", 2, 1, "error")
+    assert {item.severity for item in named.items} == {"error", "warning"}
+    write(project, {".yamllint": "extends: default\n"})
+    both = await house.check(min_severity="error")
+    assert both.tools_run == ["ruff", "yamllint"]
+    assert {(item.tool, item.rule) for item in both.items} == {("ruff", "F401"), ("yamllint", "key-duplicates")}
+
+
+async def test_more_findings_than_fit_are_counted_and_told(house: Bench, project: Path) -> None:
+    write(project, {"a.py": "import os;" * 10_050})
+    result = await house.check()
+    assert len(result.items) == 10_000
+    assert result.total > 10_050
+    assert result.truncated
+
+
+async def test_secrets_do_not_reach_the_sandbox_and_are_told(house: Bench, project: Path) -> None:
+    write(project, {".env": "KEY=1", "a.py": UNUSED})
+    assert any(entry.startswith(".env") for entry in (await house.check()).left_out)
+
+
+async def test_an_unknown_linter_is_refused_with_the_nearest_name(house: Bench, project: Path) -> None:
+    error = (await house.call("lint_check", tools=["rufff"])).error
+    assert isinstance(error, InvalidInput)
+    assert "ruff" in error.hint
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"paths": ["../x"]},
+        {"paths": ["no/such"]},
+        {"paths": ["/etc"]},
+        {"min_severity": "fatal"},
+        {"since_ref": "HEAD"},
+    ],
+)
+async def test_bad_arguments_are_refused(house: Bench, project: Path, arguments: dict[str, Any]) -> None:
+    error = (await house.call("lint_check", **arguments)).error
+    assert error is not None
+    assert error.code in ("invalid_input", "path_denied", "not_found")
+
+
+def toy_pack(folder: Path, text: str) -> Pack:
+    (folder / "tools" / "linters").mkdir(parents=True)
+    (folder / "resources").mkdir()
+    (folder / "tools" / "linters" / "toy.tool.toml").write_text(text)
+    return Pack.first([folder])
+
+
+async def run_toy(tmp_path: Path, images: Path, output: str, code: int = 0, pip: str = "pytest>=7") -> CheckOutput:
+    write(tmp_path / "project", {"a.py": "", "report.txt": output, "code.txt": str(code)})
+    pack = toy_pack(tmp_path / "pack", TOY.replace("pytest>=7", pip))
+    async with bench(tmp_path / "data", (tmp_path / "project",), images, pack) as house:
+        return await house.check()
+
+
+async def test_a_linter_that_can_not_be_had_is_named_with_what_to_do(tmp_path: Path, images: Path) -> None:
+    result = await run_toy(tmp_path, images, "[]", pip="six==0.0.0.0.1")
+    assert [(tool.tool, tool.install_hint) for tool in result.missing_tools] == [("toy", "write toy yourself")]
+    assert result.tools_run == []
+    assert "MISSING toy" in result.text()
+
+
+@pytest.mark.parametrize(
+    ("output", "code"), [("not json", 0), ("{}", 0), ("[" * 5_000, 0), ("[]", 1), ("[]", 3), ("", 0)]
+)
+async def test_a_report_that_is_none_is_a_failure_and_not_clean(
+    tmp_path: Path, images: Path, output: str, code: int
+) -> None:
+    result = await run_toy(tmp_path, images, output, code)
+    assert (result.tools_run, [tool.tool for tool in result.failed_tools]) == ([], ["toy"])
+
+
+async def test_odd_values_in_a_report_become_plain_ones(tmp_path: Path, images: Path) -> None:
+    odd = [
+        {"f": "/workspace/a.py", "l": "7", "m": "x\n\ty" + "z" * 9_000, "r": None},
+        {"f": ["\ud800"], "l": {}, "m": 1},
+    ]
+    result = await run_toy(tmp_path, images, json.dumps(odd), 1)
+    by_file = {item.file: item for item in result.items}
+    assert (by_file["a.py"].line, by_file["a.py"].message[:4], len(by_file["a.py"].message)) == (7, "x yz", 1_000)
+    assert all(item.model_dump_json() for item in result.items)
+
+
+async def test_without_an_engine_the_call_fails_at_once(tmp_path: Path) -> None:
+    write(tmp_path / "project", {"a.py": UNUSED})
+    roots = (tmp_path / "project",)
+    async with bench(tmp_path / "data", roots, tmp_path / "images", engine=f"unix://{tmp_path}/none.sock") as house:
+        with anyio.fail_after(2):
+            result = await house.call("lint_check")
+    assert isinstance(result.error, SandboxUnavailable)
+
+
+async def test_without_a_root_there_is_nothing_to_check(tmp_path: Path, images: Path) -> None:
+    async with bench(tmp_path / "data", (), images) as house:
+        assert isinstance((await house.call("lint_check")).error, NoRoot)
+
+
+async def test_files_of_a_second_root_are_named_so_that_they_can_be_passed_back(tmp_path: Path, images: Path) -> None:
+    roots = (tmp_path / "one", tmp_path / "two")
+    write(roots[0], {"a.py": ""})
+    write(roots[1], {"b.py": UNUSED})
+    async with bench(tmp_path / "data", roots, images) as house:
+        [item] = (await house.check(paths=[str(roots[1])])).items
+        assert item.file == str(roots[1].resolve() / "b.py")
+        assert [again.rule for again in (await house.check(paths=[item.file])).items] == [item.rule]
+
+
+async def test_the_declaration_says_what_the_call_does(house: Bench) -> None:
+    tool = house.dispatcher.registry.tool("lint_check")
+    assert tool.declaration.effects == {Effect.READ, Effect.EXECUTE, Effect.NETWORK}
+    assert tool.declaration.labels == {Label.PRIVATE, Label.UNTRUSTED}
+    assert tool.repeatable

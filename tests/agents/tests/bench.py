@@ -1,0 +1,78 @@
+"""The tests and lint agents on the real call path: SQLite, a workspace, containers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from astro_mcp.agents.lint.agent import LintAgent
+from astro_mcp.agents.lint.models import CheckOutput
+from astro_mcp.agents.tests.agent import TestsAgent
+from astro_mcp.agents.tests.models import RunOutput
+from astro_mcp.config import SandboxSettings, SecretSettings
+from astro_mcp.core.authority import Grant, Kind, Principal, Session
+from astro_mcp.core.call import Call, Progress, Result, silent
+from astro_mcp.core.dispatcher import Dispatcher
+from astro_mcp.core.policies.audit import Audit
+from astro_mcp.core.policies.authorize import Authorize
+from astro_mcp.core.policies.deadline import Deadline
+from astro_mcp.core.ports import SystemClock
+from astro_mcp.core.registry import Registry
+from astro_mcp.packs import Pack
+from astro_mcp.sandbox.sandbox import Sandbox
+from astro_mcp.store.artifacts import Artifacts
+from astro_mcp.store.audit import AuditTrail, audit_key
+from astro_mcp.store.database import Database
+from astro_mcp.workspace.workspace import Workspace
+
+
+@dataclass
+class Bench:
+    dispatcher: Dispatcher
+    artifacts: Artifacts
+    sandbox: Sandbox
+    session: Session
+
+    async def call(self, tool: str, progress: Progress = silent, **arguments: Any) -> Result:
+        return await self.dispatcher.call(Call(self.session, tool, arguments, progress=progress))
+
+    async def run(self, **arguments: Any) -> RunOutput:
+        value = (await self.call("test_run", **arguments)).unwrap()
+        assert isinstance(value, RunOutput)
+        return value
+
+    async def check(self, **arguments: Any) -> CheckOutput:
+        value = (await self.call("lint_check", **arguments)).unwrap()
+        assert isinstance(value, CheckOutput)
+        return value
+
+
+@asynccontextmanager
+async def bench(
+    folder: Path, roots: tuple[Path, ...], images: Path, linters: Pack | None = None, **settings: Any
+) -> AsyncIterator[Bench]:
+    """`images` may be one folder for many benches: the second use of the same packages is served from it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pack, workspace, clock = Pack.find(), Workspace(SecretSettings()), SystemClock()
+    async with Database.open(folder / "astro.db") as database:
+        artifacts = Artifacts(database, folder / "artifacts", clock)
+        sandbox = Sandbox(SandboxSettings(**settings), images, pack.resources / "sandbox")
+        registry = Registry()
+        await registry.register(TestsAgent(sandbox, workspace, artifacts, pack))
+        await registry.register(LintAgent(sandbox, workspace, linters or pack))
+        audit = Audit(AuditTrail(database, audit_key(folder)), clock)
+        dispatcher = Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
+        session = Session(Principal("user", Kind.STDIO), Grant(roots=tuple(root.resolve() for root in roots)))
+        try:
+            yield Bench(dispatcher, artifacts, sandbox, session)
+        finally:
+            await sandbox.close()
+
+
+def write(project: Path, files: dict[str, str]) -> None:
+    for path, text in files.items():
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text(text)

@@ -1,0 +1,151 @@
+"""What is left when the process dies, and what goes on after it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+from tests.workflow.house import Toys, house
+
+ROOT = Path(__file__).parents[2]
+
+
+def child(folder: Path, number: str, where: str) -> subprocess.Popen[bytes]:
+    environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "tests.workflow.crash", str(folder), number, where]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder, env=environment)
+
+
+def lines(folder: Path) -> list[str]:
+    path = folder / "log"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+async def go_on(folder: Path) -> tuple[str, list[str]]:
+    """Open the folder again; what is lost is looked up in the log, and told or run again, as a person would."""
+    toys = Toys(folder / "log")
+    async with house(folder, toys=toys) as h:
+        runs = (await h.call("workflow_status"))["steps"]
+        assert len(runs) == 1, "an acknowledged run is never lost"
+        run = {"run_id": runs[0]["id"]}
+        for _ in range(5):
+            status = await h.call("workflow_status", **run, wait_seconds=10)
+            if status["status"] != "waiting":
+                break
+            step = status["waiting_for"][0]["step"]
+            assert status["waiting_for"][0]["kind"] == "lost"
+            if f"write {step}" in lines(folder):
+                await h.call("workflow_answer", **run, step=step, value={"text_": step})
+            else:
+                await h.call("workflow_control", **run, action="retry", step=step)
+        return status["status"], [s["id"] for s in status["steps"] if s["status"] == "succeeded"]
+
+
+@pytest.mark.parametrize("where", ["before", "inside", "after"])
+@pytest.mark.parametrize("number", [1, 2, 3, 6])
+async def test_a_run_survives_a_crash_at_any_commit(tmp_path: Path, number: int, where: str) -> None:
+    """Saves in order: the begin with the first start; then each end with the start that follows from it."""
+    with child(tmp_path, str(number), where) as dying:
+        _, errors = dying.communicate(timeout=60)
+    assert dying.returncode == 9, errors.decode()
+    status, succeeded = await go_on(tmp_path)
+    assert status == "succeeded"
+    assert set(succeeded) == {"a", "b", "each", "each.0", "each.1", "c"}
+    assert lines(tmp_path).count("write a") == 1
+    assert lines(tmp_path).count("write c") == 1
+
+
+async def test_after_kill_9_completed_steps_stay_and_only_harmless_ones_run_again(tmp_path: Path) -> None:
+    with child(tmp_path, "-", "-") as daemon:
+        with anyio.fail_after(60):
+            while not {"hold again", "hold_write once"} <= set(lines(tmp_path)):
+                assert daemon.poll() is None
+                await anyio.sleep(0.02)
+        os.kill(daemon.pid, signal.SIGKILL)
+        daemon.communicate(timeout=10)
+    toys = Toys(tmp_path / "log")
+    toys.gate.set()
+    async with house(tmp_path, toys=toys) as h:
+        run = {"run_id": (await h.call("workflow_status"))["steps"][0]["id"]}
+        status = await h.call("workflow_status", **run, wait_seconds=10)
+        assert {s["id"]: s["status"] for s in status["steps"]} == {
+            "done": "succeeded",
+            "again": "succeeded",
+            "once": "lost",
+            "after": "pending",
+        }
+        assert status["status"] == "waiting"
+        assert "retry" in status["next"]
+        assert lines(tmp_path).count("write done") == 1
+        assert lines(tmp_path).count("hold again") == 2
+        assert lines(tmp_path).count("hold_write once") == 1
+        assert (await h.fails("workflow_control", **run, action="retry", step="done")).code == "conflict"
+        await h.call("workflow_control", **run, action="retry", step="once")
+        assert (await h.call("workflow_status", **run, wait_seconds=10))["status"] == "succeeded"
+        assert lines(tmp_path).count("hold_write once") == 2
+
+
+async def test_a_crash_during_recovery_changes_nothing(tmp_path: Path) -> None:
+    """Death after each of several openings; the last one brings the run to its end."""
+    with child(tmp_path, "2", "after") as dying:
+        dying.communicate(timeout=60)
+    for _ in range(3):
+        async with house(tmp_path, toys=Toys(tmp_path / "log")):
+            pass
+    status, _ = await go_on(tmp_path)
+    assert status == "succeeded"
+    assert lines(tmp_path).count("write a") == 1
+
+
+async def test_a_clean_stop_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        run_id = (await h.run({"steps": [{"id": "a", "tool": "toy_hold"}]}, wait_seconds=0))["run_id"]
+        with anyio.fail_after(10):
+            while not h.toys.calls:
+                await anyio.sleep(0.005)
+    toys = Toys()
+    toys.gate.set()
+    async with house(tmp_path, toys=toys) as h:
+        assert (await h.call("workflow_status", run_id=run_id, wait_seconds=10))["status"] == "succeeded"
+
+
+async def test_a_question_waits_over_a_restart_and_its_answer_counts(tmp_path: Path) -> None:
+    spec = {"steps": [{"id": "q", "ask": "well?"}], "outputs": {"a": "${{ steps.q.answer }}"}}
+    async with house(tmp_path) as h:
+        run_id = (await h.run(spec))["run_id"]
+    async with house(tmp_path) as h:
+        status = await h.call("workflow_status", run_id=run_id)
+        assert status["waiting_for"][0]["text"] == "well?"
+        await h.call("workflow_answer", run_id=run_id, step="q", value="yes")
+        assert (await h.call("workflow_status", run_id=run_id, wait_seconds=5))["outputs"] == {"a": "yes"}
+
+
+async def test_a_retry_that_waits_goes_on_after_a_restart(tmp_path: Path) -> None:
+    retry = {"max_attempts": 2, "initial_interval": "1s"}
+    async with house(tmp_path) as h:
+        h.toys.fail_times = 5
+        run_id = (await h.run({"steps": [{"id": "a", "tool": "toy_flaky", "retry": retry}]}, wait_seconds=0.3))[
+            "run_id"
+        ]
+        assert h.toys.calls == ["flaky "]
+    async with house(tmp_path) as h:
+        done = await h.call("workflow_status", run_id=run_id, wait_seconds=10)
+        assert done["status"] == "succeeded"
+        assert done["steps"][0]["attempts"] == 2
+
+
+async def test_a_run_that_can_not_be_read_does_not_keep_the_others_from_going_on(tmp_path: Path) -> None:
+    spec = {"steps": [{"id": "q", "ask": "well?"}]}
+    async with house(tmp_path) as h:
+        broken = (await h.run(spec))["run_id"]
+        sound = (await h.run(spec))["run_id"]
+        future = "UPDATE workflow_run SET version = 99 WHERE run_id = ?"
+        await h.database.write(lambda tx: tx.execute(future, (broken,)))
+    async with house(tmp_path) as h:
+        assert (await h.call("workflow_status", run_id=sound))["status"] == "waiting"
+        assert (await h.fails("workflow_status", run_id=broken)).code == "unavailable"

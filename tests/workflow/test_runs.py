@@ -1,0 +1,469 @@
+"""Runs through the dispatcher, with the real store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from tests.workflow.house import Toys, house, session
+
+from astro_mcp.config import WorkflowSettings
+from astro_mcp.core.authority import Effect, Kind, Label
+from astro_mcp.core.call import Call
+from astro_mcp.store.database import Database
+
+FAN = """
+name: fan
+inputs: {count: {type: integer, default: 4}}
+steps:
+  - id: list
+    tool: toy_list
+    with: {count: "${{ inputs.count }}"}
+  - id: each
+    foreach: "${{ steps.list.items }}"
+    do:
+      - id: say
+        tool: toy_say
+        with: {text: "${{ item.file }} ${{ index }}"}
+      - id: big
+        if: steps.say.number > 100
+        tool: toy_write
+      - id: again
+        tool: toy_say
+        with: {text: "${{ steps.say.text_ }}!"}
+outputs:
+  texts: "${{ steps.each.map(e, e.again.text_) }}"
+  total: "${{ steps.list.outputs.total }}"
+"""
+
+
+async def until_called(toys: Toys, what: str) -> None:
+    with anyio.fail_after(10):
+        while what not in toys.calls:
+            await anyio.sleep(0.005)
+
+
+async def test_a_fan_out_runs_whole_and_gives_its_outputs(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        result = await h.run(FAN, inputs={"count": 3})
+        assert result["status"] == "succeeded"
+        assert result["outputs"] == {"texts": ["f0 0!", "f1 1!", "f2 2!"], "total": 3}
+        status = await h.call("workflow_status", run_id=result["run_id"])
+        by_id = {step["id"]: step for step in status["steps"]}
+        assert by_id["each.1.big"]["status"] == "skipped"
+        assert by_id["each.1.say"]["tool"] == "toy_say"
+        assert by_id["each.1.say"]["attempts"] == 1
+
+
+async def test_steps_run_in_parallel_within_the_run_s_bound_and_no_more(tmp_path: Path) -> None:
+    settings = WorkflowSettings(parallel=3, parallel_per_run=2)
+    steps = [{"id": f"s{n}", "tool": "toy_hold", "with": {"text": str(n)}} for n in range(5)]
+    async with house(tmp_path, settings=settings) as h:
+        first = await h.run({"steps": steps}, wait_seconds=0)
+        await until_called(h.toys, "hold 1")
+        await h.run({"steps": steps}, wait_seconds=0)
+        with anyio.fail_after(10):
+            while h.toys.at_once < 3:
+                await anyio.sleep(0.005)
+        h.toys.gate.set()
+        done = await h.call("workflow_status", run_id=first["run_id"], wait_seconds=10)
+        assert done["status"] == "succeeded"
+        assert h.toys.most_at_once == 3
+
+
+async def test_a_start_record_is_on_disk_before_the_effect(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        result = await h.run({"steps": [{"id": "a", "tool": "toy_hold_write"}]}, wait_seconds=0)
+        await until_called(h.toys, "hold_write ")
+        [(status,)] = await h.rows("SELECT status FROM workflow_step WHERE run_id = ? AND path = 'a'", result["run_id"])
+        assert status == "running"
+
+
+async def test_an_ask_is_answered_with_the_fields_that_it_names(tmp_path: Path) -> None:
+    spec = {
+        "steps": [
+            {"id": "list", "tool": "toy_list", "with": {"count": 2}},
+            {
+                "id": "story",
+                "ask": "Tell of ${{ steps.list.total }} things",
+                "with": {"things": "${{ steps.list.items.map(i, i.file) }}"},
+                "answer": {"markdown": "string", "score": "integer"},
+            },
+            {"id": "say", "tool": "toy_say", "with": {"text": "${{ steps.story.markdown }}"}},
+        ],
+        "outputs": {"text": "${{ steps.say.text_ }}"},
+    }
+    async with house(tmp_path) as h:
+        result = await h.run(spec)
+        assert result["status"] == "waiting"
+        [waiting] = result["waiting_for"]
+        assert waiting["text"] == "Tell of 2 things"
+        assert json.loads(waiting["shown"]) == {"things": ["f0", "f1"]}
+        assert "workflow_answer" in result["next"]
+        run = {"run_id": result["run_id"], "step": "story"}
+        error = await h.fails("workflow_answer", **run, value={"markdown": 3})
+        assert {p.path for p in error.problems} == {"value.markdown", "value.score"}
+        await h.call("workflow_answer", **run, value={"markdown": "${{ inputs }}", "score": 1})
+        await h.call("workflow_answer", **run, value={"markdown": "second", "score": 2})
+        done = await h.call("workflow_status", run_id=result["run_id"], wait_seconds=10)
+        assert done["outputs"] == {"text": "${{ inputs }}"}
+
+
+@pytest.mark.parametrize("value", [True, "yes"])
+async def test_a_gate_of_the_model_s_level_opens(tmp_path: Path, value: Any) -> None:
+    spec = {"steps": [{"id": "g", "approve": {"message": "go?"}}, {"id": "w", "tool": "toy_write", "needs": ["g"]}]}
+    async with house(tmp_path) as h:
+        result = await h.run(spec)
+        assert result["waiting_for"][0]["text"] == "go? (then: w)"
+        assert not h.toys.calls
+        await h.call("workflow_answer", run_id=result["run_id"], step="g", value=value)
+        done = await h.call("workflow_status", run_id=result["run_id"], wait_seconds=10)
+        assert done["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("level", "kind", "opens"),
+    [
+        ("host", Kind.STDIO, False),
+        ("operator", Kind.STDIO, False),
+        ("operator", Kind.HTTP, False),
+        ("operator", Kind.A2A, False),
+        ("host", Kind.CLI, True),
+        ("operator", Kind.CLI, True),
+    ],
+)
+async def test_a_higher_gate_takes_no_model_s_word(tmp_path: Path, level: str, kind: Kind, opens: bool) -> None:
+    spec = {
+        "steps": [
+            {"id": "g", "approve": {"message": "go?", "level": level}},
+            {"id": "w", "tool": "toy_write", "needs": "g"},
+        ]
+    }
+    async with house(tmp_path) as h:
+        result = await h.run(spec)
+        answer = {"who": session(tmp_path, kind=kind), "run_id": result["run_id"], "step": "g", "value": True}
+        if opens:
+            await h.call("workflow_answer", **answer)
+            await h.call("workflow_status", run_id=result["run_id"], wait_seconds=10)
+            assert h.toys.calls == ["write "]
+        else:
+            assert (await h.fails("workflow_answer", **answer)).code == "approval_required"
+            assert not h.toys.calls
+
+
+async def test_a_retry_goes_on_until_it_succeeds(tmp_path: Path) -> None:
+    retry = {"max_attempts": 3, "initial_interval": "10ms"}
+    async with house(tmp_path) as h:
+        h.toys.fail_times = 2
+        result = await h.run({"steps": [{"id": "a", "tool": "toy_flaky", "retry": retry}]})
+        assert result["status"] == "succeeded"
+        assert len(h.toys.calls) == 3
+
+
+async def test_a_failed_step_fails_the_run_and_says_which(tmp_path: Path) -> None:
+    spec = {
+        "steps": [
+            {"id": "a", "tool": "toy_flaky"},
+            {"id": "b", "tool": "toy_say", "needs": "a"},
+            {"id": "tidy", "if": "failure()", "needs": "b", "tool": "toy_say", "with": {"text": "tidy"}},
+            {"id": "other", "tool": "toy_say", "with": {"text": "other"}},
+        ]
+    }
+    async with house(tmp_path) as h:
+        h.toys.fail_times = 1
+        result = await h.run(spec)
+        assert result["status"] == "failed"
+        assert result["error"]["code"] == "provider_failed"
+        assert result["error"]["message"].startswith("a: ")
+        assert sorted(h.toys.calls) == ["flaky ", "say other", "say tidy"]
+
+
+async def test_require_fails_a_step_with_its_message(tmp_path: Path) -> None:
+    listed = {"id": "l", "tool": "toy_list", "with": {"count": 0}}
+    spec = {
+        "steps": [listed, {"id": "a", "if": "require(steps.l.total > 0, 'nothing is listed')", "tool": "toy_write"}]
+    }
+    async with house(tmp_path) as h:
+        result = await h.run(spec)
+        assert "nothing is listed" in result["error"]["message"]
+        assert h.toys.calls == ["list 0"]
+
+
+async def test_an_item_that_fails_is_an_error_in_the_list_and_ok_drops_it(tmp_path: Path) -> None:
+    spec = {
+        "steps": [
+            {
+                "id": "each",
+                "foreach": ["a", "b", "c"],
+                "max_parallel": 1,
+                "tool": "toy_flaky",
+                "with": {"text": "${{ item }}"},
+            }
+        ],
+        "outputs": {"good": "${{ size(ok(steps.each)) }}", "all": "${{ size(steps.each) }}"},
+    }
+    async with house(tmp_path) as h:
+        h.toys.fail_times = 1
+        assert (await h.run(spec))["outputs"] == {"good": 2, "all": 3}
+
+
+async def test_steps_see_outputs_whole_also_past_what_is_kept_in_a_row(tmp_path: Path) -> None:
+    spec = {
+        "steps": [
+            {"id": "list", "tool": "toy_list", "with": {"count": 400, "size": 1000}},
+            {"id": "q", "ask": "well?"},
+            {"id": "last", "tool": "toy_say", "needs": "q", "with": {"text": "${{ steps.list.items[399].file }}"}},
+        ],
+        "outputs": {"n": "${{ size(steps.list.items) }}"},
+    }
+    async with house(tmp_path) as h:
+        run_id = (await h.run(spec))["run_id"]
+        [(output, ref)] = await h.rows("SELECT output, output_ref FROM workflow_step WHERE path = 'list'")
+        assert output is None
+        assert len(ref) == 64
+    async with house(tmp_path) as h:
+        await h.call("workflow_answer", run_id=run_id, step="q", value="go on")
+        done = await h.call("workflow_status", run_id=run_id, wait_seconds=10)
+        assert done["outputs"] == {"n": 400}
+        assert h.toys.calls == ["say f0"]
+
+
+async def test_effects_stay_within_allow_and_within_the_session_s_grant(tmp_path: Path) -> None:
+    spec = {"steps": [{"id": "a", "tool": "toy_write"}]}
+    async with house(tmp_path) as h:
+        error = await h.fails("workflow_run", spec=spec)
+        assert "allow" in error.problems[0].suggestion
+        reader = session(tmp_path, effects=frozenset({Effect.READ}))
+        assert (await h.fails("workflow_run", reader, spec=spec, allow=["read", "write"])).code == "forbidden"
+        assert (await h.fails("workflow_run", reader, spec=spec)).code == "invalid_input"
+        reads = {"steps": [{"id": "a", "tool": "toy_say"}]}
+        assert (await h.call("workflow_run", reader, spec=reads))["status"] == "succeeded"
+        [(authority,)] = await h.rows("SELECT authority FROM workflow_run")
+        assert json.loads(authority)["effects"] == ["read"]
+        assert h.toys.calls == ["say "]
+
+
+async def test_another_scope_gets_what_a_missing_run_gets(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        run_id = (await h.run({"steps": [{"id": "q", "ask": "well?"}]}))["run_id"]
+        (tmp_path / "other").mkdir()
+        for stranger in (session(tmp_path, "somebody"), session(tmp_path / "other")):
+            for tool, arguments in {
+                "workflow_status": {},
+                "workflow_answer": {"step": "q", "value": "x"},
+                "workflow_control": {"action": "cancel"},
+            }.items():
+                foreign = await h.fails(tool, stranger, run_id=run_id, **arguments)
+                missing = await h.fails(tool, stranger, run_id="run_" + "0" * 32, **arguments)
+                assert foreign.code == missing.code == "not_found"
+                assert foreign.message.replace(run_id, "") == missing.message.replace("run_" + "0" * 32, "")
+            assert (await h.call("workflow_status", stranger))["steps"] == []
+            resource, variables = h.dispatcher.registry.resource(f"astro://runs/{run_id}")
+            with pytest.raises(Exception, match="there is no run"):
+                await resource.read(stranger, variables)
+            assert resource.complete is not None
+            assert await resource.complete(stranger, "run_") == []
+        assert [run["id"] for run in (await h.call("workflow_status"))["steps"]] == [run_id]
+
+
+async def test_a_session_that_may_less_steers_no_run_that_may_more(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        run_id = (
+            await h.run({"steps": [{"id": "q", "ask": "well?"}, {"id": "w", "needs": "q", "tool": "toy_write"}]})
+        )["run_id"]
+        less = session(tmp_path, effects=frozenset({Effect.READ, Effect.WRITE}))
+        error = await h.fails("workflow_answer", less, run_id=run_id, step="q", value="x")
+        assert error.code == "forbidden"
+
+
+async def test_labels_join_into_the_run_and_reach_later_calls_and_results(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        spec = {
+            "steps": [{"id": "l", "tool": "toy_list", "with": {"count": 1}}, {"id": "q", "needs": "l", "ask": "well?"}]
+        }
+        call = Call(h.me, "workflow_run", {"spec": spec, "wait_seconds": 10})
+        result = await h.dispatcher.call(call)
+        assert Label.UNTRUSTED in result.labels
+        run_id = result.unwrap().model_dump()["run_id"]
+    async with house(tmp_path) as h:
+        again = await h.dispatcher.call(Call(h.me, "workflow_status", {"run_id": run_id}))
+        assert Label.UNTRUSTED in again.labels
+
+
+async def test_pause_and_resume_hold_and_go_on(tmp_path: Path) -> None:
+    spec = {"steps": [{"id": "a", "tool": "toy_hold"}, {"id": "b", "tool": "toy_say", "needs": "a"}]}
+    async with house(tmp_path) as h:
+        run = {"run_id": (await h.run(spec, wait_seconds=0))["run_id"]}
+        await until_called(h.toys, "hold ")
+        paused = await h.call("workflow_control", **run, action="pause")
+        assert paused["status"] == "paused"
+        assert "resume" in paused["next"]
+        h.toys.gate.set()
+        with anyio.fail_after(5):
+            while not (await h.call("workflow_status", **run))["steps"][0]["result_uri"]:
+                await anyio.sleep(0.01)
+        assert h.toys.calls == ["hold "]
+        await h.call("workflow_control", **run, action="resume")
+        assert (await h.call("workflow_status", **run, wait_seconds=10))["status"] == "succeeded"
+
+
+async def test_cancelling_a_run_stops_what_is_in_flight(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        run = {"run_id": (await h.run({"steps": [{"id": "a", "tool": "toy_hold"}]}, wait_seconds=0))["run_id"]}
+        await until_called(h.toys, "hold ")
+        assert (await h.call("workflow_control", **run, action="cancel"))["status"] == "cancelled"
+        with anyio.fail_after(5):
+            while h.toys.at_once:
+                await anyio.sleep(0.005)
+        assert (await h.fails("workflow_control", **run, action="resume")).code == "conflict"
+        assert not h.scheduler.active()
+
+
+async def test_cancelling_the_call_only_detaches_from_the_run(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        with anyio.move_on_after(5) as scope:
+            async with anyio.create_task_group() as group:
+
+                async def call() -> None:
+                    await h.run({"steps": [{"id": "a", "tool": "toy_hold"}]}, wait_seconds=200)
+
+                group.start_soon(call)
+                await until_called(h.toys, "hold ")
+                scope.cancel()
+        h.toys.gate.set()
+        [run] = (await h.call("workflow_status"))["steps"]
+        assert (await h.call("workflow_status", run_id=run["id"], wait_seconds=10))["status"] == "succeeded"
+
+
+async def test_a_waiting_caller_sees_progress_with_a_total(tmp_path: Path) -> None:
+    seen: list[tuple[float, float | None, str]] = []
+
+    async def progress(done: float, total: float | None, text: str) -> None:
+        seen.append((done, total, text))
+
+    async with house(tmp_path) as h:
+        await h.run(FAN, progress=progress)
+    assert seen[-1][:2] == (9, 9)
+    assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)
+    assert all(total is not None and len(text) < 200 for _, total, text in seen)
+
+
+async def test_past_the_queue_s_bound_a_caller_is_told_busy(tmp_path: Path) -> None:
+    ask = {"steps": [{"id": "q", "ask": "well?"}]}
+    async with house(tmp_path, settings=WorkflowSettings(queue=2)) as h:
+        first = (await h.run(ask))["run_id"]
+        await h.run(ask)
+        error = await h.fails("workflow_run", spec=ask)
+        assert (error.code, error.retryable) == ("busy", True)
+        assert error.retry_after_ms
+        await h.call("workflow_control", run_id=first, action="cancel")
+        assert (await h.run(ask))["status"] == "waiting"
+
+
+async def test_a_run_that_waits_does_not_keep_the_daemon_awake(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        await h.run({"steps": [{"id": "q", "ask": "well?"}]})
+        assert not h.scheduler.active()
+        await h.run({"steps": [{"id": "a", "tool": "toy_hold"}]}, wait_seconds=0)
+        assert h.scheduler.active()
+
+
+async def test_timeouts_end_steps_and_runs(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        step = await h.run({"steps": [{"id": "a", "tool": "toy_hold", "timeout": "50ms"}]})
+        assert step["error"]["code"] == "timeout"
+        run = await h.run({"steps": [{"id": "a", "tool": "toy_hold"}], "timeout": "100ms"})
+        assert (run["status"], run["error"]["code"]) == ("failed", "timeout")
+
+
+async def test_a_hostile_expression_fails_its_step_and_not_the_house(tmp_path: Path) -> None:
+    text = "${{ ['a']" + ".map(a,a+a)" * 25 + " }}"
+    spec = {"steps": [{"id": "a", "tool": "toy_say", "with": {"text": text}}]}
+    async with house(tmp_path) as h:
+        result = await h.run(spec)
+        assert result["error"]["code"] == "expression_limit"
+        assert (await h.run({"steps": [{"id": "b", "tool": "toy_say", "if": "1 + 1 == 2"}]}))["status"] == "succeeded"
+
+
+async def test_check_tells_plan_and_effects_or_every_problem(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        good = await h.call("workflow_check", spec=FAN)
+        assert good["valid"]
+        assert good["effects"] == ["read", "write"]
+        assert [(s["id"], s["kind"], s["needs"]) for s in good["plan"]][:2] == [
+            ("list", "call", []),
+            ("each", "foreach", ["list"]),
+        ]
+        bad = await h.call("workflow_check", spec={"steps": [{"id": "a", "tool": "kb_serch"}]}, inputs="")
+        assert not bad["valid"]
+        wrong = await h.call("workflow_check", spec=FAN, inputs={"count": "many"})
+        assert wrong["problems"][0]["path"] == "inputs.count"
+
+
+async def test_a_template_runs_by_name_and_is_published(tmp_path: Path) -> None:
+    folder = tmp_path / "workflows"
+    folder.mkdir()
+    (folder / "fan.yaml").write_text(FAN)
+    async with house(tmp_path, templates=folder) as h:
+        assert (await h.run("", template="fan"))["status"] == "succeeded"
+        assert "did you mean fan" in (await h.fails("workflow_run", template="fen")).hint
+        assert (await h.fails("workflow_run")).code == "invalid_input"
+        registry = h.dispatcher.registry
+        listed, variables = registry.resource("astro://workflows")
+        assert json.loads((await listed.read(h.me, variables)).text or "")["items"][0]["name"] == "fan"
+        one, variables = registry.resource("astro://workflows/fan")
+        assert (await one.read(h.me, variables)).text == FAN
+        assert one.complete is not None
+        assert await one.complete(h.me, "f") == ["fan"]
+
+
+async def test_a_run_and_its_steps_can_be_read_whole(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        run_id = (await h.run(FAN))["run_id"]
+        resource, variables = h.dispatcher.registry.resource(f"astro://runs/{run_id}")
+        body = json.loads((await resource.read(h.me, variables)).text or "")
+        assert (body["status"], body["inputs"]) == ("succeeded", {"count": 4})
+        resource, variables = h.dispatcher.registry.resource(f"astro://runs/{run_id}/steps/each.0.say")
+        step = json.loads((await resource.read(h.me, variables)).text or "")
+        assert step["output"]["text_"] == "f0 0"
+
+
+async def test_every_call_of_a_step_is_in_the_audit_trail_with_its_run(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        run_id = (await h.run({"steps": [{"id": "a", "tool": "toy_write"}]}))["run_id"]
+        rows = await h.rows("SELECT phase, tool, step FROM audit WHERE run_id = ? ORDER BY seq", run_id)
+        assert rows == [("intent", "toy_write", "a"), ("outcome", "toy_write", "a")]
+
+
+async def test_the_journal_can_not_be_rewritten(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        run_id = (await h.run({"steps": [{"id": "a", "tool": "toy_say"}]}))["run_id"]
+        for sql in (
+            "UPDATE workflow_event SET kind = 'x' WHERE run_id = ?",
+            "UPDATE workflow_step SET output = '1' WHERE run_id = ? AND path = 'a'",
+            "UPDATE workflow_run SET status = 'running' WHERE run_id = ?",
+        ):
+            await refused(h.database, sql, run_id)
+        kinds = await h.rows("SELECT kind FROM workflow_event WHERE run_id = ? ORDER BY seq", run_id)
+        assert [kind for (kind,) in kinds] == ["began", "finished"]
+
+
+async def refused(database: Database, sql: str, run_id: str) -> None:
+    with pytest.raises(Exception, match=r"append only|has ended"):
+        await database.write(lambda tx: tx.execute(sql, (run_id,)))
+
+
+async def test_a_second_writer_changes_nothing(tmp_path: Path) -> None:
+    """The count of events guards a run: an advance from a stale state is refused whole."""
+    async with house(tmp_path) as h:
+        run_id = (await h.run({"steps": [{"id": "q", "ask": "well?"}]}))["run_id"]
+        await h.database.write(
+            lambda tx: tx.execute("UPDATE workflow_run SET events = events + 1 WHERE run_id = ?", (run_id,))
+        )
+        error = await h.fails("workflow_answer", run_id=run_id, step="q", value="x")
+        assert error.code == "internal"
+        [(status,)] = await h.rows("SELECT status FROM workflow_step WHERE path = 'q'")
+        assert status == "waiting"
