@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from astro_mcp.app import App, open_app
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 from astro_mcp.core.call import Call, Progress, Result, silent
@@ -50,6 +52,6 @@ async def workbench(
     folder: Path, *, roots: Sequence[Path] = (), environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Workbench]:
     """Open the app on the data folder `folder` with one session over `roots`."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    await anyio.Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     async with open_app(folder, environment or {}) as app:
         yield Workbench(app, session(roots))

@@ -24,7 +24,7 @@ def test_every_code_has_an_error_and_every_error_a_code() -> None:
 def test_every_error_stands_in_the_drawn_tree_and_has_a_default_message() -> None:
     for cls in every_error():
         assert cls.__name__ in (errors.__doc__ or "")
-        assert cls().message.endswith(("."))
+        assert cls().message.endswith(".")
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -13,7 +13,7 @@ import pytest
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Grant, Kind, Label, Principal, Session
 from astro_mcp.core.call import Call, Context
-from astro_mcp.core.dispatcher import Dispatcher
+from astro_mcp.core.dispatcher import Dispatcher, Policy
 from astro_mcp.core.model import Input, Output
 from astro_mcp.core.policies.audit import Audit
 from astro_mcp.core.policies.authorize import Authorize
@@ -106,7 +106,7 @@ async def stand(folder: Path, limits: Limits | None = None) -> AsyncIterator[Sta
         await registry.register(agent)
         trail = AuditTrail(database, audit_key(folder))
         audit = Audit(trail, SystemClock())
-        policies = [audit, Authorize(), Limit(limits or Limits()), Deadline(), audit.intent()]
+        policies: list[Policy] = [audit, Authorize(), Limit(limits or Limits()), Deadline(), audit.intent()]
         yield Stand(registry, Dispatcher(registry, policies, audit), trail, agent)
 
 

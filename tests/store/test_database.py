@@ -79,7 +79,7 @@ async def test_a_row_that_breaks_a_rule_is_a_conflict(tmp_path: Path) -> None:
 
 async def test_readers_cannot_write(tmp_path: Path) -> None:
     async with Database.open(tmp_path / "astro.db") as database:
-        with pytest.raises(Exception, match="readonly|read-only|query_only|attempt to write"):
+        with pytest.raises(Exception, match=r"readonly|read-only|query_only|attempt to write"):
             await database.read(insert("a"))
         assert await database.read(names) == []
 

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from astro_mcp.errors import InvalidInput
-from astro_mcp.workflow.document.source import DEPTH
+from astro_mcp.workflow.document.bounds import DEPTH
 
 
 class Loader(yaml.SafeLoader):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, Final
+from typing import Any
 
 from astro_mcp.errors import InvalidInput, TooLarge
-
-BYTES: Final = 128 * 1024
-DEPTH: Final = 32
+from astro_mcp.workflow.document.bounds import BYTES, DEPTH
 
 
 def load(text: str, what: str = "the document") -> Any:
