@@ -1,0 +1,139 @@
+"""Bad input through the door that hosts use: each a typed error with a code, and nothing in the workspace changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.daemon.home import Home, Host, home
+
+
+@pytest.fixture(scope="module")
+def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    with home(tmp_path_factory.mktemp("bad")) as made:
+        furnish(made.project)
+        made.host().begin()
+        yield made
+
+
+@pytest.fixture
+def host(at: Home) -> Host:
+    return at.hosts[0]
+
+
+def furnish(project: Path) -> None:
+    outside = project.parent / "outside"
+    outside.mkdir()
+    (outside / "secret.txt").write_text("outside")
+    (project / "a.txt").write_text("inside\n")
+    subprocess.run(["git", "init", "-q", "-b", "main"], cwd=project, check=True)
+    (project / "link").symlink_to(outside / "secret.txt")
+    (project / "folder").symlink_to(outside)
+    os.link(outside / "secret.txt", project / "hard.txt")
+    os.mkfifo(project / "pipe")
+    (project / ".env").write_text("TOKEN=hunter2\n")
+
+
+def picture(project: Path) -> dict[str, str]:
+    """Every file of the project and of what lies beside it, by digest."""
+    found = {}
+    for path in sorted(project.parent.rglob("*")):
+        if path.is_file() and not path.is_relative_to(project.parent / "home"):
+            found[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def steps(*items: dict[str, Any]) -> str:
+    return json.dumps({"name": "bad", "steps": list(items)})
+
+
+BAD = [
+    ("fs_read", {"path": "../outside/secret.txt"}, "path_denied"),
+    ("fs_read", {"path": "/etc/passwd"}, "path_denied"),
+    ("fs_read", {"path": "link"}, "path_denied"),
+    ("fs_read", {"path": "folder/secret.txt"}, "path_denied"),
+    ("fs_read", {"path": "a\0.txt"}, "invalid_input"),
+    ("fs_read", {"path": ".env"}, "protected_path"),
+    ("fs_read", {"path": "pipe"}, "path_denied"),
+    ("fs_read", {"path": "nothing.txt"}, "not_found"),
+    ("fs_write", {"path": "../outside/new.txt", "content": "x"}, "path_denied"),
+    ("fs_write", {"path": "link", "content": "x"}, "path_denied"),
+    ("fs_write", {"path": "hard.txt", "content": "x"}, "path_denied"),
+    ("fs_write", {"path": "pipe", "content": "x"}, "path_denied"),
+    ("fs_write", {"path": ".git/hooks/pre-commit", "content": "x"}, "protected_path"),
+    ("fs_write", {"path": ".GIT/config", "content": "x"}, "protected_path"),
+    ("fs_write", {"path": "GIT~1/config", "content": "x"}, "protected_path"),
+    ("fs_write", {"path": ".github/workflows/ci.yml", "content": "x"}, "approval_required"),
+    ("fs_write", {"path": "CLAUDE.md", "content": "x"}, "approval_required"),
+    ("fs_write", {"path": "a.txt", "if_match": "0" * 64, "content": "x"}, "conflict"),
+    ("fs_move", {"path": "a.txt", "to": ".git/hooks/pre-commit"}, "protected_path"),
+    ("fs_move", {"path": "a.txt", "to": "../outside/a.txt"}, "path_denied"),
+    ("fs_delete", {"path": ".git"}, "protected_path"),
+    ("fs_undo", {"undo_id": "undo_" + "0" * 32}, "not_found"),
+    ("fs_search", {"pattern": "(", "regex": True}, "invalid_input"),
+    ("fs_read", {"path": ["a.txt"], "start_line": "many"}, "invalid_input"),
+    ("fs_read", {"pth": "a.txt"}, "invalid_input"),
+    ("git_log", {"ref": "--output=stolen"}, "invalid_input"),
+    ("git_status", {"repo": "../outside"}, "path_denied"),
+    ("code_run", {"language": "perl", "code": "1"}, "invalid_input"),
+    ("code_run", {"language": "python", "packages": ["--index-url=http://evil"], "code": "1"}, "invalid_input"),
+    ("code_run", {"language": "python", "packages": ["git+https://evil/x"], "code": "1"}, "invalid_input"),
+    ("code_run", {"language": "python", "paths": ["../outside"], "code": "1"}, "path_denied"),
+    ("web_fetch", {"url": "http://127.0.0.1:8080/"}, "forbidden"),
+    ("web_fetch", {"url": "http://localhost/"}, "forbidden"),
+    ("web_fetch", {"url": "http://169.254.169.254/latest/meta-data/"}, "forbidden"),
+    ("web_fetch", {"url": "http://[::ffff:127.0.0.1]/"}, "forbidden"),
+    ("web_fetch", {"url": "http://2130706433/"}, "invalid_input"),
+    ("web_fetch", {"url": "file:///etc/passwd"}, "invalid_input"),
+    ("astro_read", {"uri": "astro://files/../outside/secret.txt"}, "path_denied"),
+    ("astro_read", {"uri": "file:///etc/passwd"}, "not_found"),
+    ("workflow_run", {"spec": steps({"id": "a", "tool": "fs_raed"})}, "invalid_input"),
+    ("workflow_run", {"spec": steps({"id": "a", "tool": "fs_read", "with": {"pth": "x"}})}, "invalid_input"),
+    ("workflow_run", {"spec": "{not json"}, "invalid_input"),
+    (
+        "workflow_run",
+        {"spec": steps({"id": "a", "tool": "fs_write", "with": {"path": "x", "content": "y"}})},
+        "invalid_input",
+    ),
+    ("workflow_run", {"template": "no-such-template"}, "not_found"),
+]
+
+
+@pytest.mark.parametrize(("tool", "arguments", "code"), BAD)
+def test_bad_input_is_a_typed_error_and_changes_nothing(
+    at: Home, host: Host, tool: str, arguments: dict[str, Any], code: str
+) -> None:
+    before = picture(at.project)
+    result = host.call(tool, arguments)
+    assert result["isError"], result["content"]
+    error = result["structuredContent"]["error"]
+    assert error["code"] == code, error
+    assert error["message"]
+    assert error["code"] in result["content"][0]["text"]
+    assert "hunter2" not in json.dumps(result)
+    assert picture(at.project) == before
+
+
+def test_a_workflow_with_many_faults_is_told_all_of_them_at_once(host: Host) -> None:
+    spec = steps(
+        {"id": "a", "tool": "fs_read", "with": {"path": "${{ steps.c.text }}"}},
+        {"id": "b", "tool": "fs_raed", "needs": ["a"]},
+        {"id": "c", "tool": "fs_list", "with": {"path": "${{ steps.nobody.path }}"}, "needs": ["a"]},
+        {"id": "b", "tool": "fs_list"},
+    )
+    checked = host.call("workflow_check", {"spec": spec})["structuredContent"]
+    told = json.dumps(checked["problems"])
+    assert not checked["valid"]
+    assert "a → c → a" in told or "c → a → c" in told, "the cycle is named"
+    for word in ("fs_read", "nobody", "fs_raed"):
+        assert word in told
+
+
+def test_the_server_still_answers(host: Host) -> None:
+    assert host.call("fs_read", {"path": "a.txt"})["structuredContent"]["text"] == "inside\n"
