@@ -128,7 +128,7 @@ def test_a_workflow_with_many_faults_is_told_all_of_them_at_once(host: Host) -> 
         {"id": "b", "tool": "fs_list"},
     )
     checked = host.call("workflow_check", {"spec": spec})["structuredContent"]
-    told = json.dumps(checked["problems"])
+    told = json.dumps(checked["problems"], ensure_ascii=False)
     assert not checked["valid"]
     assert "a → c → a" in told or "c → a → c" in told, "the cycle is named"
     for word in ("fs_read", "nobody", "fs_raed"):

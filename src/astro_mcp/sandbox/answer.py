@@ -1,0 +1,78 @@
+"""A run's answer, put together from frames within the host's own bounds, whatever PID 1 was told to keep to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from astro_mcp.sandbox.frames import (
+    COLLECT_BYTES,
+    COLLECT_FILES,
+    BrokenProtocol,
+    Frame,
+    decode_file,
+    decode_json,
+)
+from astro_mcp.sandbox.job import SandboxFile
+
+STREAMS: Final = {b"o": "stdout", b"e": "stderr"}
+LIMITS: Final = frozenset({"timeout", "memory", "processes", "disk", "output", "files"})
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The exit frame, checked. `error` is set where the run could not be set up."""
+
+    code: int
+    limits: frozenset[str]
+    withheld: tuple[str, ...]
+    error: str
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came so far; still worth handing out where the end never comes."""
+
+    output_bytes: int
+    streams: dict[str, bytearray] = field(default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()})
+    files: dict[str, SandboxFile] = field(default_factory=dict)
+    limits: set[str] = field(default_factory=set)
+    end: End | None = None
+    _bytes: int = 0
+
+    def take(self, frame: Frame) -> tuple[str, bytes] | None:
+        """Add one frame; output that is to be shown is returned. Raises `BrokenProtocol`."""
+        if self.end is not None:
+            raise BrokenProtocol(hint="a frame came after the end")
+        if name := STREAMS.get(frame.kind):
+            return self._output(name, frame.payload)
+        if frame.kind == b"a":
+            self._file(decode_file(frame.payload))
+        elif frame.kind == b"x":
+            self.end = _end(decode_json(frame.payload))
+            self.limits |= self.end.limits
+        else:
+            raise BrokenProtocol(hint=f"a frame of kind {frame.kind!r} is out of turn")
+        return None
+
+    def _output(self, name: str, data: bytes) -> tuple[str, bytes]:
+        kept = self.streams[name]
+        part = data[: self.output_bytes - len(kept)]
+        if len(part) < len(data):
+            self.limits.add("output")
+        kept += part
+        return name, part
+
+    def _file(self, file: SandboxFile) -> None:
+        self._bytes += len(file.data)
+        if file.path in self.files or len(self.files) >= COLLECT_FILES or self._bytes > COLLECT_BYTES:
+            raise BrokenProtocol(hint="more files than were asked for")
+        self.files[file.path] = file
+
+
+def _end(fields: dict[str, Any]) -> End:
+    code, limits, withheld = fields.get("code"), fields.get("limits"), fields.get("withheld")
+    if type(code) is not int or not 0 <= code <= 255 or not isinstance(limits, list) or not isinstance(withheld, list):
+        raise BrokenProtocol(hint="the exit frame is not whole")
+    known = frozenset(limit for limit in limits if isinstance(limit, str)) & LIMITS
+    return End(code, known, tuple(str(path)[:200] for path in withheld[:100]), str(fields.get("error", ""))[:400])

@@ -1,0 +1,190 @@
+"""One container: made, attached to, started, spoken to, and gone at the end, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Final, Self
+from uuid import uuid4
+
+import anyio
+from anyio.abc import ByteStream
+
+from astro_mcp.errors import AstroError, ProviderFailed
+from astro_mcp.sandbox.answer import Answer
+from astro_mcp.sandbox.engine import Engine, EngineNotFound
+from astro_mcp.sandbox.frames import (
+    COLLECT_BYTES,
+    COLLECT_FILES,
+    BrokenProtocol,
+    Demux,
+    Parser,
+    decode_json,
+    encode,
+    encode_file,
+)
+from astro_mcp.sandbox.job import Job
+
+log = logging.getLogger(__name__)
+
+READY_SECONDS: Final = 30.0
+GRACE_SECONDS: Final = 20.0
+END_SECONDS: Final = 30
+ENVIRONMENT: Final = {
+    "PATH": "/opt/site/bin:/usr/local/bin:/usr/bin:/bin",
+    "HOME": "/tmp",  # noqa: S108 - a tmpfs inside of the container
+    "TMPDIR": "/tmp",  # noqa: S108 - the same
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+}
+
+
+class Container:
+    """Single use: `async with`, then `ready()`, then `carry_out(job)`.
+
+    `prepare(api, name)` is called in a worker thread, after it was made and before it starts. Leaving after an answer
+    hands its removal to `reaper`; leaving in any other way waits until it is dead.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        config: Mapping[str, Any],
+        reaper: ThreadPoolExecutor,
+        prepare: Callable[[Any, str], None] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._config = config
+        self._reaper = reaper
+        self._prepare = prepare
+        self._demux = Demux()
+        self._parser = Parser()
+        self._stream: ByteStream | None = None
+        self._early = b""
+        self._clean = False
+        self._exists = False
+        self.name = f"astro-mcp-{uuid4().hex}"
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._engine.call(self._make)
+            self._stream, self._early = await self._engine.attach(self.name)
+            await self._engine.call(lambda api: api.start(self.name))
+        except BaseException:
+            await self._leave()
+            raise
+        return self
+
+    def _make(self, api: Any) -> None:
+        self._exists = True  # by its name, even where the engine's answer never comes
+        api.create_container_from_config(dict(self._config), self.name)
+        if self._prepare is not None:
+            self._prepare(api, self.name)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._leave()
+
+    async def ready(self) -> dict[str, Any]:
+        """What PID 1 found to hold, in its own words; raises `ProviderFailed` where it never says so."""
+        try:
+            with anyio.fail_after(READY_SECONDS):
+                while True:
+                    for frame in self._parser.feed(await self._receive()):
+                        if frame.kind != b"R":
+                            raise BrokenProtocol(hint="the first frame is not R")
+                        return decode_json(frame.payload)
+        except (TimeoutError, anyio.EndOfStream):
+            said = self._demux.complaint.decode(errors="replace")[-500:]
+            raise ProviderFailed("the sandbox did not start", said or "docker info", retryable=True) from None
+
+    async def carry_out(self, job: Job, output_bytes: int) -> Answer:
+        """Send the request, take the answer. With the deadline over, or PID 1 gone, `Answer.end` is None."""
+        answer = Answer(output_bytes)
+        with anyio.move_on_after(job.timeout + GRACE_SECONDS) as scope:
+            try:
+                await self._request(job, output_bytes)
+                await self._take(job, answer)
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                pass
+        if scope.cancelled_caught:
+            answer.limits.add("timeout")
+        self._clean = answer.end is not None
+        return answer
+
+    async def _request(self, job: Job, output_bytes: int) -> None:
+        head = {
+            "argv": job.argv,
+            "env": {**ENVIRONMENT, **job.env},
+            "timeout": job.timeout,
+            "output_bytes": output_bytes,
+            "collect": job.collect,
+            "collect_files": COLLECT_FILES,
+            "collect_bytes": COLLECT_BYTES,
+        }
+        await self._send(encode(b"J", json.dumps(head).encode()))
+        for file in job.files:
+            for part in encode_file(file):
+                await self._send(part)
+        if job.stdin:
+            await self._send(encode(b"I", job.stdin))
+        await self._send(encode(b"G"))
+
+    async def _take(self, job: Job, answer: Answer) -> None:
+        while answer.end is None:
+            for frame in self._parser.feed(await self._receive()):
+                shown = answer.take(frame)
+                if shown and shown[1] and job.on_output is not None:
+                    await job.on_output(*shown)
+
+    async def _send(self, data: bytes) -> None:
+        if self._stream is None:
+            raise AssertionError("a container is entered before it is used")
+        if data:
+            await self._stream.send(data)
+
+    async def _receive(self) -> bytes:
+        if self._stream is None:
+            raise AssertionError("a container is entered before it is used")
+        early, self._early = self._early, b""
+        return self._demux.feed(early or await self._stream.receive(1 << 18))
+
+    async def _leave(self) -> None:
+        with anyio.CancelScope(shield=True):
+            if self._stream is not None:
+                await anyio.aclose_forcefully(self._stream)
+            if not self._exists:
+                return
+            if self._clean:
+                self._reaper.submit(self._end)
+            else:
+                await anyio.to_thread.run_sync(self._end)
+
+    def _end(self) -> None:
+        end(self._engine, self.name)
+
+
+def end(engine: Engine, container: str) -> None:
+    """Kill and remove, in the caller's thread, and return when it is gone; what is gone already is fine."""
+    try:
+        engine.call_blocking(lambda api: _remove(api, container))
+    except EngineNotFound:
+        return
+    except AstroError as error:
+        log.warning("container %s was not removed: %s", container, error.message)
+
+
+def _remove(api: Any, container: str) -> None:
+    """The engine's own removal of an ended container may be under way; it refuses a second one, and is waited for."""
+    import docker  # noqa: PLC0415 - loaded by the call that made the container
+
+    try:
+        api.remove_container(container, force=True, v=True)
+    except docker.errors.APIError as error:
+        if "in progress" not in str(error.explanation):
+            raise
+        api.wait(container, timeout=END_SECONDS, condition="removed")

@@ -1,0 +1,112 @@
+"""What every container is made of, and the check that the engine did what it was told.
+
+Limits are ignored on some engines (rootless without delegated cgroups, odd kernels), so PID 1 reads them back, and no
+request is sent where one does not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from astro_mcp.config import SandboxSettings
+from astro_mcp.errors import SandboxUnavailable
+
+USER: Final = 65532
+MIB: Final = 1 << 20
+TMP_BYTES: Final = 64 * MIB
+INODES: Final = 65_536
+DESCRIPTORS: Final = 1024
+LARGEST_PACKAGED: Final = 4 << 30
+PERIOD_NS: Final = 1_000_000_000
+
+
+def container(
+    image: str, settings: SandboxSettings, labels: Mapping[str, str], *, writable: bool = False
+) -> dict[str, Any]:
+    """The body of `POST /containers/create`. `writable`: the root file system of an image that is being made."""
+    memory = settings.memory_mb * MIB
+    workspace = settings.workspace_mb * MIB
+    mode = f"nosuid,nodev,size={{size}},nr_inodes={INODES}"
+    mounts = {
+        "/tmp": f"rw,noexec,{mode.format(size=TMP_BYTES)},mode=1777",  # noqa: S108 - a tmpfs inside of the container
+        "/workspace": f"rw,exec,{mode.format(size=workspace)},mode=0700,uid={USER},gid={USER}",
+    }
+    limits = {"nofile": DESCRIPTORS, "fsize": _largest_file(settings, writable), "core": 0}
+    host = {
+        "NetworkMode": "none",
+        "ReadonlyRootfs": not writable,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "PidsLimit": settings.processes,
+        "Memory": memory,
+        "MemorySwap": memory,
+        "NanoCpus": int(settings.cpus * PERIOD_NS),
+        "Ulimits": [{"Name": name, "Soft": bound, "Hard": bound} for name, bound in limits.items()],
+        "Tmpfs": mounts,
+        "IpcMode": "private",
+        "ShmSize": TMP_BYTES,
+        "LogConfig": {"Type": "none"},
+        "AutoRemove": not writable,
+        "Privileged": False,
+    }
+    return {
+        "Image": image,
+        "Entrypoint": ["python3", "-I", "-S", "/opt/astro/supervisor"],
+        "Cmd": [],
+        "User": f"{USER}:{USER}",
+        "WorkingDir": "/workspace",
+        "Env": ["LANG=C.UTF-8"],
+        "Labels": dict(labels),
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "OpenStdin": True,
+        "StdinOnce": True,
+        "Tty": False,
+        "NetworkDisabled": True,
+        "HostConfig": host,
+    }
+
+
+def check(facts: Mapping[str, Any], settings: SandboxSettings, *, writable: bool = False) -> None:
+    """Raises `SandboxUnavailable` naming each protection that PID 1 did not find."""
+    try:
+        missing = [name for name, holds in _held(facts, settings, writable=writable).items() if not holds]
+    except (KeyError, TypeError, ValueError):
+        missing = ["a whole answer"]
+    if missing:
+        raise SandboxUnavailable(
+            f"this Docker engine does not hold what it was asked for: {', '.join(missing)}",
+            "use an engine with cgroups and seccomp (rootless: delegate cpu, memory and pids), then: docker info",
+        )
+
+
+def _held(facts: Mapping[str, Any], settings: SandboxSettings, *, writable: bool) -> dict[str, bool]:
+    mounts, limits = facts["mounts"], facts["limits"]
+    workspace, tmp = mounts["/workspace"], mounts["/tmp"]  # noqa: S108 - a tmpfs inside of the container
+    memory = settings.memory_mb * MIB
+    return {
+        "an unprivileged user": facts["uid"] == [USER] * 6 and set(facts["groups"]) <= {USER},
+        "no capabilities": not any(facts["capabilities"]),
+        "no new privileges": facts["no_new_privileges"] is True,
+        "seccomp": facts["seccomp"] is True,
+        "the memory limit": 0 < facts["memory"] <= memory,
+        "the process limit": 0 < facts["processes"] <= settings.processes,
+        "the CPU limit": 0 < facts["cpus"] <= settings.cpus + 0.01,
+        "no network": facts["interfaces"] in (["lo"], []),
+        "a read-only root": writable or mounts["/"]["read_only"] is True,
+        "the workspace's bounds": _bounded(workspace, settings.workspace_mb * MIB),
+        "the bounds of /tmp": _bounded(tmp, TMP_BYTES) and tmp["noexec"] is True,
+        "the limit of open files": 0 < limits["NOFILE"] <= DESCRIPTORS,
+        "the limit of a file's size": 0 < limits["FSIZE"] <= _largest_file(settings, writable),
+        "no core dumps": limits["CORE"] == 0,
+    }
+
+
+def _largest_file(settings: SandboxSettings, writable: bool) -> int:
+    return LARGEST_PACKAGED if writable else settings.workspace_mb * MIB
+
+
+def _bounded(mount: Mapping[str, Any], size: int) -> bool:
+    return bool(mount["nosuid"] is True and mount["nodev"] is True and 0 < mount["bytes"] <= size + MIB)

@@ -1,0 +1,88 @@
+"""What runs in the sandbox, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from astro_mcp.errors import InvalidInput
+
+Stream = Literal["stdout", "stderr"]
+OnOutput = Callable[[str, bytes], Awaitable[None]]
+"""`await on_output("stdout" or "stderr", some bytes)`, while the job runs."""
+
+LONGEST_PATH: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxFile:
+    """A regular file; `path` is relative to /workspace on the way in, to the collected folder on the way out."""
+
+    path: str
+    data: bytes
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One program in a fresh container, its working folder /workspace; there is no shell unless argv names one.
+
+    `timeout` is in seconds. `image` is empty for the base image, or what `Sandbox.python_image` returned. `collect` is
+    the folder below /workspace whose files come back; it exists when the program starts. Empty: none do.
+    """
+
+    argv: tuple[str, ...]
+    files: tuple[SandboxFile, ...] = ()
+    stdin: bytes = b""
+    timeout: float = 60.0
+    env: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""
+    collect: str = "out"
+    on_output: OnOutput | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a job did. A non-zero exit is an outcome, and so is a limit that was hit.
+
+    `exit_code` is 128 + the signal where one ended the program. `limits_hit` holds `timeout`, `memory`, `processes`,
+    `disk`, `output` (of a stream, what came after the bound is dropped) and `files` (`withheld` names what did not come
+    back: links, special files, and what is over the bounds). Times are in milliseconds: until the program could start,
+    and from there to its end.
+    """
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    files: tuple[SandboxFile, ...]
+    limits_hit: tuple[str, ...]
+    queued_ms: float
+    run_ms: float
+    withheld: tuple[str, ...] = ()
+
+
+def safe_path(path: str) -> bool:
+    """Whether `path` is relative, normal, and stays below its folder."""
+    parts = path.split("/")
+    return (
+        0 < len(path.encode("utf-8", "surrogatepass")) <= LONGEST_PATH
+        and not any(ord(character) < 32 or ord(character) == 127 for character in path)
+        and not any(part in ("", ".", "..") for part in parts)
+    )
+
+
+def check(job: Job) -> None:
+    """Raises `InvalidInput` for a job that no container could take."""
+    if not job.argv or not job.argv[0]:
+        raise InvalidInput("a job needs a program to run")
+    texts = [*job.argv, *job.env, *job.env.values()]
+    if any("\0" in text for text in texts):
+        raise InvalidInput("arguments and environment can't hold a NUL character")
+    if job.collect and not safe_path(job.collect):
+        raise InvalidInput(f"{job.collect[:100]!r} is no folder below the workspace")
+    seen = set()
+    for file in job.files:
+        if not safe_path(file.path) or file.path in seen:
+            raise InvalidInput(f"{file.path[:100]!r} is no safe path for the sandbox, or is there twice")
+        seen.add(file.path)

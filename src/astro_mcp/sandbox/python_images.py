@@ -1,0 +1,167 @@
+"""Images with packages: wheels fetched outside, unpacked in a container without network, committed, kept by content."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import shutil
+import tarfile
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+import anyio
+import anyio.to_thread
+
+from astro_mcp.config import SandboxSettings
+from astro_mcp.core.call import Progress
+from astro_mcp.errors import InvalidInput, LimitHit
+from astro_mcp.observe.printable import printable
+from astro_mcp.sandbox import hardening, owner, wheels
+from astro_mcp.sandbox.container import Container
+from astro_mcp.sandbox.engine import Engine, EngineRefused
+from astro_mcp.sandbox.image_records import Records
+from astro_mcp.sandbox.job import Job
+from astro_mcp.sandbox.requirements import canonical, digest
+
+KIND: Final = "astro-mcp.kind"
+INCOMING: Final = "/opt/site/.incoming"
+FRESH_SECONDS: Final = 24 * 3600.0
+
+
+class PythonImages:
+    """`folder` holds one small record an image. A resolved list of requirements is believed for 24 hours."""
+
+    def __init__(
+        self, settings: SandboxSettings, folder: Path, labels: Mapping[str, str], reaper: ThreadPoolExecutor
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._labels = labels
+        self._reaper = reaper
+        self._records = Records(folder)
+        self._building: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
+
+    async def get(
+        self,
+        engine: Engine,
+        base: str,
+        python: Mapping[str, str],
+        tenant: str,
+        requirements: Sequence[str],
+        progress: Progress,
+    ) -> str:
+        """The image with `requirements` on `base`; made where there is none. See `Sandbox.python_image`."""
+        wanted = canonical(requirements)
+        base_id = str((await engine.image(base) or {}).get("Id", ""))
+        request = digest(tenant, base_id, *wanted)
+        lock = self._building.setdefault(request, anyio.Lock())
+        async with lock:
+            known = await anyio.to_thread.run_sync(self._records.resolved, request, FRESH_SECONDS)
+            if known and await engine.image(known) is not None:
+                return known
+            return await self._make(engine, base, (tenant, base_id), python, wanted, request, progress)
+
+    async def _make(
+        self,
+        engine: Engine,
+        base: str,
+        belongs: tuple[str, str],
+        python: Mapping[str, str],
+        wanted: Sequence[str],
+        request: str,
+        progress: Progress,
+    ) -> str:
+        deadline = time.monotonic() + self._settings.build_timeout_seconds
+        await anyio.to_thread.run_sync(lambda: self._folder.mkdir(parents=True, exist_ok=True, mode=0o700))
+        folder = Path(await anyio.to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="build-", dir=self._folder)))
+        try:
+            steps = itertools.count()
+
+            async def step(done: float, total: float | None, text: str) -> None:
+                await progress(next(steps), None, text)
+
+            await step(0, None, f"resolving {', '.join(wanted)}")
+            found = await wheels.fetch(wanted, python, folder, self._settings.build_timeout_seconds, step)
+            tag = f"astro-mcp-python:{digest(*belongs, *(f'{w.name}=={w.version}:{w.sha256}' for w in found))}"
+            if await engine.image(tag) is None:
+                await step(0, None, f"installing {len(found)} packages in the sandbox")
+                with anyio.fail_after(max(1.0, deadline - time.monotonic())):
+                    await self._install(engine, base, tag, found, folder)
+                await self._prune(engine, base, tag)
+            await anyio.to_thread.run_sync(self._records.keep, request, tag, found)
+            return tag
+        except TimeoutError:
+            raise LimitHit(
+                f"the image took longer than {self._settings.build_timeout_seconds} s",
+                "sandbox.build_timeout_seconds is the bound",
+            ) from None
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+    async def _install(self, engine: Engine, base: str, tag: str, found: Sequence[wheels.Wheel], folder: Path) -> None:
+        archive = await anyio.to_thread.run_sync(_archive, found, folder / "wheels.tar")
+        config = hardening.container(base, self._settings, self._labels, writable=True)
+        async with Container(engine, config, self._reaper, lambda api, made: _put(api, made, archive)) as container:
+            hardening.check(await container.ready(), self._settings, writable=True)
+            argv = ("python3", "-I", "-S", "/opt/astro/install.py", INCOMING)
+            job = Job(argv, timeout=float(self._settings.build_timeout_seconds), collect="")
+            answer = await container.carry_out(job, 100_000)
+            if answer.end is None or answer.end.code:
+                raise _refused(bytes(answer.streams["stdout"] or answer.streams["stderr"]), answer.limits)
+            repository, _, name = tag.partition(":")
+            labels = {KIND: "python"}
+            await engine.call(lambda api: api.wait(container.name, timeout=30))
+            await engine.call(lambda api: api.commit(container.name, repository, name, conf={"Labels": labels}))
+
+    async def _prune(self, engine: Engine, base: str, newest: str) -> None:
+        """Take away the least recently used until the rest fits `images_mb`; one that is in use stays."""
+        base_size = int((await engine.image(base) or {}).get("Size", 0))
+        house = f"{owner.HOUSE}={self._labels[owner.HOUSE]}"
+        rows: list[dict[str, Any]] = await engine.call(
+            lambda api: api.images(filters={"label": [f"{KIND}=python", house]})
+        )
+        sizes = {tag: max(0, row["Size"] - base_size) for row in rows for tag in row.get("RepoTags") or ()}
+        for tag in await anyio.to_thread.run_sync(self._records.surplus, sizes, newest, self._settings.images_mb << 20):
+            with contextlib.suppress(EngineRefused):
+                await engine.call(partial(_remove_image, tag=tag))
+                await anyio.to_thread.run_sync(self._records.forget, tag)
+
+
+def _archive(found: Sequence[wheels.Wheel], target: Path) -> Path:
+    folder = tarfile.TarInfo(".incoming")
+    folder.type, folder.mode, folder.uid, folder.gid = tarfile.DIRTYPE, 0o700, hardening.USER, hardening.USER
+    with tarfile.open(target, "w") as archive:
+        archive.addfile(folder)
+        for wheel in found:
+            entry = tarfile.TarInfo(f".incoming/{wheel.path.name}")
+            entry.size, entry.mode, entry.uid, entry.gid = wheel.bytes, 0o600, hardening.USER, hardening.USER
+            with wheel.path.open("rb") as file:
+                archive.addfile(entry, file)
+    return target
+
+
+def _put(api: Any, container: str, archive: Path) -> None:
+    with archive.open("rb") as file:
+        api.put_archive(container, str(Path(INCOMING).parent), file)
+
+
+def _remove_image(api: Any, tag: str) -> None:
+    api.remove_image(tag)
+
+
+def _refused(said: bytes, limits: set[str]) -> InvalidInput | LimitHit:
+    if limits:
+        return LimitHit(f"installing hit a limit of the sandbox: {', '.join(sorted(limits))}", "ask for fewer packages")
+    try:
+        text = str(json.loads(said)["error"])
+    except (ValueError, KeyError, TypeError):
+        text = said.decode(errors="replace")
+    return InvalidInput(f"the packages could not be installed: {printable(text.strip())[-500:]}")

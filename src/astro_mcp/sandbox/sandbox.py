@@ -1,0 +1,164 @@
+"""The sandbox: the one door to code execution. There is no other, and none that runs anything on the host."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import anyio.to_thread
+
+from astro_mcp.config import SandboxSettings
+from astro_mcp.core.agent import Health
+from astro_mcp.core.call import Progress, silent
+from astro_mcp.errors import AstroError, InvalidInput, LimitHit, ProviderFailed, SandboxUnavailable, TooLarge
+from astro_mcp.sandbox import hardening, hints, owner
+from astro_mcp.sandbox.answer import Answer
+from astro_mcp.sandbox.container import Container, end
+from astro_mcp.sandbox.engine import Engine
+from astro_mcp.sandbox.image import base_tag
+from astro_mcp.sandbox.job import Job, Outcome, check
+from astro_mcp.sandbox.python_images import PythonImages
+
+AT_ONCE: Final = 8
+KILLED: Final = 137
+
+
+class Sandbox:
+    """Runs jobs in hardened, single-use containers, at most eight at once.
+
+    `folder` is the data folder's `images/`; `pack_resources` is the pack's `resources/sandbox`. Nothing is touched
+    before the first use.
+    """
+
+    def __init__(self, settings: SandboxSettings, folder: Path, pack_resources: Path) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._recipe = pack_resources / "image"
+        self._labels = owner.labels(folder)
+        self._places = anyio.CapacityLimiter(AT_ONCE)
+        self._opening = anyio.Lock()
+        self._engine: Engine | None = None
+        self._reaper = ThreadPoolExecutor(2, "sandbox-reaper")
+        self._images = PythonImages(settings, folder, self._labels, self._reaper)
+        self._checked: dict[str, Any] = {}
+
+    async def run(self, job: Job) -> Outcome:
+        """Run `job` in a fresh container.
+
+        Raises `SandboxUnavailable` with one line to type, `InvalidInput` for a job that is none, `TooLarge` for files
+        over the workspace's size. Cancellation ends the container before it is passed on.
+        """
+        self._check(job)
+        asked = time.monotonic()
+        async with self._places:
+            engine = await self.engine()
+            config = hardening.container(job.image or self.tag, self._settings, self._labels)
+            async with Container(engine, config, self._reaper) as container:
+                self._checked = await container.ready()
+                hardening.check(self._checked, self._settings)
+                started = time.monotonic()
+                since = time.time()
+                answer = await container.carry_out(job, self._settings.output_bytes)
+                ended = time.monotonic()
+            if answer.end is None and "timeout" not in answer.limits:
+                await self._explain(engine, container.name, since, answer)
+        return _outcome(answer, (started - asked) * 1000, (ended - started) * 1000)
+
+    async def python_image(self, tenant: str, requirements: Sequence[str], progress: Progress = silent) -> str:
+        """An image with the packages that `requirements` (names and version specifiers) name, for `Job.image`.
+
+        Wheels are fetched outside by pip and unpacked in a container without network; sources are never built. Cached
+        by tenant and content; which versions a list resolves to is believed for 24 hours. Raises `InvalidInput` with
+        pip's own words, `ProviderFailed` where the index can't be reached, `LimitHit`, `TimedOut`,
+        `SandboxUnavailable`.
+        """
+        if not requirements:
+            return ""
+        engine = await self.engine()
+        if not self._checked:
+            await self.run(Job(("true",), collect=""))
+        python = {str(name): str(value) for name, value in self._checked["python"].items()}
+        async with self._places:
+            return await self._images.get(engine, self.tag, python, tenant, requirements, progress)
+
+    async def engine(self) -> Engine:
+        """The engine, checked at first use: it answers, its API is new enough, the image is there, orphans are gone."""
+        async with self._opening:
+            if self._engine is None:
+                engine = await Engine.find(self._settings.engine, Path.home())
+                await self._need_image(engine)
+                await self._sweep(engine)
+                self._engine = engine
+            return self._engine
+
+    @property
+    def tag(self) -> str:
+        """The base image by its recipe's digest."""
+        return base_tag(self._recipe)
+
+    async def health(self) -> Health:
+        """Engine, API, image and what the last container said of its own walls."""
+        facts = {"canary": "holds" if self._checked else "not run yet"}
+        try:
+            engine = await Engine.find(self._settings.engine, Path.home())
+            facts |= {"engine": engine.address.url, "api": engine.api_version}
+            await self._need_image(engine)
+            facts["image"] = self.tag
+        except AstroError as error:
+            return Health(ok=False, detail=error.message, fix=error.hint, facts=facts)
+        return Health(ok=True, detail=f"Docker at {engine.address.url}, API {engine.api_version}", facts=facts)
+
+    async def close(self) -> None:
+        """Wait until every container is gone."""
+        await anyio.to_thread.run_sync(self._reaper.shutdown)
+        if self._engine is not None:
+            self._engine.close()
+
+    def _check(self, job: Job) -> None:
+        check(job)
+        most = self._settings.timeout_seconds
+        if not 0 < job.timeout <= most:
+            raise InvalidInput(
+                f"a run's timeout is more than 0 and at most {most} s", "sandbox.timeout_seconds is the bound"
+            )
+        size = sum(len(file.data) for file in job.files) + len(job.stdin)
+        if size > self._settings.workspace_mb * hardening.MIB:
+            raise TooLarge(
+                f"the files hold {size:,} bytes; the sandbox's workspace has {self._settings.workspace_mb} MiB",
+                "pass fewer paths, or raise sandbox.workspace_mb",
+            )
+
+    async def _need_image(self, engine: Engine) -> None:
+        if await engine.image(self.tag) is None:
+            raise SandboxUnavailable("the sandbox's base image is not built", hints.IMAGE)
+
+    async def _sweep(self, engine: Engine) -> None:
+        label = f"{owner.HOUSE}={self._labels[owner.HOUSE]}"
+        found = await engine.call(lambda api: api.containers(all=True, filters={"label": label}))
+        for row in found:
+            if owner.is_orphan(row["Labels"]):
+                await anyio.to_thread.run_sync(end, engine, row["Id"])
+
+    async def _explain(self, engine: Engine, container: str, since: float, answer: Answer) -> None:
+        """PID 1 itself went: the kernel's out-of-memory killer, or somebody outside."""
+        query = {"container": container, "event": "oom"}
+        window = {"since": int(since), "until": int(time.time()) + 1}
+        if await engine.call(lambda api: list(api.events(**window, filters=query))):
+            answer.limits.add("memory")
+            return
+        raise ProviderFailed("the container ended before its run did", "run it again", retryable=True)
+
+
+def _outcome(answer: Answer, queued_ms: float, run_ms: float) -> Outcome:
+    code, withheld = KILLED, tuple[str, ...]()
+    if answer.end is not None:
+        if answer.end.error:
+            raise LimitHit(f"the files could not be put into the sandbox: {answer.end.error}", "pass fewer paths")
+        code, withheld = answer.end.code, answer.end.withheld
+    out, err = bytes(answer.streams["stdout"]), bytes(answer.streams["stderr"])
+    files = tuple(answer.files.values())
+    return Outcome(code, out, err, files, tuple(sorted(answer.limits)), queued_ms, run_ms, withheld)

@@ -1,0 +1,190 @@
+"""Without a usable engine a run fails at once, and says the one thing to do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.sandbox.rig import Make
+
+from astro_mcp.config import SandboxSettings
+from astro_mcp.errors import SandboxUnavailable
+from astro_mcp.sandbox import address, hardening
+from astro_mcp.sandbox.hints import linux_line
+from astro_mcp.sandbox.job import Job
+from astro_mcp.sandbox.sandbox import Sandbox
+
+RUN = Job(("true",))
+
+
+@contextmanager
+def listening(path: Path, answer: bytes) -> Iterator[str]:
+    """Something at a socket that answers every connection with `answer`, or with nothing at all."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+    kept: list[socket.socket] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                peer = server.accept()[0]
+            except OSError:
+                return
+            kept.append(peer)
+            if answer:
+                peer.recv(1000)
+                peer.sendall(answer)
+                peer.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"unix://{path}"
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join()
+        for peer in kept:
+            peer.close()
+
+
+async def refusal(sandbox: Sandbox) -> tuple[SandboxUnavailable, float]:
+    began = time.monotonic()
+    with pytest.raises(SandboxUnavailable) as caught:
+        await sandbox.run(RUN)
+    took = time.monotonic() - began
+    await sandbox.close()
+    return caught.value, took
+
+
+async def test_no_engine_is_told_within_a_second_with_one_line_to_install_it(make: Make, tmp_path: Path) -> None:
+    error, took = await refusal(make(SandboxSettings(engine=f"unix://{tmp_path}/none.sock")))
+    assert took < 1
+    assert "docker" in error.hint
+    assert "\n" not in error.hint
+
+
+async def test_an_engine_that_hangs_is_given_up_after_three_seconds(make: Make, tmp_path: Path) -> None:
+    with listening(tmp_path / "hung.sock", b"") as url:
+        error, took = await refusal(make(SandboxSettings(engine=url)))
+    assert 2.5 < took < 5
+    assert "does not answer" in error.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\n" + json.dumps({"ApiVersion": "1.24"}).encode(), "API 1.24"),
+        (b"HTTP/1.0 200 OK\r\n\r\n<html>", "no Docker engine"),
+        (b"SSH-2.0\r\n\r\n", "no Docker engine"),
+    ],
+)
+async def test_what_is_too_old_or_no_engine_is_told(make: Make, tmp_path: Path, answer: bytes, said: str) -> None:
+    with listening(tmp_path / "odd.sock", answer) as url:
+        error, _ = await refusal(make(SandboxSettings(engine=url)))
+    assert said in error.message
+
+
+async def test_an_address_that_cant_be_spoken_to_is_told(make: Make) -> None:
+    error, _ = await refusal(make(SandboxSettings(engine="ssh://somewhere")))
+    assert "sandbox.engine" in error.hint
+
+
+async def test_a_missing_image_is_told_with_how_to_build_it(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image/recipe").write_text("another")
+    sandbox = make(resources=tmp_path)
+    health = await sandbox.health()
+    assert (health.ok, "sandbox build" in health.fix) == (False, True)
+    error, _ = await refusal(sandbox)
+    assert error.hint == health.fix
+
+
+async def test_health_tells_engine_api_image_and_canary(sandbox: Sandbox) -> None:
+    assert (await sandbox.health()).facts["canary"] == "not run yet"
+    await sandbox.run(RUN)
+    health = await sandbox.health()
+    assert health.ok
+    assert health.facts == {
+        "engine": "unix:///var/run/docker.sock",
+        "api": health.facts["api"],
+        "image": sandbox.tag,
+        "canary": "holds",
+    }
+
+
+def test_a_hosts_docker_host_is_not_taken_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
+    assert [found.url for found in address.candidates("", tmp_path)] == ["unix:///var/run/docker.sock"]
+
+
+def test_the_docker_context_comes_after_the_machines_socket(tmp_path: Path) -> None:
+    folder = tmp_path / ".docker/contexts/meta" / hashlib.sha256(b"mine").hexdigest()
+    folder.mkdir(parents=True)
+    (tmp_path / ".docker/config.json").write_text(json.dumps({"currentContext": "mine"}))
+    (folder / "meta.json").write_text(json.dumps({"Endpoints": {"docker": {"Host": "unix:///run/mine.sock"}}}))
+    found = [item.url for item in address.candidates("", tmp_path)]
+    assert found == ["unix:///var/run/docker.sock", "unix:///run/mine.sock"]
+
+
+@pytest.mark.parametrize(
+    ("release", "program"),
+    [
+        ({"ID": "debian"}, "sudo apt-get install -y docker.io"),
+        ({"ID": "linuxmint", "ID_LIKE": "ubuntu debian"}, "sudo apt-get install -y docker.io"),
+        ({"ID": "fedora"}, "sudo dnf install"),
+        ({"ID": "unheard-of"}, "docker info"),
+    ],
+)
+def test_the_install_line_fits_the_system(release: dict[str, str], program: str) -> None:
+    assert program in linux_line(release, root=False)
+
+
+HOLDS = {
+    "uid": [65532] * 6,
+    "groups": [65532],
+    "capabilities": [0] * 5,
+    "no_new_privileges": True,
+    "seccomp": True,
+    "memory": 512 << 20,
+    "processes": 64,
+    "cpus": 1.0,
+    "interfaces": ["lo"],
+    "mounts": {
+        "/": {"read_only": True},
+        "/tmp": {"nosuid": True, "nodev": True, "noexec": True, "bytes": 64 << 20},
+        "/workspace": {"nosuid": True, "nodev": True, "noexec": False, "bytes": 256 << 20},
+    },
+    "limits": {"NOFILE": 1024, "FSIZE": 256 << 20, "CORE": 0},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"memory": 0}, "the memory limit"),
+        ({"memory": 1 << 62}, "the memory limit"),
+        ({"processes": 0}, "the process limit"),
+        ({"cpus": 0.0}, "the CPU limit"),
+        ({"interfaces": ["lo", "eth0"]}, "no network"),
+        ({"uid": [0] * 6}, "an unprivileged user"),
+        ({"capabilities": [0, 0, 0, 1, 0]}, "no capabilities"),
+        ({"seccomp": False}, "seccomp"),
+        ({"no_new_privileges": False}, "no new privileges"),
+        ({"mounts": {**HOLDS["mounts"], "/": {"read_only": False}}}, "a read-only root"),  # type: ignore[dict-item] # one table of many types
+        ({"limits": {"NOFILE": -1, "FSIZE": 1, "CORE": 0}}, "the limit of open files"),
+        ({"mounts": None}, "a whole answer"),
+    ],
+)
+def test_a_wall_that_the_engine_left_out_stops_the_run(change: dict[str, object], named: str) -> None:
+    hardening.check(HOLDS, SandboxSettings())
+    with pytest.raises(SandboxUnavailable, match=named):
+        hardening.check({**HOLDS, **change}, SandboxSettings())

@@ -1,0 +1,120 @@
+"""The host's parsers against whatever a container might send."""
+
+from __future__ import annotations
+
+import json
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from astro_mcp.sandbox import frames
+from astro_mcp.sandbox.answer import Answer
+from astro_mcp.sandbox.frames import BrokenProtocol, Demux, Frame, Parser, decode_file, decode_json, encode
+from astro_mcp.sandbox.job import safe_path
+
+KINDS = st.sampled_from([b"R", b"o", b"e", b"a", b"x"])
+NAMES = st.one_of(st.text(max_size=12), st.sampled_from(["../x", "/etc/x", "a/../b", "a\0", "x" * 1025, "ok/file"]))
+ENDS = st.fixed_dictionaries(
+    {"code": st.one_of(st.integers(-300, 300), st.none(), st.booleans()), "limits": st.just(["memory", "lie", 3])},
+    optional={"withheld": st.lists(st.text(max_size=300), max_size=3), "error": st.text(max_size=9)},
+)
+
+
+def file_payload(name: str, data: bytes) -> bytes:
+    encoded = name.encode("utf-8", "surrogatepass")
+    return struct.pack(">HB", len(encoded), 0) + encoded + data
+
+
+PAYLOADS = st.one_of(
+    st.binary(max_size=200),
+    st.builds(file_payload, NAMES, st.binary(max_size=20)),
+    ENDS.map(lambda fields: json.dumps(fields).encode()),
+)
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_from_the_engine_are_parsed_or_refused(data: bytes) -> None:
+    demux = Demux()
+    try:
+        demux.feed(data)
+    except BrokenProtocol:
+        return
+    assert len(demux.complaint) <= 4096
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 1, 2]), st.binary(max_size=50)), max_size=8), st.data())
+def test_the_engines_stream_is_the_same_however_it_is_cut(chunks: list[tuple[int, bytes]], data: st.DataObject) -> None:
+    stream = b"".join(struct.pack(">B3xI", kind, len(body)) + body for kind, body in chunks)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    demux = Demux()
+    parts = [demux.feed(stream[a:b]) for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    assert b"".join(parts) == b"".join(body for kind, body in chunks if kind == 1)
+
+
+@given(st.lists(st.tuples(KINDS, st.binary(max_size=50)), max_size=8), st.data())
+def test_frames_are_the_same_however_they_are_cut(pairs: list[tuple[bytes, bytes]], data: st.DataObject) -> None:
+    stream = b"".join(encode(kind, payload) for kind, payload in pairs)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    parser = Parser()
+    found: list[Frame] = []
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        found += parser.feed(stream[start:end])
+    assert found == [Frame(kind, payload) for kind, payload in pairs]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(KINDS, PAYLOADS), max_size=10))
+def test_hostile_frames_give_a_bounded_answer_or_a_refusal(pairs: list[tuple[bytes, bytes]]) -> None:
+    answer = Answer(output_bytes=100)
+    try:
+        for frame in Parser().feed(b"".join(encode(kind, payload) for kind, payload in pairs)):
+            answer.take(frame)
+    except BrokenProtocol:
+        pass
+    assert all(len(stream) <= 100 for stream in answer.streams.values())
+    assert all(safe_path(path) for path in answer.files)
+    assert answer.limits <= {"memory", "output"}
+    assert answer.end is None or 0 <= answer.end.code <= 255
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_in_place_of_frames_are_parsed_or_refused(data: bytes) -> None:
+    try:
+        for frame in Parser().feed(data):
+            Answer(10).take(frame)
+    except BrokenProtocol:
+        return
+
+
+@pytest.mark.parametrize(("kind", "length"), [(b"o", 1 << 31), (b"a", 1 << 27), (b"x", 1 << 20), (b"?", 0)])
+def test_a_frame_that_is_too_long_or_unknown_is_refused_by_its_header(kind: bytes, length: int) -> None:
+    with pytest.raises(BrokenProtocol):
+        Parser().feed(struct.pack(">cI", kind, length))
+
+
+@pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a/../b", "a//b", ".", "", "a\0b", "a\x1bb"])
+def test_a_file_with_an_unsafe_name_is_refused(name: str) -> None:
+    with pytest.raises(BrokenProtocol):
+        decode_file(file_payload(name, b""))
+
+
+def test_more_files_than_were_asked_for_are_refused() -> None:
+    answer = Answer(10)
+    for number in range(frames.COLLECT_FILES):
+        answer.take(Frame(b"a", file_payload(f"{number}", b"")))
+    with pytest.raises(BrokenProtocol):
+        answer.take(Frame(b"a", file_payload("more", b"")))
+
+
+def test_nothing_is_taken_after_the_end() -> None:
+    answer = Answer(10)
+    answer.take(Frame(b"x", json.dumps({"code": 0, "limits": [], "withheld": []}).encode()))
+    with pytest.raises(BrokenProtocol):
+        answer.take(Frame(b"o", b"late"))
+
+
+def test_json_that_nests_without_end_is_refused() -> None:
+    with pytest.raises(BrokenProtocol):
+        decode_json(b"[" * 100_000)
