@@ -1,0 +1,124 @@
+"""Keeps a result within the token budget: pages are cut and go on by cursor, anything else is cut head and tail.
+
+One token counts as four bytes of UTF-8. The whole is always kept as an artifact, and what was cut says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from astro_mcp.core.authority import Session
+from astro_mcp.core.model import Output, Page
+from astro_mcp.core.ports import ArtifactSink
+from astro_mcp.core.tool import Tool
+from astro_mcp.errors import AstroError
+from astro_mcp.faces.mcp.cursor import Cursor, binding, unknown_cursor
+from astro_mcp.faces.mcp.peer import Profile
+from astro_mcp.faces.mcp.shape import Shape
+from astro_mcp.faces.mcp.trim import trim
+
+TOKENS: Final = 8_000
+BYTES: Final = TOKENS * 4 - 400
+"""What text and structured content may weigh together; the rest is the envelope's."""
+
+
+class Budget:
+    """Shapes values for one host, and finds the rest of what it cut."""
+
+    def __init__(self, artifacts: ArtifactSink, most: int = BYTES) -> None:
+        self._artifacts = artifacts
+        self._most = most
+
+    async def shape(self, session: Session, tool: Tool, arguments: Any, value: Output, profile: Profile) -> Shape:
+        """The value's forms; over the budget its first page, or its head and tail."""
+        if isinstance(value, Page) and value.paged is not None:
+            if self._fits_whole(value, value.paged, profile):
+                return Shape.of(value, profile)
+            bound = binding(session.scope, tool.name, tool.parse(arguments))
+            sha256 = await self._artifacts.put(session.scope, pack(value), "application/json", f"{tool.name}.json")
+            return self._page(value, Cursor(sha256, 0), bound, profile)
+        shape = Shape.of(value, profile)
+        if shape.size <= self._most:
+            return shape
+        whole = (shape.text if shape.text is not None else value.text()).encode("utf-8", "backslashreplace")
+        sha256 = await self._artifacts.put(session.scope, whole, "text/plain", f"{tool.name}.txt")
+        return trim(shape, self._most, f"astro://artifacts/{sha256}")
+
+    async def resume(self, session: Session, tool: Tool, arguments: Any, cursor: str, profile: Profile) -> Shape:
+        """The next page of an earlier result, without running the tool again; raises `NotFound`."""
+        bound = binding(session.scope, tool.name, tool.parse(arguments))
+        place = Cursor.open(cursor, bound)
+        try:
+            data, _ = await self._artifacts.get(session.scope, place.sha256)
+            value = tool.declaration.output.model_validate(json.loads(data))
+        except (AstroError, ValueError):
+            raise unknown_cursor() from None
+        if not isinstance(value, Page) or value.paged is None or place.offset >= len(getattr(value, value.paged)):
+            raise unknown_cursor()
+        return self._page(value, place, bound, profile)
+
+    def _fits_whole(self, value: Page, name: str, profile: Profile) -> bool:
+        """Renders no more than twice the budget to see it, however long the value is."""
+        whole: Sequence[Any] = getattr(value, name)
+        count = 64
+        while count < len(whole):
+            if Shape.of(value.model_copy(update={name: whole[:count]}), profile).size > self._most:
+                return False
+            count *= 4
+        return Shape.of(value, profile).size <= self._most
+
+    def _page(self, value: Page, place: Cursor, bound: bytes, profile: Profile) -> Shape:
+        name = value.paged or ""
+        whole: Sequence[Any] = getattr(value, name)
+        left = len(whole) - place.offset
+
+        def shaped(count: int) -> Shape:
+            end = place.offset + count
+            more = end < len(whole)
+            update = {
+                name: whole[place.offset : end],
+                "truncated": value.truncated or more,
+                "next_cursor": Cursor(place.sha256, end).seal(bound) if more else None,
+            }
+            return Shape.of(value.model_copy(update=update), profile)
+
+        count = _most_that_fits(left, lambda size: shaped(size).size <= self._most)
+        if isinstance(whole, str):
+            count = _at_line_end(whole, place.offset, count)
+        shape = shaped(count)
+        if shape.size > self._most:  # a single item, or what stands around the items, is over the budget
+            shape = trim(shape, self._most, f"astro://artifacts/{place.sha256}")
+        return replace(shape, meta={**shape.meta, "astro/whole": f"astro://artifacts/{place.sha256}"})
+
+
+def pack(value: Output) -> bytes:
+    """The whole value as JSON that `resume` reads back; a lone surrogate stays one."""
+    return json.dumps(value.model_dump(mode="json", round_trip=True)).encode()
+
+
+def _most_that_fits(left: int, fits: Callable[[int], bool]) -> int:
+    """The largest count that fits, at least 1: doubling first, so that no more than twice the budget is rendered."""
+    low, high = 1, 2
+    while high < left and fits(high):
+        low, high = high, high * 2
+    high = min(high, left)
+    if fits(high):
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fits(middle):
+            low = middle
+        else:
+            high = middle
+    return min(low, left)
+
+
+def _at_line_end(text: str, offset: int, count: int) -> int:
+    """Back to the last line's end, unless that would give away more than half."""
+    if offset + count >= len(text):
+        return count
+    end = text.rfind("\n", offset + count // 2, offset + count)
+    return count if end < 0 else end + 1 - offset

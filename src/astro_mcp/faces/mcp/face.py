@@ -1,0 +1,88 @@
+"""The MCP server: the SDK's low-level one, shared by all connections; what differs between them is their `Peer`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from anyio.abc import ByteStream
+from mcp.server.lowlevel import Server
+from mcp.server.models import InitializationOptions
+from mcp.server.runner import serve_dual_era_loop
+from mcp_types import (
+    CallToolRequestParams,
+    CallToolResult,
+    DiscoverResult,
+    PaginatedRequestParams,
+    RequestParams,
+)
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from astro_mcp.core.dispatcher import Dispatcher
+from astro_mcp.core.ports import ArtifactSink
+from astro_mcp.faces.mcp.budget import Budget
+from astro_mcp.faces.mcp.calling import Calling, Ctx, client_name
+from astro_mcp.faces.mcp.instructions import instructions
+from astro_mcp.faces.mcp.lines import LineReader
+from astro_mcp.faces.mcp.listing import Listing
+from astro_mcp.faces.mcp.peer import Peer
+from astro_mcp.faces.mcp.prompts import Prompts
+from astro_mcp.faces.mcp.published import Published
+from astro_mcp.faces.mcp.wire import Read, Write, speak
+
+NAME = "astro-mcp"
+TITLE = "Astro workbench"
+
+
+class McpFace:
+    """Serves MCP to any number of connections. `prompts` is the pack's folder of prompts."""
+
+    def __init__(self, dispatcher: Dispatcher, artifacts: ArtifactSink, prompts: Path, version: str) -> None:
+        self._listing = Listing(dispatcher.registry)
+        self._calling = Calling(dispatcher, Budget(artifacts))
+        published_prompts = Prompts(prompts, dispatcher.registry)
+        published = Published(dispatcher, published_prompts)
+        self._server: Server[Peer] = Server(
+            NAME,
+            version=version,
+            title=TITLE,
+            on_call_tool=self._call,
+            on_list_resources=published.list,
+            on_list_resource_templates=published.templates,
+            on_read_resource=published.read,
+            on_list_prompts=published_prompts.list,
+            on_get_prompt=published_prompts.get,
+            on_completion=published.complete,
+        )
+        self._server.middleware.clear()  # the call path keeps its own record of every call
+        self._server.add_request_handler("tools/list", PaginatedRequestParams, self._tools)
+        self._server.add_request_handler("server/discover", RequestParams, self._discover)
+
+    async def serve(self, peer: Peer, link: ByteStream, lines: LineReader) -> None:
+        """One connection, in the era that its client opens with, until its bytes end; closes the link."""
+        options = self._options(peer)
+
+        async def drive(read: Read, write: Write) -> None:
+            await serve_dual_era_loop(self._server, read, write, lifespan_state=peer, init_options=options)
+
+        await speak(link, lines, drive)
+
+    def _options(self, peer: Peer) -> InitializationOptions:
+        options = self._server.create_initialization_options()
+        return options.model_copy(update={"instructions": instructions(peer.notices)})
+
+    async def _discover(self, ctx: Ctx, params: RequestParams) -> DiscoverResult:
+        """The modern era's greeting: like the SDK's, with this connection's instructions."""
+        return DiscoverResult(
+            supported_versions=list(MODERN_PROTOCOL_VERSIONS),
+            capabilities=self._server.get_capabilities(protocol_version=ctx.protocol_version),
+            instructions=instructions(ctx.lifespan_context.notices),
+        )
+
+    async def _tools(self, ctx: Ctx, params: PaginatedRequestParams) -> dict[str, Any]:
+        peer = ctx.lifespan_context
+        tools = self._listing.tools(peer, peer.shown(client_name(ctx)))
+        return {"tools": tools, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+
+    async def _call(self, ctx: Ctx, params: CallToolRequestParams) -> CallToolResult:
+        return await self._calling.call(ctx, params)

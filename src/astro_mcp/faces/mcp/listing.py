@@ -1,0 +1,86 @@
+"""tools/list: the registry's tools as hosts see them, made once a profile and kept until the registry changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from astro_mcp.core.authority import HARMLESS, Effect
+from astro_mcp.core.model import Page, flat_schema
+from astro_mcp.core.registry import Registry
+from astro_mcp.core.tool import Tool
+from astro_mcp.faces.mcp.icons import icon
+from astro_mcp.faces.mcp.peer import Peer, Profile
+
+CURSOR = {"type": "string", "description": "next_cursor of the call before"}
+_LONG = ("content", "code", "spec", "edits", "text", "message")
+
+
+class Listing:
+    """Described tools by name, in the registry's order."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._known: dict[tuple[str, bool], dict[str, Any]] = {}
+        registry.on_change(self._known.clear)
+
+    def tools(self, peer: Peer, profile: Profile) -> list[dict[str, Any]]:
+        """What tools/list answers to `peer`."""
+        return [
+            self._described(tool, profile.schemas) for tool in self._registry.tools.values() if peer.sees(tool, profile)
+        ]
+
+    def _described(self, tool: Tool, schemas: bool) -> dict[str, Any]:
+        key = (tool.name, schemas)
+        if key not in self._known:
+            self._known[key] = describe(tool, schemas=schemas)
+        return self._known[key]
+
+
+def describe(tool: Tool, *, schemas: bool) -> dict[str, Any]:
+    """One tool in MCP's words; the output's schema where the profile shows it."""
+    declared = tool.declaration
+    body: dict[str, Any] = {
+        "name": tool.name,
+        "title": declared.title,
+        "description": declared.description,
+        "inputSchema": input_schema(tool),
+        "annotations": {
+            "title": declared.title,
+            "readOnlyHint": declared.effects <= HARMLESS,
+            "destructiveHint": Effect.DESTROY in declared.effects,
+            "idempotentHint": declared.idempotent,
+            "openWorldHint": Effect.NETWORK in declared.effects,
+        },
+    }
+    if schemas:
+        body["outputSchema"] = _lean(flat_schema(declared.output, described=False))
+    if picture := icon(tool.agent):
+        body["icons"] = [picture]
+    return body
+
+
+def input_schema(tool: Tool) -> dict[str, Any]:
+    """The arguments' schema; a tool whose result comes in pages takes a cursor, which no agent ever sees."""
+    schema = flat_schema(tool.declaration.input)
+    schema.setdefault("properties", {})
+    if issubclass(tool.declaration.output, Page):
+        properties = schema["properties"]
+        long = {name: properties.pop(name) for name in _LONG if name in properties}
+        schema["properties"] = {**properties, "cursor": CURSOR, **long}
+    return schema
+
+
+def _lean(node: dict[str, Any]) -> dict[str, Any]:
+    """Without defaults, which say nothing of a result, and without the ban on further fields: a result that was cut
+    says so in one."""
+    out: dict[str, Any] = {}
+    for key, value in node.items():
+        if key == "default" or (key == "additionalProperties" and not isinstance(value, dict)):
+            continue
+        if key == "properties":
+            out[key] = {name: _lean(child) for name, child in value.items()}
+        elif key in ("items", "additionalProperties"):
+            out[key] = _lean(value)
+        else:
+            out[key] = value
+    return out

@@ -1,0 +1,75 @@
+"""Cuts what has no pages: the longest strings to head and tail, then the longest lists to their heads; always told."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Final
+
+from astro_mcp.faces.mcp.shape import Shape, weight
+
+_LEAST: Final = 200
+
+
+def trim(shape: Shape, most: int, whole: str) -> Shape:
+    """`shape` within `most` bytes, with a note that names `whole`, the URI of all of it."""
+    note = f"[cut to fit; the whole: {whole} (read it with astro_read)]"
+    share = most // (2 if shape.text is not None and shape.structured is not None else 1)
+    text = None if shape.text is None else _trim_text(shape.text, share, note)
+    structured = None if shape.structured is None else _trim_tree(shape.structured, share, note)
+    return Shape(text, structured, {**shape.meta, "astro/whole": whole})
+
+
+def _trim_text(text: str, most: int, note: str) -> str:
+    if weight(text) <= most:
+        return text
+    low, high = 0, len(text)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if weight(head_and_tail(text, middle, note)) <= most:
+            low = middle
+        else:
+            high = middle
+    return head_and_tail(text, low, note)
+
+
+def head_and_tail(text: str, kept: int, note: str) -> str:
+    """Two thirds of `kept` characters from the head, one third from the tail, and the note between."""
+    tail = kept // 3
+    return f"{text[: kept - tail]}\n{note}\n{text[len(text) - tail :] if tail else ''}"
+
+
+def _trim_tree(tree: dict[str, Any], most: int, note: str) -> dict[str, Any]:
+    if weight(tree) <= most:
+        return tree
+    tree = copy.deepcopy(tree)
+    tree["cut"] = note
+    bound = most
+    while weight(tree) > most and bound > _LEAST:
+        bound //= 2
+        _shorten_strings(tree, bound, note)
+    length = 1024
+    while weight(tree) > most and length > 1:
+        length //= 2
+        _shorten_lists(tree, length)
+    return tree
+
+
+def _shorten_strings(node: Any, bound: int, note: str) -> None:
+    for key, value in _children(node):
+        if isinstance(value, str) and len(value) > bound + len(note) and value != note:
+            node[key] = head_and_tail(value, bound, "[…]")
+        else:
+            _shorten_strings(value, bound, note)
+
+
+def _shorten_lists(node: Any, length: int) -> None:
+    for key, value in _children(node):
+        if isinstance(value, list) and len(value) > length:
+            node[key] = value[:length]
+        _shorten_lists(node[key], length)
+
+
+def _children(node: Any) -> list[tuple[Any, Any]]:
+    if isinstance(node, dict):
+        return list(node.items())
+    return list(enumerate(node)) if isinstance(node, list) else []

@@ -1,0 +1,30 @@
+"""A data folder of a test's own, and one that tests share which leave their daemon alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .home import Home, home
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Iterator[Home]:
+    with home(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    with home(tmp_path_factory.mktemp("shared")) as made:
+        made.host().begin()
+        made.end_hosts()
+        yield made
+
+
+@pytest.fixture
+def shared(running: Home) -> Iterator[Home]:
+    yield running
+    running.end_hosts()

@@ -1,0 +1,75 @@
+"""`serve --in-process`: the stdio traps, and the lock that it shares with the daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from .home import SHIM, Home, alive
+
+SERVE = ("serve", "--in-process")
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_real_client_of_each_era_talks_to_it(at: Home, mode: str) -> None:
+    environment = {"ASTRO_MCP_HOME": str(at.folder)}
+    server = StdioServerParameters(command=SHIM, args=list(SERVE), cwd=at.project, env=environment)
+    async with Client(server, mode=mode) as client:
+        assert client.server_info is not None
+        assert client.server_info.name == "astro-mcp"
+        await client.list_tools()
+
+
+def test_the_end_of_input_ends_it_with_0(at: Home) -> None:
+    host = at.host(*SERVE)
+    host.begin()
+    began = time.monotonic()
+    assert host.end() == (0, "")
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly_while_input_is_open(at: Home, number: signal.Signals) -> None:
+    host = at.host(*SERVE)
+    host.begin()
+    began = time.monotonic()
+    host.process.send_signal(number)
+    assert host.wait() == (0, "")
+    assert time.monotonic() - began < 3
+    assert at.owner == {}
+
+
+def test_what_prints_in_the_process_lands_on_stderr(at: Home) -> None:
+    host = at.host(*SERVE)
+    host.begin()
+    where = f"/proc/{host.process.pid}/fd"
+    assert os.stat(f"{where}/1").st_ino == os.stat(f"{where}/2").st_ino
+    assert os.readlink(f"{where}/0") == "/dev/null"
+
+
+def test_it_says_who_holds_the_folder(shared: Home) -> None:
+    shared.host().begin()
+    status, said = shared.host(*SERVE).wait()
+    assert status == 3
+    assert f"in use by the daemon with pid {shared.pid} since" in said
+    assert "astro-mcp daemon stop" in said
+
+
+def test_a_shim_beside_it_is_told_the_same(at: Home) -> None:
+    host = at.host(*SERVE)
+    host.begin()
+    status, said = at.host().wait()
+    assert status == 3
+    assert f"in use by the in-process server with pid {host.process.pid}" in said
+    assert alive(host.process.pid)
+
+
+def test_a_wrong_option_ends_it_with_one_line(at: Home) -> None:
+    status, said = at.host(*SERVE, "--profile", "fulll").wait()
+    assert status in (1, 2)
+    assert "no profile is named 'fulll'" in said
+    assert said.count("\n") == 1
