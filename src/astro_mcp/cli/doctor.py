@@ -66,6 +66,8 @@ async def _all() -> dict[str, Health]:
                 found[name] = await check()
             except AstroError as error:
                 found[name] = Health(ok=False, detail=error.message, fix=error.hint)
+            except OSError as error:
+                found[name] = Health(ok=False, detail=str(error), fix="choose another ASTRO_MCP_HOME, or mend that")
 
     async with anyio.create_task_group() as group:
         for name, check in checks.items():
@@ -76,9 +78,12 @@ async def _all() -> dict[str, Health]:
 def _settings(folder: Path) -> tuple[Settings, Health]:
     environment = {name: value for name, value in os.environ.items() if name.startswith("ASTRO_MCP_")}
     try:
-        return load(folder, environment), Health(ok=True, detail=f"{folder / 'config.toml'} and ASTRO_MCP_*")
+        settings = load(folder, environment)
     except AstroError as error:
         return Settings(), Health(ok=False, detail=error.message, fix=error.hint)
+    file = folder / "config.toml"
+    origin = [str(file)] if file.exists() else [f"the defaults ({file} is not there)"]
+    return settings, Health(ok=True, detail=", ".join([*origin, *sorted(environment.keys() - {"ASTRO_MCP_HOME"})]))
 
 
 async def _given(health: Health) -> Health:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from astro_mcp.shim.place import VERSION
 
@@ -16,11 +17,27 @@ astro-mcp without a command is the MCP server on stdio: that is the line for a h
 Command = Callable[[argparse.Namespace, Any], int]
 
 
+class Misused(Exception):
+    """A command line that is not one; `usage` is the right form of its command."""
+
+    def __init__(self, message: str, usage: str) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
+class Parser(argparse.ArgumentParser):
+    """Whole option names alone, and what is wrong as an exception: a program wants it as JSON."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise Misused(message, self.format_usage())
+
+
 def parser() -> argparse.ArgumentParser:
     """Every command; each sets `work`, the name of the module of this package that carries it out."""
-    top = argparse.ArgumentParser(
-        prog="astro-mcp", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    top = Parser(prog="astro-mcp", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--version", action="version", version=f"astro-mcp {VERSION}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -43,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     sandbox.add_argument("action", choices=["build", "list", "prune"])
 
     audit = _add(commands, "audit", "audit", "the last records of the audit trail")
-    audit.add_argument("--last", type=int, default=30, metavar="N", help="how many (30)")
+    audit.add_argument("--last", type=_count, default=30, metavar="N", help="how many (30)")
     return top
 
 
@@ -55,7 +72,9 @@ def _workflow(commands: Any) -> None:
         command.add_argument("what", help="a template's name, or a file (- is stdin)")
         command.add_argument("--input", action="append", default=[], metavar="KEY=VALUE", help="JSON, or text as it is")
         _roots(command)
-    command.add_argument("--allow", default="read,execute,network", help="effects (read,execute,network)")
+    command.add_argument(
+        "--allow", default="read,execute,network", help="what its steps may do; this by default: %(default)s"
+    )
     command.add_argument("--detach", action="store_true", help="print the run's id and don't wait")
     show = _add(actions, "show", "workflows", "a run's steps")
     show.add_argument("run_id")
@@ -73,6 +92,13 @@ def _workflow(commands: Any) -> None:
     _roots(control)
 
 
+def _count(text: str) -> int:
+    """A number of things, for argparse, which tells the message."""
+    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 1000000")
+    return int(text)
+
+
 def _add(commands: Any, name: str, module: str, text: str) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     command.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -86,25 +112,55 @@ def _roots(command: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Carry out one command; returns the exit status: 0 ok, 1 error, 2 usage, 3 unavailable, 130 interrupted."""
-    given = parser().parse_args(arguments)
-    from astro_mcp.cli.link import Failure  # noqa: PLC0415 - `--help` should not pay for it
-    from astro_mcp.cli.show import Printer  # noqa: PLC0415 - as above
-    from astro_mcp.errors import CODES, AstroError  # noqa: PLC0415 - as above
-
-    printer = Printer(as_json=given.json)
     try:
-        return _work(given.work)(given, printer)
-    except Failure as failure:
-        printer.error(failure.error)
-        return failure.exit
-    except AstroError as error:
-        printer.error(error.as_dict())
-        return CODES[error.code].exit
+        return _main(arguments)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output is gone: nothing is left to say, and to nobody
+        # The reader of our output is gone: nothing is left to say, and the interpreter's last flush goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+
+
+def _main(arguments: Sequence[str]) -> int:
+    given = _given(arguments)
+    from astro_mcp.cli.link import Failure, unreachable  # noqa: PLC0415 - `--help` should not pay for it
+    from astro_mcp.cli.show import Printer  # noqa: PLC0415 - as above
+    from astro_mcp.errors import CODES, AstroError  # noqa: PLC0415 - as above
+    from astro_mcp.shim.place import ShimError  # noqa: PLC0415 - as above
+
+    if isinstance(given, str):
+        Printer(as_json=True).error({"code": "invalid_input", "message": given, "hint": "astro-mcp --help"})
+        return 2
+    printer = Printer(as_json=given.json)
+    try:
+        status = _work(given.work)(given, printer)
+        sys.stdout.flush()
+        return status
+    except Failure as failure:
+        told = failure
+    except AstroError as error:
+        told = Failure(error.as_dict(), CODES[error.code].exit)
+    except ShimError as error:
+        told = unreachable(error)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        told = Failure({"code": "unavailable", "message": str(error), "hint": "astro-mcp doctor", "retryable": False})
+    printer.error(told.error)
+    return told.exit
+
+
+def _given(arguments: Sequence[str]) -> argparse.Namespace | str:
+    """The command line, or for a program that asked for JSON what is wrong with it; exits with 2 for a person."""
+    top = parser()
+    try:
+        return top.parse_args(arguments)
+    except Misused as error:
+        if "--json" in arguments:
+            return str(error)
+        sys.stderr.write(f"{error.usage}astro-mcp: {error}\n")
+        raise SystemExit(2) from None
 
 
 def _work(name: str) -> Command:

@@ -40,8 +40,10 @@ def run(given: argparse.Namespace, printer: Printer) -> int:
 
 
 def _build(recipe: Path, printer: Printer) -> int:
+    address = anyio.run(_address)
     done = subprocess.run(  # noqa: S603 - our own recipe; a person waits for it at a terminal, and sees its output
         ["/usr/bin/env", "bash", str(recipe / "build.sh")],
+        env={**os.environ, "DOCKER_HOST": address},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         timeout=BUILD_SECONDS,
@@ -54,13 +56,21 @@ def _build(recipe: Path, printer: Printer) -> int:
     return 0
 
 
-async def _images(prune: bool) -> list[dict[str, Any]]:
+async def _address() -> str:
+    """The URL of the engine that the settings name or the machine has: the one that the daemon uses too."""
+    engine = await _engine()
+    engine.close()
+    return engine.address.url
 
-    environment = dict(os.environ)
-    settings = load(
-        Path(data_folder(environment)), {k: v for k, v in environment.items() if k.startswith("ASTRO_MCP_")}
-    )
-    engine = await Engine.find(settings.sandbox.engine, Path.home())
+
+async def _engine() -> Engine:
+    environment = {name: value for name, value in os.environ.items() if name.startswith("ASTRO_MCP_")}
+    settings = load(Path(data_folder(os.environ)), environment)
+    return await Engine.find(settings.sandbox.engine, Path.home())
+
+
+async def _images(prune: bool) -> list[dict[str, Any]]:
+    engine = await _engine()
     try:
         rows = await engine.call(
             lambda api: [*api.images(name="astro-mcp-sandbox"), *api.images(name="astro-mcp-python")]

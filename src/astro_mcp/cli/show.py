@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.text import Text
 
 from astro_mcp.cli.link import Heard
 from astro_mcp.observe.printable import printable
@@ -33,8 +35,10 @@ class Printer:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
+        if isinstance(sys.stdout, TextIOWrapper):  # a terminal's alphabet may lack our characters: escapes then
+            sys.stdout.reconfigure(errors="backslashreplace")
         self._out = Console(highlight=False, soft_wrap=True)
-        self._err = Console(stderr=True, highlight=False)
+        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def result(self, text: str, structured: Mapping[str, Any]) -> None:
         """A tool's result: its text for people, its structure for programs."""
@@ -47,14 +51,28 @@ class Printer:
         sys.stdout.write(json.dumps(value, ensure_ascii=True, sort_keys=True) + "\n")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Rows under headings; a status is shown in its colour."""
-        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-        for row in rows:
-            table.add_row(*(self._cell(value) for value in row))
-        self._out.print(table)
+        """Rows under headings, each value whole and on one line however wide; a status is shown in its colour."""
+        cells = [[_cell(value) for value in row] for row in rows]
+        widths = [max(cell_len(cell) for cell in column) for column in zip(columns, *cells, strict=True)]
+        self._row(columns, widths, "bold")
+        for row in cells:
+            self._row(row, widths)
+
+    def _row(self, cells: Sequence[str], widths: Sequence[int], style: str = "") -> None:
+        line = Text()
+        for cell, width in zip(cells, widths, strict=True):
+            line.append(cell, style or STYLES.get(cell, ""))
+            line.append(" " * (width - cell_len(cell) + 2))
+        line.rstrip()
+        self._out.print(line)
 
     def line(self, text: str, style: str = "") -> None:
         self._out.print(escape(printable(text)), style=style)
+
+    def note(self, text: str) -> None:
+        """A word to a person beside the result."""
+        if not self.as_json:
+            self._err.print(escape(printable(text)), style="dim")
 
     def error(self, error: Mapping[str, Any]) -> None:
         """An error as its JSON form on stdout, or in words on stderr."""
@@ -84,7 +102,6 @@ class Printer:
 
             yield heard
 
-    def _cell(self, value: Any) -> str:
-        text = escape(printable("" if value is None else str(value)))
-        style = STYLES.get(text)
-        return f"[{style}]{text}[/]" if style else text
+
+def _cell(value: Any) -> str:
+    return printable("" if value is None else str(value)).replace("\n", "\\n").replace("\t", "\\t")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
+from typing import Any, Final
 
-from astro_mcp.cli.link import open_link
+from astro_mcp.cli.link import open_link, usage
 from astro_mcp.cli.show import Printer
-from astro_mcp.errors import InvalidInput
+
+EXAMPLE: Final = """for example --args '{"path": "README.md"}'"""
 
 
 def run(given: argparse.Namespace, printer: Printer) -> int:
@@ -22,11 +23,11 @@ def run(given: argparse.Namespace, printer: Printer) -> int:
 
 
 def parsed(text: str) -> dict[str, Any]:
-    """A JSON object; raises `InvalidInput` with an example."""
+    """A JSON object; raises `Failure` with an example."""
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InvalidInput(f"--args is no JSON: {error}", """for example --args '{"path": "README.md"}'""") from None
+    except (ValueError, RecursionError) as error:
+        raise usage(f"--args is no JSON: {error}", EXAMPLE) from None
     if not isinstance(value, dict):
-        raise InvalidInput("--args is JSON, but no object", """for example --args '{"path": "README.md"}'""")
+        raise usage("--args is JSON, but no object", EXAMPLE)
     return value

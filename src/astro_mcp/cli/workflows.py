@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from astro_mcp.cli.link import Link, open_link
+from astro_mcp.cli.link import Failure, Link, open_link, usage
 from astro_mcp.cli.show import Printer
 from astro_mcp.errors import InvalidInput, NotFound
 
@@ -42,11 +43,34 @@ def _run(given: argparse.Namespace, printer: Printer, link: Link) -> int:
     document = {"template": given.what} if _is_template(given.what) else _document(given.what, link)
     allow = [effect.strip() for effect in given.allow.split(",")]
     arguments = {"allow": allow, "wait_seconds": 0, **_inputs(given.input), **document}
-    started = link.call("workflow_run", arguments)
+    try:
+        started = link.call("workflow_run", arguments)
+    except Failure as failure:
+        raise _told_what_to_allow(failure, given, link, arguments) from None
     if given.detach:
         printer.result(started["text"], started["structured"])
         return 0
-    return _follow(printer, link, started["structured"]["run_id"])
+    run_id = str(started["structured"]["run_id"])
+    try:
+        return _follow(printer, link, run_id)
+    except KeyboardInterrupt:
+        printer.note(f"the run goes on: astro-mcp workflow show {run_id}; astro-mcp workflow control {run_id} cancel")
+        raise
+
+
+def _told_what_to_allow(
+    failure: Failure, given: argparse.Namespace, link: Link, arguments: Mapping[str, Any]
+) -> Failure:
+    """The same failure; where the run was only not allowed what its steps do, with the option that allows it."""
+    if failure.error.get("code") != "invalid_input":
+        return failure
+    document = {"spec": arguments["spec"]} if "spec" in arguments else _document(given.what, link)
+    checked = link.call("workflow_check", {**document, **_inputs(given.input)})["structured"]
+    if not checked["valid"] or set(checked["effects"]) <= set(arguments["allow"]):
+        return failure
+    hint = f"`astro-mcp workflow check` shows what its steps do; --allow {','.join(checked['effects'])} allows it"
+    problems = [{**problem, "suggestion": ""} for problem in failure.error.get("problems", ())]
+    return Failure({**failure.error, "hint": hint, "problems": problems}, failure.exit)
 
 
 def _follow(printer: Printer, link: Link, run_id: str) -> int:
@@ -81,11 +105,22 @@ def _end(body: Mapping[str, Any]) -> str:
         lines.append(f"{error['code']}: {error['message']}")
     lines += [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in body.get("outputs", {}).items()]
     for item in body.get("waiting_for", ()):
-        level = f" (takes a {item['level']})" if item.get("level") else ""
-        lines.append(f"waits for {item['kind']} {item['step']}{level}: {item['text']}")
-        verb = "control RUN retry --step" if item["kind"] == "lost" else "answer RUN"
-        lines.append(f"  astro-mcp workflow {verb.replace('RUN', body['run_id'])} {item['step']} …")
+        lines += _waiting(body["run_id"], item)
     return "\n".join(lines)
+
+
+def _waiting(run_id: str, item: Mapping[str, Any]) -> list[str]:
+    """What a run waits for, and the command that gives it."""
+    level = f" (level {item['level']})" if item.get("level") else ""
+    lines = [f"waits for {item['kind']} {item['step']}{level}: {item['text']}"]
+    if item.get("shown"):
+        lines.append(f"  with: {item['shown']}")
+    answer = f"astro-mcp workflow answer {run_id} {item['step']}"
+    if item["kind"] == "lost":
+        return [*lines, f"  astro-mcp workflow control {run_id} retry --step {item['step']}"]
+    if item["kind"] == "approve":
+        return [*lines, f"  {answer} true", f"  {answer} false"]
+    return [*lines, f"  {answer} {shlex.quote(item.get('answer') or 'TEXT')}"]
 
 
 def _show(given: argparse.Namespace, printer: Printer, link: Link) -> int:
@@ -99,6 +134,8 @@ def _list(given: argparse.Namespace, printer: Printer, link: Link) -> int:
     rows = result["structured"].get("steps", [])
     if printer.as_json:
         printer.json({"items": [{"run_id": row["id"], "name": row["tool"], "status": row["status"]} for row in rows]})
+    elif not rows:
+        printer.line("no runs in this workspace")
     else:
         printer.table(["run", "workflow", "status"], [(row["id"], row["tool"], row["status"]) for row in rows])
     return 0
@@ -119,7 +156,7 @@ def _control(given: argparse.Namespace, printer: Printer, link: Link) -> int:
 
 
 def _is_template(what: str) -> bool:
-    return what != "-" and not what.endswith((".yaml", ".yml", ".json")) and not Path(what).exists()
+    return what != "-" and not what.endswith((".yaml", ".yml", ".json")) and not Path(what).is_file()
 
 
 def _document(what: str, link: Link) -> dict[str, str]:
@@ -127,8 +164,10 @@ def _document(what: str, link: Link) -> dict[str, str]:
         return {"spec": link.call("astro_read", {"uri": f"astro://workflows/{what}"})["text"]}
     try:
         return {"spec": sys.stdin.read() if what == "-" else Path(what).read_text(encoding="utf-8")}
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotFound(f"{what} can't be read: {error}") from None
+    except OSError as error:
+        raise NotFound(f"{what} can't be read: {error.strerror}", "a template's name has no ending") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{what} is no text in UTF-8") from None
 
 
 def _inputs(pairs: list[str]) -> dict[str, str]:
@@ -139,7 +178,7 @@ def _inputs(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise InvalidInput(f"--input {pair} has no '='", "--input branch=review")
+            raise usage(f"--input {pair} has no '='", "for example --input branch=review")
         try:
             found[key] = json.loads(value)
         except json.JSONDecodeError:

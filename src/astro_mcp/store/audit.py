@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import hmac
 import os
@@ -42,10 +41,12 @@ class AuditTrail:
 
 
 def _row(record: AuditRecord) -> tuple[object, ...]:
-    values = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
-    scope = values.pop("scope")
-    values.update(tenant=scope.tenant, scope=scope.key)
-    return tuple(values[name.strip()] for name in _COLUMNS.split(","))
+    """The record's values in the order of the columns."""
+    scope = record.scope
+    return (
+        *(record.at, record.phase, record.call_id, scope.tenant, scope.key, record.principal, record.kind, record.tool),
+        *(record.digest, record.effects, record.code, record.duration_ms, record.run_id, record.step),
+    )
 
 
 def audit_key(folder: Path) -> bytes:

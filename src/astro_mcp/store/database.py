@@ -23,7 +23,9 @@ Work = Callable[[Transaction], T]
 LINE: Final = 4096
 """Works that may wait for the writer; beyond, callers wait for a place."""
 GROUP: Final = 512
-"""Works in one commit at most."""
+"""Works in one commit at most, beside those that were posted."""
+LINGER: Final = 0.05
+"""Seconds that posted work waits for company: nobody waits for it, and a commit of its own would hold up the next."""
 
 
 @dataclass(slots=True)
@@ -43,6 +45,8 @@ class Database:
         self._jobs: MemoryObjectSendStream[_Job]
         self._line: MemoryObjectReceiveStream[_Job]
         self._jobs, self._line = anyio.create_memory_object_stream[_Job](LINE)
+        self._posted: list[_Job] = []
+        self._first_posted = anyio.Event()
         self._places = anyio.CapacityLimiter(readers)
         self._idle: list[Connection] = []
 
@@ -57,10 +61,12 @@ class Database:
             await writer.run(lambda raw: migrate(raw, migrations()))
             async with anyio.create_task_group() as group:
                 group.start_soon(database._write_forever)
+                group.start_soon(database._linger_forever)
                 try:
                     yield database
                 finally:
                     await database._jobs.aclose()
+                    database._first_posted.set()
         finally:
             with anyio.CancelScope(shield=True):
                 for connection in [*database._idle, writer]:
@@ -77,8 +83,12 @@ class Database:
         return value
 
     async def post(self, work: Work[Any]) -> None:
-        """Put `work` in line and return; a failure is logged."""
-        await self._enter(work)
+        """Put `work` in line and return; it is committed with the next group, or soon. A failure is logged."""
+        if len(self._posted) >= LINE:
+            await self.write(lambda tx: None)
+        self._posted.append(_Job(work))
+        if not self._first_posted.is_set():
+            self._first_posted.set()
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot that no write disturbs."""
@@ -110,8 +120,21 @@ class Database:
                         except (anyio.WouldBlock, anyio.EndOfStream):
                             break
                     await self._commit(group)
+                await self._commit([])
+
+    async def _linger_forever(self) -> None:
+        """See that posted work is committed though no other comes."""
+        while True:
+            await self._first_posted.wait()
+            await anyio.sleep(LINGER)
+            try:
+                await self._enter(lambda tx: None)
+            except Unavailable:
+                return  # the writer takes what is left along
 
     async def _commit(self, group: list[_Job]) -> None:
+        if self._posted:  # the event is set then, so nobody waits on the one that goes
+            group, self._posted, self._first_posted = [*self._posted, *group], [], anyio.Event()
         works = [job.work for job in group]
         try:
             results = await self._writer.run(lambda raw: write_group(raw, works))
@@ -123,7 +146,7 @@ class Database:
         for job, result in zip(group, results, strict=True):
             if isinstance(result, Exception):
                 job.error = result
-                log.debug("a write failed: %s", result)
+                log.debug("a work failed: %s", result)
             else:
                 job.value = result
             job.done.set()

@@ -57,5 +57,5 @@ def word_suffices(session: Session, least: str) -> None:
     if level_of(session).rank < Level(least).rank:
         raise ApprovalRequired(
             f"this gate is for the {least} to decide, and a model's answer does not count",
-            "ask the person to decide it at the terminal: astro-mcp runs answer",
+            "ask the person to decide it at the terminal: astro-mcp workflow answer RUN STEP VALUE",
         )

@@ -23,7 +23,7 @@ class Audit:
     def __init__(self, sink: AuditSink, clock: Clock) -> None:
         self._sink = sink
         self._clock = clock
-        self._begun: set[str] = set()
+        self._begun: dict[str, str] = {}
 
     async def apply(self, invocation: Invocation, proceed: Proceed) -> Result:
         began = self._clock.monotonic()
@@ -40,9 +40,9 @@ class Audit:
             raise
         finally:
             took = (self._clock.monotonic() - began) * 1000
-            phase: Phase = "outcome" if invocation.call.id in self._begun else "refusal"
-            self._begun.discard(invocation.call.id)
-            record = self._record(invocation.call, phase, self._effects(invocation), code, took)
+            digest = self._begun.pop(invocation.call.id, None)
+            phase: Phase = "refusal" if digest is None else "outcome"
+            record = self._record(invocation.call, phase, self._effects(invocation), code, took, digest)
             with anyio.CancelScope(shield=True):
                 await self._keep(invocation, record)
 
@@ -55,8 +55,9 @@ class Audit:
 
     async def intended(self, invocation: Invocation) -> None:
         """The effect is about to be: what ends without this was refused by a policy."""
-        self._begun.add(invocation.call.id)
-        await self._keep(invocation, self._record(invocation.call, "intent", self._effects(invocation), "", None))
+        record = self._record(invocation.call, "intent", self._effects(invocation), "", None)
+        self._begun[invocation.call.id] = record.digest
+        await self._keep(invocation, record)
 
     async def _keep(self, invocation: Invocation, record: AuditRecord) -> None:
         if invocation.effects <= HARMLESS:
@@ -68,7 +69,9 @@ class Audit:
     def _effects(invocation: Invocation) -> str:
         return ",".join(sorted(invocation.effects))
 
-    def _record(self, call: Call, phase: Phase, effects: str, code: str, took: float | None) -> AuditRecord:
+    def _record(
+        self, call: Call, phase: Phase, effects: str, code: str, took: float | None, digest: str | None = None
+    ) -> AuditRecord:
         principal = call.session.principal
         return AuditRecord(
             at=self._clock.now(),
@@ -78,7 +81,7 @@ class Audit:
             principal=principal.id,
             kind=principal.kind,
             tool=call.tool[:60],
-            digest=self._sink.digest(canonical(call)),
+            digest=digest or self._sink.digest(canonical(call)),
             effects=effects,
             code=code,
             duration_ms=took,

@@ -66,6 +66,12 @@ class Limit:
                 del self._scopes[scope]
 
     async def _take(self, limiter: anyio.CapacityLimiter, invocation: Invocation) -> None:
+        try:
+            limiter.acquire_on_behalf_of_nowait(invocation.call.id)
+        except anyio.WouldBlock:
+            await self._wait(limiter, invocation)
+
+    async def _wait(self, limiter: anyio.CapacityLimiter, invocation: Invocation) -> None:
         with anyio.move_on_after(self._limits.wait) as waited:
             await limiter.acquire_on_behalf_of(invocation.call.id)
         if waited.cancelled_caught:

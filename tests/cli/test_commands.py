@@ -1,0 +1,220 @@
+"""The commands around the tools: version, help, usage, daemon, doctor, sandbox, audit."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from tests.daemon.home import Home, alive, until
+
+from astro_mcp.cli.parser import parser
+from astro_mcp.shim.place import VERSION
+
+from .terminal import WIDTH, on_terminal, run
+
+COMMANDS = ("serve", "call", "doctor", "daemon", "workflow", "sandbox", "audit")
+NOWHERE = {"ASTRO_MCP_SANDBOX__ENGINE": "unix:///nonexistent/docker.sock"}
+
+
+def test_the_version_is_told(shared: Home) -> None:
+    done = run(shared, "--version")
+    assert (done.status, done.out) == (0, f"astro-mcp {VERSION}\n")
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_names_every_command(shared: Home, flag: str) -> None:
+    done = run(shared, flag)
+    assert done.status == 0
+    for command in COMMANDS:
+        assert f"\n    {command}" in done.out
+
+
+def test_each_command_has_help_of_its_own() -> None:
+    for words in (["call"], ["doctor"], ["daemon"], ["workflow", "run"], ["sandbox"], ["audit"]):
+        with pytest.raises(SystemExit) as ended:
+            parser().parse_args([*words, "--help"])
+        assert ended.value.code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nonsense"], "invalid choice: 'nonsense'"),
+        (["call"], "required: tool"),
+        (["workflow"], "required: ACTION"),
+        (["daemon", "restart"], "invalid choice: 'restart'"),
+        (["audit", "--last", "-1"], "'-1' is no number"),
+        (["audit", "--last", "0"], "'0' is no number"),
+        (["audit", "--las", "3"], "unrecognized arguments"),
+        (["call", "fs_list", "--jso"], "unrecognized arguments"),
+        (["serve"], "--in-process"),
+        (["--dance"], "unknown option '--dance'"),
+        (["--root"], "--root needs a value"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2_and_says_why(shared: Home, words: list[str], told: str) -> None:
+    done = run(shared, *words)
+    assert (done.status, done.out) == (2, "")
+    assert told in done.err
+
+
+def test_a_program_is_told_of_a_wrong_command_line_in_json(shared: Home) -> None:
+    done = run(shared, "audit", "--last", "many", "--json")
+    assert (done.status, done.err) == (2, "")
+    assert done.json["error"]["code"] == "invalid_input"
+    assert "'many' is no number" in done.json["error"]["message"]
+
+
+def test_the_daemons_life_as_the_command_line_sees_it(at: Home) -> None:
+    none = run(at, "daemon", "status")
+    assert none.status == 3
+    assert "no daemon runs" in none.out
+    assert run(at, "daemon", "status", "--json").json == {"running": False}
+    assert run(at, "call", "fs_list").status == 0
+    pid = at.pid
+    status = run(at, "daemon", "status", "--json")
+    assert status.status == 0
+    assert (status.json["running"], status.json["pid"], status.json["version"]) == (True, pid, VERSION)
+    assert str(pid) in run(at, "daemon", "status").out
+    stopped = run(at, "daemon", "stop")
+    assert (stopped.status, stopped.out) == (0, f"the daemon with pid {pid} has ended\n")
+    assert at.owner == {}, "the command waits until the folder is free"
+    until(lambda: not alive(pid))
+    again = run(at, "daemon", "stop", "--json")
+    assert (again.status, again.json) == (0, {"running": False})
+
+
+def test_a_data_folder_that_is_open_to_others_is_refused_with_the_line_that_closes_it(at: Home) -> None:
+    at.folder.mkdir(mode=0o755)
+    at.folder.chmod(0o755)
+    for words in (["call", "fs_list"], ["daemon", "status"]):
+        done = run(at, *words)
+        assert done.status == 3
+        assert f"chmod 700 '{at.folder}'" in done.err
+    assert stat.S_IMODE(at.folder.stat().st_mode) == 0o755, "nobody's permissions are changed behind their back"
+    checks = run(at, "doctor", "--json", extra=NOWHERE).json["checks"]
+    assert checks["data"]["fix"].startswith("chmod 700")
+
+
+@pytest.mark.parametrize(
+    "words", [["call", "fs_list"], ["daemon", "status"], ["doctor"], ["audit"], ["sandbox", "list"]]
+)
+def test_a_relative_data_folder_is_a_fault_of_usage(shared: Home, words: list[str]) -> None:
+    done = run(shared, *words, extra={"ASTRO_MCP_HOME": "relative"})
+    assert (done.status, done.out) == (2, "")
+    assert "not an absolute path: relative" in done.err
+
+
+def test_a_data_folder_that_can_not_be_made_is_told_and_no_traceback(shared: Home) -> None:
+    extra = {"ASTRO_MCP_HOME": str(shared.project / "a.txt" / "home")}
+    assert run(shared, "call", "fs_list", extra=extra).status == 3
+    done = run(shared, "doctor", extra={**extra, **NOWHERE})
+    assert done.status == 1
+    assert "NO  data" in done.out
+
+
+def test_other_settings_than_the_daemons_are_told_by_name_and_without_their_value(shared: Home) -> None:
+    run(shared, "call", "fs_list")
+    done = run(shared, "call", "fs_list", extra={"ASTRO_MCP_LIMITS__CALLS": "31337"})
+    assert done.status == 1
+    assert "ASTRO_MCP_LIMITS__CALLS" in done.err
+    assert "31337" not in done.err
+    assert "daemon stop" in done.err
+
+
+def test_doctor_finds_this_machine_well(shared: Home) -> None:
+    done = run(shared, "doctor", "--json")
+    assert done.status == 0, done.out
+    assert done.json["ok"] is True
+    names = {"python", "data", "settings", "daemon", "workspace", "git", "sandbox", "model", "search"}
+    assert set(done.json["checks"]) == names
+    assert "limits hold" in done.json["checks"]["sandbox"]["detail"], "a real container answered"
+
+
+def test_doctor_tells_an_engine_that_is_not_there_and_one_line_that_mends_it(shared: Home) -> None:
+    done = run(shared, "doctor", extra=NOWHERE)
+    assert done.status == 1
+    wrong = [line for line in done.out.splitlines() if line.startswith("NO ")]
+    assert [line.split()[1] for line in wrong] == ["sandbox"]
+    assert done.out.count("fix:") == 1
+
+
+def test_doctor_tells_a_wrong_setting_with_file_line_and_the_right_name(at: Home) -> None:
+    at.folder.mkdir(mode=0o700)
+    (at.folder / "config.toml").write_text('[sandbox]\nengin = "x"\n')
+    done = run(at, "doctor", extra={"PATH": "/nonexistent"})
+    assert done.status == 1
+    [line] = [line for line in done.out.splitlines() if line.startswith("NO  settings")]
+    assert "config.toml" in line
+    assert "engin" in line
+    assert "NO  git" in done.out
+
+
+def test_an_engine_that_is_not_there_is_unavailable_to_the_sandbox_commands(shared: Home) -> None:
+    for action in ("list", "prune", "build"):
+        done = run(shared, "sandbox", action, "--json", extra=NOWHERE)
+        assert done.status == 3
+        error = done.json["error"]
+        assert error["code"] == "sandbox_unavailable"
+        assert error["hint"]
+        assert "\n" not in error["hint"]
+
+
+def test_the_sandboxs_images_are_listed(shared: Home) -> None:
+    done = run(shared, "sandbox", "list", "--json")
+    assert done.status == 0
+    assert done.json["removed"] is False
+    assert done.json["base"] in {row["image"] for row in done.json["items"]}
+    assert done.json["base"] in run(shared, "sandbox", "list").out
+
+
+def test_the_audit_trail_is_shown_whole_however_narrow_the_reader(shared: Home) -> None:
+    assert run(shared, "call", "workflow_check", "--args", '{"spec": "{}"}').status == 0
+    for show in (run, on_terminal):
+        lines = show(shared, "audit", "--last", "2").out.replace("\r", "").splitlines()
+        assert len(lines) == 3
+        assert "workflow_check" in lines[-1]
+        assert "…" not in lines[-1]
+    items = run(shared, "audit", "--last", "2", "--json").json["items"]
+    assert [item["phase"] for item in items] == ["intent", "outcome"]
+    assert {item["kind"] for item in items} == {"cli"}
+
+
+def test_the_columns_of_a_table_stand_in_line_and_have_no_trailing_blanks(shared: Home) -> None:
+    run(shared, "call", "fs_list")
+    head, *rows = run(shared, "audit", "--last", "6").out.splitlines()
+    assert all(row == row.rstrip() for row in rows)
+    assert {row[head.index("phase") - 1] for row in rows} == {" "}
+    assert {row[head.index("phase")] for row in rows} != {" "}
+    assert WIDTH < len(max(rows, key=len)) or all(len(row) <= WIDTH for row in rows)
+
+
+def test_a_trail_that_is_not_there_yet_is_told_as_such(at: Home) -> None:
+    done = run(at, "audit", "--json")
+    assert (done.status, done.json["error"]["code"]) == (1, "not_found")
+
+
+def test_nothing_in_the_working_folder_is_loaded_as_code(at: Home) -> None:
+    for name in ("json", "argparse", "rich", "anyio", "astro_mcp", "sitecustomize"):
+        (at.project / f"{name}.py").write_text(f"open({str(at.project / 'ran')!r}, 'w')\nraise SystemExit(9)\n")
+    assert run(at, "call", "fs_list").status == 0
+    assert run(at, "audit").status == 0
+    assert not (at.project / "ran").exists()
+
+
+def test_a_signal_to_the_terminals_group_does_not_reach_the_daemon(at: Home) -> None:
+    host = at.host("call", "fs_list")
+    host.process.wait(20)
+    pid = at.pid
+    assert os.getpgid(pid) not in (host.process.pid, os.getpgrp())
+    until(lambda: alive(pid))
+
+
+def test_every_command_names_a_module_that_carries_it_out() -> None:
+    folder = Path(__file__).parents[2] / "src" / "astro_mcp" / "cli"
+    words = (["call", "x"], ["doctor"], ["daemon", "stop"], ["workflow", "list"], ["sandbox", "list"], ["audit"])
+    modules = {parser().parse_args(list(line)).work for line in words}
+    rest = {path.stem for path in folder.glob("*.py")} - {"__init__", "link", "parser", "show"}
+    assert modules == rest
