@@ -124,7 +124,7 @@ def _waiting(run_id: str, item: Mapping[str, Any]) -> list[str]:
 
 
 def _show(given: argparse.Namespace, printer: Printer, link: Link) -> int:
-    result = link.call("workflow_status", {"run_id": given.run_id})
+    result = link.call("workflow_status", {"run_id": given.run_id, "wait_seconds": 0})
     printer.result(result["text"], result["structured"])
     return 0
 

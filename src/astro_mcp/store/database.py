@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -30,8 +30,10 @@ LINGER: Final = 0.05
 
 @dataclass(slots=True)
 class _Job:
+    """`done` is None where nobody waits."""
+
     work: Work[Any]
-    done: anyio.Event = field(default_factory=anyio.Event)
+    done: anyio.Event | None = None
     value: Any = None
     error: Exception | None = None
 
@@ -75,8 +77,10 @@ class Database:
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction; returns its value after the commit, or raises what it raised and changes
         nothing. A caller that is cancelled meanwhile leaves the work in line: it happens whole."""
-        job = await self._enter(work)
-        await job.done.wait()
+        done = anyio.Event()
+        job = _Job(work, done)
+        await self._enter(job)
+        await done.wait()
         if job.error is not None:
             raise job.error
         value: T = job.value
@@ -101,13 +105,11 @@ class Database:
                     self._idle.append(connection)
             return value
 
-    async def _enter(self, work: Work[Any]) -> _Job:
-        job = _Job(work)
+    async def _enter(self, job: _Job) -> None:
         try:
             await self._jobs.send(job)
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             raise Unavailable("the store is closed") from None
-        return job
 
     async def _write_forever(self) -> None:
         with anyio.CancelScope(shield=True):
@@ -128,7 +130,7 @@ class Database:
             await self._first_posted.wait()
             await anyio.sleep(LINGER)
             try:
-                await self._enter(lambda tx: None)
+                await self._enter(_Job(lambda tx: None))
             except Unavailable:
                 return  # the writer takes what is left along
 
@@ -146,10 +148,11 @@ class Database:
         for job, result in zip(group, results, strict=True):
             if isinstance(result, Exception):
                 job.error = result
-                log.debug("a work failed: %s", result)
+                log.log(logging.DEBUG if job.done else logging.ERROR, "a work failed: %s", result)
             else:
                 job.value = result
-            job.done.set()
+            if job.done is not None:
+                job.done.set()
 
 
 def migrations() -> list[tuple[int, str]]:

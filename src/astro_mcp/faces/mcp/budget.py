@@ -35,8 +35,9 @@ class Budget:
     async def shape(self, session: Session, tool: Tool, arguments: Any, value: Output, profile: Profile) -> Shape:
         """The value's forms; over the budget its first page, or its head and tail."""
         if isinstance(value, Page) and value.paged is not None:
-            if self._fits_whole(value, value.paged, profile):
-                return Shape.of(value, profile)
+            whole = self._whole(value, value.paged, profile)
+            if whole is not None:
+                return whole
             bound = binding(session.scope, tool.name, tool.parse(arguments))
             sha256 = await self._artifacts.put(session.scope, pack(value), "application/json", f"{tool.name}.json")
             return self._page(value, Cursor(sha256, 0), bound, profile)
@@ -60,15 +61,16 @@ class Budget:
             raise unknown_cursor()
         return self._page(value, place, bound, profile)
 
-    def _fits_whole(self, value: Page, name: str, profile: Profile) -> bool:
-        """Renders no more than twice the budget to see it, however long the value is."""
+    def _whole(self, value: Page, name: str, profile: Profile) -> Shape | None:
+        """The value whole, where it fits. Renders no more than a few times the budget to see that it does not."""
         whole: Sequence[Any] = getattr(value, name)
         count = 64
         while count < len(whole):
             if Shape.of(value.model_copy(update={name: whole[:count]}), profile).size > self._most:
-                return False
+                return None
             count *= 4
-        return Shape.of(value, profile).size <= self._most
+        shape = Shape.of(value, profile)
+        return shape if shape.size <= self._most else None
 
     def _page(self, value: Page, place: Cursor, bound: bytes, profile: Profile) -> Shape:
         name = value.paged or ""
