@@ -13,9 +13,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 
 class Input(BaseModel):
-    """A tool's arguments. Unknown ones are refused; `"1"` is taken for 1."""
+    """A tool's arguments. Unknown ones are refused; `"1"` is taken for 1. (Models are built at their first use: forty of
+    them at the start would be a fifth of it.)"""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", defer_build=True, frozen=True, hide_input_in_errors=True)
 
 
 class Output(BaseModel):
@@ -24,7 +25,7 @@ class Output(BaseModel):
     `paged` names the one list or string that a face may cut at a budget; steps of a workflow always see it whole.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     paged: ClassVar[str | None] = None
 
     def text(self) -> str:

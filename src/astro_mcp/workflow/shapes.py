@@ -28,7 +28,7 @@ DEFAULT_ALLOW = (Effect.READ, Effect.EXECUTE, Effect.NETWORK)
 class Shape(BaseModel):
     """A part of an output."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class CheckInput(Input):

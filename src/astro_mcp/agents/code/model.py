@@ -28,7 +28,7 @@ class CodeInput(Input):
 class Artifact(BaseModel):
     """A file that the code wrote to ./out."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     name: str
     uri: str

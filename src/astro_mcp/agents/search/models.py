@@ -14,7 +14,7 @@ Freshness = Literal["any", "day", "week", "month", "year"]
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class SearchInput(Input):

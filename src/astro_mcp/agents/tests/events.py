@@ -22,7 +22,7 @@ Text = Annotated[str, StringConstraints(max_length=40_000)]
 class Event(BaseModel):
     """One line of the log; a field that its event has not keeps its default."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", defer_build=True, frozen=True, hide_input_in_errors=True)
 
     event: Literal["start", "collected", "running", "report", "finished", "stopped", "end"]
     id: Id = ""

@@ -19,7 +19,7 @@ class RunInput(Input):
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Counts(Part):

@@ -16,7 +16,7 @@ LINE: Final = 8_000
 class Step(BaseModel):
     """One line of the plugin's progress."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", defer_build=True, frozen=True)
 
     done: int = Field(ge=0, le=10_000_000)
     total: int = Field(ge=0, le=10_000_000)

@@ -35,9 +35,9 @@ class Budget:
     async def shape(self, session: Session, tool: Tool, arguments: Any, value: Output, profile: Profile) -> Shape:
         """The value's forms; over the budget its first page, or its head and tail."""
         if isinstance(value, Page) and value.paged is not None:
-            whole = self._whole(value, value.paged, profile)
-            if whole is not None:
-                return whole
+            fitting = self._whole(value, value.paged, profile)
+            if fitting is not None:
+                return fitting
             bound = binding(session.scope, tool.name, tool.parse(arguments))
             sha256 = await self._artifacts.put(session.scope, pack(value), "application/json", f"{tool.name}.json")
             return self._page(value, Cursor(sha256, 0), bound, profile)
