@@ -1,15 +1,24 @@
-"""Writes the pages that are made from the code: docs/configuration.md. `--check` exits 1 where one is out of date."""
+"""Writes the pages that are made from the code: docs/configuration.md, docs/tools.md, docs/manifest.schema.json.
+
+`--check` exits 1 where one is out of date.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+import anyio
+from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from astro_mcp.config import ENV_PREFIX, SearchProvider, Settings
+from astro_mcp.core.model import flat_schema
+from astro_mcp.packs import Linter, Runner, Search
+from astro_mcp.testing import workbench
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 HEAD = f"""# Configuration
@@ -52,8 +61,41 @@ def bounds(field: FieldInfo) -> str:
     return f" ({', '.join(found)})" if found else ""
 
 
+async def tools() -> str:
+    parts = [
+        "# Tools\n\nMade from the code; a host reads the same at `astro://tools/{name}`. Effects decide what a host may be asked.\n"
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        async with workbench(Path(folder)) as bench:
+            for tool in bench.app.registry.tools.values():
+                d = tool.declaration
+                schema = flat_schema(d.input)["properties"]
+                rows = [f"| `{name}` | {kind(one)} | {one.get('description', '')} |" for name, one in schema.items()]
+                facts = f"{d.title} · agent {tool.agent} · {', '.join(sorted(d.effects))}"
+                head = f"\n## `{d.name}`\n\n{facts}\n\n{d.description}\n"
+                table = "\n| parameter | | |\n|---|---|---|\n" + "\n".join(rows) + "\n" if rows else ""
+                parts.append(head + table + (f"\n{d.details.strip()}\n" if d.details.strip() else ""))
+    return "".join(parts)
+
+
+def kind(schema: dict[str, Any]) -> str:
+    choices = schema.get("enum") or ([schema["const"]] if "const" in schema else None)
+    if choices:
+        return " ".join(f"`{choice}`" for choice in choices)
+    default = f" = `{json.dumps(schema['default'])}`" if schema.get("default") not in (None, "", []) else ""
+    return f"{schema.get('type', '')}{default}"
+
+
+def manifest_schema() -> str:
+    return json.dumps(TypeAdapter(Linter | Runner | Search).json_schema(), indent=1, sort_keys=True) + "\n"
+
+
 def main() -> int:
-    pages = {DOCS / "configuration.md": configuration()}
+    pages = {
+        DOCS / "configuration.md": configuration(),
+        DOCS / "tools.md": anyio.run(tools),
+        DOCS / "manifest.schema.json": manifest_schema(),
+    }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv:
         for path in stale:
