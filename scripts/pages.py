@@ -63,7 +63,7 @@ def bounds(field: FieldInfo) -> str:
 
 async def tools() -> str:
     parts = [
-        "# Tools\n\nMade from the code; a host reads the same at `astro://tools/{name}`. Effects decide what a host may be asked.\n"
+    parts = ["# Tools\n\nMade from the code; a host reads the same at `astro://tools/{name}`.\n"]
     ]
     with tempfile.TemporaryDirectory() as folder:
         async with workbench(Path(folder)) as bench:
@@ -71,6 +71,7 @@ async def tools() -> str:
                 d = tool.declaration
                 schema = flat_schema(d.input)["properties"]
                 rows = [f"| `{name}` | {kind(one)} | {one.get('description', '')} |" for name, one in schema.items()]
+                facts = f"{d.title} · agent {tool.agent} · {', '.join(sorted(d.effects))}"
                 facts = f"{d.title} · agent {tool.agent} · {', '.join(sorted(d.effects))}"
                 head = f"\n## `{d.name}`\n\n{facts}\n\n{d.description}\n"
                 table = "\n| parameter | | |\n|---|---|---|\n" + "\n".join(rows) + "\n" if rows else ""

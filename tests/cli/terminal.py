@@ -12,6 +12,7 @@ import termios
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.daemon.home import NOTHING, PATIENCE, SHIM, Home
@@ -39,11 +40,13 @@ def environment(at: Home, extra: Mapping[str, str] = NOTHING) -> dict[str, str]:
     return {**kept, "ASTRO_MCP_HOME": str(at.folder), **extra}
 
 
-def run(at: Home, *arguments: str, given: str = "", extra: Mapping[str, str] = NOTHING) -> Done:
+def run(
+    at: Home, *arguments: str, given: str = "", extra: Mapping[str, str] = NOTHING, folder: Path | None = None
+) -> Done:
     done = subprocess.run(
         [SHIM, *arguments],
         check=False,
-        cwd=at.project,
+        cwd=folder or at.project,
         env=environment(at, extra),
         input=given.encode(),
         capture_output=True,

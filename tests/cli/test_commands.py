@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from tests.daemon.home import Home, alive, until
 from astro_mcp.cli.parser import parser
 from astro_mcp.shim.place import VERSION
 
-from .terminal import WIDTH, on_terminal, run
+from .terminal import on_terminal, run
 
 COMMANDS = ("serve", "call", "doctor", "daemon", "workflow", "sandbox", "audit")
 NOWHERE = {"ASTRO_MCP_SANDBOX__ENGINE": "unix:///nonexistent/docker.sock"}
@@ -172,6 +171,7 @@ def test_the_sandboxs_images_are_listed(shared: Home) -> None:
 
 def test_the_audit_trail_is_shown_whole_however_narrow_the_reader(shared: Home) -> None:
     assert run(shared, "call", "workflow_check", "--args", '{"spec": "{}"}').status == 0
+    until(lambda: "workflow_check" in run(shared, "audit", "--last", "1").out)  # a read's record is written behind it
     for show in (run, on_terminal):
         lines = show(shared, "audit", "--last", "2").out.replace("\r", "").splitlines()
         assert len(lines) == 3
@@ -188,7 +188,6 @@ def test_the_columns_of_a_table_stand_in_line_and_have_no_trailing_blanks(shared
     assert all(row == row.rstrip() for row in rows)
     assert {row[head.index("phase") - 1] for row in rows} == {" "}
     assert {row[head.index("phase")] for row in rows} != {" "}
-    assert WIDTH < len(max(rows, key=len)) or all(len(row) <= WIDTH for row in rows)
 
 
 def test_a_trail_that_is_not_there_yet_is_told_as_such(at: Home) -> None:
@@ -196,20 +195,12 @@ def test_a_trail_that_is_not_there_yet_is_told_as_such(at: Home) -> None:
     assert (done.status, done.json["error"]["code"]) == (1, "not_found")
 
 
-def test_nothing_in_the_working_folder_is_loaded_as_code(at: Home) -> None:
+def test_nothing_in_the_working_folder_is_loaded_as_code(shared: Home, tmp_path: Path) -> None:
     for name in ("json", "argparse", "rich", "anyio", "astro_mcp", "sitecustomize"):
-        (at.project / f"{name}.py").write_text(f"open({str(at.project / 'ran')!r}, 'w')\nraise SystemExit(9)\n")
-    assert run(at, "call", "fs_list").status == 0
-    assert run(at, "audit").status == 0
-    assert not (at.project / "ran").exists()
-
-
-def test_a_signal_to_the_terminals_group_does_not_reach_the_daemon(at: Home) -> None:
-    host = at.host("call", "fs_list")
-    host.process.wait(20)
-    pid = at.pid
-    assert os.getpgid(pid) not in (host.process.pid, os.getpgrp())
-    until(lambda: alive(pid))
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nraise SystemExit(9)\n")
+    assert run(shared, "call", "fs_list", folder=tmp_path).status == 0
+    assert run(shared, "audit", folder=tmp_path).status == 0
+    assert not (tmp_path / "ran").exists()
 
 
 def test_every_command_names_a_module_that_carries_it_out() -> None:

@@ -36,7 +36,9 @@ class ReadUriOutput(Page):
     """The field is `content` here since `text` names the text form; outside it is `text`. `total` is in characters of
     the whole, or in bytes where it is no text."""
 
-    model_config = ConfigDict(extra="forbid", defer_build=True, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+    model_config = ConfigDict(
+        extra="forbid", defer_build=True, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
     paged: ClassVar[str | None] = "content"
 
     mime: str

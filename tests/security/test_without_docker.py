@@ -1,0 +1,252 @@
+"""Without a Docker engine everything else works, the sandbox's tools say so at once, and nothing runs on the host
+instead: no place in the source could start it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.daemon.home import Home, Host, home
+
+SOURCE = Path(__file__).parents[2] / "src"
+ENGINE = '[sandbox]\nengine = "unix:///nonexistent/docker.sock"\n'
+SPEC = '{"name": "look", "steps": [{"id": "look", "tool": "fs_list"}]}'
+
+WORKS = [
+    ("fs_list", {"path": "."}),
+    ("fs_read", {"path": "test_a.py"}),
+    ("fs_search", {"pattern": "assert"}),
+    ("fs_write", {"path": "new.txt", "content": "x"}),
+    ("fs_edit", {"edits": [{"path": "new.txt", "old": "x", "new": "y"}]}),
+    ("fs_undo", {"last": True}),
+    ("git_status", {}),
+    ("kb_remember", {"title": "Engine", "text": "The engine is away."}),
+    ("kb_search", {"query": "what do we know about the engine"}),
+    ("workflow_check", {"spec": SPEC}),
+    ("workflow_run", {"spec": SPEC}),
+    ("astro_read", {"uri": "astro://health"}),
+]
+UNAVAILABLE = [
+    ("code_run", {"language": "python", "code": "open('ran', 'w')"}),
+    ("code_run", {"language": "python", "packages": ["six"], "code": "open('ran', 'w')"}),
+    ("test_run", {}),
+    ("lint_check", {}),
+]
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with home(tmp_path_factory.mktemp("dockerless")) as at:
+        furnish(at)
+        host = at.host()
+        host.begin()
+        host.call("code_run", {"language": "python", "code": "1"})  # the first call pays for imports
+        yield host
+
+
+def furnish(at: Home) -> None:
+    at.folder.mkdir(mode=0o700)
+    subprocess.run(["git", "init", "-q", "-b", "main"], cwd=at.project, check=True)
+    (at.folder / "config.toml").write_text(ENGINE)
+    (at.project / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "1"\n[tool.ruff]\n')
+    (at.project / "test_a.py").write_text("def test_a():\n    open('ran', 'w')\n    assert True\n")
+    (at.project / "conftest.py").write_text("open('ran', 'w')\n")
+
+
+@pytest.mark.parametrize(("tool", "arguments"), WORKS, ids=[tool for tool, _ in WORKS])
+def test_what_needs_no_sandbox_works_without_an_engine(host: Host, tool: str, arguments: dict[str, Any]) -> None:
+    result = host.call(tool, arguments)
+    assert not result["isError"], result["content"]
+
+
+def test_the_guard_of_web_fetch_stands_without_an_engine(host: Host) -> None:
+    error = host.call("web_fetch", {"url": "http://127.0.0.1:9/"})["structuredContent"]["error"]
+    assert error["code"] == "forbidden"
+
+
+@pytest.mark.parametrize(("tool", "arguments"), UNAVAILABLE)
+def test_the_sandboxs_tools_say_at_once_what_is_missing_and_the_one_line_that_mends_it(
+    host: Host, tool: str, arguments: dict[str, Any]
+) -> None:
+    began = time.monotonic()
+    result = host.call(tool, arguments)
+    assert time.monotonic() - began < 1
+    assert result["isError"], result
+    error = result["structuredContent"]["error"]
+    assert error["code"] == "sandbox_unavailable"
+    assert error["hint"]
+    assert "\n" not in error["hint"]
+    assert error["hint"] in result["content"][0]["text"]
+
+
+def test_nothing_of_the_project_ran_on_the_host(host: Host) -> None:
+    listed = host.call("fs_list", {"path": ".", "include_ignored": True})["structuredContent"]
+    assert "ran" not in {item["path"] for item in listed["items"]}
+
+
+# Each place in the source that starts a process or loads what is named at run time: file, function, by what, and what.
+PIP = "[sys.executable, '-I', '-m', 'astro_mcp.sandbox.pip_child', json.dumps(markers), 'download']"
+STARTS = {
+    ("cli/sandbox.py", "_build", "subprocess.run", "['/usr/bin/env', 'bash', str(recipe / 'build.sh')]"),
+    ("shim/start.py", "_spawn", "os.fork", ""),
+    (
+        *("shim/start.py", "_become_daemon", "os.execve"),
+        "sys.executable, [sys.executable, '-I', '-X', 'utf8', '-m', 'astro_mcp', 'daemon', 'run', f'--ready={READY}']",
+    ),
+    ("sandbox/child.py", "run", "anyio.open_process", "argv, a parameter"),
+    (
+        *("sandbox/wheels.py", "fetch", "astro_mcp.sandbox.child.run"),
+        f"[*{PIP}, *options, *wheel_options(python), '--', *requirements]",
+    ),
+    (
+        *("workspace/git/child.py", "run_git", "anyio.open_process"),
+        "[program(), '--no-pager', '-c', 'safe.bareRepository=explicit', *arguments]",
+    ),
+    (
+        *("workflow/expressions/evaluator.py", "_start", "subprocess.Popen"),
+        "[sys.executable, '-I', '-m', 'astro_mcp.workflow.expressions.worker']",
+    ),
+    ("agents/files/pdf.py", "_run", "anyio.open_process", "argv, a parameter"),
+    (
+        *("agents/files/pdf.py", "pdf_text", "astro_mcp.agents.files.pdf._run"),
+        "[sys.executable, '-I', str(_CHILD), str(MEMORY), str(int(SECONDS)), str(PAGES), str(CHARACTERS)]",
+    ),
+    ("cli/parser.py", "_work", "importlib.import_module", "f'astro_mcp.cli.{name}'"),
+    ("daemon/house.py", "load", "importlib.import_module", "handed on"),
+}
+IN_THE_CONTAINER = "agents/code/runner.py"
+"""A program that is copied into the sandbox, and that nothing of ours imports."""
+PLACES = (
+    "sandbox",
+    "cli",
+    "shim",
+    "daemon",
+    "workspace/git",
+    "workflow/expressions",
+    "agents/files",
+    "agents/knowledge",
+)
+STARTERS = (
+    *("subprocess.run", "subprocess.Popen", "subprocess.call", "subprocess.check_", "subprocess.get"),
+    *("os.exec", "os.fork", "os.spawn", "os.posix_spawn", "os.system", "os.popen", "os.startfile", "pty.fork"),
+    *("pty.spawn", "multiprocessing", "concurrent.futures.ProcessPoolExecutor", "concurrent.futures.process"),
+    *("anyio.open_process", "anyio.run_process", "anyio.to_process", "asyncio.create_subprocess"),
+    *("asyncio.subprocess", "_posixsubprocess", "importlib.import_module", "__import__", "eval", "exec"),
+    *("astro_mcp.sandbox.child.run", "astro_mcp.agents.files.pdf._run"),
+)
+HIDDEN = """
+import os as o, subprocess as sp, anyio, asyncio, multiprocessing, importlib
+from os import system as s
+from subprocess import check_output
+from concurrent.futures import ProcessPoolExecutor
+def f(run=sp.Popen):
+    o.execvp("sh", ["sh"]); sp.run("sh"); s("sh"); check_output("sh"); o.posix_spawn("sh", ["sh"], {})
+    anyio.to_process.run_sync(f); asyncio.create_subprocess_exec("sh"); multiprocessing.Process(target=f)
+    ProcessPoolExecutor(); __import__("subprocess").run("sh"); importlib.import_module("subprocess"); eval("1")
+    [*map(o.system, ["sh"])]
+"""
+
+
+def test_every_place_that_starts_a_process_is_known_and_starts_our_own_python_git_or_our_recipe() -> None:
+    package = SOURCE / "astro_mcp"
+    found = set()
+    for path in sorted(package.rglob("*.py")):
+        file = path.relative_to(package).as_posix()
+        assert "code.runner" not in path.read_text(), file
+        if file != IN_THE_CONTAINER:
+            found |= set(starts(path.read_text(), file))
+    assert found == STARTS
+    assert all(file.startswith(tuple(f"{place}/" for place in PLACES)) for file, *_ in found)
+
+
+def test_the_search_finds_starters_by_any_name() -> None:
+    found = {full for _, _, full, _ in starts(HIDDEN, "agents/code/agent.py")}
+    assert found == {
+        *("subprocess.Popen", "subprocess.run", "subprocess.check_output", "os.execvp", "os.system", "os.posix_spawn"),
+        *("anyio.to_process", "anyio.to_process.run_sync", "asyncio.create_subprocess_exec", "multiprocessing.Process"),
+        *("concurrent.futures.ProcessPoolExecutor", "__import__", "importlib.import_module", "eval"),
+    }
+
+
+def starts(source: str, file: str) -> Iterator[tuple[str, str, str, str]]:
+    """Every starter that the source calls or hands on; annotations only name one."""
+    tree = ast.parse(source)
+    names = dict(bound(tree, file.removesuffix(".py").replace("/", ".")))
+    annotations = {id(part) for node in ast.walk(tree) for part in annotated(node)}
+    calls = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    for function, node in within(tree, ""):
+        if isinstance(node, ast.Attribute | ast.Name) and id(node) not in annotations:
+            full = dotted(node, names)
+            if is_starter(full):
+                yield file, function, full, started(tree, function, calls.get(id(node)))
+
+
+def is_starter(full: str) -> bool:
+    """`os.exec` stands for all of its family, `eval` for itself alone; a module's bare name starts nothing yet."""
+    if "." not in full:
+        return full in ("eval", "exec", "__import__")
+    return full.startswith(tuple(name for name in STARTERS if name not in ("eval", "exec", "__import__")))
+
+
+def bound(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
+    """What each name stands for: imports, and the module's own functions."""
+    yield from ((name, name) for name in ("eval", "exec", "__import__"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for item in node.names:
+                first = item.name.split(".")[0]
+                yield item.asname or first, item.name if item.asname else first
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((item.asname or item.name, f"{node.module}.{item.name}") for item in node.names)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, f"astro_mcp.{module}.{node.name}"
+
+
+def annotated(node: ast.AST) -> Iterator[ast.AST]:
+    for name in ("annotation", "returns"):
+        if isinstance(part := getattr(node, name, None), ast.AST):
+            yield from ast.walk(part)
+
+
+def within(node: ast.AST, function: str) -> Iterator[tuple[str, ast.AST]]:
+    """Every node with the name of the function that it stands in."""
+    for child in ast.iter_child_nodes(node):
+        name = child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else function
+        yield name, child
+        yield from within(child, name)
+
+
+def dotted(node: ast.AST, names: dict[str, str]) -> str:
+    if isinstance(node, ast.Name):
+        return names.get(node.id, "")
+    if isinstance(node, ast.Attribute) and (start := dotted(node.value, names)):
+        return f"{start}.{node.attr}"
+    return ""
+
+
+def started(tree: ast.Module, function: str, call: ast.Call | None) -> str:
+    """The command's source, with the function's own names put in place; what is not called is handed on."""
+    if call is None:
+        return "handed on"
+    command = [argument for argument in call.args[:2] if not isinstance(argument, ast.Call)]
+    if len(command) == 2 and not ast.unparse(call.func).startswith("os."):
+        command = command[:1]
+    return ", ".join(written_out(tree, function, argument) for argument in command)
+
+
+def written_out(tree: ast.Module, function: str, node: ast.AST) -> str:
+    if isinstance(node, ast.Name):
+        for owner, found in within(tree, ""):
+            if owner == function and isinstance(found, ast.Assign) and ast.unparse(found.targets[0]) == node.id:
+                return written_out(tree, function, found.value)
+        return f"{node.id}, a parameter"
+    if isinstance(node, ast.List) and isinstance(node.elts[0], ast.Starred):  # the program is in there
+        rest = ", ".join(ast.unparse(part) for part in node.elts[1:])
+        return f"[*{written_out(tree, function, node.elts[0].value)}, {rest}]"
+    return ast.unparse(node)
