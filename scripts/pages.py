@@ -62,9 +62,7 @@ def bounds(field: FieldInfo) -> str:
 
 
 async def tools() -> str:
-    parts = [
     parts = ["# Tools\n\nMade from the code; a host reads the same at `astro://tools/{name}`.\n"]
-    ]
     with tempfile.TemporaryDirectory() as folder:
         async with workbench(Path(folder)) as bench:
             for tool in bench.app.registry.tools.values():

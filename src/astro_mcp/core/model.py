@@ -13,8 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 
 class Input(BaseModel):
-    """A tool's arguments. Unknown ones are refused; `"1"` is taken for 1. (Models are built at their first use: forty of
-    them at the start would be a fifth of it.)"""
+    """A tool's arguments. Unknown ones are refused; `"1"` is taken for 1. (Built at first use: forty models are a fifth
+    of the start.)"""
 
     model_config = ConfigDict(extra="forbid", defer_build=True, frozen=True, hide_input_in_errors=True)
 
