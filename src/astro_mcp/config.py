@@ -104,7 +104,7 @@ class SecretSettings(Section):
 class KnowledgeSettings(Section):
     """The index of notes, documents and code."""
 
-    embed_batch: int = Field(16, ge=1, le=256, description="Chunks embedded at once.")
+    embed_batch: int = Field(4, ge=1, le=256, description="Chunks embedded at once.")
 
 
 class WorkflowSettings(Section):
