@@ -27,7 +27,10 @@ from demo_target import fetch, unpack
 from mcp import Client, StdioServerParameters
 from rich.console import Console
 from rich.markdown import Markdown
+from rich.markup import escape
 from rich.panel import Panel
+
+from astro_mcp.observe.printable import printable
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = Path(sys.executable).parent / "astro-mcp"
@@ -127,7 +130,8 @@ async def follow(
 def show(step: Mapping[str, Any]) -> None:
     mark, style = MARKS.get(step["status"], ("✗", "red"))
     took = f"{step['ms'] / 1000:7.2f} s" if step.get("ms") is not None else " " * 9
-    console.print(f"  [{style}]{mark}[/] {took}  {step['id']:<10} [dim]{step['tool']}[/] {step.get('error') or ''}")
+    error = escape(printable(step.get("error") or "", 300))
+    console.print(f"  [{style}]{mark}[/] {took}  {step['id']:<10} [dim]{step['tool']}[/] {error}")
 
 
 async def first_run(home: Path, clone: Path, *, default: bool) -> None:
@@ -140,7 +144,9 @@ async def first_run(home: Path, clone: Path, *, default: bool) -> None:
             raise Shortfall(f"the run {status['status']}: {status.get('error')}")
         await real_work(server, run, clone, least=LEAST_TESTS if default else 1)
         report = await server.call("fs_read", path=str(status["outputs"]["report"]))
-        console.print(Panel(Markdown(report["text"]), title=str(status["outputs"]["report"]), border_style="dim"))
+        console.print(
+            Panel(Markdown(printable(report["text"])), title=str(status["outputs"]["report"]), border_style="dim")
+        )
         console.print(f"  [green]✓[/] commit {git(clone, 'log', '-1', '--format=%h %an: %s', 'review')}")
 
 
@@ -254,7 +260,7 @@ async def decide(server: Host, run: str, clone: Path, branch: str, status: Mappi
     waiting = status.get("waiting_for") or [{}]
     if (waiting[0].get("kind"), waiting[0].get("step")) != ("lost", "commit"):
         raise Shortfall(f"git_commit was killed and is not lost: {status}")
-    console.print(f"  [yellow]lost[/]   {waiting[0]['text']}")
+    console.print(f"  [yellow]lost[/]   {escape(printable(waiting[0]['text']))}")
     happened = "REVIEW.md" in git(clone, "ls-tree", "--name-only", branch)
     action = "cancel" if happened else "retry"
     console.print(
@@ -299,7 +305,7 @@ def main() -> int:
         anyio.run(demo, given.path)
         console.print("[green bold]done[/]: every step did its real work")
     except* Shortfall as shortfalls:  # the client's task groups wrap what is raised inside of them
-        console.print(f"[red bold]not done:[/] {reason(shortfalls)}")
+        console.print(f"[red bold]not done:[/] {escape(printable(reason(shortfalls)))}")
         status = 1
     if given.record:
         console.save_svg(given.record, title="scripts/demo")

@@ -101,7 +101,9 @@ def _dispatcher(registry: Registry, trail: AuditTrail, settings: Settings) -> Di
     """The policies in their order: who, how many, how long, and the intent right before the effect."""
     audit = Audit(trail, SystemClock())
     limit = Limit(limits(settings), exempt=frozenset({WorkflowAgent.name}))
-    return Dispatcher(registry, [audit, Authorize(), limit, Deadline(), audit.intent()], audit)
+    return Dispatcher(
+        registry, [audit, Authorize(), limit, Deadline(), audit.intent()], audit, settings.limits.argument_bytes
+    )
 
 
 def _knowledge(
@@ -125,6 +127,5 @@ def limits(settings: Settings) -> Limits:
         by_agent=bounds.calls_per_agent,
         by_scope=bounds.calls_per_session,
         wait=bounds.wait_seconds,
-        argument_bytes=bounds.argument_bytes,
         agents=dict.fromkeys((CodeAgent.name, TestsAgent.name, LintAgent.name), bounds.sandboxes),
     )

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from pydantic import Field
 
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Grant, Kind, Label, Principal, Session
 from astro_mcp.core.call import Call, Context
 from astro_mcp.core.dispatcher import Dispatcher, Policy
-from astro_mcp.core.model import Input, Output
+from astro_mcp.core.model import Input, Output, Strings
 from astro_mcp.core.policies.audit import Audit
 from astro_mcp.core.policies.authorize import Authorize
 from astro_mcp.core.policies.deadline import Deadline
@@ -29,6 +33,12 @@ from astro_mcp.store.database import Database
 
 class EchoInput(Input):
     text: str
+    times: int = 1
+
+
+class NamesInput(Input):
+    names: Strings = Field(default_factory=list)
+    text: str = ""
     times: int = 1
 
 
@@ -60,6 +70,11 @@ class EchoAgent(Agent):
     async def echo_text(self, args: EchoInput, ctx: Context) -> EchoOutput:
         """Use to hear a text again."""
         return EchoOutput(echoed=args.text * args.times)
+
+    @tool(title="Names", effects={Effect.READ})
+    async def echo_names(self, args: NamesInput, ctx: Context) -> EchoOutput:
+        """Use to hear names."""
+        return EchoOutput(echoed=",".join(args.names))
 
     @tool(title="Write", effects={Effect.WRITE}, needs_root=True)
     async def echo_write(self, args: EchoInput, ctx: Context) -> EchoOutput:
@@ -191,14 +206,15 @@ async def test_cancelling_the_caller_ends_the_tool_and_is_on_record(tmp_path: Pa
 
 
 async def test_calls_run_in_parallel_up_to_the_limit_and_not_beyond(tmp_path: Path) -> None:
-    async with stand(tmp_path, Limits(by_agent=3)) as path, anyio.create_task_group() as group:
-        for _ in range(10):
-            group.start_soon(lambda: path.call("echo_wait", host(), text="x"))
-        while path.agent.running < 3:
+    async with stand(tmp_path, Limits(by_agent=4)) as path, anyio.create_task_group() as group:
+        for number in range(10):
+            root = tmp_path if number % 2 else None
+            group.start_soon(partial(path.call, "echo_wait", host(root), text="x"))
+        while path.agent.running < 4:
             await anyio.sleep(0)
         await anyio.sleep(0.02)
         path.agent.gate.set()
-    assert path.agent.most == 3
+    assert path.agent.most == 4
 
 
 async def test_a_call_that_gets_no_place_in_time_is_told_busy(tmp_path: Path) -> None:
@@ -260,3 +276,66 @@ async def test_a_second_agent_of_the_same_name_is_a_conflict_and_changes_nothing
         with pytest.raises(Conflict):
             await path.registry.register(EchoAgent())
         assert path.registry.agents["echo"] is path.agent
+
+
+async def test_a_scope_that_asks_for_everything_leaves_places_for_the_others(tmp_path: Path) -> None:
+    async with stand(tmp_path, Limits(by_agent=4, wait=5)) as path, anyio.create_task_group() as group:
+        for _ in range(50):
+            group.start_soon(lambda: path.call("echo_wait", host(), text="greedy"))
+        while path.agent.running < 3:
+            await anyio.sleep(0)
+        with anyio.fail_after(2):
+            assert (await path.call("echo_text", host(tmp_path), text="modest")).error is None
+        assert path.agent.running == 3, "three quarters of the agent's places"
+        path.agent.gate.set()
+
+
+async def test_a_call_that_waited_while_its_scopes_other_call_ended_keeps_its_result(tmp_path: Path) -> None:
+    async with stand(tmp_path, Limits(by_agent=2, wait=5)) as path, anyio.create_task_group() as group:
+        results: list[Any] = []
+
+        async def waiting() -> None:
+            results.append(await path.call("echo_wait", host(tmp_path), text="mine"))
+
+        for _ in range(3):
+            group.start_soon(waiting)
+        while not path.agent.running:
+            await anyio.sleep(0)
+        with anyio.move_on_after(0.05):
+            await path.call("echo_text", host(tmp_path), text="gives up while it waits")
+        path.agent.gate.set()
+    assert [result.error for result in results] == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"text": ["x"] * 60_000},
+        {f"unknown{number}": 1 for number in range(30_000)},
+        {"text": "\ud800", "times": "\ud800"},
+        {"\ud800": 1},
+        {"names": [0] * 40_000},
+        {"names": "[" * 20_000},
+        {"names": "x" * 9_000_000},
+    ],
+)
+async def test_hostile_arguments_end_their_own_call_quickly_and_are_on_record(
+    tmp_path: Path, arguments: dict[str, Any]
+) -> None:
+    async with stand(tmp_path) as path:
+        began = time.perf_counter()
+        result = await path.call("echo_names", host(), **arguments)
+        assert time.perf_counter() - began < 0.5
+        assert isinstance(result.error, InvalidInput)
+        assert len(json.dumps(result.error.as_dict())) < 20_000
+        assert await path.records() == [("refusal", "echo_names", result.error.code)]
+
+
+async def test_arguments_nested_without_end_are_too_large(tmp_path: Path) -> None:
+    deep: Any = "x"
+    for _ in range(50_000):
+        deep = [deep]
+    async with stand(tmp_path) as path:
+        assert isinstance((await path.call("echo_text", host(), text=deep)).error, TooLarge)
+        while isinstance(deep, list):  # taken apart by hand: its own end would recurse
+            deep = deep.pop()

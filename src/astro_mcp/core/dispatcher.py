@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from astro_mcp.core import bounds
 from astro_mcp.core.authority import Effect
 from astro_mcp.core.call import Call, Context, Result
 from astro_mcp.core.model import Input
@@ -50,9 +51,12 @@ class Refusals(Protocol):
 class Dispatcher:
     """Resolves a call and carries it through the policies."""
 
-    def __init__(self, registry: Registry, policies: Sequence[Policy], refusals: Refusals) -> None:
+    def __init__(
+        self, registry: Registry, policies: Sequence[Policy], refusals: Refusals, argument_bytes: int = 8_000_000
+    ) -> None:
         self.registry = registry
         self._refusals = refusals
+        self._argument_bytes = argument_bytes
         proceed: Proceed = _run
         for policy in reversed(policies):
             proceed = _Step(policy, proceed)
@@ -61,12 +65,9 @@ class Dispatcher:
     async def call(self, call: Call) -> Result:
         """Carry out `call`. Always a Result; `Internal` stands for a defect, whose trace is in the log alone."""
         try:
-            tool = self.registry.tool(call.tool)
-            arguments = tool.parse(call.arguments)
-            invocation = Invocation(call, tool, arguments, tool.effects(arguments))
-        except AstroError as error:
-            await self._refusals.refused(call, error)
-            return Result(error=error)
+            invocation = self._resolve(call)
+        except Exception as error:  # noqa: BLE001 - whatever arguments can provoke ends this call and nothing else
+            return await self._refuse(call, error)
         try:
             return await self._proceed(invocation)
         except AstroError as error:
@@ -74,6 +75,22 @@ class Dispatcher:
         except Exception:
             log.exception("call %s of %s broke", call.id, call.tool)
             return Result(error=Internal(hint=f"call id {call.id}"))
+
+    def _resolve(self, call: Call) -> Invocation:
+        tool = self.registry.tool(call.tool)
+        bounds.check(call.arguments, self._argument_bytes, tool.name)
+        arguments = tool.parse(call.arguments)
+        return Invocation(call, tool, arguments, tool.effects(arguments))
+
+    async def _refuse(self, call: Call, error: Exception) -> Result:
+        known = error if isinstance(error, AstroError) else Internal(hint=f"call id {call.id}")
+        if known is not error:
+            log.error("the arguments of call %s of %s broke it", call.id, call.tool, exc_info=error)
+        try:
+            await self._refusals.refused(call, known)
+        except AstroError:
+            log.exception("the refusal of call %s could not be recorded", call.id)
+        return Result(error=known)
 
 
 class _Step:

@@ -7,9 +7,9 @@ optional value becomes its plain type, titles go.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, Final, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, WithJsonSchema
 
 
 class Input(BaseModel):
@@ -55,7 +55,7 @@ def _as_list(value: object) -> object:
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             return json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return value
     return value
 
@@ -63,8 +63,13 @@ def _as_list(value: object) -> object:
 Document = Annotated[str, BeforeValidator(_as_text)]
 """JSON or YAML as a string; an object is accepted too."""
 
+MOST: Final = 10_000
+"""Items of a list of strings."""
+
 Strings = Annotated[
     list[str],
+    FailFast(),
+    Field(max_length=MOST),
     BeforeValidator(lambda value: [value] if isinstance(value, str) and not value.lstrip().startswith("[") else value),
     BeforeValidator(_as_list),
     WithJsonSchema({"type": "array", "items": {"type": "string"}}),

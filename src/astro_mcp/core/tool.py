@@ -18,6 +18,8 @@ from astro_mcp.errors import InvalidInput, Problem
 from astro_mcp.nearest import nearest
 
 Method = Callable[[Any, Any, Context], Awaitable[Output]]
+PROBLEMS: Final = 20
+"""Problems that one refusal tells, and unknown arguments that are looked at one by one."""
 NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+\Z")
 
 
@@ -75,9 +77,12 @@ class Tool:
         return self.read_only or d.idempotent or d.on_copy
 
     def parse(self, arguments: Any) -> Input:
-        """The arguments as the tool's model; raises `InvalidInput` with every problem and its correction."""
+        """The arguments as the tool's model; raises `InvalidInput` with the problems and their corrections."""
+        model = self.declaration.input
+        if len(arguments) > len(model.model_fields) + PROBLEMS:
+            raise InvalidInput(f"{self.name} takes {len(model.model_fields)} arguments; {len(arguments)} were given")
         try:
-            return self.declaration.input.model_validate(arguments)
+            return model.model_validate(arguments)
         except ValidationError as error:
             raise invalid_input(error, self.declaration.input, self.name) from None
 
@@ -89,11 +94,11 @@ class Tool:
 
 
 def invalid_input(error: ValidationError, model: type[Input], what: str) -> InvalidInput:
-    """A pydantic failure as our own error, with near names for unknown arguments and no echo of values."""
+    """A pydantic failure as our own error: at most 20 problems, near names for unknown arguments, no echo of values."""
     problems = []
     names = [field.alias or name for name, field in model.model_fields.items()]
-    for item in error.errors(include_input=False, include_url=False):
-        path = ".".join(str(part) for part in item["loc"]) or "arguments"
+    for item in error.errors(include_input=False, include_url=False)[:PROBLEMS]:
+        path = ".".join(str(part) for part in item["loc"])[:100] or "arguments"
         suggestion = ""
         if item["type"] == "extra_forbidden":
             suggestion = nearest(str(item["loc"][-1]), names) or ""
@@ -102,7 +107,8 @@ def invalid_input(error: ValidationError, model: type[Input], what: str) -> Inva
             reason = item["msg"]
         problems.append(Problem(path, reason, suggestion))
     first = problems[0]
-    hint = f"{what} takes: {', '.join(names)}"
+    more = error.error_count() - len(problems)
+    hint = f"{what} takes: {', '.join(names)}" + (f" ({more} more problems)" if more > 0 else "")
     return InvalidInput(f"{first.path}: {first.reason}", hint, problems=tuple(problems))
 
 

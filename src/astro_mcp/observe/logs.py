@@ -12,7 +12,8 @@ from astro_mcp.observe.printable import printable
 
 class _Printable(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        first, *rest = printable(super().format(record)).split("\n")
+        return "\n".join([first, *(f"    {line}" for line in rest)])  # a line feed in a message forges no record
 
 
 def to_stderr(level: int = logging.WARNING) -> None:

@@ -14,7 +14,7 @@ from astro_mcp.core.authority import HARMLESS
 from astro_mcp.core.call import Call, Result
 from astro_mcp.core.dispatcher import Invocation, Proceed
 from astro_mcp.core.ports import AuditRecord, AuditSink, Clock, Phase
-from astro_mcp.errors import AstroError
+from astro_mcp.errors import AstroError, TooLarge
 
 
 class Audit:
@@ -48,7 +48,9 @@ class Audit:
 
     async def refused(self, call: Call, error: AstroError) -> None:
         """A call that named no tool, or whose arguments were none."""
-        await self._sink.post(self._record(call, "refusal", "", error.code, None))
+        unread = isinstance(error, TooLarge)  # what was too much to look into is too much for a digest
+        digest = self._sink.digest(b"") if unread else None
+        await self._sink.post(self._record(call, "refusal", "", error.code, None, digest))
 
     def intent(self) -> _Intent:
         return _Intent(self)

@@ -1,34 +1,53 @@
-"""Bounds how much runs at once and how large an argument may be."""
+"""Bounds how much runs at once, and keeps one host from taking every place.
+
+A call first takes a place among its own scope's (in all, and by agent: at most three quarters of the agent's), and only
+then one of the agent's and one of the total. So whoever asks for too much waits in a line of its own.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import anyio
 
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.call import Result
 from astro_mcp.core.dispatcher import Invocation, Proceed
-from astro_mcp.errors import Busy, TooLarge
+from astro_mcp.errors import Busy
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """At once: calls in all, by agent, by scope. `wait` is in seconds, `argument_bytes` in bytes of text."""
+    """Calls at once: in all, by agent (`agents` names exceptions), by scope. `wait` is in seconds."""
 
     total: int = 64
     by_agent: int = 16
     by_scope: int = 32
     wait: float = 30.0
-    argument_bytes: int = 8_000_000
     agents: Mapping[str, int] | None = None
+
+    def of(self, agent: str) -> int:
+        return (self.agents or {}).get(agent, self.by_agent)
+
+    def share(self, agent: str) -> int:
+        """What one scope may have of an agent's places: some are always left for others, where there are several."""
+        places = self.of(agent)
+        return max(1, places - max(1, places // 4))
+
+
+@dataclass(slots=True)
+class _Places:
+    """One scope's, while any of its calls is here."""
+
+    all: anyio.CapacityLimiter
+    agents: dict[str, anyio.CapacityLimiter] = field(default_factory=dict)
+    calls: int = 0
 
 
 class Limit:
-    """A call takes one place in each of three limiters; where none gets free in time the caller is told `busy`.
+    """Where no place gets free in time the caller is told `busy`.
 
     The scheduler's own tools wait for other calls, so they hold no place (`exempt`), or a full house would wait for
     itself.
@@ -39,30 +58,37 @@ class Limit:
         self._exempt = exempt
         self._total = anyio.CapacityLimiter(limits.total)
         self._agents: dict[str, anyio.CapacityLimiter] = {}
-        self._scopes: dict[Scope, anyio.CapacityLimiter] = {}
+        self._scopes: dict[Scope, _Places] = {}
 
     async def apply(self, invocation: Invocation, proceed: Proceed) -> Result:
-        size = measure(invocation.call.arguments)
-        most = self._limits.argument_bytes
-        if size > most:
-            raise TooLarge(
-                f"the arguments of {invocation.tool.name} hold {size:,} bytes; {most:,} are allowed",
-                "write the content to a file in the workspace and pass its path",
-            )
         if invocation.tool.agent in self._exempt:
             return await proceed(invocation)
+        async with self._here(invocation) as places:
+            agent = invocation.tool.agent
+            share = self._share(places, agent)
+            taken: list[anyio.CapacityLimiter] = []
+            try:
+                for limiter in (places.all, share, self._agent(agent), self._total):
+                    await self._take(limiter, invocation)
+                    taken.append(limiter)
+                return await proceed(invocation)
+            finally:
+                for limiter in taken:
+                    limiter.release_on_behalf_of(invocation.call.id)
+
+    @asynccontextmanager
+    async def _here(self, invocation: Invocation) -> AsyncIterator[_Places]:
+        """The scope's places; they go with its last call."""
         scope = invocation.call.session.scope
-        taken: list[anyio.CapacityLimiter] = []
-        limiters = (self._by_agent(invocation.tool.agent), self._by_scope(scope), self._total)
+        places = self._scopes.get(scope)
+        if places is None:
+            places = self._scopes[scope] = _Places(anyio.CapacityLimiter(self._limits.by_scope))
+        places.calls += 1
         try:
-            for limiter in limiters:
-                await self._take(limiter, invocation)
-                taken.append(limiter)
-            return await proceed(invocation)
+            yield places
         finally:
-            for limiter in taken:
-                limiter.release_on_behalf_of(invocation.call.id)
-            if not self._scopes[scope].borrowed_tokens and not self._scopes[scope].statistics().tasks_waiting:
+            places.calls -= 1
+            if not places.calls:
                 del self._scopes[scope]
 
     async def _take(self, limiter: anyio.CapacityLimiter, invocation: Invocation) -> None:
@@ -77,22 +103,12 @@ class Limit:
         if waited.cancelled_caught:
             raise Busy(f"{invocation.tool.name} waited {self._limits.wait:g} s for a free place", retry_after_ms=1000)
 
-    def _by_agent(self, name: str) -> anyio.CapacityLimiter:
+    def _agent(self, name: str) -> anyio.CapacityLimiter:
         if name not in self._agents:
-            bound = (self._limits.agents or {}).get(name, self._limits.by_agent)
-            self._agents[name] = anyio.CapacityLimiter(bound)
+            self._agents[name] = anyio.CapacityLimiter(self._limits.of(name))
         return self._agents[name]
 
-    def _by_scope(self, scope: Scope) -> anyio.CapacityLimiter:
-        return self._scopes.setdefault(scope, anyio.CapacityLimiter(self._limits.by_scope))
-
-
-def measure(value: Any) -> int:
-    """Roughly the bytes of text in a JSON value; cheap, and never below a quarter of the truth."""
-    if isinstance(value, str):
-        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
-    if isinstance(value, Mapping):
-        return sum(measure(key) + measure(item) + 4 for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return sum(measure(item) + 2 for item in value)
-    return 8 if not isinstance(value, int) else max(8, sys.getsizeof(value))
+    def _share(self, places: _Places, name: str) -> anyio.CapacityLimiter:
+        if name not in places.agents:
+            places.agents[name] = anyio.CapacityLimiter(self._limits.share(name))
+        return places.agents[name]
