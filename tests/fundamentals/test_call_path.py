@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from pydantic import Field
 
@@ -59,6 +60,7 @@ class EchoAgent(Agent):
         self.written: list[str] = []
         self.opened = False
         self.gate = anyio.Event()
+        self.on_write: Callable[[], Awaitable[object]] = anyio.lowlevel.checkpoint
 
     async def open(self) -> None:
         self.opened = True
@@ -79,6 +81,7 @@ class EchoAgent(Agent):
     @tool(title="Write", effects={Effect.WRITE}, needs_root=True)
     async def echo_write(self, args: EchoInput, ctx: Context) -> EchoOutput:
         """Use to write."""
+        await self.on_write()
         self.written.append(args.text)
         return EchoOutput(echoed=args.text)
 
@@ -176,7 +179,14 @@ async def test_a_toolset_that_was_left_out_cannot_be_called(tmp_path: Path) -> N
 
 async def test_the_intent_is_on_record_before_the_effect_and_the_outcome_after(tmp_path: Path) -> None:
     async with stand(tmp_path) as path:
+        on_disk: list[str] = []
+
+        async def look() -> None:
+            on_disk.extend(row["phase"] for row in await path.trail.last())
+
+        path.agent.on_write = look
         await path.call("echo_write", host(tmp_path), text="x")
+        assert on_disk == ["intent"]
         assert await path.records() == [("intent", "echo_write", ""), ("outcome", "echo_write", "ok")]
 
 
