@@ -97,7 +97,10 @@ def prepare(path: str | None, workplace: Path) -> Path:
             git(source, *arguments)
     else:
         source = Path(path).resolve()
-    git(workplace, "clone", "-q", "--no-hardlinks", str(source), "clone")
+    try:
+        git(workplace, "clone", "-q", "--no-hardlinks", str(source), "clone")
+    except subprocess.CalledProcessError as error:
+        raise Shortfall(f"{source} can't be cloned: {error.stderr.strip()}") from None
     return workplace / "clone"
 
 
