@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -37,6 +38,12 @@ def waiting(at: Home) -> str:
 
 def answer(at: Home, run: str, step: str, value: str) -> Any:
     return _json(at, "workflow", "answer", run, step, value, "--json")
+
+
+def end_of(at: Home, run: str) -> str:
+    """The status of the run once it has ended."""
+    wait = json.dumps({"run_id": run, "wait_seconds": 15})
+    return str(_json(at, "call", "workflow_status", "--args", wait, "--json")["status"])
 
 
 def _json(at: Home, *words: str) -> Any:
@@ -131,7 +138,7 @@ def test_a_run_that_waits_prints_the_commands_that_answer_it_and_they_work(share
     assert wrong.status == 1
     told = answer(shared, run_id(done), "tale", '{"markdown": "once upon"}')
     assert told["status"] in ("running", "succeeded")
-    until(lambda: _json(shared, "workflow", "show", run_id(done), "--json")["status"] == "succeeded")
+    assert end_of(shared, run_id(done)) == "succeeded"
     assert 'told: "once upon"' in run(shared, "workflow", "show", run_id(done)).out
 
 
@@ -144,7 +151,7 @@ def test_a_gate_for_the_operator_does_not_take_a_hosts_word_and_names_the_comman
     assert "astro-mcp workflow answer" in error["structuredContent"]["error"]["hint"]
     shared.end_hosts()
     assert run(shared, "workflow", "answer", identifier, "gate", "false").status == 0
-    until(lambda: _json(shared, "workflow", "show", identifier, "--json")["status"] == "failed")
+    assert end_of(shared, identifier) == "failed"
 
 
 def test_a_run_that_waits_outlives_a_killed_daemon_and_is_answered_after_it(at: Home) -> None:
@@ -154,7 +161,7 @@ def test_a_run_that_waits_outlives_a_killed_daemon_and_is_answered_after_it(at: 
     os.kill(first, signal.SIGKILL)
     until(lambda: not alive(first))
     assert answer(at, identifier, "tale", '{"markdown": "after a death"}')["run_id"] == identifier
-    until(lambda: _json(at, "workflow", "show", identifier, "--json")["status"] == "succeeded")
+    assert end_of(at, identifier) == "succeeded"
 
 
 def test_an_interrupted_run_goes_on_and_can_be_cancelled(shared: Home) -> None:
@@ -168,7 +175,7 @@ def test_an_interrupted_run_goes_on_and_can_be_cancelled(shared: Home) -> None:
     assert f"the run goes on: astro-mcp workflow show {identifier.group()}" in said
     assert _json(shared, "workflow", "show", identifier.group(), "--json")["status"] == "running"
     assert _json(shared, "workflow", "control", identifier.group(), "cancel", "--json")["run_id"] == identifier.group()
-    until(lambda: _json(shared, "workflow", "show", identifier.group(), "--json")["status"] == "cancelled")
+    assert end_of(shared, identifier.group()) == "cancelled"
     shared.end_hosts()
 
 

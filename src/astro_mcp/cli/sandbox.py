@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 from operator import methodcaller
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import anyio
 
@@ -15,12 +17,13 @@ from astro_mcp.cli.show import Printer
 from astro_mcp.config import load
 from astro_mcp.errors import SandboxUnavailable
 from astro_mcp.packs import Pack
-from astro_mcp.sandbox.engine import Engine
+from astro_mcp.sandbox.engine import Engine, get
 from astro_mcp.sandbox.image import base_tag
 from astro_mcp.sandbox.python_images import KIND
 from astro_mcp.shim.place import data_folder
 
 BUILD_SECONDS: Final = 1800
+OURS: Final = {"reference": ["astro-mcp-sandbox", "astro-mcp-python"]}
 
 
 def run(given: argparse.Namespace, printer: Printer) -> int:
@@ -72,9 +75,7 @@ async def _engine() -> Engine:
 async def _images(prune: bool) -> list[dict[str, Any]]:
     engine = await _engine()
     try:
-        rows = await engine.call(
-            lambda api: [*api.images(name="astro-mcp-sandbox"), *api.images(name="astro-mcp-python")]
-        )
+        _, rows = await get(engine.address, f"/images/json?filters={quote(json.dumps(OURS))}")
         found = [_row(row, tag) for row in rows for tag in row.get("RepoTags") or ()]
         if not prune:
             return found

@@ -12,7 +12,6 @@ from typing import Any, Final
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from astro_mcp.cli.link import Heard
@@ -92,6 +91,14 @@ class Printer:
         if self.as_json or not self._err.is_terminal:
             yield None
             return
+        from rich.progress import (  # noqa: PLC0415 - a terminal alone pays for it
+            BarColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TimeElapsedColumn())
         with Progress(*columns, console=self._err, transient=True) as shown:
             task = shown.add_task("", total=None)

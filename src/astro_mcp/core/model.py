@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, ClassVar, Final, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 
 class Input(BaseModel):
@@ -68,8 +68,7 @@ MOST: Final = 10_000
 
 Strings = Annotated[
     list[str],
-    FailFast(),
-    Field(max_length=MOST),
+    Field(max_length=MOST, fail_fast=True),
     BeforeValidator(lambda value: [value] if isinstance(value, str) and not value.lstrip().startswith("[") else value),
     BeforeValidator(_as_list),
     WithJsonSchema({"type": "array", "items": {"type": "string"}}),
