@@ -79,8 +79,7 @@ def _follow(printer: Printer, link: Link, run_id: str) -> int:
     if not printer.as_json:
         printer.line(run_id, "dim")
     while True:
-        result = link.call("workflow_status", {"run_id": run_id, "wait_seconds": POLL_SECONDS})
-        body = result["structured"]
+        body = _status(link, {"run_id": run_id, "wait_seconds": POLL_SECONDS})
         for step in body.get("steps", ()):
             if step["status"] in (*ENDED, "lost", "skipped") and step["id"] not in told:
                 told.add(step["id"])
@@ -123,6 +122,17 @@ def _waiting(run_id: str, item: Mapping[str, Any]) -> list[str]:
     return [*lines, f"  {answer} {shlex.quote(item.get('answer') or 'TEXT')}"]
 
 
+def _status(link: Link, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's status, or the list of runs, with every page of its steps."""
+    body: dict[str, Any] = link.call("workflow_status", arguments)["structured"]
+    cursor = body.pop("next_cursor", None)
+    while cursor:
+        page = link.call("workflow_status", {**arguments, "cursor": cursor})["structured"]
+        body["steps"] += page["steps"]
+        cursor = page.get("next_cursor")
+    return body
+
+
 def _show(given: argparse.Namespace, printer: Printer, link: Link) -> int:
     result = link.call("workflow_status", {"run_id": given.run_id, "wait_seconds": 0})
     printer.result(result["text"], result["structured"])
@@ -130,8 +140,7 @@ def _show(given: argparse.Namespace, printer: Printer, link: Link) -> int:
 
 
 def _list(given: argparse.Namespace, printer: Printer, link: Link) -> int:
-    result = link.call("workflow_status", {})
-    rows = result["structured"].get("steps", [])
+    rows = _status(link, {}).get("steps", [])
     if printer.as_json:
         printer.json({"items": [{"run_id": row["id"], "name": row["tool"], "status": row["status"]} for row in rows]})
     elif not rows:

@@ -56,9 +56,12 @@ def socket_path(folder: str, environment: Mapping[str, str]) -> str:
 def make_private(folder: str) -> None:
     """Make `folder`, readable by its owner alone, where it is missing; then the same as `check_private`."""
     if not os.path.lexists(folder):
-        os.makedirs(os.path.dirname(folder), exist_ok=True)
-        with suppress(FileExistsError):  # another shim was first; the check below is what counts
-            os.mkdir(folder, 0o700)
+        try:
+            os.makedirs(os.path.dirname(folder), exist_ok=True)
+            with suppress(FileExistsError):  # another shim was first; the check below is what counts
+                os.mkdir(folder, 0o700)
+        except OSError as error:
+            raise ShimError(f"{folder} can't be made: {error.strerror}") from None
     check_private(folder)
 
 
