@@ -12,6 +12,7 @@ RUN python3 -m venv /opt/venv \
     && /opt/venv/bin/python -m pip install --no-cache-dir --no-deps --require-hashes -r requirements.txt \
     && /opt/venv/bin/python -m pip install --no-cache-dir --no-deps .
 ENV ASTRO_MCP_HOME=/data
+RUN install -d -m 0700 /data
 VOLUME /data
 WORKDIR /workspace
 ENTRYPOINT ["/opt/venv/bin/astro-mcp", "serve", "--in-process", "--root", "/workspace"]
