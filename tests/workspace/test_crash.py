@@ -18,7 +18,7 @@ from astro_mcp.store.database import Database
 from astro_mcp.workspace.changes import Changes
 from astro_mcp.workspace.workspace import Workspace
 
-COUNT = 150
+COUNT = 100
 
 
 def wait_for(condition: Path, text: str, child: subprocess.Popen[bytes]) -> None:

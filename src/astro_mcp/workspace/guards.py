@@ -44,20 +44,25 @@ _PAIRS: Final = frozenset({("gh", "hosts.yml"), (".config", "gcloud"), (".docker
 
 _HOST_FOLDERS: Final = _names(
     """.vscode .idea .fleet .zed .cursor .claude .codex .gemini .windsurf .continue .kiro .roo .clinerules .husky
-    .devcontainer .circleci .buildkite .git-hooks .githooks"""
+    .devcontainer .circleci .buildkite .git-hooks .githooks .opencode .trae .amazonq .mise"""
 )
 _HOST_FILES: Final = _names(
     """.mcp.json mcp.json CLAUDE.md CLAUDE.local.md AGENTS.md AGENTS.override.md GEMINI.md .cursorrules .windsurfrules
     .clinerules .roorules copilot-instructions.md .gitlab-ci.yml .gitlab-ci.yaml .travis.yml .drone.yml .woodpecker.yml
     azure-pipelines.yml bitbucket-pipelines.yml Jenkinsfile .pre-commit-config.yaml .pre-commit-config.yml
     .pre-commit-hooks.yaml lefthook.yml .lefthook.yml lefthook.yaml .overcommit.yml .gitmodules .gitattributes
-    .gitconfig .envrc .mise.toml mise.toml .autoenv .devcontainer.json sitecustomize.py usercustomize.py .pnpmfile.cjs
+    .gitconfig .envrc .mise.toml mise.toml .mise.local.toml mise.local.toml
+    .autoenv .devcontainer.json sitecustomize.py usercustomize.py .pnpmfile.cjs
     .yarnrc .yarnrc.yml .pdbrc .gdbinit .lldbinit .exrc .vimrc .nvimrc .nvim.lua .dir-locals.el .bashrc .bash_profile
-    .profile .zshrc .zshenv .aider.conf.yml"""
+    .profile .zshrc .zshenv .aider.conf.yml opencode.json opencode.jsonc package.yaml"""
 )
 _HOST_PATTERNS: Final = re.compile(r".+\.(pth|code-workspace|sublime-project|iml)")
 _CI_PARENTS: Final = Names([".github", ".gitea", ".forgejo"])
 _CI_FOLDERS: Final = Names(["workflows", "actions"])
+_HOST_PAIRS: Final = (
+    (Names([".cargo"]), Names(["config", "config.toml"])),
+    (Names([".config"]), Names(["mise", "mise.toml"])),
+)
 _CONFTEST: Final = Names(["conftest.py"])
 _TEST_FOLDERS: Final = frozenset({"test", "tests", "testing"})
 
@@ -115,6 +120,8 @@ def _runs_on_a_host(parts: Sequence[str]) -> str:
         return "lies in a folder whose files editors, assistants or hooks act upon"
     if any(a in _CI_PARENTS and b in _CI_FOLDERS for a, b in pairwise(parts)):
         return "is run by a build service"
+    if any(a in above and b in below for a, b in pairwise(parts) for above, below in _HOST_PAIRS):
+        return "is read by a tool that runs what it names"
     if name in _HOST_FILES:
         return "is a file that editors, assistants, shells, hooks or build services act upon"
     if _HOST_PATTERNS.fullmatch(name):

@@ -11,8 +11,9 @@ from typing import Final
 from astro_mcp.errors import Conflict, InvalidInput, NotFound, PathDenied, TooLarge
 from astro_mcp.workspace.actions import ABSENT, Action, Put, Rename, State
 from astro_mcp.workspace.executor import LARGEST, look
+from astro_mcp.workspace.git_parts import check_git_parts
 from astro_mcp.workspace.guards import ReadGuard, check_write
-from astro_mcp.workspace.package_scripts import check_scripts
+from astro_mcp.workspace.package_scripts import check_scripts, is_package_file
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.walk import Collapsed, Entry, walk
 
@@ -98,10 +99,11 @@ def plan(changes: Sequence[Change], guard: ReadGuard) -> Plan:
 
 
 def check_place(place: Place) -> None:
-    """The write guard, and the root itself."""
+    """The write guard, the root itself, and folders that are git's by what is in them."""
     if not place.relative:
         raise InvalidInput("this is the workspace root itself", "name something within it")
     check_write(place.relative, place.display)
+    check_git_parts(place)
 
 
 def _check_distinct(changes: Sequence[Change]) -> None:
@@ -152,15 +154,22 @@ class _Planner:
         if look(to)[0].kind != "absent":
             raise Conflict(f"{to.display} exists", "move or delete it first, or name another place")
         if state.kind == "file":
-            check_scripts(to.name, None, data, to.display)
-        else:
-            for entry in self._below(place) if state.kind == "folder" else ():
-                self._check_source(place.at(entry.path))
-                check_place(to.at(to.relative + entry.path[len(place.relative) :]))
+            self._check_moved(place, to, data)
+        for entry in self._below(place) if state.kind == "folder" else ():
+            source, target = place.at(entry.path), to.at(to.relative + entry.path[len(place.relative) :])
+            self._check_source(source)
+            check_place(target)
+            if entry.type == "file" and is_package_file(source.name):
+                self._check_moved(source, target, look(source)[1])
         self._make_folders(to)
         self.plan.actions.append(Rename(place, to, state))
         sha256 = state.value if state.kind == "file" else None
         self.plan.files += [ChangedFile(place.display, None), ChangedFile(to.display, sha256)]
+
+    @staticmethod
+    def _check_moved(place: Place, to: Place, data: bytes) -> None:
+        check_scripts(place.name, data, None, place.display)
+        check_scripts(to.name, None, data, to.display)
 
     def delete(self, change: Delete) -> None:
         state, _ = self._existing(change.place)
@@ -176,6 +185,7 @@ class _Planner:
         if state.kind == "link":
             _check_text(state.value, place)
         if state.kind == "file":
+            check_scripts(place.name, data, None, place.display)
             self.plan.keep(data)
         if state.kind != "folder":
             self.plan.files.append(ChangedFile(place.display, None))

@@ -13,7 +13,7 @@ from anyio import from_thread
 from astro_mcp.errors import AstroError, LimitHit
 from astro_mcp.workspace.beneath import open_child, open_file, open_folder
 from astro_mcp.workspace.guards import GIT
-from astro_mcp.workspace.ignore import LARGEST, Ignore
+from astro_mcp.workspace.ignore import LARGEST, Ignore, Patterns
 from astro_mcp.workspace.names import fold
 from astro_mcp.workspace.place import Place
 
@@ -63,15 +63,16 @@ def walk(
     """
     bounds = breadth or Breadth()
     with open_folder(start.root, start.parts, start.display) as descriptor:
-        ignore = Ignore() if include_ignored else _above(start)
-        walker = _Walk(start, include_ignored, include_git, bounds)
+        patterns = None if include_ignored else Patterns()
+        ignore = Ignore() if patterns is None else _above(start, patterns)
+        walker = _Walk(start, patterns, include_git, bounds)
         yield from walker.folder(descriptor, start.relative, ignore, 1)
 
 
 class _Walk:
-    def __init__(self, start: Place, include_ignored: bool, include_git: bool, breadth: Breadth) -> None:
+    def __init__(self, start: Place, patterns: Patterns | None, include_git: bool, breadth: Breadth) -> None:
         self._start = start
-        self._include_ignored = include_ignored
+        self._patterns = patterns
         self._include_git = include_git
         self._breadth = breadth
         self._count = 0
@@ -79,12 +80,14 @@ class _Walk:
     def folder(self, descriptor: int, path: str, ignore: Ignore, level: int) -> Iterator[Entry | Collapsed]:
         found = self._scan(descriptor)
         names = {name for name, _, _ in found}
-        if ".gitignore" in names and not self._include_ignored:
-            ignore = _with_file(descriptor, path, ignore)
+        if self._patterns is not None and ".gitignore" in names:
+            ignore = _with_file(descriptor, path, ignore, self._patterns)
         if self._breadth.widest is not None and level > 1 and len(found) > self._breadth.widest:
             yield Collapsed(path, len(found))
             return
-        for name, kind, status in found:
+        for number, (name, kind, status) in enumerate(found):
+            if number % 256 == 0:
+                from_thread.check_cancelled()
             below = f"{path}/{name}" if path else name
             if not self._include_git and fold(name) in GIT:
                 continue
@@ -144,20 +147,21 @@ def _is_unicode(name: str) -> bool:
     return True
 
 
-def _above(start: Place) -> Ignore:
+def _above(start: Place, patterns: Patterns) -> Ignore:
     """The rules of the folders between the root and `start`, whose own are read by the walk."""
     ignore = Ignore()
     parts = start.parts
     for depth in range(len(parts)):
         with open_folder(start.root, parts[:depth], start.display) as descriptor:
-            ignore = _with_file(descriptor, "/".join(parts[:depth]), ignore)
+            ignore = _with_file(descriptor, "/".join(parts[:depth]), ignore, patterns)
     return ignore
 
 
-def _with_file(descriptor: int, path: str, ignore: Ignore) -> Ignore:
+def _with_file(descriptor: int, path: str, ignore: Ignore, patterns: Patterns) -> Ignore:
     try:
         file, status = open_file(descriptor, ".gitignore", ".gitignore")
     except AstroError:
         return ignore
     with os.fdopen(file, "rb") as stream:
-        return ignore.within(path, stream.read(LARGEST + 1) if status.st_size <= LARGEST else b"")
+        data = stream.read(LARGEST + 1) if status.st_size <= LARGEST else b""
+    return ignore.within(path, data, patterns)

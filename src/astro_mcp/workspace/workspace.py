@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Final, TypeVar
+from weakref import WeakValueDictionary
 
 import anyio
 import anyio.to_thread
@@ -22,8 +25,10 @@ from astro_mcp.workspace.walk import Entry, walk
 T = TypeVar("T")
 QUICK: Final = 8
 """Threads for single files."""
-LONG: Final = 2
+LONG: Final = 4
 """Threads for walks, copies and searches; apart from the others, so that a long one delays no short one."""
+EACH: Final = LONG // 2
+"""How many of them one root has at most, so that a hostile tree delays no other."""
 
 
 class Workspace:
@@ -33,14 +38,22 @@ class Workspace:
         self.read_guard = ReadGuard(secrets.readable)
         self._quick = anyio.CapacityLimiter(QUICK)
         self._long = anyio.CapacityLimiter(LONG)
+        self._shares: WeakValueDictionary[Path | None, anyio.CapacityLimiter] = WeakValueDictionary()
 
     async def quickly(self, work: Callable[[], T]) -> T:
         """Run `work`, which touches a few files, in a worker thread."""
         return await anyio.to_thread.run_sync(work, limiter=self._quick)
 
-    async def at_length(self, work: Callable[[], T]) -> T:
-        """Run `work`, which may touch many files and calls `from_thread.check_cancelled`, in a worker thread."""
-        return await anyio.to_thread.run_sync(work, limiter=self._long)
+    async def at_length(self, work: Callable[[], T], root: Path | None = None) -> T:
+        """Run `work`, which may touch many files and calls `from_thread.check_cancelled`, in a worker thread.
+
+        `root` is whose files these are: one root has `EACH` threads at most, and so has all work of none.
+        """
+        share = self._shares.get(root)
+        if share is None:
+            share = self._shares[root] = anyio.CapacityLimiter(EACH)
+        async with share:
+            return await anyio.to_thread.run_sync(work, limiter=self._long)
 
     def locate(self, session: Session, path: str, *, final_link: bool = False) -> Place:
         """The place that `path` means; its target may be missing.
@@ -80,7 +93,8 @@ class Workspace:
     async def walk(self, place: Place, *, include_ignored: bool = False) -> list[Entry]:
         """Everything below a folder, without what `.gitignore` hides, `.git`, and what lies behind links."""
         return await self.at_length(
-            lambda: [entry for entry in walk(place, include_ignored=include_ignored) if isinstance(entry, Entry)]
+            lambda: [entry for entry in walk(place, include_ignored=include_ignored) if isinstance(entry, Entry)],
+            place.root,
         )
 
     async def snapshot(self, session: Session, paths: Sequence[str], *, max_files: int, max_bytes: int) -> Snapshot:
@@ -93,7 +107,8 @@ class Workspace:
         places = [self.locate(session, path) for path in paths or ["."]]
         if len({place.root for place in places}) > 1:
             raise InvalidInput("the paths lie in different roots", "name paths of one root at a time")
-        return await self.at_length(lambda: take(self.read_guard, places, max_files=max_files, max_bytes=max_bytes))
+        work = partial(take, self.read_guard, places, max_files=max_files, max_bytes=max_bytes)
+        return await self.at_length(work, places[0].root)
 
     def guard_read(self, place: Place) -> None:
         """Raises `ProtectedPath` for what is on the secrets list."""

@@ -117,39 +117,60 @@ async def test_pipes_sockets_and_devices_are_refused_and_block_nobody(house: Hou
         os.close(folder)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        ".git/config",
-        ".git/hooks/pre-commit",
-        "sub/.git/hooks/post-checkout",
-        ".git",
-        ".GIT/hooks/x",
-        ".git./hooks/x",
-        ".git /hooks/x",
-        ".g\u200cit/hooks/x",
-        "GIT~1/hooks/x",
-        ".git::$INDEX_ALLOCATION/hooks/x",
-        "\uff0egit/hooks/x",
-    ],
-)
-async def test_nothing_is_written_into_git_whatever_its_spelling(house: House, root: Path, path: str) -> None:
-    error = await house.refused("fs_write", path=path, content="#!/bin/sh\n")
-    assert isinstance(error, ProtectedPath)
+GIT = [
+    ".git/config",
+    ".git/hooks/pre-commit",
+    "sub/.git/hooks/post-checkout",
+    ".git",
+    ".GIT/hooks/x",
+    ".git./hooks/x",
+    ".git /hooks/x",
+    ".g\u200cit/hooks/x",
+    "GIT~1/hooks/x",
+    ".git::$INDEX_ALLOCATION/hooks/x",
+    "\uff0egit/hooks/x",
+]
+
+
+async def test_nothing_is_written_into_git_whatever_its_spelling(house: House, root: Path) -> None:
+    for path in GIT:
+        assert isinstance(await house.refused("fs_write", path=path, content="#!/bin/sh\n"), ProtectedPath), path
     assert listing(root) == {}
 
 
-@pytest.mark.parametrize(
-    "path",
-    """.vscode/tasks.json .idea/workspace.xml .cursor/mcp.json .claude/settings.json .mcp.json CLAUDE.md sub/AGENTS.md
-    claude.MD AGENTS.md. .github/workflows/ci.yml .GitHub/Workflows/ci.yml .gitlab-ci.yml .husky/pre-commit
-    .pre-commit-config.yaml .gitmodules .gitattributes .envrc .devcontainer/devcontainer.json lib/x.pth sitecustomize.py
-    conftest.py src/conftest.py VSCODE~1/tasks.json PRE-CO~1.YAM GITMOD~1""".replace("AGENTS.md. ", "").split(),
-)
-async def test_files_that_make_a_host_run_something_need_a_person(house: House, root: Path, path: str) -> None:
-    error = await house.refused("fs_write", path=path, content="x\n")
-    assert isinstance(error, ApprovalRequired)
-    assert "a person must make this change" in error.hint
+HOST = [
+    ".vscode/tasks.json",
+    ".idea/workspace.xml",
+    ".cursor/mcp.json",
+    ".claude/settings.json",
+    ".mcp.json",
+    "CLAUDE.md",
+    "sub/AGENTS.md",
+    "claude.MD",
+    ".github/workflows/ci.yml",
+    ".GitHub/Workflows/ci.yml",
+    ".gitlab-ci.yml",
+    ".husky/pre-commit",
+    ".pre-commit-config.yaml",
+    ".gitmodules",
+    ".gitattributes",
+    ".envrc",
+    ".devcontainer/devcontainer.json",
+    "lib/x.pth",
+    "sitecustomize.py",
+    "conftest.py",
+    "src/conftest.py",
+    "VSCODE~1/tasks.json",
+    "PRE-CO~1.YAM",
+    "GITMOD~1",
+]
+
+
+async def test_files_that_make_a_host_run_something_need_a_person(house: House, root: Path) -> None:
+    for path in HOST:
+        error = await house.refused("fs_write", path=path, content="x\n")
+        assert isinstance(error, ApprovalRequired), path
+        assert "a person must make this change" in error.hint
     assert listing(root) == {}
 
 
@@ -204,42 +225,41 @@ async def test_script_keys_of_package_files_need_a_person_and_the_rest_does_not(
     assert isinstance(error, ApprovalRequired)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        ".env",
-        ".ENV",
-        ".env.local",
-        "prod.env",
-        "id_rsa",
-        "deploy_id_ed25519",
-        ".ssh/config",
-        ".aws/credentials",
-        "server.key",
-        "cert.pem",
-        ".netrc",
-        ".npmrc",
-        ".git-credentials",
-        ".git/config",
-        "config/secrets.yml",
-        "terraform.tfstate",
-        "service-account-1.json",
-        ".kube/config",
-        "ENV~1",
-        ".docker/config.json",
-    ],
-)
-async def test_secrets_are_neither_read_nor_replaced_nor_moved_to_where_they_could_be(
-    house: House, root: Path, path: str
-) -> None:
-    (root / path).parent.mkdir(parents=True, exist_ok=True)
-    (root / path).write_text("TOKEN=1\n")
-    assert isinstance(await house.refused("fs_read", path=path), ProtectedPath)
-    for tool, args in REPLACING:
-        assert isinstance(await house.refused(tool, path=path, **args), ProtectedPath)
-    assert isinstance(await house.refused("fs_edit", edits=[{"path": path, "old": "1", "new": "2"}]), ProtectedPath)
+SECRETS = [
+    ".env",
+    ".ENV",
+    ".env.local",
+    "prod.env",
+    "id_rsa",
+    "deploy_id_ed25519",
+    ".ssh/config",
+    ".aws/credentials",
+    "server.key",
+    "cert.pem",
+    ".netrc",
+    ".npmrc",
+    ".git-credentials",
+    ".git/config",
+    "config/secrets.yml",
+    "terraform.tfstate",
+    "service-account-1.json",
+    ".kube/config",
+    "ENV~1",
+    ".docker/config.json",
+]
+
+
+async def test_secrets_are_neither_read_nor_replaced_nor_moved_to_where_they_could_be(house: House, root: Path) -> None:
+    for path in SECRETS:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("TOKEN=1\n")
+        assert isinstance(await house.refused("fs_read", path=path), ProtectedPath), path
+        for tool, args in REPLACING:
+            assert isinstance(await house.refused(tool, path=path, **args), ProtectedPath), (tool, path)
+        edits = [{"path": path, "old": "1", "new": "2"}]
+        assert isinstance(await house.refused("fs_edit", edits=edits), ProtectedPath), path
     assert (await house.ok("fs_search", pattern="TOKEN", path=".")).total == 0
-    assert (root / path).read_text() == "TOKEN=1\n"
+    assert {(root / path).read_text() for path in SECRETS} == {"TOKEN=1\n"}
 
 
 async def test_a_link_to_a_secret_is_one_and_an_example_is_none(house: House, root: Path) -> None:
@@ -294,7 +314,7 @@ async def test_a_link_swapped_in_under_the_tools_wins_no_race(house: House, root
     thread.start()
     outcomes = {"ok": 0, "refused": 0}
     try:
-        for number in range(150):
+        for number in range(100):
             read = await house.result("fs_read", path="real/f.txt")
             outcomes["ok" if read.error is None else "refused"] += 1
             if read.error is None:

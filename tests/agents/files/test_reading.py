@@ -202,7 +202,7 @@ async def test_search_leaves_secrets_out_and_says_how_many(house: House, root: P
 
 
 async def test_the_resource_reads_like_the_tool_and_completes_paths(house: House, tree: Tree) -> None:
-    resource, variables = house.dispatcher.registry.resource("astro://files/src/app.py")
+    resource, variables = house.dispatcher.registry.resource("astro://files/src/app.py", house.session.grant)
     body = await resource.read(house.session, variables)
     assert body.text == tree["src/app.py"].decode()
     assert resource.complete is not None

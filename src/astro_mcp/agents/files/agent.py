@@ -15,6 +15,7 @@ from astro_mcp.agents.files.diff import diff_bytes
 from astro_mcp.agents.files.editing import Edited, edited
 from astro_mcp.agents.files.listing import list_below, stamp
 from astro_mcp.agents.files.models import (
+    PATHS,
     ChangeOutput,
     DeleteInput,
     DeleteOutput,
@@ -37,7 +38,7 @@ from astro_mcp.agents.files.models import (
 from astro_mcp.agents.files.pdf import pdf_text
 from astro_mcp.agents.files.reading import Content, Lines
 from astro_mcp.agents.files.searching import search
-from astro_mcp.agents.files.text import utf8
+from astro_mcp.agents.files.text import one_line, utf8
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Label, Session
 from astro_mcp.core.call import Blob, Context
@@ -53,8 +54,6 @@ IMAGES: Final = 700_000
 """Bytes of images attached to one result, as base64."""
 PDFS: Final = 2
 """PDFs read at once: each may take a gibibyte."""
-FILES: Final = 50
-"""Files read in one call."""
 TOTAL: Final = 32 * 1024 * 1024
 """Characters of all files of one call."""
 
@@ -101,8 +100,8 @@ class FilesAgent(Agent):
             content = await self._content(ctx.session, args.path, lines)
             self._attach(ctx, [content])
             return ReadOutput(**content.facts().model_dump(exclude={"error"}), note=content.note, content=content.text)
-        if args.paths is None or args.path is not None or not 0 < len(args.paths) <= FILES:
-            raise InvalidInput(f"give either path, or paths with 1 to {FILES} files")
+        if args.paths is None or args.path is not None or not 0 < len(args.paths) <= PATHS:
+            raise InvalidInput(f"give either path, or paths with 1 to {PATHS} files")
         return await self._read_several(args.paths, lines, ctx)
 
     @tool(title="List files", effects={Effect.READ}, idempotent=True, timeout=60, labels=REPOSITORY, needs_root=True)
@@ -117,7 +116,7 @@ class FilesAgent(Agent):
         if args.path is None:
             return self._roots(ctx.session)
         place = self._workspace.locate(ctx.session, args.path)
-        return await self._workspace.at_length(lambda: list_below(place, args))
+        return await self._workspace.at_length(lambda: list_below(place, args), place.root)
 
     @tool(title="Search files", effects={Effect.READ}, idempotent=True, timeout=60, labels=REPOSITORY, needs_root=True)
     async def fs_search(self, args: SearchInput, ctx: Context) -> SearchOutput:
@@ -128,13 +127,10 @@ class FilesAgent(Agent):
 
         Example: {"pattern": "def test_\\w+_fails", "regex": true, "glob": "tests/**/*.py", "context": 2}
         """
-        session = ctx.session
-        if args.path is not None:
-            places = [self._workspace.locate(session, args.path)]
-        else:
-            places = [self._workspace.locate(session, str(root)) for root in session.grant.roots]
+        paths = [args.path] if args.path is not None else [str(root) for root in ctx.session.grant.roots] or ["."]
+        places = [self._workspace.locate(ctx.session, path) for path in paths]
         guard = self._workspace.read_guard
-        return await self._workspace.at_length(lambda: search(places, args, guard))
+        return await self._workspace.at_length(lambda: search(places, args, guard), places[0].root)
 
     @tool(
         title="Write a file",
@@ -247,7 +243,7 @@ class FilesAgent(Agent):
                 raise
             except AstroError as error:
                 files.append(FileFacts(path=path, error=error.text()))
-                parts.append(f"==> {path} <==\n{error.text()}\n")
+                parts.append(f"==> {one_line(path)} <==\n{error.text()}\n")
                 continue
             contents.append(content)
             files.append(content.facts())
@@ -311,7 +307,7 @@ class FilesAgent(Agent):
         place = self._workspace.locate(session, folder or ".")
         args = ListInput(depth=1)
         try:
-            found = await self._workspace.at_length(lambda: list_below(place, args))
+            found = await self._workspace.at_length(lambda: list_below(place, args), place.root)
         except AstroError:
             return []
         names = [f"{item.path}/" if item.type == "folder" else item.path for item in found.items]
@@ -326,7 +322,7 @@ async def _with_text(content: Content, lines: Lines) -> Content:
 
 
 def _part(content: Content) -> str:
-    facts = [content.place.display, content.note, content.encoding, content.eol, f"sha256 {content.sha256}"]
+    facts = [one_line(content.place.display), content.note, content.encoding, content.eol, f"sha256 {content.sha256}"]
     head = " · ".join(fact for fact in facts if fact)
     end = "" if content.text.endswith("\n") or not content.text else "\n"
     return f"==> {head} <==\n{content.text}{end}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Final
 
-from astro_mcp.agents.files.text import decode
+from astro_mcp.agents.files.text import decode, one_line
 
 _MOST: Final = 20_000
 """Lines on either side, without what both begin and end with, that are compared one by one; above, the whole middle
@@ -19,13 +19,14 @@ def diff_bytes(path: str, before: bytes | None, after: bytes | None) -> str:
     new = decode(after) if after is not None else None
     if (before is not None and old is None) or (after is not None and new is None):
         sizes = [f"{len(data):,} bytes" if data is not None else "nothing" for data in (before, after)]
-        return f"Binary file {path}: {sizes[0]} → {sizes[1]}\n"
+        return f"Binary file {one_line(path)}: {sizes[0]} → {sizes[1]}\n"
     return diff_text(path, old.raw if old else None, new.raw if new else None)
 
 
 def diff_text(path: str, before: str | None, after: str | None) -> str:
     """A unified diff with three lines of context; empty where nothing differs."""
-    names = (f"a/{path}" if before is not None else "/dev/null", f"b/{path}" if after is not None else "/dev/null")
+    shown = one_line(path)
+    names = (f"a/{shown}" if before is not None else "/dev/null", f"b/{shown}" if after is not None else "/dev/null")
     old, new = _lines(before or ""), _lines(after or "")
     head = _common(old, new)
     tail = _common(old[head:][::-1], new[head:][::-1])

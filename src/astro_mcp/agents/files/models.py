@@ -6,17 +6,31 @@ import json
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
+from astro_mcp.agents.files.text import one_line
 from astro_mcp.core.model import Input, Listing, Output, Page, Strings
 
 PATH = "Relative to the workspace root, or absolute beneath a root"
 ID = r"^[A-Za-z0-9_.-]{1,100}$"
 MATCH = "sha256 that the file must have now; else nothing is changed and the call fails with conflict"
+PATHS = 50
+"""Files read in one call."""
+EDITS = 200
+
+
+def _few(value: Any) -> Any:
+    """Refuse a long list before each of its items is looked at."""
+    if isinstance(value, list) and len(value) > PATHS:
+        raise PydanticCustomError("too_long", f"{PATHS} files are read at once: make several calls")
+    return value
 
 
 class ReadInput(Input):
     path: str | None = Field(None, description=f"A file. {PATH}")
-    paths: Strings | None = Field(None, description="Several files at once, instead of path")
+    paths: Annotated[Strings, BeforeValidator(_few)] | None = Field(
+        None, description="Several files at once, instead of path"
+    )
     start_line: int = Field(1, ge=1, description="First line, from 1")
     max_lines: int | None = Field(None, ge=1, description="Lines of each file at most")
 
@@ -60,7 +74,7 @@ class ReadOutput(Page):
         return f"{self._header()}\n{self.content}{more}"
 
     def _header(self) -> str:
-        facts = [self.path, self.note, f"{self.bytes:,} bytes" if self.bytes is not None else None]
+        facts = [one_line(self.path or ""), self.note, f"{self.bytes:,} bytes" if self.bytes is not None else None]
         facts += [f"{self.total_lines} lines" if self.total_lines is not None else None, self.encoding, self.eol]
         facts.append(f"sha256 {self.sha256}")
         return " · ".join(fact for fact in facts if fact)
@@ -92,7 +106,7 @@ class ListOutput(Listing):
 
     def text(self) -> str:
         lines = [_list_line(item) for item in self.items]
-        lines += [f"{folder.path}/ … {folder.entries} entries, not listed" for folder in self.collapsed]
+        lines += [f"{one_line(folder.path)}/ … {folder.entries} entries, not listed" for folder in self.collapsed]
         shown = "" if len(self.items) == self.total else f"{len(self.items)} of "
         lines.append(f"{shown}{self.total} entries" + (f"; {self.note}" if self.note else ""))
         if self.next_cursor:
@@ -101,10 +115,11 @@ class ListOutput(Listing):
 
 
 def _list_line(item: ListItem) -> str:
+    shown = one_line(item.path)
     if item.type == "folder":
-        return f"{item.path}/  {item.mtime}"
+        return f"{shown}/  {item.mtime}"
     kind = "" if item.type == "file" else f"  {item.type}"
-    return f"{item.path}{kind}  {item.bytes:,} B  {item.mtime}"
+    return f"{shown}{kind}  {item.bytes:,} B  {item.mtime}"
 
 
 class SearchInput(Input):
@@ -134,13 +149,13 @@ class SearchOutput(Listing):
         lines: list[str] = []
         for item in self.items:
             before, after = item.before or [], item.after or []
-            first = item.line - len(before)
-            lines += [f"{item.path}-{first + n}- {row}" for n, row in enumerate(before)]
-            lines.append(f"{item.path}:{item.line}:{item.column}: {item.text}")
-            lines += [f"{item.path}-{item.line + 1 + n}- {row}" for n, row in enumerate(after)]
+            first, shown = item.line - len(before), one_line(item.path)
+            lines += [f"{shown}-{first + n}- {row}" for n, row in enumerate(before)]
+            lines.append(f"{shown}:{item.line}:{item.column}: {item.text}")
+            lines += [f"{shown}-{item.line + 1 + n}- {row}" for n, row in enumerate(after)]
             lines += ["--"] if before or after else []
-        shown = "" if len(self.items) == self.total else f"{len(self.items)} of "
-        summary = f"{shown}{self.total} lines in {self.searched} files searched"
+        part = "" if len(self.items) == self.total else f"{len(self.items)} of "
+        summary = f"{part}{self.total} lines in {self.searched} files searched"
         summary += f", {self.skipped} skipped (binary, over 4 MB or unreadable)" if self.skipped else ""
         lines.append(summary + (f"; {self.note}" if self.note else ""))
         if self.next_cursor:
@@ -163,7 +178,7 @@ class WriteOutput(Output):
 
     def text(self) -> str:
         done = f"undo_id {self.undo_id}" if self.undo_id else "it was so already; nothing to undo"
-        return f"wrote {self.path} · {self.bytes:,} bytes · sha256 {self.sha256} · {done}"
+        return f"wrote {one_line(self.path)} · {self.bytes:,} bytes · sha256 {self.sha256} · {done}"
 
 
 class Edit(Input):
@@ -180,6 +195,8 @@ def _edits(value: Any) -> Any:
             value = json.loads(value)
         except ValueError:
             return value
+    if isinstance(value, list) and len(value) > EDITS:
+        raise PydanticCustomError("too_long", f"{EDITS} edits are made at once: make several calls")
     return [value] if isinstance(value, dict) else value
 
 
@@ -187,7 +204,7 @@ class EditInput(Input):
     if_match: str | None = Field(None, description=f"With edits in one file: {MATCH}")
     dry_run: bool = Field(False, description="Only show the diff")
     edits: Annotated[list[Edit], BeforeValidator(_edits)] = Field(
-        min_length=1, max_length=500, description="Done in order, all or none"
+        min_length=1, max_length=EDITS, description="Done in order, all or none"
     )
 
 
@@ -204,7 +221,7 @@ class ChangeOutput(Output):
     diff: str
 
     def text(self) -> str:
-        lines = [f"{file.path} · {f'sha256 {file.sha256}' if file.sha256 else 'gone'}" for file in self.files]
+        lines = [f"{one_line(file.path)} · {f'sha256 {file.sha256}' if file.sha256 else 'gone'}" for file in self.files]
         lines.insert(0, f"done · undo_id {self.undo_id}" if self.undo_id else "nothing was changed")
         return "\n".join([*lines, self.diff])
 
@@ -221,7 +238,7 @@ class MoveOutput(Output):
     undo_id: str
 
     def text(self) -> str:
-        return f"moved {self.path} to {self.to} · undo_id {self.undo_id}"
+        return f"moved {one_line(self.path)} to {one_line(self.to)} · undo_id {self.undo_id}"
 
 
 class DeleteInput(Input):
@@ -235,7 +252,7 @@ class DeleteOutput(Output):
     undo_id: str
 
     def text(self) -> str:
-        return f"deleted {self.path} ({self.files} files) · undo_id {self.undo_id} brings it back"
+        return f"deleted {one_line(self.path)} ({self.files} files) · undo_id {self.undo_id} brings it back"
 
 
 class UndoInput(Input):

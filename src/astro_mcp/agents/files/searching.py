@@ -26,21 +26,23 @@ LARGEST: Final = 4 * 1024 * 1024
 """Bytes of a file that is searched."""
 WIDTH: Final = 400
 """Characters of a line that are shown."""
+OFTEN: Final = 64
+"""Hits between two looks at the clock."""
 _PROBE: Final = 8192
 
 Finder = Callable[[bytes], Iterator[tuple[int, int]]]
 
 
-def search(places: Sequence[Place], args: SearchInput, guard: ReadGuard) -> SearchOutput:
-    """Search below `places`; what is ignored, secret, binary or behind a link is left out. Bounded in time."""
-    hits = _Hits(_finder(args), args.context, guard, time.monotonic() + SECONDS)
+def search(places: Sequence[Place], args: SearchInput, guard: ReadGuard, *, seconds: float = SECONDS) -> SearchOutput:
+    """Search below `places` for at most `seconds`; what is ignored, secret, binary or behind a link is left out."""
+    hits = _Hits(_finder(args), args.context, guard, seconds)
     fits = matcher(args.glob) if args.glob is not None else None
     for place in places:
         for file in _files(place):
-            if fits is not None and not fits(_below(place, file)):
-                continue
-            if not hits.add(file):
+            if hits.is_late():
                 break
+            if fits is None or fits(_below(place, file)):
+                hits.add(file)
     return hits.output()
 
 
@@ -88,38 +90,42 @@ def _regex(pattern: bytes) -> Finder:
 
 
 class _Hits:
-    def __init__(self, find: Finder, context: int, guard: ReadGuard, deadline: float) -> None:
+    def __init__(self, find: Finder, context: int, guard: ReadGuard, seconds: float) -> None:
         self._find = find
         self._context = context
         self._guard = guard
-        self._deadline = deadline
+        self._seconds = seconds
+        self._deadline = time.monotonic() + seconds
         self._items: list[SearchItem] = []
         self._total = self._searched = self._skipped = self._secret = 0
         self._late = False
 
-    def add(self, file: Place) -> bool:
-        """Search one file; False when the time is over."""
+    def is_late(self) -> bool:
+        """Whether the time is over. Raises where the call is cancelled."""
         from_thread.check_cancelled()
-        if time.monotonic() > self._deadline:
-            self._late = True
-            return False
+        self._late = self._late or time.monotonic() > self._deadline
+        return self._late
+
+    def add(self, file: Place) -> None:
+        """Search one file."""
         if self._guard.withholds(file.relative):
             self._secret += 1
-            return True
+            return
         try:
             data = as_utf8(read_file(file, LARGEST)[0])
         except AstroError:
             data = None
         if data is None:
             self._skipped += 1
-            return True
+            return
         self._searched += 1
         self._search(file, data)
-        return True
 
     def _search(self, file: Place, data: bytes) -> None:
         line, counted, end = 1, 0, -1
-        for start, _ in self._find(data):
+        for number, (start, _) in enumerate(self._find(data)):
+            if number % OFTEN == 0 and self.is_late():
+                return
             if start <= end:  # one hit a line is enough
                 continue
             line += data.count(b"\n", counted, start)
@@ -144,7 +150,7 @@ class _Hits:
     def output(self) -> SearchOutput:
         notes = []
         if self._late:
-            notes.append(f"stopped after {SECONDS:g} s: name a folder or a glob")
+            notes.append(f"stopped after {self._seconds:g} s: name a folder or a glob")
         if self._total > len(self._items):
             notes.append(f"only the first {MOST:,} are kept")
         if self._secret:

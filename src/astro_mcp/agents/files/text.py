@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from astro_mcp.errors import InvalidInput
+from astro_mcp.observe.printable import printable
 
 Eol = Literal["lf", "crlf", "cr", "mixed", "none"]
 
@@ -89,6 +90,11 @@ def eol_of(text: str) -> Eol:
     if both and not feeds and not returns:
         return "crlf"
     return "cr" if returns and not feeds and not both else "mixed"
+
+
+def one_line(name: str) -> str:
+    """A name from a file system as part of one line, so that it can't pass for lines of ours."""
+    return printable(name).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def utf8(text: str) -> bytes:
