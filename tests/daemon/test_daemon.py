@@ -191,3 +191,28 @@ def test_a_read_only_host_can_not_write(shared: Home) -> None:
     said = host.call("fs_write", {"path": "x.txt", "content": "x"})
     assert said["structuredContent"]["error"]["code"] == "forbidden"
     assert not (shared.project / "x.txt").exists()
+
+
+def test_a_greeting_can_not_forge_a_line_of_the_log(shared: Home) -> None:
+    shared.host().begin()
+    for body in ({"environment": {"X\n2026-01-01 INFO forged \x1b[31m": "1"}}, {"profile": "x\nforged"}):
+        with dial(shared) as link:
+            link.sendall(json.dumps(body).encode() + b"\n")
+            assert json.loads(link.makefile("rb").readline())["error"]
+    log = (shared.folder / "logs" / "daemon.log").read_text()
+    assert "forged" in log
+    assert not any("forged" in line and "refused" not in line for line in log.splitlines())
+    assert "\x1b" not in log
+
+
+def test_a_toolset_that_is_left_out_hands_out_no_files(shared: Home) -> None:
+    (shared.project / "secret.txt").write_text("mine")
+    host = shared.host("--toolsets", "code")
+    host.begin()
+    said = host.ask("resources/read", {"uri": "astro://files/secret.txt"})
+    assert said["error"]["data"]["error"]["code"] == "forbidden"
+    template = {"type": "ref/resource", "uri": "astro://files/{+path}"}
+    said = host.ask("completion/complete", {"ref": template, "argument": {"name": "path", "value": ""}})
+    assert said["error"]["code"] == -32003
+    assert host.ask("resources/read", {"uri": "astro://health"})["result"]
+    assert not host.call("astro_read", {"uri": "astro://agents"})["isError"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -73,3 +74,15 @@ def test_a_wrong_option_ends_it_with_one_line(at: Home) -> None:
     assert status in (1, 2)
     assert "no profile is named 'fulll'" in said
     assert said.count("\n") == 1
+
+
+def test_settings_of_libraries_in_a_project_are_not_read(at: Home) -> None:
+    (at.project / ".env").write_text("chroma_server_http_port=notanumber\n")
+    host = at.host(*SERVE)
+    host.begin()
+    assert os.readlink(f"/proc/{host.process.pid}/cwd") == str(at.folder)
+    assert not host.call("kb_remember", {"title": "retries", "text": "we retry three times"})["isError"]
+    found = host.call("kb_search", {"query": "how often is it tried again"})
+    assert not found["isError"]
+    assert "three times" in json.dumps(found["structuredContent"])
+    assert not host.call("fs_list", {})["isError"], "the project is still the root"

@@ -133,6 +133,14 @@ def test_a_folder_that_others_can_enter_is_not_trusted(at: Home, mode: int) -> N
     assert "is open to others" in said
 
 
+def test_a_data_folder_that_can_not_be_made_is_one_line_on_stderr(at: Home) -> None:
+    at.folder.write_text("a file stands in the way")
+    status, said = at.host(extra={"ASTRO_MCP_HOME": str(at.folder / "below")}).wait()
+    assert status == 3
+    assert "can't be made" in said
+    assert "Traceback" not in said
+
+
 def test_a_link_instead_of_the_socket_folder_is_not_trusted(at: Home, tmp_path: Path) -> None:
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)

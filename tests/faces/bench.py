@@ -28,9 +28,9 @@ from astro_mcp.core.policies.deadline import Deadline
 from astro_mcp.core.policies.limit import Limit, Limits
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
-from astro_mcp.core.resource import Body, Resource
+from astro_mcp.core.resource import Body, Reading, Resource
 from astro_mcp.core.tool import tool
-from astro_mcp.errors import Conflict
+from astro_mcp.errors import Conflict, InvalidInput, NotFound, Problem
 from astro_mcp.faces.mcp.face import McpFace
 from astro_mcp.faces.mcp.lines import LineReader
 from astro_mcp.faces.mcp.peer import Peer
@@ -78,6 +78,13 @@ class Prose(Page):
 
     def text(self) -> str:
         return self.body + (f"\n… more: cursor {self.next_cursor}" if self.next_cursor else "")
+
+
+class Read(Reading):
+    said: str
+
+    def text(self) -> str:
+        return self.said
 
 
 class Uri(Input):
@@ -150,10 +157,31 @@ class BenchAgent(Agent):
         """Use to see an error."""
         raise Conflict("the file changed", "read it again")
 
+    @tool(title="Complain", effects={Effect.READ})
+    async def bench_complain(self, args: Count, ctx: Context) -> Said:
+        """Use to see a long error."""
+        raise InvalidInput("caf\udce9", "h" * 99, problems=(Problem("p\udce9", "r" * args.wide),) * args.count)
+
 
 class OtherAgent(Agent):
     name = "other"
     title = "Other"
+
+    def resources(self) -> tuple[Resource, ...]:
+        uri = "astro://other/{name}"
+        return (Resource(uri, "other", "Other", "Words.", "text/plain", self._read, self._names),)
+
+    async def _read(self, session: Session, variables: dict[str, str]) -> Body:
+        return Body("text/plain", text="only the others")
+
+    async def _names(self, session: Session, prefix: str) -> list[str]:
+        if prefix == "slow":
+            await anyio.sleep(60)
+        if prefix == "missing":
+            raise NotFound("no folder is named missing")
+        if prefix == "broken":
+            raise KeyError(prefix)
+        return ["them"]
 
     @tool(title="Other", effects={Effect.READ})
     async def other_echo(self, args: Words, ctx: Context) -> Said:
@@ -168,13 +196,15 @@ class ReadAgent(Agent):
     def __init__(self, registry: Registry, artifacts: Artifacts) -> None:
         self._registry = registry
         self._artifacts = artifacts
+        self.motto = "per aspera"
+        self.reads = 0
 
     @tool(title="Read an address", effects={Effect.READ})
-    async def astro_read(self, args: Uri, ctx: Context) -> Said:
+    async def astro_read(self, args: Uri, ctx: Context) -> Read:
         """Use for any astro:// address."""
-        resource, variables = self._registry.resource(args.uri)
+        resource, variables = self._registry.resource(args.uri, ctx.session.grant)
         body = await resource.read(ctx.session, variables)
-        return Said(said=body.text or "bytes")
+        return Read(said=body.text or "bytes").beside(body)
 
     def resources(self) -> tuple[Resource, ...]:
         return (
@@ -183,7 +213,8 @@ class ReadAgent(Agent):
         )
 
     async def _motto(self, session: Session, variables: dict[str, str]) -> Body:
-        return Body("text/plain", text="per aspera")
+        self.reads += 1
+        return Body("text/plain", text=self.motto)
 
     async def _artifact(self, session: Session, variables: dict[str, str]) -> Body:
         data, mime = await self._artifacts.get(session.scope, variables["sha256"])
@@ -203,6 +234,7 @@ class House:
     database: Database
     face: McpFace
     bench: BenchAgent
+    reader: ReadAgent
     folder: Path
     sessions: list[Session] = field(default_factory=list)
 
@@ -241,9 +273,10 @@ async def open_bench(folder: Path, prompts: Path) -> AsyncIterator[House]:
         policies: list[Policy] = [audit, Authorize(), Limit(Limits()), Deadline(), audit.intent()]
         bench = BenchAgent()
         await registry.register(bench)
-        await registry.register(ReadAgent(registry, artifacts))
+        reader = ReadAgent(registry, artifacts)
+        await registry.register(reader)
         face = McpFace(Dispatcher(registry, policies, audit), artifacts, prompts, "0")
-        yield House(registry, artifacts, trail, database, face, bench, folder)
+        yield House(registry, artifacts, trail, database, face, bench, reader, folder)
 
 
 class Wire:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from mcp_types import CallToolResult
 
+from astro_mcp.core.authority import Effect
 from astro_mcp.faces.mcp.peer import Peer
 
 from .bench import House, open_bench
@@ -150,3 +151,14 @@ async def test_a_cursor_with_the_same_arguments_written_otherwise_still_fits(tmp
         cursor = (first.structured_content or {})["next_cursor"]
         again = await client.call_tool("bench_list", {"count": "3000", "wide": 10, "cursor": cursor})
         assert not again.is_error
+
+
+async def test_a_cursor_is_no_way_around_the_toolsets(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, PROMPTS) as house:
+        async with house.client() as client:
+            first = await client.call_tool("bench_list", {"count": 3000})
+            cursor = (first.structured_content or {})["next_cursor"]
+        for narrow in ({"toolsets": {"artifacts"}}, {"effects": {Effect.WRITE}}):
+            async with house.client(peer=Peer(house.session(**narrow))) as client:
+                again = await client.call_tool("bench_list", {"count": 3000, "cursor": cursor})
+            assert said(again).startswith("forbidden:")

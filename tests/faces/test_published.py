@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+import anyio
 import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import BlobResourceContents, PromptReference, ResourceTemplateReference, TextResourceContents
 
 from astro_mcp.errors import InvalidInput
+from astro_mcp.faces.mcp import published
 from astro_mcp.faces.mcp.peer import Peer
 from astro_mcp.faces.mcp.prompts import read_prompt
 
-from .bench import PICTURE, open_bench
-from .test_tools import ERAS, PROMPTS
+from .bench import PICTURE, OtherAgent, open_bench
+from .test_tools import ERAS, PROMPTS, said
 
 PROMPT = """+++
 title = "Greet"
@@ -144,3 +146,49 @@ def test_a_prompt_file_without_front_matter_is_refused_by_name(tmp_path: Path) -
     (tmp_path / "bad.md").write_text("Hello")
     with pytest.raises(InvalidInput, match=r"bad\.md: a prompt starts with TOML"):
         read_prompt(tmp_path / "bad.md")
+
+
+OTHER = ResourceTemplateReference(uri="astro://other/{name}")
+
+
+@ERAS
+async def test_a_toolset_that_is_left_out_publishes_nothing(tmp_path: Path, mode: str) -> None:
+    async with open_bench(tmp_path, PROMPTS) as house:
+        await house.registry.register(OtherAgent())
+        async with house.client(mode) as client:
+            templates = (await client.list_resource_templates()).resource_templates
+            assert OTHER.uri in [item.uri_template for item in templates]
+            assert (await client.read_resource("astro://other/x")).contents
+            assert (await client.complete(OTHER, {"name": "name", "value": ""})).completion.values == ["them"]
+        narrow = Peer(house.session(toolsets={"code", "artifacts"}))
+        async with house.client(mode, peer=narrow) as client:
+            templates = (await client.list_resource_templates()).resource_templates
+            assert OTHER.uri not in [item.uri_template for item in templates]
+            with pytest.raises(MCPError, match="belongs to the toolset other") as caught:
+                await client.read_resource("astro://other/x")
+            assert caught.value.code == -32003
+            with pytest.raises(MCPError, match="belongs to the toolset other") as caught:
+                await client.complete(OTHER, {"name": "name", "value": ""})
+            assert caught.value.code == -32003
+            assert said(await client.call_tool("astro_read", {"uri": "astro://other/x"})).startswith("forbidden:")
+            assert (await client.read_resource("astro://motto")).contents
+
+
+@pytest.mark.parametrize(("prefix", "code"), [("slow", -32006), ("missing", -32602), ("broken", -32603)])
+@ERAS
+async def test_a_completion_that_fails_says_so_by_the_table_of_codes(
+    tmp_path: Path, mode: str, prefix: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published, "COMPLETE_SECONDS", 0.2, raising=False)
+    async with open_bench(tmp_path, PROMPTS) as house, house.client(mode) as client:
+        await house.registry.register(OtherAgent())
+        with pytest.raises(MCPError) as caught, anyio.fail_after(5):
+            await client.complete(OTHER, {"name": "name", "value": prefix})
+        assert caught.value.code == code
+
+
+async def test_a_resource_is_read_once_and_audited_once(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, PROMPTS) as house, house.client() as client:
+        await client.read_resource("astro://motto")
+        assert house.reader.reads == 1
+        assert len(await house.audited(4)) == 2

@@ -203,3 +203,21 @@ async def test_notices_stand_in_the_instructions_of_their_own_connection(tmp_pat
                 assert len(client.instructions) < 2000
             async with house.client(mode) as client:
                 assert "/etc" not in (client.instructions or "")
+
+
+async def test_a_long_error_keeps_to_the_budget_in_both_forms_and_says_that_it_was_cut(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, PROMPTS) as house, house.client() as client:
+        for count, wide in ((5000, 100), (1, 500_000)):
+            result = await client.call_tool("bench_complain", {"count": count, "wide": wide})
+            assert result.is_error
+            assert len(result.model_dump_json(by_alias=True, exclude_none=True).encode()) <= 32_000
+            assert said(result).startswith("invalid_input: caf\\udce9")
+            assert "cut to fit" in said(result)
+            assert "cut" in (result.structured_content or {})
+
+
+async def test_a_lone_surrogate_does_not_break_an_error(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, PROMPTS) as house, house.client() as client:
+        result = await client.call_tool("bench_complain", {})
+        problem = (result.structured_content or {})["error"]["problems"][0]
+        assert problem["path"] == "p\\udce9"

@@ -13,11 +13,12 @@ import anyio
 import pytest
 from anyio.abc import UNIXSocketStream
 
+from astro_mcp.faces.mcp import wire
 from astro_mcp.faces.mcp.lines import LineReader
 from astro_mcp.faces.mcp.peer import Peer
 from astro_mcp.faces.mcp.wire import LINE_MAX
 
-from .bench import open_bench
+from .bench import House, open_bench
 from .test_tools import PROMPTS
 
 INITIALIZE = {
@@ -32,8 +33,10 @@ MIB = 1024 * 1024
 class Raw:
     """Lines of bytes, as a host's mistake would send them."""
 
-    def __init__(self, link: UNIXSocketStream) -> None:
+    def __init__(self, link: UNIXSocketStream, house: House) -> None:
         self.link = link
+        self.house = house
+        self.ended = anyio.Event()
         self._lines = LineReader(lambda: link.receive(65536))
 
     async def send(self, data: bytes) -> None:
@@ -67,8 +70,13 @@ async def raw(folder: Path) -> AsyncIterator[Raw]:
     async with open_bench(folder, PROMPTS) as house:
         ours, theirs = [await UNIXSocketStream.from_socket(end) for end in socket.socketpair()]
         async with anyio.create_task_group() as group:
-            group.start_soon(house.face.serve, Peer(house.session()), theirs, LineReader(lambda: theirs.receive(65536)))
-            client = Raw(ours)
+            client = Raw(ours, house)
+
+            async def serve() -> None:
+                await house.face.serve(Peer(house.session()), theirs, LineReader(lambda: theirs.receive(65536)))
+                client.ended.set()
+
+            group.start_soon(serve)
             await client.ask(INITIALIZE)
             await client.send(b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
             yield client
@@ -112,7 +120,7 @@ async def test_an_id_inside_of_the_arguments_is_not_taken_for_the_requests(tmp_p
 
 async def test_arguments_below_the_lines_bound_are_bounded_by_the_call_path(tmp_path: Path) -> None:
     async with raw(tmp_path) as client:
-        said = await client.ask(call("bench_echo", {"words": "x" * (9 * MIB)}, 3))
+        said = await client.ask(call("bench_echo", {"words": "x" * 8_500_000}, 3))
         assert said["result"]["isError"] is True
         assert said["result"]["structuredContent"]["error"]["code"] == "too_large"
 
@@ -159,3 +167,94 @@ async def test_requests_before_the_end_of_input_are_still_answered(tmp_path: Pat
         answers = [await client.answer() for _ in range(20)]
         assert sorted(answer["id"] for answer in answers) == list(range(20))
         assert await client.answer() is None
+
+
+def line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def cancel(request_id: Any) -> bytes:
+    return line({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": request_id}})
+
+
+def reading(request_id: int) -> bytes:
+    return line({"jsonrpc": "2.0", "id": request_id, "method": "resources/read", "params": {"uri": "astro://motto"}})
+
+
+async def test_what_is_read_for_a_peer_that_does_not_take_it_is_little(tmp_path: Path) -> None:
+    async with raw(tmp_path) as client:
+        client.house.reader.motto = "x" * MIB
+        await client.send(b"".join(reading(number) for number in range(40)))
+        for _ in range(20):
+            await client.house.database.write(lambda tx: None)
+            await anyio.wait_all_tasks_blocked()
+        assert client.house.reader.reads <= 4
+        answers = [await client.answer() for _ in range(40)]
+        assert all(len(answer["result"]["contents"][0]["text"]) == MIB for answer in answers)
+        assert client.house.reader.reads == 40
+
+
+async def test_a_cancelled_read_does_not_keep_its_turn(tmp_path: Path) -> None:
+    async with raw(tmp_path) as client:
+        client.house.reader.motto = "x" * MIB
+        await client.send(b"".join(reading(number) + cancel(number) for number in range(40)))
+        client.house.reader.motto = "short"
+        await client.send(reading(50))
+        while (answer := await client.answer())["id"] != 50:
+            assert answer["result"]
+        await client.still_works()
+
+
+async def test_requests_beyond_the_cap_are_told_busy_and_cancellations_still_arrive(tmp_path: Path) -> None:
+    async with raw(tmp_path) as client:
+        await client.send(b"".join(line(call("bench_wait", {}, number)) for number in range(70)))
+        refused = [await client.answer() for _ in range(6)]
+        assert sorted(answer["id"] for answer in refused) == list(range(64, 70))
+        assert {answer["error"]["data"]["error"]["code"] for answer in refused} == {"busy"}
+        assert all(answer["error"]["data"]["error"]["retry_after_ms"] > 0 for answer in refused)
+        await client.send(b"".join(cancel(number) for number in range(64)))
+        await client.still_works()
+
+
+async def test_few_large_requests_are_in_flight_at_once(tmp_path: Path) -> None:
+    async with raw(tmp_path) as client:
+        for number in range(4):
+            await client.send(line(call("bench_wait", {"words": "x" * 6_000_000}, number)))
+        refused = [await client.answer() for _ in range(2)]
+        assert [(answer["id"], answer["error"]["data"]["error"]["code"]) for answer in refused] == [
+            (2, "busy"),
+            (3, "busy"),
+        ]
+
+
+async def test_a_peer_that_stops_reading_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "SEND_SECONDS", 0.2, raising=False)
+    async with raw(tmp_path) as client:
+        client.house.reader.motto = "x" * MIB
+        await client.send(reading(2))
+        with anyio.fail_after(5):
+            await client.ended.wait()
+
+
+@pytest.mark.parametrize("request_id", [{"a": 1}, [1], None, True, 1.5])
+async def test_a_cancellation_of_no_id_harms_nobody(tmp_path: Path, request_id: Any) -> None:
+    async with raw(tmp_path) as client:
+        await client.send(cancel(request_id))
+        await client.still_works()
+
+
+async def test_an_id_that_waits_for_its_answer_is_not_taken_twice(tmp_path: Path) -> None:
+    async with raw(tmp_path) as client:
+        await client.send(line(call("bench_wait", {}, 5)) + line(call("bench_echo", {}, "5")))
+        said = await client.answer()
+        assert said["error"]["data"]["error"]["code"] == "invalid_input"
+        await client.send(cancel(5))
+        await client.still_works()
+        assert (await client.ask(call("bench_echo", {"words": "x"}, 5)))["result"]
+
+
+async def test_a_cancellation_does_not_overtake_the_long_request_that_it_cancels(tmp_path: Path) -> None:
+    async with raw(tmp_path) as client:
+        await client.send(line(call("bench_wait", {"words": "x" * 3_000_000}, 5)) + cancel(5))
+        await client.still_works()
+        assert (await client.ask(call("bench_echo", {"words": "x"}, 5)))["result"]

@@ -261,7 +261,7 @@ async def test_another_scope_gets_what_a_missing_run_gets(tmp_path: Path) -> Non
                 assert foreign.code == missing.code == "not_found"
                 assert foreign.message.replace(run_id, "") == missing.message.replace("run_" + "0" * 32, "")
             assert (await h.call("workflow_status", stranger))["steps"] == []
-            resource, variables = h.dispatcher.registry.resource(f"astro://runs/{run_id}")
+            resource, variables = h.dispatcher.registry.resource(f"astro://runs/{run_id}", h.me.grant)
             with pytest.raises(Exception, match="there is no run"):
                 await resource.read(stranger, variables)
             assert resource.complete is not None
@@ -412,9 +412,9 @@ async def test_a_template_runs_by_name_and_is_published(tmp_path: Path) -> None:
         assert "did you mean fan" in (await h.fails("workflow_run", template="fen")).hint
         assert (await h.fails("workflow_run")).code == "invalid_input"
         registry = h.dispatcher.registry
-        listed, variables = registry.resource("astro://workflows")
+        listed, variables = registry.resource("astro://workflows", h.me.grant)
         assert json.loads((await listed.read(h.me, variables)).text or "")["items"][0]["name"] == "fan"
-        one, variables = registry.resource("astro://workflows/fan")
+        one, variables = registry.resource("astro://workflows/fan", h.me.grant)
         assert (await one.read(h.me, variables)).text == FAN
         assert one.complete is not None
         assert await one.complete(h.me, "f") == ["fan"]
@@ -423,10 +423,10 @@ async def test_a_template_runs_by_name_and_is_published(tmp_path: Path) -> None:
 async def test_a_run_and_its_steps_can_be_read_whole(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         run_id = (await h.run(FAN))["run_id"]
-        resource, variables = h.dispatcher.registry.resource(f"astro://runs/{run_id}")
+        resource, variables = h.dispatcher.registry.resource(f"astro://runs/{run_id}", h.me.grant)
         body = json.loads((await resource.read(h.me, variables)).text or "")
         assert (body["status"], body["inputs"]) == ("succeeded", {"count": 4})
-        resource, variables = h.dispatcher.registry.resource(f"astro://runs/{run_id}/steps/each.0.say")
+        resource, variables = h.dispatcher.registry.resource(f"astro://runs/{run_id}/steps/each.0.say", h.me.grant)
         step = json.loads((await resource.read(h.me, variables)).text or "")
         assert step["output"]["text_"] == "f0 0"
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+
+from astro_mcp.errors import Forbidden
 
 
 class Effect(StrEnum):
@@ -81,6 +83,26 @@ class Grant:
         asked = frozenset(toolsets) if toolsets is not None else frozenset()
         kept_sets = (self.toolsets & asked if self.toolsets else asked) if asked else self.toolsets
         return replace(self, effects=kept_effects, toolsets=kept_sets)
+
+    def holds(self, toolset: str) -> bool:
+        return not self.toolsets or toolset in self.toolsets
+
+    def check_toolset(self, toolset: str, what: str) -> None:
+        """Raises `Forbidden` where `what`, a tool or a URI, belongs to a toolset that this grant left out."""
+        if not self.holds(toolset):
+            raise Forbidden(
+                f"{what} belongs to the toolset {toolset}, which this session left out",
+                f"start the server with --toolsets {','.join(sorted(self.toolsets | {toolset}))}",
+            )
+
+    def check_effects(self, needed: Set[Effect], what: str) -> None:
+        """Raises `Forbidden` where `what` needs effects beyond this grant."""
+        if beyond := needed - self.effects:
+            allowed = ", ".join(sorted(self.effects)) or "nothing"
+            raise Forbidden(
+                f"{what} needs {', '.join(sorted(beyond))}; this session allows {allowed}",
+                "the operator or the host started this session with a narrower grant",
+            )
 
     def covers(self, other: Grant) -> bool:
         """Whether everything that `other` allows is allowed here too."""

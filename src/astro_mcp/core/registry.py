@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from astro_mcp.core.agent import Agent
+from astro_mcp.core.authority import Grant
 from astro_mcp.core.resource import Resource
 from astro_mcp.core.tool import Tool
 from astro_mcp.errors import Conflict, NotFound
@@ -29,9 +30,9 @@ class Registry:
     def tools(self) -> Mapping[str, Tool]:
         return MappingProxyType(self._tools)
 
-    @property
-    def resources(self) -> tuple[Resource, ...]:
-        return tuple(resource for group in self._resources.values() for resource in group)
+    def resources(self, grant: Grant) -> tuple[Resource, ...]:
+        """What the toolsets of `grant` publish."""
+        return tuple(resource for agent, group in self._resources.items() if grant.holds(agent) for resource in group)
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Tell `listener` of every change; the returned function ends that."""
@@ -73,13 +74,27 @@ class Registry:
             raise NotFound(f"no tool is named {name[:60]!r}", f"did you mean {near}?" if near else "")
         return found
 
-    def resource(self, uri: str) -> tuple[Resource, dict[str, str]]:
-        """The resource that answers `uri`, with its variables; a fixed URI goes before a template."""
-        for resource in sorted(self.resources, key=lambda item: item.is_template):
+    def resource(self, uri: str, grant: Grant) -> tuple[Resource, dict[str, str]]:
+        """The resource that answers `uri`, with its variables; a fixed URI goes before a template. Raises `NotFound`,
+        and `Forbidden` where the toolsets of `grant` leave its agent out."""
+        for agent, resource in self._fixed_first():
             variables = resource.match(uri)
             if variables is not None:
+                grant.check_toolset(agent, resource.uri)
                 return resource, variables
         raise NotFound(f"nothing is published at {uri[:200]!r}", "resources/templates/list names what there is")
+
+    def template(self, uri: str, grant: Grant) -> Resource | None:
+        """The resource published under the very template `uri`, if any; raises `Forbidden` as `resource` does."""
+        for agent, resource in self._fixed_first():
+            if resource.uri == uri:
+                grant.check_toolset(agent, uri)
+                return resource
+        return None
+
+    def _fixed_first(self) -> list[tuple[str, Resource]]:
+        found = [(agent, resource) for agent, group in self._resources.items() for resource in group]
+        return sorted(found, key=lambda pair: pair[1].is_template)
 
     def _changed(self) -> None:
         for listener in list(self._listeners):

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Self
 from urllib.parse import unquote
 
+from pydantic import PrivateAttr
+
 from astro_mcp.core.authority import Session
+from astro_mcp.core.model import Page
 
 Completer = Callable[[Session, str], Awaitable[list[str]]]
 """`await complete(session, prefix)`: at most 100 values for the template's last variable."""
@@ -20,6 +24,21 @@ class Body:
     mime: str
     text: str | None = None
     data: bytes | None = None
+
+
+class Reading(Page):
+    """What a tool that reads a resource results in: its own view of it, and beside that the body as it was read, for
+    the doors that hand out resources whole."""
+
+    _body: Body = PrivateAttr(default=Body(""))
+
+    def beside(self, body: Body) -> Self:
+        self._body = body
+        return self
+
+    @property
+    def body(self) -> Body:
+        return self._body
 
 
 @dataclass(frozen=True, slots=True)

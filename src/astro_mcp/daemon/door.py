@@ -15,6 +15,7 @@ from anyio.abc import ByteStream, SocketAttribute
 
 from astro_mcp.daemon.hello import Hello, Terms, parse
 from astro_mcp.errors import CODES, AstroError, InvalidInput, TimedOut, Unauthorized
+from astro_mcp.observe.printable import printable
 from astro_mcp.shim.place import VERSION
 from astro_mcp.shim.start import peer_uid
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 HELLO_BYTES: Final = 64 * 1024
 HELLO_SECONDS: Final = 5.0
 CHUNK: Final = 256 * 1024
+LOGGED: Final = 500
 
 
 class Door:
@@ -67,10 +69,11 @@ class Door:
                 return
             peer = await anyio.to_thread.run_sync(self._terms.peer, hello)
         except AstroError as error:
-            log.info("a connection was refused: %s", error.message)
+            log.info("a connection was refused: %s", one_line(error.message))
             await _say(link, {"error": {**error.as_dict(), "exit": CODES[error.code].exit}})
             return
-        log.info("pid %d connects, roots %s", hello.pid, [str(root) for root in peer.session.grant.roots])
+        roots = ", ".join(map(str, peer.session.grant.roots))
+        log.info("pid %d connects, roots: %s", hello.pid, one_line(roots))
         await _say(link, {"ok": True, "version": VERSION, "pid": os.getpid()})
         await self._face.serve(peer, link, lines)
 
@@ -87,6 +90,11 @@ class Door:
         if verb == "stop":
             log.info("stopped by request")
             self._stop()
+
+
+def one_line(text: str) -> str:
+    """What a peer said, as the log may hold it: short, and never a line that looks like the log's own."""
+    return printable(text, LOGGED).replace("\n", "\\n")
 
 
 async def _chunk(link: ByteStream) -> bytes:

@@ -8,9 +8,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 from anyio.abc import UNIXSocketStream
@@ -44,9 +44,9 @@ class Stdio:
         self.ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._back = threading.Thread(target=self._downstream, daemon=True)
 
-    def start(self, arguments: Sequence[str]) -> None:
+    def start(self, greeting: Mapping[str, Any]) -> None:
         """Greet as the shim would, then carry; raises `ShimError` where the greeting is refused."""
-        if greet(self._theirs, hello(arguments, os.environ), 30.0) is None:
+        if greet(self._theirs, greeting, 30.0) is None:
             raise ShimError("the server ended before it answered")
         self._back.start()
         threading.Thread(target=self._upstream, daemon=True).start()
@@ -74,7 +74,7 @@ class Stdio:
             self._theirs.close()  # the host is gone
 
 
-async def serve(folder: Path, stdio: Stdio, arguments: Sequence[str]) -> None:
+async def serve(folder: Path, stdio: Stdio, greeting: Mapping[str, Any]) -> None:
     """One connection over the host's pipes, until they end or a signal comes."""
     lock = FolderLock(folder)
     lock.acquire("in-process server")
@@ -100,7 +100,7 @@ async def serve(folder: Path, stdio: Stdio, arguments: Sequence[str]) -> None:
                 group.start_soon(until_signal)
                 link = await UNIXSocketStream.from_socket(stdio.ours)
                 group.start_soon(to_its_end, door, link)
-                await anyio.to_thread.run_sync(stdio.start, arguments)
+                await anyio.to_thread.run_sync(stdio.start, greeting)
         signal.alarm(DRAIN_SECONDS)
     lock.release()
 
@@ -113,7 +113,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         folder = data_folder(os.environ)
         make_private(folder)
-        anyio.run(serve, Path(folder), stdio, arguments)
+        greeting = hello(arguments, os.environ)
+        os.chdir(folder)  # libraries read settings from the folder that they are started in, and that is a repository
+        anyio.run(serve, Path(folder), stdio, greeting)
     except Exception as error:
         log.debug("the server ended", exc_info=True)
         return fail(None, describe(error))

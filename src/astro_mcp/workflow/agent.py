@@ -233,6 +233,12 @@ class WorkflowAgent(Agent):
 
 def _value(text: str) -> Any:
     """An answer: JSON where it is some, else the text as it stands."""
-    if not text.lstrip().startswith(("{", "[", '"')) and text.strip() not in ("true", "false", "null"):
+    plain = text.strip()
+    if plain.startswith(("{", "[")):
+        return load(text, "value")
+    if not plain.startswith('"') and plain not in ("true", "false", "null"):
         return text
-    return load(text, "value") if text.lstrip().startswith(("{", "[")) else json.loads(text)
+    try:
+        return json.loads(plain)
+    except ValueError:
+        return text

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, replace
 from typing import Any, Final
+
+import anyio
+import anyio.to_thread
+from pydantic import BaseModel
 
 from astro_mcp.core.authority import Label, Session
 from astro_mcp.core.call import Call
 from astro_mcp.core.dispatcher import Dispatcher
+from astro_mcp.core.model import Output
 from astro_mcp.core.ports import ArtifactSink
-from astro_mcp.errors import AstroError
+from astro_mcp.errors import AstroError, Internal
 from astro_mcp.workflow.kernel.events import Finished, Start
+
+log = logging.getLogger(__name__)
 
 INLINE: Final = 256 * 1024
 """Bytes of output kept in the step's own row."""
+LARGE: Final = 32 * 1024
+"""Characters and values of output that are dumped in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +42,13 @@ class Effects:
     def __init__(self, dispatcher: Dispatcher, artifacts: ArtifactSink) -> None:
         self._dispatcher = dispatcher
         self._artifacts = artifacts
+        self._dumpers = anyio.CapacityLimiter(2)
 
     async def carry_out(self, run_id: str, session: Session, command: Start) -> Outcome:
         """One attempt, whose end is a value or an error; only cancellation is raised."""
         path, attempt = command.path, command.attempt
+        event = Finished(now=0.0, path=path, attempt=attempt)
+        labels = session.labels
         call = Call(
             session,
             command.tool,
@@ -43,20 +56,50 @@ class Effects:
             run_id=run_id,
             step=path,
             idempotency_key=f"{run_id}/{path}/{attempt}",
-            labels=session.labels,
+            labels=labels,
             timeout=command.timeout,
         )
-        result = await self._dispatcher.call(call)
-        event = Finished(now=0.0, path=path, attempt=attempt)
         try:
-            output: Any = result.unwrap().model_dump(mode="json")
-            ref = await self._kept_apart(session, path, output)
+            result = await self._dispatcher.call(call)
+            labels = result.labels
+            output, body = await self._as_json(result.unwrap())
+            ref = await self._kept_apart(session, path, body)
         except AstroError as error:
-            return Outcome(replace(event, error=error.as_dict()), result.labels)
-        return Outcome(replace(event, output=output), result.labels, ref)
+            return Outcome(replace(event, error=error.as_dict()), labels)
+        except Exception:
+            log.exception("the step %s of run %s broke in call %s", path, run_id, call.id)
+            return Outcome(replace(event, error=Internal(hint=f"call id {call.id}").as_dict()), labels)
+        return Outcome(replace(event, output=output), labels, ref)
 
-    async def _kept_apart(self, session: Session, path: str, output: Any) -> str | None:
-        body = json.dumps(output, ensure_ascii=False).encode("utf-8", "replace")
+    async def _as_json(self, value: Output) -> tuple[Any, bytes]:
+        """On the loop where it takes no time: a thread for each of a thousand small outputs is a fifth of a run."""
+        if _large(value):
+            return await anyio.to_thread.run_sync(_dumped, value, limiter=self._dumpers)
+        return _dumped(value)
+
+    async def _kept_apart(self, session: Session, path: str, body: bytes) -> str | None:
         if len(body) <= INLINE:
             return None
         return await self._artifacts.put(session.scope, body, "application/json", f"{path}.json")
+
+
+def _dumped(value: Output) -> tuple[Any, bytes]:
+    """An output as JSON data and as ASCII text of it, which reads back equal. Takes its time where it is large."""
+    output = value.model_dump(mode="json")
+    return output, json.dumps(output).encode()
+
+
+def _large(value: Output) -> bool:
+    """Whether there is much in it; stops looking as soon as that is clear."""
+    seen = 0
+    waiting: list[Any] = [value]
+    while waiting and seen <= LARGE:
+        item = waiting.pop()
+        seen += len(item) if isinstance(item, str | list | tuple | dict) else 1
+        if seen <= LARGE and isinstance(item, dict):
+            waiting.extend(item.values())
+        elif seen <= LARGE and isinstance(item, list | tuple):
+            waiting.extend(item)
+        elif isinstance(item, BaseModel):
+            waiting.extend(item.__dict__.values())
+    return seen > LARGE

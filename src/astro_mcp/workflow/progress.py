@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+
+from astro_mcp.core.call import Progress, silent
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.kernel.scope import is_leaf
 from astro_mcp.workflow.kernel.state import LOST, PAUSED, RUNNING, SKIPPED, TERMINAL, WAITING, RunState
+
+log = logging.getLogger(__name__)
+
+
+class Watcher:
+    """Whoever asked to be told how far a run is. One who can't be told any more is left alone: the run goes on, and so
+    does the call that waits for it."""
+
+    def __init__(self, run_id: str, progress: Progress) -> None:
+        self._run_id = run_id
+        self._progress = progress
+
+    async def tell(self, done: int, total: int, text: str) -> None:
+        try:
+            await self._progress(done, total, text)
+        except Exception as error:  # noqa: BLE001 - whatever a host's end can be, it is not the run's
+            log.info("nobody can be told of the run %s any more: %r", self._run_id, error)
+            self._progress = silent
 
 
 def resting(state: RunState) -> bool:

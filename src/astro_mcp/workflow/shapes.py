@@ -17,7 +17,10 @@ def _listed(value: object) -> object:
     """`read, write` and `["read"]` as text are lists too."""
     if not isinstance(value, str):
         return value
-    return json.loads(value) if value.lstrip().startswith("[") else [part.strip() for part in value.split(",")]
+    try:
+        return json.loads(value) if value.lstrip().startswith("[") else [part.strip() for part in value.split(",")]
+    except RecursionError:
+        raise ValueError("a list of words is wanted") from None
 
 
 Effects = Annotated[list[Effect], BeforeValidator(_listed)]

@@ -94,7 +94,7 @@ async def test_lines_of_a_hit_are_the_files_own(house: Any, tmp_path: Path, proj
 async def test_the_resource_tells_what_a_collection_holds(house: Any, tmp_path: Path, project: Path) -> None:
     async with house(tmp_path / "data", project) as desk:
         await desk.value("kb_index", collection="docs", paths=["docs"])
-        resource, variables = desk.registry.resource("astro://knowledge/docs")
+        resource, variables = desk.registry.resource("astro://knowledge/docs", desk.session.grant)
         body = await resource.read(desk.session, variables)
     assert body.text is not None
     assert "1 documents, 1 chunks, 0 waiting" in body.text

@@ -146,7 +146,7 @@ async def test_one_host_finds_nothing_of_another_ones_project(house: Any, tmp_pa
         for query in ("sendWithBackoff", "heliotrope launch code", "what do vegetables need"):
             for reach in ("all", "project", "user"):
                 assert await theirs.search(query, scope=reach) == []
-        resource, variables = mine.registry.resource("astro://knowledge/workspace")
+        resource, variables = mine.registry.resource("astro://knowledge/workspace", mine.session.grant)
         with pytest.raises(NotFound) as foreign:
             await resource.read(theirs.session, variables)
         with pytest.raises(NotFound) as missing:

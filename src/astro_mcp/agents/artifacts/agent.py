@@ -12,10 +12,10 @@ from astro_mcp.agents.artifacts.passages import passages
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Label, Session
 from astro_mcp.core.call import Blob, Context
-from astro_mcp.core.model import Input, Output, Page
+from astro_mcp.core.model import Input, Output
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.core.registry import Registry
-from astro_mcp.core.resource import Body, Resource
+from astro_mcp.core.resource import Body, Reading, Resource
 from astro_mcp.core.tool import tool
 from astro_mcp.errors import InvalidInput
 from astro_mcp.workspace.changes import Changes, Write
@@ -32,7 +32,7 @@ class ReadUriInput(Input):
     find: str | None = Field(None, min_length=1, max_length=1000, description="Only lines that hold this, any case")
 
 
-class ReadUriOutput(Page):
+class ReadUriOutput(Reading):
     """The field is `content` here since `text` names the text form; outside it is `text`. `total` is in characters of
     the whole, or in bytes where it is no text."""
 
@@ -101,15 +101,15 @@ class ArtifactsAgent(Agent):
 
         Example: {"uri": "astro://tools/fs_edit"}
         """
-        resource, variables = self._registry.resource(args.uri)
+        resource, variables = self._registry.resource(args.uri, ctx.session.grant)
         body = await resource.read(ctx.session, variables)
         if not args.uri.startswith(_OUR_OWN):
             ctx.label(Label.PRIVATE, Label.UNTRUSTED)
         if body.data is not None:
-            return _of_bytes(body, ctx)
+            return _of_bytes(body, ctx).beside(body)
         text = body.text or ""
         if args.find is None:
-            return ReadUriOutput(mime=body.mime, total=len(text), content=text)
+            return ReadUriOutput(mime=body.mime, total=len(text), content=text).beside(body)
         found, hits = passages(text, args.find)
         return ReadUriOutput(mime=body.mime, total=len(text), hits=hits, content=found or "no line holds it")
 

@@ -46,7 +46,7 @@ class Budget:
             return shape
         whole = (shape.text if shape.text is not None else value.text()).encode("utf-8", "backslashreplace")
         sha256 = await self._artifacts.put(session.scope, whole, "text/plain", f"{tool.name}.txt")
-        return trim(shape, self._most, f"astro://artifacts/{sha256}")
+        return self._trimmed(shape, sha256)
 
     async def resume(self, session: Session, tool: Tool, arguments: Any, cursor: str, profile: Profile) -> Shape:
         """The next page of an earlier result, without running the tool again; raises `NotFound`."""
@@ -92,8 +92,13 @@ class Budget:
             count = _at_line_end(whole, place.offset, count)
         shape = shaped(count)
         if shape.size > self._most:  # a single item, or what stands around the items, is over the budget
-            shape = trim(shape, self._most, f"astro://artifacts/{place.sha256}")
+            return self._trimmed(shape, place.sha256)
         return replace(shape, meta={**shape.meta, "astro/whole": f"astro://artifacts/{place.sha256}"})
+
+    def _trimmed(self, shape: Shape, sha256: str) -> Shape:
+        whole = f"astro://artifacts/{sha256}"
+        cut = trim(shape, self._most, f"[cut to fit; the whole: {whole} (read it with astro_read)]")
+        return replace(cut, meta={**cut.meta, "astro/whole": whole})
 
 
 def pack(value: Output) -> bytes:

@@ -7,21 +7,24 @@ import time
 from typing import Any, Final
 
 from mcp.server.context import ServerRequestContext
-from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams, CallToolResult, ContentBlock, ImageContent, TextContent
 
+from astro_mcp.core import bounds
 from astro_mcp.core.call import Blob, Call, Progress, Result, silent
-from astro_mcp.core.dispatcher import Dispatcher
+from astro_mcp.core.dispatcher import Dispatcher, Invocation
 from astro_mcp.core.model import Page
+from astro_mcp.core.policies.authorize import authorize
 from astro_mcp.core.tool import Tool
-from astro_mcp.errors import CODES, AstroError
+from astro_mcp.errors import AstroError
 from astro_mcp.faces.mcp.budget import Budget
+from astro_mcp.faces.mcp.failures import failed, protocol_error
 from astro_mcp.faces.mcp.peer import Peer, Profile
 from astro_mcp.faces.mcp.shape import Shape, sound
 
 IMAGES: Final = 700_000
 """Bytes of images in one result, in base64 as they travel."""
 PROGRESS_SECONDS: Final = 0.05
+ARGUMENT_BYTES: Final = 8_000_000
 
 Ctx = ServerRequestContext[Peer, Any]
 
@@ -46,8 +49,7 @@ class Calling:
         progress = _progress(ctx) if ctx.meta and ctx.meta.get("progress_token") is not None else silent
         result = await self._dispatcher.call(Call(peer.session, params.name, arguments, progress=progress))
         if tool is None:
-            error = result.error or AstroError()
-            raise MCPError(CODES[error.code].jsonrpc, error.text(), {"error": error.as_dict()})
+            raise protocol_error(result.error or AstroError())
         return await self._answer(peer, tool, arguments, result, profile)
 
     async def _answer(
@@ -62,6 +64,9 @@ class Calling:
         self, peer: Peer, tool: Tool, arguments: dict[str, Any], cursor: str, profile: Profile
     ) -> CallToolResult:
         try:
+            bounds.check(arguments, ARGUMENT_BYTES, tool.name)
+            parsed = tool.parse(arguments)
+            authorize(Invocation(Call(peer.session, tool.name, arguments), tool, parsed, tool.effects(parsed)))
             return _succeeded(await self._budget.resume(peer.session, tool, arguments, cursor, profile), ())
         except AstroError as error:
             return failed(error, profile)
@@ -73,21 +78,14 @@ def client_name(ctx: Ctx) -> str:
     return client.client_info.name if client else ""
 
 
-def failed(error: AstroError, profile: Profile) -> CallToolResult:
-    """An error that the model can act on: the same in both forms."""
-    text = sound(error.text())
-    body = {"error": error.as_dict()} if profile.structured else None
-    return CallToolResult(content=[TextContent(text=text)], structured_content=body, is_error=True)
-
-
 def _succeeded(shape: Shape, blobs: tuple[Blob, ...]) -> CallToolResult:
     content: list[ContentBlock] = [] if shape.text is None else [TextContent(text=shape.text)]
     left = IMAGES
     for blob in blobs:
-        data = base64.b64encode(blob.data).decode()
-        if not blob.mime.startswith("image/") or len(data) > left:
+        if not blob.mime.startswith("image/") or (len(blob.data) + 2) // 3 * 4 > left:
             content.append(TextContent(text=f"[{blob.mime} of {len(blob.data):,} bytes is left out: over the limit]"))
             continue
+        data = base64.b64encode(blob.data).decode()
         left -= len(data)
         content.append(ImageContent(data=data, mime_type=blob.mime))
     return CallToolResult(content=content, structured_content=shape.structured, _meta=shape.meta or None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Final
+import logging
+from collections.abc import Sequence
+from typing import Any, Final, cast
 
-from mcp.shared.exceptions import MCPError
+import anyio
 from mcp_types import (
     BlobResourceContents,
     CompleteRequestParams,
@@ -23,15 +25,21 @@ from mcp_types import (
 )
 
 from astro_mcp.core import resource as core
+from astro_mcp.core.authority import Effect, Session
 from astro_mcp.core.call import Call
 from astro_mcp.core.dispatcher import Dispatcher
-from astro_mcp.errors import CODES, AstroError
+from astro_mcp.errors import AstroError, Internal, TimedOut
 from astro_mcp.faces.mcp.calling import Ctx
+from astro_mcp.faces.mcp.failures import protocol_error
 from astro_mcp.faces.mcp.prompts import Prompts
 from astro_mcp.faces.mcp.shape import sound
+from astro_mcp.faces.mcp.traffic import Request
+
+log = logging.getLogger(__name__)
 
 READER: Final = "astro_read"
 MOST: Final = 100
+COMPLETE_SECONDS: Final = 2.0
 
 
 class Published:
@@ -44,29 +52,28 @@ class Published:
 
     async def list(self, ctx: Ctx, params: PaginatedRequestParams | None) -> ListResourcesResult:
         """Resources with a fixed URI."""
-        fixed = [item for item in self._registry.resources if not item.is_template]
+        fixed = [item for item in self._visible(ctx) if not item.is_template]
         return ListResourcesResult(resources=[Resource(uri=item.uri, **_about(item)) for item in fixed])
 
     async def templates(self, ctx: Ctx, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
         """Resources whose URI has variables."""
-        found = [item for item in self._registry.resources if item.is_template]
+        found = [item for item in self._visible(ctx) if item.is_template]
         return ListResourceTemplatesResult(
             resource_templates=[ResourceTemplate(uri_template=item.uri, **_about(item)) for item in found]
         )
 
     async def read(self, ctx: Ctx, params: ReadResourceRequestParams) -> ReadResourceResult:
         """The whole of a resource. It goes down the call path as a call of `astro_read`, so that it is authorized,
-        bounded and audited like one; bytes, which that tool does not hand out, are read once it has passed."""
+        bounded and audited like one."""
         uri = str(params.uri)
-        session = ctx.lifespan_context.session
-        result = await self._dispatcher.call(Call(session, READER, {"uri": uri}))
+        await cast(Request, ctx.request).turn_to_read()
+        result = await self._dispatcher.call(Call(ctx.lifespan_context.session, READER, {"uri": uri}))
         if result.error is not None:
             raise protocol_error(result.error)
-        try:
-            resource, variables = self._registry.resource(uri)
-            body = await resource.read(session, variables)
-        except AstroError as error:
-            raise protocol_error(error) from None
+        value = result.unwrap()
+        if not isinstance(value, core.Reading):
+            raise TypeError(f"{READER} gives a Reading")
+        body = value.body
         if body.data is not None:
             blob = base64.b64encode(body.data).decode()
             return ReadResourceResult(contents=[BlobResourceContents(uri=uri, mime_type=body.mime, blob=blob)])
@@ -79,18 +86,28 @@ class Published:
             template = self._prompts.completed_by(params.ref.name, params.argument.name)
         else:
             template = params.ref.uri
-        resource = next((item for item in self._registry.resources if item.uri == template), None)
-        values: list[str] = []
-        if resource is not None and resource.complete is not None:
-            prefix = params.argument.value[:500]
-            values = [sound(value) for value in await resource.complete(ctx.lifespan_context.session, prefix)]
-        shown = values[:MOST]
-        return CompleteResult(completion=Completion(values=shown, total=len(values), has_more=len(values) > MOST))
+        try:
+            with anyio.move_on_after(COMPLETE_SECONDS):
+                values = await self._values(ctx.lifespan_context.session, template, params.argument.value[:500])
+                shown = [sound(value) for value in values[:MOST]]
+                total, more = len(values), len(values) > MOST
+                return CompleteResult(completion=Completion(values=shown, total=total, has_more=more))
+        except AstroError as error:
+            raise protocol_error(error) from None
+        except Exception:
+            log.exception("the completion of %.200r broke", template)
+            raise protocol_error(Internal()) from None
+        raise protocol_error(TimedOut(f"no values were found within {COMPLETE_SECONDS:g} s"))
 
+    async def _values(self, session: Session, template: str, prefix: str) -> Sequence[str]:
+        resource = self._registry.template(template, session.grant)
+        if resource is None or resource.complete is None:
+            return []
+        session.grant.check_effects({Effect.READ}, template)
+        return await resource.complete(session, prefix)
 
-def protocol_error(error: AstroError) -> MCPError:
-    """An error where MCP has no result that could carry it."""
-    return MCPError(CODES[error.code].jsonrpc, sound(error.text()), {"error": error.as_dict()})
+    def _visible(self, ctx: Ctx) -> tuple[core.Resource, ...]:
+        return self._registry.resources(ctx.lifespan_context.session.grant)
 
 
 def _about(item: core.Resource) -> dict[str, Any]:

@@ -32,11 +32,15 @@ class Shape:
 
 def structure(value: Output) -> dict[str, Any]:
     """The value as JSON holds it: fields that are None are absent."""
-    body: dict[str, Any] = value.model_dump(mode="json", exclude_none=True)
+    return sound_tree(value.model_dump(mode="json", exclude_none=True))
+
+
+def sound_tree(body: dict[str, Any]) -> dict[str, Any]:
+    """`body` with each string `sound`; itself where they all are."""
     try:
         json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        body = _sound_all(body)
+        return {sound(key): _sound_all(value) for key, value in body.items()}
     return body
 
 

@@ -10,13 +10,12 @@ from astro_mcp.faces.mcp.shape import Shape, weight
 _LEAST: Final = 200
 
 
-def trim(shape: Shape, most: int, whole: str) -> Shape:
-    """`shape` within `most` bytes, with a note that names `whole`, the URI of all of it."""
-    note = f"[cut to fit; the whole: {whole} (read it with astro_read)]"
+def trim(shape: Shape, most: int, note: str) -> Shape:
+    """`shape` within `most` bytes, with `note` where something is missing."""
     share = most // (2 if shape.text is not None and shape.structured is not None else 1)
     text = None if shape.text is None else _trim_text(shape.text, share, note)
     structured = None if shape.structured is None else _trim_tree(shape.structured, share, note)
-    return Shape(text, structured, {**shape.meta, "astro/whole": whole})
+    return Shape(text, structured, shape.meta)
 
 
 def _trim_text(text: str, most: int, note: str) -> str:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
-from astro_mcp.errors import InvalidInput, TooLarge
+from astro_mcp.errors import InvalidInput
 from astro_mcp.workflow.document.bounds import BYTES, DEPTH
+from astro_mcp.workflow.document.values import sound, text_size, too_large
 
 
 def load(text: str, what: str = "the document") -> Any:
     """Plain JSON data; raises `InvalidInput` with the line, or `TooLarge` over 128 KiB."""
-    size = len(text.encode("utf-8", "replace"))
-    if size > BYTES:
-        raise TooLarge(f"{what} holds {size:,} bytes; {BYTES:,} are allowed", "put long text into a file")
+    if (size := text_size(text, what)) > BYTES:
+        raise too_large(what, size)
     try:
         value = _json(text, what) if text.lstrip().startswith(("{", "[")) else _yaml(text, what)
     except RecursionError:
         raise InvalidInput(f"{what} is deeper than {DEPTH} levels") from None
     except ValueError as error:
         raise InvalidInput(f"{what} can't be read: {str(error)[:120]}") from None
-    _plain(value, DEPTH)
+    sound(value, what)
     return value
 
 
@@ -52,18 +51,3 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise InvalidInput(f"the key {twice!r} stands there twice")
     return found
-
-
-def _plain(value: Any, depth: int) -> None:
-    if depth < 0:
-        raise InvalidInput(f"the document is deeper than {DEPTH} levels")
-    if isinstance(value, dict):
-        for item in value.values():
-            _plain(item, depth - 1)
-    elif isinstance(value, list):
-        for item in value:
-            _plain(item, depth - 1)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise InvalidInput("numbers are finite")
-    elif not (value is None or isinstance(value, str | int | float)):
-        raise InvalidInput(f"a value of the type {type(value).__name__} is no JSON")

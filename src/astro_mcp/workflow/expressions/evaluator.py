@@ -39,9 +39,16 @@ class Evaluator:
             self._end()
 
     def _ask(self, source: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        line = json.dumps(request, allow_nan=False).encode()
+        try:
+            line = json.dumps(request, allow_nan=False).encode()
+        except (RecursionError, TypeError, ValueError) as error:
+            raise InvalidInput(f"the expression is given what is no JSON: {str(error)[:120]}") from None
         with self._lock:
-            answer = self._exchange(line + b"\n")
+            try:
+                answer = self._exchange(line + b"\n")
+            except OSError as error:
+                self._end()  # or the next expression would be given this one's answer
+                raise Unavailable(f"expressions can't be evaluated now: {error}") from None
         if answer is None:
             raise ExpressionLimit(
                 f"the expression takes too much time or memory: {source[:80]}",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from astro_mcp.core.authority import Label, Session
-from astro_mcp.errors import AstroError, Internal
+from astro_mcp.errors import AstroError
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.drivers.sqlite.journal import Entry, entry
 from astro_mcp.workflow.expressions.bind import Evaluate
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Active:
-    """A run that has not ended. `state` is always what is on disk."""
+    """A run that has not ended. `state` is always what is on disk (but where even its end could not be written)."""
 
     name: str
     plan: Plan
@@ -48,6 +48,16 @@ class Active:
         self.state = stepped.state
         self.labels = stepped.labels
         self.events += len(stepped.entry.events)
+        self._tell()
+
+    def fail(self, error: AstroError, now: float) -> None:
+        """It can't go on: what it has in flight is stopped, and those who watch are told."""
+        self.state = replace(self.state, status=FAILED, error=error.as_dict(), ended=now)
+        for scope in self.calls.values():
+            scope.cancel()
+        self._tell()
+
+    def _tell(self) -> None:
         self.changed.set()
         self.changed = anyio.Event()
 
@@ -63,6 +73,11 @@ class Post:
     done: anyio.Event = field(default_factory=anyio.Event)
     error: AstroError | None = None
 
+    def settle(self, error: AstroError | None = None) -> None:
+        """Let go of whoever waits for it."""
+        self.error = error
+        self.done.set()
+
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
@@ -75,23 +90,27 @@ class Stepped:
     commands: tuple[Command, ...]
     entry: Entry
 
-    def acknowledge(self) -> None:
-        for post in self.posts:
-            post.done.set()
 
-    def reject(self, error: AstroError) -> None:
-        for post in self.posts:
-            post.error = error
-            post.done.set()
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """One run that could not be advanced, and what was on its way to it."""
+
+    run: Active
+    posts: tuple[Post, ...]
 
 
-def advanced(batch: Iterable[list[Post]], now: float, slots: int, evaluate: Evaluate) -> list[Stepped]:
+def advanced(batch: Iterable[list[Post]], now: float, slots: int, evaluate: Evaluate) -> list[Stepped | Broke]:
     """Step every run through its events, in turn, sharing `slots`. Blocks while expressions are evaluated."""
-    found = []
+    found: list[Stepped | Broke] = []
     for posts in batch:
-        stepped = _advance(posts, now, slots, evaluate)
-        slots -= sum(isinstance(command, Start) for command in stepped.commands)
-        found.append(stepped)
+        try:
+            stepped = _advance(posts, now, slots, evaluate)
+        except Exception:
+            log.exception("the run %s can't be advanced", posts[0].run.state.run_id)
+            found.append(Broke(posts[0].run, tuple(posts)))
+        else:
+            slots -= sum(isinstance(command, Start) for command in stepped.commands)
+            found.append(stepped)
     return found
 
 
@@ -103,12 +122,7 @@ def _advance(posts: list[Post], now: float, slots: int, evaluate: Evaluate) -> S
     events = []
     for post in posts:
         event = replace(post.event, now=now, slots=slots - sum(isinstance(c, Start) for c in commands))
-        try:
-            advance = step(run.plan, state, event, evaluate)
-        except Exception:
-            log.exception("the kernel broke in run %s on %s", state.run_id, type(event).__name__)
-            state = replace(state, status=FAILED, error=Internal().as_dict(), ended=now)
-            break
+        advance = step(run.plan, state, event, evaluate)
         state = advance.state
         commands += advance.commands
         changed |= advance.changed

@@ -12,9 +12,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
+from pydantic import TypeAdapter
+
 from astro_mcp.core.authority import Label, Scope, Session
 from astro_mcp.core.ports import ArtifactSink
-from astro_mcp.errors import AstroError, Conflict, NotFound, Unavailable
+from astro_mcp.errors import Conflict, Internal, NotFound, Unavailable
 from astro_mcp.store.connection import Row, Transaction
 from astro_mcp.store.database import Database
 from astro_mcp.workflow.authority import packed, unpacked
@@ -25,6 +27,16 @@ log = logging.getLogger(__name__)
 
 _DERIVED: Final = frozenset({"steps", "ready", "wakes"})
 _APART: Final = frozenset({"items", "output", "status"})
+
+
+@cache
+def _run_shape() -> TypeAdapter[RunState]:
+    return TypeAdapter(RunState)
+
+
+@cache
+def _step_shape() -> TypeAdapter[StepState]:
+    return TypeAdapter(StepState)
 
 
 @cache
@@ -67,6 +79,11 @@ class Entry:
     steps: tuple[tuple[Any, ...], ...]
 
 
+def unreadable(run_id: str) -> Internal:
+    """What is told of a run whose stored form is damaged."""
+    return Internal(f"the stored run {run_id} can't be read", "start it again; the daemon's log says what is damaged")
+
+
 class Journal:
     """What is on disk. Every look-up but recovery's is by scope."""
 
@@ -102,36 +119,55 @@ class Journal:
 
         await self._database.write(work)
 
+    async def fail(self, run_id: str, before: int, error: Mapping[str, Any], now: float) -> bool:
+        """End a run that can't go on, whatever stands in its row; nothing where it was advanced since `before`."""
+        row = {"run_id": run_id, "before": before, "error": json.dumps(error), "now": now}
+
+        def work(tx: Transaction) -> bool:
+            if not tx.execute(queries()["fail"], row):
+                return False
+            tx.execute(queries()["fail_steps"], (run_id,))
+            tx.execute(queries()["event"], (run_id, before + 1, now, "broke", "", row["error"]))
+            return True
+
+        return await self._database.write(work)
+
     async def load(self, scope: Scope, run_id: str) -> Stored:
-        """The run; `NotFound` alike for a missing and a foreign one."""
+        """The run; `NotFound` alike for a missing and a foreign one, `Internal` for one that is damaged."""
+        try:
+            found = await self._look("run", run_id, scope.tenant, scope.key) if run_id.isascii() else None
+            if found is not None:
+                return await self._stored(*found)
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.exception("the run %s can't be read", run_id)
+            raise unreadable(run_id) from error
+        raise NotFound(f"there is no run {run_id[:60]!r}", "workflow_status without run_id lists your runs")
 
-        def look(tx: Transaction) -> tuple[Row, list[Row]] | None:
-            row = tx.one(queries()["run"], (run_id, scope.tenant, scope.key))
-            return None if row is None else (row, tx.rows(queries()["steps"], (run_id,)))
+    async def unfinished(self) -> list[tuple[str, int]]:
+        """The id of every run that has not ended, of every scope, and its count of events: for recovery alone."""
+        rows = await self._database.read(lambda tx: tx.rows(queries()["unfinished"]))
+        return [(row["run_id"], row["events"]) for row in rows]
 
-        found = await self._database.read(look)
+    async def restore(self, run_id: str) -> Stored:
+        """Any run, for recovery alone; raises whatever a damaged row can provoke."""
+        found = await self._look("any_run", run_id)
         if found is None:
-            raise NotFound(f"there is no run {run_id[:60]!r}", "workflow_status without run_id lists your runs")
+            raise NotFound(f"there is no run {run_id}")
         return await self._stored(*found)
 
-    async def unfinished(self) -> list[Stored]:
-        """Every run that has not ended, of every scope: for recovery alone. One that can't be read is told in the log
-        and left as it is; the others go on."""
+    async def _look(self, query: str, run_id: str, *more: str) -> tuple[Row, list[Row]] | None:
+        def look(tx: Transaction) -> tuple[Row, list[Row]] | None:
+            row = tx.one(queries()[query], (run_id, *more))
+            return None if row is None else (row, tx.rows(queries()["steps"], (run_id,)))
 
-        def look(tx: Transaction) -> list[tuple[Row, list[Row]]]:
-            rows = tx.rows(queries()["unfinished"])
-            return [(row, tx.rows(queries()["steps"], (row["run_id"],))) for row in rows]
-
-        found = []
-        for row, steps in await self._database.read(look):
-            try:
-                found.append(await self._stored(row, steps))
-            except (AstroError, TypeError, ValueError):
-                log.exception("the run %s can't be taken up", row["run_id"])
-        return found
+        return await self._database.read(look)
 
     async def recent(self, scope: Scope, prefix: str, count: int) -> list[Summary]:
         """The scope's own runs, newest first."""
+        if not prefix.isascii():
+            return []
         pattern = re.sub(r"([\\%_])", r"\\\1", prefix) + "%"
         parameters = (scope.tenant, scope.key, pattern, count)
         rows = await self._database.read(lambda tx: tx.rows(queries()["recent"], parameters))
@@ -154,8 +190,12 @@ class Journal:
                 data, _ = await self._artifacts.get(session.scope, step["output_ref"])
                 output = json.loads(data)
             items = json.loads(step["items"]) if step["items"] is not None else None
-            states[step["path"]] = StepState(**body, status=step["status"], output=output, items=items)
-        state = restored(RunState(**json.loads(row["head"])), states)
+            states[step["path"]] = _step_shape().validate_python(
+                {**body, "status": step["status"], "output": output, "items": items}
+            )
+        state = restored(_run_shape().validate_python(json.loads(row["head"])), states)
+        if (state.run_id, state.status) != (row["run_id"], row["status"]):
+            raise ValueError("the row and the head that it holds differ")
         labels = frozenset(Label(name) for name in json.loads(row["labels"]))
         return Stored(row["name"], row["spec"], session, labels, state, row["events"])
 
@@ -189,8 +229,9 @@ def _labels(labels: frozenset[Label]) -> str:
 
 
 def _head(state: RunState) -> str:
+    """As ASCII, as all that is stored: any text can be bound then, half a character too, and reads back equal."""
     fields = dataclasses.fields(state)
-    return json.dumps({f.name: getattr(state, f.name) for f in fields if f.name not in _DERIVED}, ensure_ascii=False)
+    return json.dumps({f.name: getattr(state, f.name) for f in fields if f.name not in _DERIVED})
 
 
 def _event(run_id: str, seq: int, event: Event) -> tuple[Any, ...]:
@@ -204,6 +245,6 @@ def _event(run_id: str, seq: int, event: Event) -> tuple[Any, ...]:
 
 def _step(run_id: str, path: str, state: StepState, ref: str | None) -> tuple[Any, ...]:
     body = {f.name: getattr(state, f.name) for f in dataclasses.fields(state) if f.name not in _APART}
-    output = None if state.output is None or ref else json.dumps(state.output, ensure_ascii=False)
-    items = None if state.items is None else json.dumps(state.items, ensure_ascii=False)
-    return (run_id, path, state.status, json.dumps(body, ensure_ascii=False), items, output, ref)
+    output = None if state.output is None or ref else json.dumps(state.output)
+    items = None if state.items is None else json.dumps(state.items)
+    return (run_id, path, state.status, json.dumps(body), items, output, ref)

@@ -8,6 +8,21 @@ UPDATE workflow_run
 SET status = :status, labels = :labels, head = :head, events = :after, updated = :now
 WHERE run_id = :run_id AND events = :before;
 
+-- name: fail
+-- The end of a run that can't go on, written without reading what is there: the head may be what is broken.
+UPDATE workflow_run
+SET status = 'failed', events = :before + 1, updated = :now,
+    head = CASE json_valid(head)
+        WHEN 1 THEN json_set(head, '$.status', 'failed', '$.error', json(:error), '$.ended', :now)
+        ELSE json_object('run_id', run_id, 'inputs', json('{}'), 'created', created, 'parallel', 1,
+            'status', 'failed', 'error', json(:error), 'ended', :now)
+    END
+WHERE run_id = :run_id AND events = :before AND status NOT IN ('succeeded', 'failed', 'cancelled');
+
+-- name: fail_steps
+UPDATE workflow_step SET status = 'cancelled'
+WHERE run_id = ? AND status NOT IN ('succeeded', 'failed', 'skipped', 'cancelled');
+
 -- name: event
 INSERT INTO workflow_event (run_id, seq, at, kind, path, body) VALUES (?, ?, ?, ?, ?, ?);
 
@@ -26,8 +41,11 @@ SELECT * FROM workflow_run WHERE run_id = ? AND tenant = ? AND scope = ?;
 -- name: steps
 SELECT path, status, body, items, output, output_ref FROM workflow_step WHERE run_id = ?;
 
+-- name: any_run
+SELECT * FROM workflow_run WHERE run_id = ?;
+
 -- name: unfinished
-SELECT * FROM workflow_run WHERE status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY created;
+SELECT run_id, events FROM workflow_run WHERE status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY created;
 
 -- name: recent
 SELECT run_id, name, status, created, updated FROM workflow_run

@@ -1,0 +1,258 @@
+"""The loop: feeds the kernel, commits what it says, and only then carries out its commands.
+
+Nothing that one run does ends the loop or another run: what can't be advanced, written or read is stored as failed.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from astro_mcp.config import WorkflowSettings
+from astro_mcp.core.authority import Scope, Session
+from astro_mcp.core.ids import new_id
+from astro_mcp.core.ports import Clock
+from astro_mcp.core.registry import Registry
+from astro_mcp.errors import Busy, Internal, Unavailable
+from astro_mcp.workflow.document.checks import parse
+from astro_mcp.workflow.document.plan import Plan
+from astro_mcp.workflow.drivers.sqlite.active import Active, Broke, Post, Stepped, advanced
+from astro_mcp.workflow.drivers.sqlite.journal import Journal, Stored
+from astro_mcp.workflow.effects import Effects
+from astro_mcp.workflow.expressions.bind import Evaluate
+from astro_mcp.workflow.kernel import events as e
+from astro_mcp.workflow.kernel.state import RunState
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+POSTS: Final = 10_000
+"""Events that may wait for the loop."""
+
+
+class Loop:
+    """Owns every run that has not ended. One loop advances them all: what came in meanwhile goes into one commit."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        effects: Effects,
+        evaluate: Evaluate,
+        registry: Registry,
+        settings: WorkflowSettings,
+        clock: Clock,
+    ) -> None:
+        self._journal = journal
+        self._effects = effects
+        self._evaluate = evaluate
+        self._registry = registry
+        self._settings = settings
+        self._clock = clock
+        self._thread = anyio.CapacityLimiter(1)
+        self._runs: dict[str, Active] = {}
+        self._posts: list[Post] = []
+        self._bell = anyio.Event()
+        self._in_flight = 0
+        self._starting = 0
+        self._group: anyio.abc.TaskGroup | None = None
+
+    def active(self) -> bool:
+        """Whether a run is going on by itself; one that waits for a word does not count."""
+        return any(run.state.status in ("queued", "running") for run in self._runs.values())
+
+    def own(self, scope: Scope, run_id: str) -> Active | None:
+        """The scope's run where it has not ended."""
+        run = self._runs.get(run_id)
+        return run if run is not None and run.session.scope == scope else None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Take up what was left, and go on until the block ends. Calls in flight are cancelled then, and their runs
+        go on at the next start."""
+        for run_id, events in await self._journal.unfinished():
+            await self._recover(run_id, events)
+        try:
+            async with anyio.create_task_group() as group:
+                self._group = group
+                group.start_soon(self._advance_forever)
+                try:
+                    yield
+                finally:
+                    self._group = None
+                    group.cancel_scope.cancel()
+        finally:
+            self._runs.clear()
+
+    async def accept(self, own: Session, spec: str, plan: Plan, values: dict[str, Any]) -> str:
+        """Take a run; its id is given out once it is on disk. Raises `Busy`."""
+        if self._group is None:
+            raise Unavailable("the scheduler is not running")
+        if len(self._runs) + self._starting >= self._settings.queue:
+            raise Busy(
+                f"{self._settings.queue} runs have not ended, and no more are taken",
+                "answer or cancel those that wait: workflow_status lists them",
+                retry_after_ms=5000,
+            )
+        state = RunState(new_id("run"), values, self._clock.now(), self._settings.parallel_per_run)
+        self._starting += 1
+        try:
+            with anyio.CancelScope(shield=True):  # an accepted run is both on disk and in memory, or neither
+                await self._journal.create(own, plan.document.name, spec, state)
+                self._take(Active(plan.document.name, plan, own, state, own.labels, 0), e.Began(now=0.0))
+        finally:
+            self._starting -= 1
+        return state.run_id
+
+    async def send(self, run: Active, event: e.Event) -> None:
+        """Post an event and wait until it is on disk."""
+        if len(self._posts) >= POSTS or self._group is None:
+            raise Busy(retry_after_ms=1000)
+        post = Post(run, event)
+        self._post(post)
+        await post.done.wait()
+        if post.error is not None:
+            raise post.error
+
+    # Recovery.
+
+    async def _recover(self, run_id: str, events: int) -> None:
+        """Take up one run. One that needs what is not there now is left for another start; a damaged one is failed."""
+        try:
+            stored = await self._journal.restore(run_id)
+            plan = await anyio.to_thread.run_sync(planned, stored, limiter=self._thread)
+        except (Unavailable, OSError):
+            log.exception("the run %s is left for the next start", run_id)
+        except Exception:
+            log.exception("the run %s can't be taken up", run_id)
+            await self._fail(run_id, events, Internal(hint="what is stored of the run is damaged"))
+        else:
+            run = Active(stored.name, plan, stored.session, stored.state, stored.labels, stored.events)
+            repeatable = frozenset(name for name, tool in self._registry.tools.items() if tool.repeatable)
+            self._take(run, e.Recovered(now=0.0, repeatable=repeatable), e.Began(now=0.0))
+
+    def _take(self, run: Active, *events: e.Event) -> None:
+        self._runs[run.state.run_id] = run
+        for event in events:
+            self._post(Post(run, event))
+
+    # The loop.
+
+    def _post(self, post: Post) -> None:
+        self._posts.append(post)
+        self._bell.set()
+
+    async def _advance_forever(self) -> None:
+        while True:
+            wakes = [run.state.wake for run in self._runs.values() if run.state.wake is not None]
+            delay = max(0.0, min(wakes) - self._clock.now()) if wakes else math.inf
+            with anyio.move_on_after(min(delay, 60.0)):
+                await self._bell.wait()
+            self._bell = anyio.Event()
+            posts, self._posts = self._posts, []
+            await self._advance(posts)
+
+    async def _advance(self, posts: list[Post]) -> None:
+        now, slots = self._clock.now(), self._settings.parallel - self._in_flight
+        batch: dict[str, list[Post]] = {}
+        for post in posts:
+            if post.run.state.over:  # it ended while this was on its way
+                post.settle()
+            else:
+                batch.setdefault(post.run.state.run_id, []).append(post)
+        for run_id, run in self._runs.items():
+            due = run.state.wake is not None and run.state.wake <= now
+            if run_id not in batch and (due or (slots > 0 and run.hungry)):
+                batch[run_id] = [Post(run, e.Tick(now=now))]
+        if not batch:
+            return
+        stepped = await anyio.to_thread.run_sync(
+            lambda: advanced(batch.values(), now, slots, self._evaluate), limiter=self._thread
+        )
+        async with anyio.create_task_group() as group:
+            for one in stepped:
+                if isinstance(one, Broke):
+                    group.start_soon(self._break, one)
+                else:
+                    group.start_soon(self._commit, one)
+
+    async def _commit(self, stepped: Stepped) -> None:
+        """Write, and only then let anybody see or do anything."""
+        try:
+            await self._written(lambda: self._journal.save(stepped.entry))
+        except Exception:
+            log.exception("an advance of the run %s can't be written", stepped.run.state.run_id)
+            await self._break(Broke(stepped.run, stepped.posts))
+        else:
+            self._apply(stepped)
+
+    async def _break(self, broke: Broke) -> None:
+        """End a run that can't go on, and it alone."""
+        run = broke.run
+        error = Internal(hint=f"the run {run.state.run_id} could not go on; the daemon's log says why")
+        await self._fail(run.state.run_id, run.events, error)
+        self._runs.pop(run.state.run_id, None)
+        run.fail(error, self._clock.now())
+        for post in broke.posts:
+            post.settle(error)
+
+    async def _fail(self, run_id: str, events: int, error: Internal) -> None:
+        """Store a run as failed. Where that does not go either it stays as it is on disk until the next start."""
+        try:
+            kept = await self._written(lambda: self._journal.fail(run_id, events, error.as_dict(), self._clock.now()))
+        except Exception:
+            log.exception("the run %s can't be stored as failed", run_id)
+        else:
+            log.error("the run %s %s", run_id, "is stored as failed" if kept else "was advanced by somebody else")
+
+    async def _written(self, write: Callable[[], Awaitable[T]]) -> T:
+        """A full or busy disk is waited for: until it writes again nothing can be acknowledged."""
+        while True:
+            try:
+                return await write()
+            except Unavailable as error:
+                log.warning("the journal can't be written; next try in a second: %s", error)
+                await anyio.sleep(1)
+
+    def _apply(self, stepped: Stepped) -> None:
+        run = stepped.run
+        run.adopt(stepped)
+        for command in stepped.commands:
+            if isinstance(command, e.Stop) and command.path in run.calls:
+                run.calls[command.path].cancel()
+            elif isinstance(command, e.Start) and self._group is not None:
+                self._in_flight += 1
+                run.calls[command.path] = scope = anyio.CancelScope()
+                self._group.start_soon(self._carry_out, run, command, scope)
+        if run.state.over:
+            self._runs.pop(run.state.run_id, None)
+        elif stepped.commands:  # who was served goes to the end of the line
+            self._runs[run.state.run_id] = self._runs.pop(run.state.run_id)
+        for post in stepped.posts:
+            post.settle()
+
+    async def _carry_out(self, run: Active, command: e.Start, scope: anyio.CancelScope) -> None:
+        try:
+            with scope:
+                session = run.labelled_session()
+                outcome = await self._effects.carry_out(run.state.run_id, session, command)
+                self._post(Post(run, outcome.event, outcome.labels, outcome.ref))
+        finally:
+            self._in_flight -= 1
+            if run.calls.get(command.path) is scope:
+                del run.calls[command.path]
+            self._bell.set()
+
+
+def planned(stored: Stored) -> Plan:
+    """The plan of a stored run; raises whatever a damaged document, or steps that are not of it, can provoke."""
+    plan = parse(stored.spec)
+    for path in stored.state.steps:
+        if path:
+            plan.node(path)
+    return plan
