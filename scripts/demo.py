@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -36,6 +37,20 @@ ROOT = Path(__file__).resolve().parent.parent
 SERVER = Path(sys.executable).parent / "astro-mcp"
 TARGET = ("wsproto", "1.3.2", "b86885dcf294e15204919950f666e06ffc6c7c114ca900b060d6e16293528294")
 LEAST_TESTS = 50
+NEEDS = [
+    "h11>=0.16.0,<1",
+    "hypothesis>=6.119.4,<7",
+    "pytest>=8.3.3,<9",
+    "pytest-cov>=6.0.0,<7",
+    "pytest-xdist>=3.6.1,<4",
+]
+"""What the target's pyproject.toml asks for, for pytest's own run: the same list is the same image."""
+PLAIN_PYTEST = """
+import os, subprocess, sys
+command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "src"})
+print(done.stdout[-500:])
+"""
 ENDED = ("succeeded", "failed", "cancelled")
 MARKS = {"succeeded": ("✓", "green"), "skipped": ("·", "dim"), "lost": ("?", "red bold")}
 PATIENCE = 900.0
@@ -146,11 +161,26 @@ async def first_run(home: Path, clone: Path, *, default: bool) -> None:
         if status["status"] != "succeeded":
             raise Shortfall(f"the run {status['status']}: {status.get('error')}")
         await real_work(server, run, clone, least=LEAST_TESTS if default else 1)
+        if default:
+            await same_as_pytest(server, status["outputs"]["tests"])
         report = await server.call("fs_read", path=str(status["outputs"]["report"]))
         console.print(
             Panel(Markdown(printable(report["text"])), title=str(status["outputs"]["report"]), border_style="dim")
         )
         console.print(f"  [green]✓[/] commit {git(clone, 'log', '-1', '--format=%h %an: %s', 'review')}")
+
+
+async def same_as_pytest(server: Host, counts: Mapping[str, int]) -> None:
+    """Raises `Shortfall` unless pytest itself, without our plugin, counts the same in the same image."""
+    arguments = {"language": "python", "paths": ["."], "packages": NEEDS, "timeout": 300, "code": PLAIN_PYTEST}
+    said = (await server.call("code_run", **arguments))["stdout"]
+    own = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|errors?|skipped)", said)}
+    ours = {word: counts[word] for word in ("passed", "failed", "errors", "skipped") if counts[word]}
+    if own != ours:
+        raise Shortfall(f"pytest itself counts {own}, test_run {ours}")
+    console.print(
+        f"  [green]✓[/] pytest's own count in the same image: {', '.join(f'{n} {word}' for word, n in own.items())}"
+    )
 
 
 async def real_work(server: Host, run: str, clone: Path, *, least: int) -> None:

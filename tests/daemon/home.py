@@ -94,6 +94,7 @@ class Home:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=hears_interrupts,
         )
         self.hosts.append(Host(process))
         return self.hosts[-1]
@@ -137,6 +138,11 @@ def home(folder: Path) -> Iterator[Home]:
         yield made
     finally:
         made.close()
+
+
+def hears_interrupts() -> None:
+    """A shell starts what it puts into the background with SIGINT ignored, and a child of the tests inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def until(condition: Any) -> None:

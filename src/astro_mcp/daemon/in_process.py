@@ -18,7 +18,7 @@ from anyio.abc import UNIXSocketStream
 from astro_mcp.daemon.door import Door
 from astro_mcp.daemon.house import open_house
 from astro_mcp.daemon.lock import FolderLock
-from astro_mcp.daemon.run import describe, fail
+from astro_mcp.daemon.run import LOOP, describe, fail
 from astro_mcp.observe.logs import to_stderr
 from astro_mcp.shim.hello import greet, hello
 from astro_mcp.shim.place import ShimError, data_folder, make_private
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str]) -> int:
         make_private(folder)
         greeting = hello(arguments, os.environ)
         os.chdir(folder)  # libraries read settings from the folder that they are started in, and that is a repository
-        anyio.run(serve, Path(folder), stdio, greeting)
+        anyio.run(serve, Path(folder), stdio, greeting, backend_options=LOOP)
     except Exception as error:
         log.debug("the server ended", exc_info=True)
         return fail(None, describe(error))

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 DRAIN_SECONDS: Final = 5
 TICK_SECONDS: Final = 1.0
+LOOP: Final = {"use_uvloop": True}
+"""The event loop: libuv's costs a call about a tenth less than asyncio's own."""
 
 
 class Daemon:
@@ -93,7 +95,7 @@ def main(arguments: Sequence[str]) -> int:
         folder = data_folder(os.environ)
         make_private(folder)
         to_file(Path(folder) / "logs" / "daemon.log")
-        anyio.run(_serve, Path(folder), Path(socket_path(folder, os.environ)), ready)
+        anyio.run(_serve, Path(folder), Path(socket_path(folder, os.environ)), ready, backend_options=LOOP)
     except Exception as error:
         log.exception("the daemon ended")
         return fail(ready, describe(error))
