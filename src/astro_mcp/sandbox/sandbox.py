@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
@@ -21,7 +21,9 @@ from astro_mcp.sandbox.container import Container, end
 from astro_mcp.sandbox.engine import Engine
 from astro_mcp.sandbox.image import base_tag
 from astro_mcp.sandbox.job import Job, Outcome, check
-from astro_mcp.sandbox.python_images import PythonImages
+
+if TYPE_CHECKING:
+    from astro_mcp.sandbox.python_images import PythonImages
 
 AT_ONCE: Final = 8
 KILLED: Final = 137
@@ -43,7 +45,7 @@ class Sandbox:
         self._opening = anyio.Lock()
         self._engine: Engine | None = None
         self._reaper = ThreadPoolExecutor(2, "sandbox-reaper")
-        self._images = PythonImages(settings, folder, self._labels, self._reaper)
+        self._images: PythonImages | None = None
         self._checked: dict[str, Any] = {}
 
     async def run(self, job: Job) -> Outcome:
@@ -83,7 +85,14 @@ class Sandbox:
             await self.run(Job(("true",), collect=""))
         python = {str(name): str(value) for name, value in self._checked["python"].items()}
         async with self._places:
-            return await self._images.get(engine, self.tag, python, tenant, requirements, progress)
+            return await self._python_images().get(engine, self.tag, python, tenant, requirements, progress)
+
+    def _python_images(self) -> PythonImages:
+        from astro_mcp.sandbox.python_images import PythonImages  # noqa: PLC0415 - the daemon's start does without it
+
+        if self._images is None:
+            self._images = PythonImages(self._settings, self._folder, self._labels, self._reaper)
+        return self._images
 
     async def engine(self) -> Engine:
         """The engine, checked at first use: it answers, its API is new enough, the image is there, orphans are gone."""

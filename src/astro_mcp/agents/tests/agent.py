@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from astro_mcp.agents.tests.events import Tally
 from astro_mcp.agents.tests.models import RunInput, RunOutput
 from astro_mcp.agents.tests.progress import Watcher
 from astro_mcp.agents.tests.project import OURS, WORKSPACE, Project, metadata, top_of
 from astro_mcp.agents.tests.report import LOG, output
-from astro_mcp.agents.tests.requirements import Finder, Wanted
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Label
 from astro_mcp.core.call import Context
@@ -24,11 +23,20 @@ from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
 
+if TYPE_CHECKING:
+    from astro_mcp.agents.tests.requirements import Wanted
+
 FILES: Final = 20_000
 BYTES: Final = 128 * 1024 * 1024
 TOOL_SECONDS: Final = 5_000.0
 """Longer than the longest run and the building of its image together; each of them has a deadline of its own."""
 ID: Final = re.compile(r"[^-\s\0][^\0\n\r]{0,3999}")
+
+
+def _wanted(project: Project) -> Wanted:
+    from astro_mcp.agents.tests.requirements import Finder  # noqa: PLC0415 - the daemon's start does without it
+
+    return Finder(project.texts).find()
 
 
 class TestsAgent(Agent):
@@ -70,7 +78,7 @@ class TestsAgent(Agent):
         place = self._workspace.locate(ctx.session, args.path)
         project = await self._project(place, ctx)
         targets = self._targets(args, project)
-        wanted = Finder(project.texts).find()
+        wanted = _wanted(project)
         for requirement in self._runner.image.pip:
             wanted.require(requirement)
         image = await self._sandbox.python_image(ctx.session.scope.tenant, wanted.requirements, ctx.progress)

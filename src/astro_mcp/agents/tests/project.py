@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from astro_mcp.agents.tests.requirements import table
 from astro_mcp.sandbox.job import SandboxFile
 from astro_mcp.workspace.place import Place
 
@@ -99,3 +98,7 @@ def _entry_points(project: Mapping[str, Any]) -> str:
         lines.append(f"[{group}]")
         lines += [f"{name} = {target}" for name, target in table(entries).items() if isinstance(target, str)]
     return "\n".join(line for line in lines if "\n" not in line) + "\n"
+
+
+def table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -17,6 +17,8 @@ from typing import Any, Final
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from astro_mcp.agents.tests.project import table
+
 FOR_TESTS: Final = ("test", "tests", "testing")
 FOR_WORK: Final = ("dev", "develop", "development")
 PLAIN_FILE: Final = "requirements.txt"
@@ -171,10 +173,6 @@ def chosen(purposes: Mapping[str, str]) -> Iterable[str]:
     """Those whose purpose is testing; where there is none, those for development, which often bring much more."""
     tests = [key for key, name in purposes.items() if name in FOR_TESTS]
     return tests or [key for key, name in purposes.items() if name in FOR_WORK]
-
-
-def table(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def keyed(values: Mapping[str, Any]) -> dict[str, Any]:
