@@ -23,7 +23,7 @@ NOT_SETTINGS: Final = frozenset({"ASTRO_MCP_HOME"})
 class Section(BaseModel):
     """One table of the file; frozen, and strict about its keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class RootSettings(Section):

@@ -36,7 +36,7 @@ Severity = Literal["error", "warning", "info"]
 class Table(BaseModel):
     """One table of a manifest; frozen, and strict about its keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class Image(Table):
