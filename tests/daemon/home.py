@@ -94,7 +94,7 @@ class Home:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=hears_interrupts,
+            preexec_fn=hears_interrupts,  # noqa: PLW1509 - one system call, no lock
         )
         self.hosts.append(Host(process))
         return self.hosts[-1]
