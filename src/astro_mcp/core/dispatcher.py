@@ -72,7 +72,7 @@ class Dispatcher:
             return await self._proceed(invocation)
         except AstroError as error:
             return Result(error=error)
-        except Exception:
+        except Exception:  # a defect of a tool or policy ends its call alone
             log.exception("call %s of %s broke", call.id, call.tool)
             return Result(error=Internal(hint=f"call id {call.id}"))
 

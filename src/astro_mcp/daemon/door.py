@@ -51,7 +51,7 @@ class Door:
                 await self._receive(link)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream):
             log.debug("a connection broke")
-        except Exception:
+        except Exception:  # one connection never ends the process
             log.exception("a connection ended in an error")
         finally:
             self.connections -= 1

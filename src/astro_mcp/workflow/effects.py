@@ -66,7 +66,7 @@ class Effects:
             ref = await self._kept_apart(session, path, body)
         except AstroError as error:
             return Outcome(replace(event, error=error.as_dict()), labels)
-        except Exception:
+        except Exception:  # whatever a call can raise ends the attempt
             log.exception("the step %s of run %s broke in call %s", path, run_id, call.id)
             return Outcome(replace(event, error=Internal(hint=f"call id {call.id}").as_dict()), labels)
         return Outcome(replace(event, output=output), labels, ref)

@@ -128,7 +128,7 @@ class Loop:
             plan = await anyio.to_thread.run_sync(planned, stored, limiter=self._thread)
         except (Unavailable, OSError):
             log.exception("the run %s is left for the next start", run_id)
-        except Exception:
+        except Exception:  # a damaged row must not stop the start
             log.exception("the run %s can't be taken up", run_id)
             await self._fail(run_id, events, Internal(hint="what is stored of the run is damaged"))
         else:
@@ -185,7 +185,7 @@ class Loop:
         """Write, and only then let anybody see or do anything."""
         try:
             await self._written(lambda: self._journal.save(stepped.entry))
-        except Exception:
+        except Exception:  # a run that can't be written breaks alone
             log.exception("an advance of the run %s can't be written", stepped.run.state.run_id)
             await self._break(Broke(stepped.run, stepped.posts))
         else:
@@ -205,7 +205,7 @@ class Loop:
         """Store a run as failed. Where that does not go either it stays as it is on disk until the next start."""
         try:
             kept = await self._written(lambda: self._journal.fail(run_id, events, error.as_dict(), self._clock.now()))
-        except Exception:
+        except Exception:  # the last resort: it is dropped, and the loop goes on
             log.exception("the run %s can't be stored as failed", run_id)
         else:
             log.error("the run %s %s", run_id, "is stored as failed" if kept else "was advanced by somebody else")

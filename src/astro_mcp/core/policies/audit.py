@@ -35,7 +35,7 @@ class Audit:
         except AstroError as error:
             code = error.code
             raise
-        except Exception:
+        except Exception:  # only named for the record, and raised again
             code = "internal"
             raise
         finally:

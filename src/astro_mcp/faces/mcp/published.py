@@ -94,7 +94,7 @@ class Published:
                 return CompleteResult(completion=Completion(values=shown, total=total, has_more=more))
         except AstroError as error:
             raise protocol_error(error) from None
-        except Exception:
+        except Exception:  # a reader's defect is answered, and not the connection's end
             log.exception("the completion of %.200r broke", template)
             raise protocol_error(Internal()) from None
         raise protocol_error(TimedOut(f"no values were found within {COMPLETE_SECONDS:g} s"))

@@ -105,7 +105,7 @@ def advanced(batch: Iterable[list[Post]], now: float, slots: int, evaluate: Eval
     for posts in batch:
         try:
             stepped = _advance(posts, now, slots, evaluate)
-        except Exception:
+        except Exception:  # what one run holds breaks that run alone
             log.exception("the run %s can't be advanced", posts[0].run.state.run_id)
             found.append(Broke(posts[0].run, tuple(posts)))
         else:
