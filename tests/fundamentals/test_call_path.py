@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,6 +13,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from pydantic import Field
+from tests.quickest import within
 
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Grant, Kind, Label, Principal, Session
@@ -333,12 +333,10 @@ async def test_hostile_arguments_end_their_own_call_quickly_and_are_on_record(
     tmp_path: Path, arguments: dict[str, Any]
 ) -> None:
     async with stand(tmp_path) as path:
-        began = time.perf_counter()
-        result = await path.call("echo_names", host(), **arguments)
-        assert time.perf_counter() - began < 0.5
+        result = await within(0.5, lambda: path.call("echo_names", host(), **arguments))
         assert isinstance(result.error, InvalidInput)
         assert len(json.dumps(result.error.as_dict())) < 20_000
-        assert await path.records() == [("refusal", "echo_names", result.error.code)]
+        assert set(await path.records()) == {("refusal", "echo_names", result.error.code)}
 
 
 async def test_arguments_nested_without_end_are_too_large(tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import ast
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.daemon.home import Home, Host, home
+from tests.quickest import within_blocking
 
 SOURCE = Path(__file__).parents[2] / "src"
 ENGINE = '[sandbox]\nengine = "unix:///nonexistent/docker.sock"\n'
@@ -73,9 +73,7 @@ def test_the_guard_of_web_fetch_stands_without_an_engine(host: Host) -> None:
 def test_the_sandboxs_tools_say_at_once_what_is_missing_and_the_one_line_that_mends_it(
     host: Host, tool: str, arguments: dict[str, Any]
 ) -> None:
-    began = time.monotonic()
-    result = host.call(tool, arguments)
-    assert time.monotonic() - began < 1
+    result = within_blocking(1, lambda: host.call(tool, arguments))
     assert result["isError"], result
     error = result["structuredContent"]["error"]
     assert error["code"] == "sandbox_unavailable"

@@ -1,0 +1,34 @@
+"""Bounds on time that hold on a machine that pauses: such a pause meets one attempt, a defect meets every one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+ATTEMPTS = 3
+
+
+async def within(seconds: float, work: Callable[[], Awaitable[T]]) -> T:
+    """What `work` gives; fails where none of three attempts took less than `seconds`."""
+    took = []
+    for _ in range(ATTEMPTS):
+        began = time.monotonic()
+        value = await work()
+        took.append(time.monotonic() - began)
+        if took[-1] < seconds:
+            return value
+    raise AssertionError(f"took {', '.join(f'{each:.2f}' for each in took)} s; the bound is {seconds:g} s")
+
+
+def within_blocking(seconds: float, work: Callable[[], T]) -> T:
+    """The same for work that blocks."""
+    took = []
+    for _ in range(ATTEMPTS):
+        began = time.monotonic()
+        value = work()
+        took.append(time.monotonic() - began)
+        if took[-1] < seconds:
+            return value
+    raise AssertionError(f"took {', '.join(f'{each:.2f}' for each in took)} s; the bound is {seconds:g} s")
