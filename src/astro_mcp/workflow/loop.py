@@ -23,7 +23,7 @@ from astro_mcp.errors import Busy, Internal, Unavailable
 from astro_mcp.workflow.document.checks import parse
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.drivers.sqlite.active import Active, Broke, Post, Stepped, advanced
-from astro_mcp.workflow.drivers.sqlite.journal import Journal, Stored
+from astro_mcp.workflow.drivers.sqlite.journal import Journal, Stored, Unfinished
 from astro_mcp.workflow.effects import Effects
 from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.kernel import events as e
@@ -75,8 +75,8 @@ class Loop:
     async def running(self) -> AsyncIterator[None]:
         """Take up what was left, and go on until the block ends. Calls in flight are cancelled then, and their runs
         go on at the next start."""
-        for run_id, events in await self._journal.unfinished():
-            await self._recover(run_id, events)
+        for left in await self._journal.unfinished():
+            await self._recover(left)
         try:
             async with anyio.create_task_group() as group:
                 self._group = group
@@ -121,16 +121,16 @@ class Loop:
 
     # Recovery.
 
-    async def _recover(self, run_id: str, events: int) -> None:
+    async def _recover(self, left: Unfinished) -> None:
         """Take up one run. One that needs what is not there now is left for another start; a damaged one is failed."""
         try:
-            stored = await self._journal.restore(run_id)
+            stored = await self._journal.restore(left.scope, left.run_id)
             plan = await anyio.to_thread.run_sync(planned, stored, limiter=self._thread)
         except (Unavailable, OSError):
-            log.exception("the run %s is left for the next start", run_id)
+            log.exception("the run %s is left for the next start", left.run_id)
         except Exception:  # a damaged row must not stop the start
-            log.exception("the run %s can't be taken up", run_id)
-            await self._fail(run_id, events, Internal(hint="what is stored of the run is damaged"))
+            log.exception("the run %s can't be taken up", left.run_id)
+            await self._fail(left, Internal(hint="what is stored of the run is damaged"))
         else:
             run = Active(stored.name, plan, stored.session, stored.state, stored.labels, stored.events)
             repeatable = frozenset(name for name, tool in self._registry.tools.items() if tool.repeatable)
@@ -195,20 +195,22 @@ class Loop:
         """End a run that can't go on, and it alone."""
         run = broke.run
         error = Internal(hint=f"the run {run.state.run_id} could not go on; the daemon's log says why")
-        await self._fail(run.state.run_id, run.events, error)
+        await self._fail(Unfinished(run.session.scope, run.state.run_id, run.events), error)
         self._runs.pop(run.state.run_id, None)
         run.fail(error, self._clock.now())
         for post in broke.posts:
             post.settle(error)
 
-    async def _fail(self, run_id: str, events: int, error: Internal) -> None:
+    async def _fail(self, left: Unfinished, error: Internal) -> None:
         """Store a run as failed. Where that does not go either it stays as it is on disk until the next start."""
         try:
-            kept = await self._written(lambda: self._journal.fail(run_id, events, error.as_dict(), self._clock.now()))
+            kept = await self._written(
+                lambda: self._journal.fail(left.scope, left.run_id, left.events, error.as_dict(), self._clock.now())
+            )
         except Exception:  # the last resort: it is dropped, and the loop goes on
-            log.exception("the run %s can't be stored as failed", run_id)
+            log.exception("the run %s can't be stored as failed", left.run_id)
         else:
-            log.error("the run %s %s", run_id, "is stored as failed" if kept else "was advanced by somebody else")
+            log.error("the run %s %s", left.run_id, "is stored as failed" if kept else "was advanced by somebody else")
 
     async def _written(self, write: Callable[[], Awaitable[T]]) -> T:
         """A full or busy disk is waited for: until it writes again nothing can be acknowledged."""

@@ -58,7 +58,7 @@ FIND_WORDS: Final = """
 SELECT w.rowid AS chunk, -bm25({words}, 2.0, 1.0, 0.7) AS score
 FROM {words} AS w
 JOIN knowledge_chunk AS c ON c.id = w.rowid AND c.tenant = :tenant AND c.scope = :scope
-JOIN knowledge_document AS d ON d.id = c.document
+JOIN knowledge_document AS d ON d.tenant = c.tenant AND d.scope = c.scope AND d.id = c.document
 WHERE {words} MATCH :match
     AND (:kinds = '[]' OR d.kind IN (SELECT value FROM json_each(:kinds)))
     AND NOT EXISTS (SELECT value FROM json_each(:tags) EXCEPT SELECT value FROM json_each(d.tags))
@@ -69,7 +69,7 @@ HITS: Final = """
 SELECT c.id AS chunk, c.document, c.ordinal, c.start_line, c.end_line, c.title, c.text,
     d.source, d.kind, d.title AS document_title, d.labels, d.tags, v.vector
 FROM knowledge_chunk AS c
-JOIN knowledge_document AS d ON d.id = c.document
+JOIN knowledge_document AS d ON d.tenant = c.tenant AND d.scope = c.scope AND d.id = c.document
 LEFT JOIN knowledge_vector AS v
     ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = :model
 WHERE c.tenant = :tenant AND c.scope = :scope AND c.id IN (SELECT value FROM json_each(:chunks))
@@ -88,7 +88,7 @@ SELECT count(*) AS pending FROM knowledge_chunk WHERE tenant = ? AND scope = ? A
 
 SOURCES: Final = """
 SELECT d.source, d.kind, d.title, count(c.id) AS chunks FROM knowledge_document AS d
-LEFT JOIN knowledge_chunk AS c ON c.document = d.id
+LEFT JOIN knowledge_chunk AS c ON c.tenant = d.tenant AND c.scope = d.scope AND c.document = d.id
 WHERE d.tenant = ? AND d.scope = ? AND d.collection = ?
 GROUP BY d.id ORDER BY d.source LIMIT ?
 """

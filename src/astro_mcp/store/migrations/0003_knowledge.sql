@@ -2,9 +2,9 @@
 -- vector index is made from it. Word indexes (FTS5) are one table a scope, made with its first document, so that the
 -- ranking of one scope tells nothing about the words of another.
 CREATE TABLE knowledge_document (
-    id         TEXT PRIMARY KEY,
     tenant     TEXT NOT NULL,
     scope      TEXT NOT NULL,
+    id         TEXT NOT NULL,
     collection TEXT NOT NULL,
     source     TEXT NOT NULL,
     kind       TEXT NOT NULL CHECK (kind IN ('note', 'document', 'code')),
@@ -14,6 +14,7 @@ CREATE TABLE knowledge_document (
     sha256     TEXT NOT NULL,
     created    REAL NOT NULL,
     updated    REAL NOT NULL,
+    PRIMARY KEY (tenant, scope, id),
     UNIQUE (tenant, scope, collection, source)
 ) STRICT;
 
@@ -23,7 +24,7 @@ CREATE TABLE knowledge_chunk (
     tenant     TEXT NOT NULL,
     scope      TEXT NOT NULL,
     collection TEXT NOT NULL,
-    document   TEXT NOT NULL REFERENCES knowledge_document (id),
+    document   TEXT NOT NULL,
     ordinal    INTEGER NOT NULL,
     start_line INTEGER NOT NULL,
     end_line   INTEGER NOT NULL,
@@ -31,9 +32,10 @@ CREATE TABLE knowledge_chunk (
     context    TEXT NOT NULL,
     text       TEXT NOT NULL,
     sha256     TEXT NOT NULL,
-    placed     INTEGER NOT NULL DEFAULT 0
+    placed     INTEGER NOT NULL DEFAULT 0,
+    FOREIGN KEY (tenant, scope, document) REFERENCES knowledge_document (tenant, scope, id)
 ) STRICT;
-CREATE INDEX knowledge_chunk_by_document ON knowledge_chunk (document, ordinal);
+CREATE INDEX knowledge_chunk_by_document ON knowledge_chunk (tenant, scope, document, ordinal);
 CREATE INDEX knowledge_chunk_by_collection ON knowledge_chunk (tenant, scope, collection, placed);
 CREATE INDEX knowledge_chunk_by_content ON knowledge_chunk (tenant, scope, sha256);
 CREATE INDEX knowledge_chunk_pending ON knowledge_chunk (id) WHERE placed = 0;
@@ -55,6 +57,7 @@ CREATE TABLE knowledge_gone (
     scope      TEXT NOT NULL,
     collection TEXT NOT NULL
 ) STRICT;
+CREATE INDEX knowledge_gone_by_scope ON knowledge_gone (tenant, scope);
 
 CREATE TRIGGER knowledge_chunk_goes AFTER DELETE ON knowledge_chunk
 BEGIN

@@ -1,8 +1,8 @@
 -- A run: its document, its frozen authority, and the head of its state (all but the steps).
 CREATE TABLE workflow_run (
-    run_id    TEXT PRIMARY KEY,
     tenant    TEXT NOT NULL,
     scope     TEXT NOT NULL,
+    run_id    TEXT NOT NULL UNIQUE,
     name      TEXT NOT NULL,
     status    TEXT NOT NULL,
     spec      TEXT NOT NULL,
@@ -12,7 +12,8 @@ CREATE TABLE workflow_run (
     events    INTEGER NOT NULL,
     version   INTEGER NOT NULL,
     created   REAL NOT NULL,
-    updated   REAL NOT NULL
+    updated   REAL NOT NULL,
+    PRIMARY KEY (tenant, scope, run_id)
 ) STRICT;
 CREATE INDEX workflow_run_by_scope ON workflow_run (tenant, scope, created);
 CREATE INDEX workflow_run_unfinished ON workflow_run (created)
@@ -20,25 +21,31 @@ CREATE INDEX workflow_run_unfinished ON workflow_run (created)
 
 -- A step or an instance. `body` is its state without output and items; a large output is an artifact's sha256.
 CREATE TABLE workflow_step (
-    run_id     TEXT NOT NULL REFERENCES workflow_run (run_id) ON DELETE CASCADE,
+    tenant     TEXT NOT NULL,
+    scope      TEXT NOT NULL,
+    run_id     TEXT NOT NULL,
     path       TEXT NOT NULL,
     status     TEXT NOT NULL,
     body       TEXT NOT NULL,
     items      TEXT,
     output     TEXT,
     output_ref TEXT,
-    PRIMARY KEY (run_id, path)
+    PRIMARY KEY (tenant, scope, run_id, path),
+    FOREIGN KEY (tenant, scope, run_id) REFERENCES workflow_run (tenant, scope, run_id) ON DELETE CASCADE
 ) STRICT;
 
 -- The journal: what happened, in order. Outputs stand with their steps, once.
 CREATE TABLE workflow_event (
-    run_id TEXT NOT NULL REFERENCES workflow_run (run_id) ON DELETE CASCADE,
+    tenant TEXT NOT NULL,
+    scope  TEXT NOT NULL,
+    run_id TEXT NOT NULL,
     seq    INTEGER NOT NULL,
     at     REAL NOT NULL,
     kind   TEXT NOT NULL,
     path   TEXT NOT NULL,
     body   TEXT NOT NULL,
-    PRIMARY KEY (run_id, seq)
+    PRIMARY KEY (tenant, scope, run_id, seq),
+    FOREIGN KEY (tenant, scope, run_id) REFERENCES workflow_run (tenant, scope, run_id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 
 -- What holds, always, held by the store too.

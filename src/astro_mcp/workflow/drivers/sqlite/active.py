@@ -129,5 +129,5 @@ def _advance(posts: list[Post], now: float, slots: int, evaluate: Evaluate) -> S
         labels |= post.labels
         events.append(event)
     refs = {post.event.path: post.ref for post in posts if post.ref is not None}
-    written = entry(state, changed, events, run.events, labels, refs, now)
+    written = entry(run.session.scope, state, changed, events, run.events, labels, refs, now)
     return Stepped(run, tuple(posts), state, labels, tuple(commands), written)

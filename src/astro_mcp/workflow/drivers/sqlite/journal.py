@@ -60,6 +60,15 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A run to take up: its owner, its id, and its count of events."""
+
+    scope: Scope
+    run_id: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """One line of a list; times are Unix seconds."""
 
@@ -94,9 +103,7 @@ class Journal:
     async def create(self, session: Session, name: str, spec: str, state: RunState) -> None:
         """Return when the run can't be lost any more."""
         row = {
-            "run_id": state.run_id,
-            "tenant": session.scope.tenant,
-            "scope": session.scope.key,
+            **_key(session.scope, state.run_id),
             "name": name,
             "status": state.status,
             "spec": spec,
@@ -119,15 +126,16 @@ class Journal:
 
         await self._database.write(work)
 
-    async def fail(self, run_id: str, before: int, error: Mapping[str, Any], now: float) -> bool:
+    async def fail(self, scope: Scope, run_id: str, before: int, error: Mapping[str, Any], now: float) -> bool:
         """End a run that can't go on, whatever stands in its row; nothing where it was advanced since `before`."""
-        row = {"run_id": run_id, "before": before, "error": json.dumps(error), "now": now}
+        key = _key(scope, run_id)
+        row = {**key, "before": before, "error": json.dumps(error), "now": now}
 
         def work(tx: Transaction) -> bool:
             if not tx.execute(queries()["fail"], row):
                 return False
-            tx.execute(queries()["fail_steps"], (run_id,))
-            tx.execute(queries()["event"], (run_id, before + 1, now, "broke", "", row["error"]))
+            tx.execute(queries()["fail_steps"], key)
+            tx.execute(queries()["event"], (*key.values(), before + 1, now, "broke", "", row["error"]))
             return True
 
         return await self._database.write(work)
@@ -135,7 +143,7 @@ class Journal:
     async def load(self, scope: Scope, run_id: str) -> Stored:
         """The run; `NotFound` alike for a missing and a foreign one, `Internal` for one that is damaged."""
         try:
-            found = await self._look("run", run_id, scope.tenant, scope.key) if run_id.isascii() else None
+            found = await self._look(scope, run_id) if run_id.isascii() else None
             if found is not None:
                 return await self._stored(*found)
         except Unavailable:
@@ -145,22 +153,24 @@ class Journal:
             raise unreadable(run_id) from error
         raise NotFound(f"there is no run {run_id[:60]!r}", "workflow_status without run_id lists your runs")
 
-    async def unfinished(self) -> list[tuple[str, int]]:
-        """The id of every run that has not ended, of every scope, and its count of events: for recovery alone."""
+    async def unfinished(self) -> list[Unfinished]:
+        """Every run that has not ended, of every scope: for recovery alone."""
         rows = await self._database.read(lambda tx: tx.rows(queries()["unfinished"]))
-        return [(row["run_id"], row["events"]) for row in rows]
+        return [Unfinished(Scope(row["tenant"], row["scope"]), row["run_id"], row["events"]) for row in rows]
 
-    async def restore(self, run_id: str) -> Stored:
-        """Any run, for recovery alone; raises whatever a damaged row can provoke."""
-        found = await self._look("any_run", run_id)
+    async def restore(self, scope: Scope, run_id: str) -> Stored:
+        """The run, for recovery; raises whatever a damaged row can provoke."""
+        found = await self._look(scope, run_id)
         if found is None:
             raise NotFound(f"there is no run {run_id}")
         return await self._stored(*found)
 
-    async def _look(self, query: str, run_id: str, *more: str) -> tuple[Row, list[Row]] | None:
+    async def _look(self, scope: Scope, run_id: str) -> tuple[Row, list[Row]] | None:
+        key = _key(scope, run_id)
+
         def look(tx: Transaction) -> tuple[Row, list[Row]] | None:
-            row = tx.one(queries()[query], (run_id, *more))
-            return None if row is None else (row, tx.rows(queries()["steps"], (run_id,)))
+            row = tx.one(queries()["run"], key)
+            return None if row is None else (row, tx.rows(queries()["steps"], key))
 
         return await self._database.read(look)
 
@@ -173,9 +183,9 @@ class Journal:
         rows = await self._database.read(lambda tx: tx.rows(queries()["recent"], parameters))
         return [Summary(*row) for row in rows]
 
-    async def events(self, run_id: str) -> list[tuple[Any, ...]]:
+    async def events(self, scope: Scope, run_id: str) -> list[tuple[Any, ...]]:
         """The run's events in order: seq, time, kind, path, body."""
-        rows = await self._database.read(lambda tx: tx.rows(queries()["events"], (run_id,)))
+        rows = await self._database.read(lambda tx: tx.rows(queries()["events"], _key(scope, run_id)))
         return [tuple(row) for row in rows]
 
     async def _stored(self, row: Row, steps: list[Row]) -> Stored:
@@ -201,6 +211,7 @@ class Journal:
 
 
 def entry(
+    scope: Scope,
     state: RunState,
     changed: Iterable[str],
     events: Iterable[Event],
@@ -210,10 +221,11 @@ def entry(
     now: float,
 ) -> Entry:
     """What `save` writes for one advance. `refs` are the artifacts of outputs that are kept apart, by path."""
-    lines = tuple(_event(state.run_id, before + n, item) for n, item in enumerate(events, 1))
-    steps = tuple(_step(state.run_id, path, state.steps[path], refs.get(path)) for path in sorted(changed))
+    key = _key(scope, state.run_id)
+    lines = tuple((*key.values(), *_event(before + n, item)) for n, item in enumerate(events, 1))
+    steps = tuple((*key.values(), *_step(path, state.steps[path], refs.get(path))) for path in sorted(changed))
     head = {
-        "run_id": state.run_id,
+        **key,
         "status": state.status,
         "labels": _labels(labels),
         "head": _head(state),
@@ -222,6 +234,11 @@ def entry(
         "now": now,
     }
     return Entry(head, lines, steps)
+
+
+def _key(scope: Scope, run_id: str) -> dict[str, str]:
+    """What every row of a run begins with, in this order."""
+    return {"tenant": scope.tenant, "scope": scope.key, "run_id": run_id}
 
 
 def _labels(labels: frozenset[Label]) -> str:
@@ -234,17 +251,17 @@ def _head(state: RunState) -> str:
     return json.dumps({f.name: getattr(state, f.name) for f in fields if f.name not in _DERIVED})
 
 
-def _event(run_id: str, seq: int, event: Event) -> tuple[Any, ...]:
+def _event(seq: int, event: Event) -> tuple[Any, ...]:
     body = {
         f.name: getattr(event, f.name)
         for f in dataclasses.fields(event)
         if f.name not in ("now", "path", "output") and getattr(event, f.name) is not None
     }
-    return (run_id, seq, event.now, type(event).__name__.lower(), event.path, json.dumps(body, default=sorted))
+    return (seq, event.now, type(event).__name__.lower(), event.path, json.dumps(body, default=sorted))
 
 
-def _step(run_id: str, path: str, state: StepState, ref: str | None) -> tuple[Any, ...]:
+def _step(path: str, state: StepState, ref: str | None) -> tuple[Any, ...]:
     body = {f.name: getattr(state, f.name) for f in dataclasses.fields(state) if f.name not in _APART}
     output = None if state.output is None or ref else json.dumps(state.output)
     items = None if state.items is None else json.dumps(state.items)
-    return (run_id, path, state.status, json.dumps(body), items, output, ref)
+    return (path, state.status, json.dumps(body), items, output, ref)

@@ -6,7 +6,7 @@ VALUES (:run_id, :tenant, :scope, :name, :status, :spec, :authority, :labels, :h
 -- The count of events is the guard: a second writer, or one that missed an event, changes nothing.
 UPDATE workflow_run
 SET status = :status, labels = :labels, head = :head, events = :after, updated = :now
-WHERE run_id = :run_id AND events = :before;
+WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND events = :before;
 
 -- name: fail
 -- The end of a run that can't go on, written without reading what is there: the head may be what is broken.
@@ -17,18 +17,19 @@ SET status = 'failed', events = :before + 1, updated = :now,
         ELSE json_object('run_id', run_id, 'inputs', json('{}'), 'created', created, 'parallel', 1,
             'status', 'failed', 'error', json(:error), 'ended', :now)
     END
-WHERE run_id = :run_id AND events = :before AND status NOT IN ('succeeded', 'failed', 'cancelled');
+WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND events = :before AND status NOT IN ('succeeded', 'failed', 'cancelled');
 
 -- name: fail_steps
 UPDATE workflow_step SET status = 'cancelled'
-WHERE run_id = ? AND status NOT IN ('succeeded', 'failed', 'skipped', 'cancelled');
+WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND status NOT IN ('succeeded', 'failed', 'skipped', 'cancelled');
 
 -- name: event
-INSERT INTO workflow_event (run_id, seq, at, kind, path, body) VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO workflow_event (tenant, scope, run_id, seq, at, kind, path, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: step
-INSERT INTO workflow_step (run_id, path, status, body, items, output, output_ref) VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (run_id, path) DO UPDATE SET
+INSERT INTO workflow_step (tenant, scope, run_id, path, status, body, items, output, output_ref)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (tenant, scope, run_id, path) DO UPDATE SET
     status = excluded.status,
     body = excluded.body,
     items = COALESCE(items, excluded.items),
@@ -36,20 +37,20 @@ ON CONFLICT (run_id, path) DO UPDATE SET
     output_ref = COALESCE(output_ref, excluded.output_ref);
 
 -- name: run
-SELECT * FROM workflow_run WHERE run_id = ? AND tenant = ? AND scope = ?;
+SELECT * FROM workflow_run WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id;
 
 -- name: steps
-SELECT path, status, body, items, output, output_ref FROM workflow_step WHERE run_id = ?;
-
--- name: any_run
-SELECT * FROM workflow_run WHERE run_id = ?;
+SELECT path, status, body, items, output, output_ref FROM workflow_step
+WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id;
 
 -- name: unfinished
-SELECT run_id, events FROM workflow_run WHERE status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY created;
+-- For recovery alone: of every scope.
+SELECT tenant, scope, run_id, events FROM workflow_run WHERE status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY created;
 
 -- name: recent
 SELECT run_id, name, status, created, updated FROM workflow_run
 WHERE tenant = ? AND scope = ? AND run_id LIKE ? ESCAPE '\' ORDER BY created DESC LIMIT ?;
 
 -- name: events
-SELECT seq, at, kind, path, body FROM workflow_event WHERE run_id = ? ORDER BY seq;
+SELECT seq, at, kind, path, body FROM workflow_event
+WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id ORDER BY seq;
