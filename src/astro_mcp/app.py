@@ -77,6 +77,7 @@ async def open_app(folder: Path, environment: Mapping[str, str]) -> AsyncIterato
         scheduler = Scheduler(database, dispatcher, registry, artifacts, settings.workflow, clock)
         sandbox = Sandbox(settings.sandbox, folder / "images", pack.resources / "sandbox")
         stack.push_async_callback(sandbox.close)
+        await stack.enter_async_context(sandbox.warm())
         workspace = Workspace(settings.secrets)
         changes = Changes(workspace, database, artifacts, clock)
         agents: Sequence[Agent] = (

@@ -45,6 +45,11 @@ class SandboxSettings(Section):
     processes: int = Field(64, ge=8, le=4096, description="Processes and threads of a run.")
     workspace_mb: int = Field(256, ge=16, le=16384, description="Size of a run's workspace, in MiB.")
     timeout_seconds: int = Field(600, ge=1, le=3600, description="The longest that a run may take.")
+    warm: int = Field(3, ge=0, le=32, description="Containers that may wait for a run, at most; 0: none do.")
+    warm_idle_seconds: float = Field(
+        600, gt=0, le=86_400, description="With no run of their image for so long, waiting containers end."
+    )
+    queue_seconds: float = Field(60, gt=0, le=3600, description="How long a run waits for its turn.")
     output_bytes: int = Field(
         1_000_000, ge=1000, le=50_000_000, description="Bytes of output kept of each stream of a run."
     )

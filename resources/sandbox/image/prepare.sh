@@ -14,7 +14,9 @@ from pathlib import Path
 
 folder = Path(site.getsitepackages()[-1] if "dist-packages" in site.getsitepackages()[-1] else site.getsitepackages()[0])
 folder.mkdir(parents=True, exist_ok=True)
-(folder / "astro_site.pth").write_text("import site; site.addsitedir('/opt/site')\n")
+# An interpreter that waits for its run adds them when it is told: until then nothing hostile has run in the container.
+line = "import os, site; os.environ.get('ASTRO_WAITING') or site.addsitedir('/opt/site')"
+(folder / "astro_site.pth").write_text(f"{line}\n")
 PYTHON
 find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 python3 -m compileall -q --invalidation-mode unchecked-hash /opt/astro

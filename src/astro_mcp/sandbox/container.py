@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import Any, Final, Self
 from uuid import uuid4
 
 import anyio
-from anyio.abc import ByteStream
+from anyio.abc import ByteStream, SocketAttribute
 
 from astro_mcp.errors import AstroError, ProviderFailed
 from astro_mcp.sandbox.answer import Answer
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 READY_SECONDS: Final = 30.0
 GRACE_SECONDS: Final = 20.0
 END_SECONDS: Final = 30
+SMALL: Final = 1 << 17
+"""Bytes that are gathered into one send: each is a walk through the engine."""
 ENVIRONMENT: Final = {
     "PATH": "/opt/site/bin:/usr/local/bin:/usr/bin:/bin",
     "HOME": "/tmp",  # noqa: S108 - a tmpfs inside of the container
@@ -43,7 +46,7 @@ ENVIRONMENT: Final = {
 
 
 class Container:
-    """Single use: `async with`, then `ready()`, then `carry_out(job)`.
+    """Single use: `async with`, then `ready()`, then `carry_out(job)`; or `start()` first, and `async with` later.
 
     `prepare(api, name)` is called in a worker thread, after it was made and before it starts. Leaving after an answer
     hands its removal to `reaper`; leaving in any other way waits until it is dead.
@@ -66,9 +69,17 @@ class Container:
         self._early = b""
         self._clean = False
         self._exists = False
+        self.facts: dict[str, Any] = {}
         self.name = f"astro-mcp-{uuid4().hex}"
 
     async def __aenter__(self) -> Self:
+        """Make and start it, where `start` has not been called before."""
+        if self._stream is None:
+            await self.start()
+        return self
+
+    async def start(self) -> None:
+        """Make, attach, start. Whoever calls this hands it to `async with`, or to `discard`."""
         try:
             await self._engine.call(self._make)
             self._stream, self._early = await self._engine.attach(self.name)
@@ -76,7 +87,6 @@ class Container:
         except BaseException:
             await self._leave()
             raise
-        return self
 
     def _make(self, api: Any) -> None:
         self._exists = True  # by its name, even where the engine's answer never comes
@@ -89,6 +99,25 @@ class Container:
     ) -> None:
         await self._leave()
 
+    def alive(self) -> bool:
+        """Whether its other end is still there, as far as can be told without waiting."""
+        if self._stream is None:
+            return False
+        raw: object = self._stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - anyio's typed attributes, not SQL
+        if not isinstance(raw, socket.socket):
+            return True  # TCP: the event loop owns the socket, and the first answer tells
+        try:
+            return bool(raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    async def discard(self) -> None:
+        """End it unused; its removal goes on behind the caller."""
+        self._clean = True
+        await self._leave()
+
     async def ready(self) -> dict[str, Any]:
         """What PID 1 found to hold, in its own words; raises `ProviderFailed` where it never says so."""
         try:
@@ -97,7 +126,8 @@ class Container:
                     for frame in self._parser.feed(await self._receive()):
                         if frame.kind != b"R":
                             raise BrokenProtocol(hint="the first frame is not R")
-                        return decode_json(frame.payload)
+                        self.facts = decode_json(frame.payload)
+                        return self.facts
         except (TimeoutError, anyio.EndOfStream):
             said = self._demux.complaint.decode(errors="replace")[-500:]
             raise ProviderFailed("the sandbox did not start", said or "docker info", retryable=True) from None
@@ -119,6 +149,7 @@ class Container:
     async def _request(self, job: Job, output_bytes: int) -> None:
         head = {
             "argv": job.argv,
+            "script": job.script,
             "env": {**ENVIRONMENT, **job.env},
             "timeout": job.timeout,
             "output_bytes": output_bytes,
@@ -126,13 +157,21 @@ class Container:
             "collect_files": COLLECT_FILES,
             "collect_bytes": COLLECT_BYTES,
         }
-        await self._send(encode(b"J", json.dumps(head).encode()))
+        small = bytearray(encode(b"J", json.dumps(head).encode()))
         for file in job.files:
             for part in encode_file(file):
-                await self._send(part)
+                if len(part) < SMALL:
+                    small += part
+                else:  # a large body is not copied
+                    await self._send(bytes(small))
+                    await self._send(part)
+                    small.clear()
+                if len(small) > SMALL:
+                    await self._send(bytes(small))
+                    small.clear()
         if job.stdin:
-            await self._send(encode(b"I", job.stdin))
-        await self._send(encode(b"G"))
+            small += encode(b"I", job.stdin)
+        await self._send(bytes(small + encode(b"G")))
 
     async def _take(self, job: Job, answer: Answer) -> None:
         while answer.end is None:

@@ -29,7 +29,8 @@ class Job:
     """One program in a fresh container, its working folder /workspace; there is no shell unless argv names one.
 
     `timeout` is in seconds. `image` is empty for the base image, or what `Sandbox.python_image` returned. `collect` is
-    the folder below /workspace whose files come back; it exists when the program starts. Empty: none do.
+    the folder below /workspace whose files come back; it exists when the program starts. Empty: none do. `script`:
+    argv is `python3 FILE ...`, and the interpreter that waits in the container runs FILE itself.
     """
 
     argv: tuple[str, ...]
@@ -40,6 +41,7 @@ class Job:
     image: str = ""
     collect: str = "out"
     on_output: OnOutput | None = None
+    script: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ def check(job: Job) -> None:
     """Raises `InvalidInput` for a job that no container could take."""
     if not job.argv or not job.argv[0]:
         raise InvalidInput("a job needs a program to run")
+    if job.script and (job.argv[0] != "python3" or len(job.argv) < 2 or job.argv[1].startswith("-")):
+        raise InvalidInput("a script's job reads: python3 FILE, and arguments")
     texts = [*job.argv, *job.env, *job.env.values()]
     if any("\0" in text for text in texts):
         raise InvalidInput("arguments and environment can't hold a NUL character")

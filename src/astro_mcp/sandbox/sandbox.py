@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,13 +15,14 @@ import anyio.to_thread
 from astro_mcp.config import SandboxSettings
 from astro_mcp.core.agent import Health
 from astro_mcp.core.call import Progress, silent
-from astro_mcp.errors import AstroError, InvalidInput, LimitHit, ProviderFailed, SandboxUnavailable, TooLarge
+from astro_mcp.errors import AstroError, Busy, InvalidInput, LimitHit, ProviderFailed, SandboxUnavailable, TooLarge
 from astro_mcp.sandbox import hardening, hints, owner
 from astro_mcp.sandbox.answer import Answer
 from astro_mcp.sandbox.container import Container, end
 from astro_mcp.sandbox.engine import Engine
 from astro_mcp.sandbox.image import base_tag
 from astro_mcp.sandbox.job import Job, Outcome, check
+from astro_mcp.sandbox.pool import Pool
 
 if TYPE_CHECKING:
     from astro_mcp.sandbox.python_images import PythonImages
@@ -46,29 +48,72 @@ class Sandbox:
         self._engine: Engine | None = None
         self._reaper = ThreadPoolExecutor(2, "sandbox-reaper")
         self._images: PythonImages | None = None
+        self._pool: Pool | None = None
         self._checked: dict[str, Any] = {}
 
+    @asynccontextmanager
+    async def warm(self) -> AsyncIterator[None]:
+        """Keep containers running and waiting while the block lasts; without it every run starts its own."""
+        async with anyio.create_task_group() as group:
+            self._pool = Pool(group, self._ready, self._settings.warm, self._settings.warm_idle_seconds)
+            group.start_soon(self._pool.keep)
+            try:
+                yield
+            finally:
+                self._pool.close()
+                self._pool = None
+                group.cancel_scope.cancel()
+
     async def run(self, job: Job) -> Outcome:
-        """Run `job` in a fresh container.
+        """Run `job` in a container of its own: one that waits, or a fresh one.
 
         Raises `SandboxUnavailable` with one line to type, `InvalidInput` for a job that is none, `TooLarge` for files
-        over the workspace's size. Cancellation ends the container before it is passed on.
+        over the workspace's size, `Busy` where no place got free in time. Cancellation ends the container before it is
+        passed on.
         """
         self._check(job)
         asked = time.monotonic()
-        async with self._places:
-            engine = await self.engine()
-            config = hardening.container(job.image or self.tag, self._settings, self._labels)
-            async with Container(engine, config, self._reaper) as container:
-                self._checked = await container.ready()
-                hardening.check(self._checked, self._settings)
+        async with self._place():
+            image = job.image or self.tag
+            container = (self._pool.take(image) if self._pool else None) or await self._ready(image)
+            async with container:
                 started = time.monotonic()
                 since = time.time()
                 answer = await container.carry_out(job, self._settings.output_bytes)
                 ended = time.monotonic()
             if answer.end is None and "timeout" not in answer.limits:
-                await self._explain(engine, container.name, since, answer)
+                await self._explain(await self.engine(), container.name, since, answer)
         return _outcome(answer, (started - asked) * 1000, (ended - started) * 1000)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        most = self._settings.queue_seconds
+        with anyio.move_on_after(most) as waited:
+            await self._places.acquire()
+        if waited.cancelled_caught:
+            raise Busy(
+                f"no sandbox got free within {most:g} s",
+                "try again, or raise sandbox.queue_seconds",
+                retry_after_ms=1000,
+            )
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def _ready(self, image: str) -> Container:
+        """A started container of `image` that holds what it must; whoever gets it enters it, or discards it."""
+        engine = await self.engine()
+        container = Container(engine, hardening.container(image, self._settings, self._labels), self._reaper)
+        await container.start()
+        try:
+            facts = await container.ready()
+            hardening.check(facts, self._settings)
+        except BaseException:
+            await container.discard()
+            raise
+        self._checked = facts
+        return container
 
     async def python_image(self, tenant: str, requirements: Sequence[str], progress: Progress = silent) -> str:
         """An image with the packages that `requirements` (names and version specifiers) name, for `Job.image`.
@@ -123,6 +168,8 @@ class Sandbox:
 
     async def close(self) -> None:
         """Wait until every container is gone."""
+        if self._pool is not None:
+            raise AssertionError("the sandbox is closed while containers wait in it")
         await anyio.to_thread.run_sync(self._reaper.shutdown)
         if self._engine is not None:
             self._engine.close()

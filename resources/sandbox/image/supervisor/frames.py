@@ -22,10 +22,10 @@ def send(kind: bytes, payload: bytes) -> None:
     write(HEADER.pack(kind, len(payload)) + payload)
 
 
-def write(data: bytes) -> None:
+def write(data: bytes, descriptor: int = 1) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(1, view) :]
+        view = view[os.write(descriptor, view) :]
 
 
 def read(size: int) -> bytes | None:

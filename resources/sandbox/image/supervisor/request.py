@@ -19,17 +19,21 @@ WORKSPACE = "/workspace"
 
 
 class Job:
-    """The fields of a `J` frame; `stdin` is a descriptor or -1, `error` why it can't be run."""
+    """The fields of a `J` frame, what is on stdin, and in `error` why it can't be run.
+
+    `script`: argv is a script for the interpreter that waits, which runs it itself.
+    """
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self.argv: list[str] = fields["argv"]
+        self.script: bool = fields["script"]
         self.env: dict[str, str] = fields["env"]
         self.timeout: float = fields["timeout"]
         self.output_bytes: int = fields["output_bytes"]
         self.collect: str = fields["collect"]
         self.collect_files: int = fields["collect_files"]
         self.collect_bytes: int = fields["collect_bytes"]
-        self.stdin = -1
+        self.stdin = b""
         self.error = ""
 
 
@@ -55,7 +59,7 @@ def receive() -> Job | None:
             if job.collect:
                 os.makedirs(os.path.join(WORKSPACE, job.collect), exist_ok=True)
         elif kind == b"I" and job is not None:
-            job.stdin = _stdin(payload)
+            job.stdin = payload
 
 
 def _file(job: Job, size: int) -> bool:
@@ -99,12 +103,3 @@ def _write(target: int, chunk: bytes, job: Job, name: bytes | None) -> None:
             view = view[os.write(target, view) :]
     except OSError as error:
         job.error = f"{(name or b'').decode(errors='replace')}: {error.strerror}"
-
-
-def _stdin(payload: bytes) -> int:
-    file = os.memfd_create("stdin", os.MFD_CLOEXEC)
-    view = memoryview(payload)
-    while view:
-        view = view[os.write(file, view) :]
-    os.lseek(file, 0, os.SEEK_SET)
-    return file

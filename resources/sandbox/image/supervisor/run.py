@@ -10,25 +10,25 @@ import time
 import collect
 import facts
 import frames
-import jail
 from request import WORKSPACE, Job
 
 TYPE_CHECKING = False  # importing typing would cost every run 5 ms
 if TYPE_CHECKING:
     from typing import Any, Final
 
+    from program import Program
+
 STREAMS: Final = {1: b"o", 2: b"e"}
 SETUP_FAILED: Final = 125
-NOT_FOUND: Final = 127
 
 
-def carry_out(job: Job) -> dict[str, Any]:
-    """Run `job`; the fields of its exit frame."""
+def carry_out(job: Job, program: Program) -> dict[str, Any]:
+    """Run `job` as `program`; the fields of its exit frame."""
     if job.error:
         return {"code": SETUP_FAILED, "error": job.error, "limits": [], "withheld": []}
     before = facts.counters()
     limits: set[str] = set()
-    status = _Run(job, limits).until_end()
+    status = _Run(job, program, limits).until_end()
     limits.update(name for name, count in facts.counters().items() if count > before[name])
     if facts.full(WORKSPACE) or facts.full("/tmp"):  # noqa: S108 - the run's own tmpfs
         limits.add("disk")
@@ -39,7 +39,7 @@ def carry_out(job: Job) -> dict[str, Any]:
 
 
 class _Run:
-    def __init__(self, job: Job, limits: set[str]) -> None:
+    def __init__(self, job: Job, program: Program, limits: set[str]) -> None:
         self._limits = limits
         self._left = {1: job.output_bytes, 2: job.output_bytes}
         self._deadline = time.monotonic() + job.timeout
@@ -47,14 +47,10 @@ class _Run:
         self._wake = wake
         signal.set_wakeup_fd(poke, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        pipes = {stream: os.pipe2(os.O_CLOEXEC) for stream in STREAMS}
-        self._pid = os.fork()
-        if self._pid == 0:
-            _become(job, pipes)
-        self._streams = {reader: stream for stream, (reader, _) in pipes.items()}
-        for _, writer in pipes.values():
-            os.close(writer)
+        self._pid, self._streams = program.pid, program.streams
         self._status: int | None = None
+        program.tell(job)
+        self._reap(os.WNOHANG)  # it may have ended before SIGCHLD was listened to
 
     def until_end(self) -> int:
         poll = select.poll()
@@ -109,25 +105,6 @@ class _Run:
         for reader in self._streams:
             while self._forward(reader):
                 pass
-
-
-def _become(job: Job, pipes: dict[int, tuple[int, int]]) -> None:
-    """In the child: a session of its own, no descriptor of PID 1's, the filter, then the program. Never returns."""
-    try:
-        os.setsid()
-        os.dup2(job.stdin if job.stdin >= 0 else os.open(os.devnull, os.O_RDONLY), 0)
-        for stream, (_, writer) in pipes.items():
-            os.dup2(writer, stream)
-        os.closerange(3, 1024)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
-        os.chdir(WORKSPACE)
-        jail.enter()
-        os.execvpe(job.argv[0], job.argv, job.env)  # noqa: S606 - there is no shell here, and this is the sandbox
-    except (OSError, KeyError, ValueError) as error:
-        os.write(2, f"{job.argv[0]}: {getattr(error, 'strerror', None) or error}\n".encode())
-    finally:
-        os._exit(NOT_FOUND)
 
 
 def _code(status: int) -> int:

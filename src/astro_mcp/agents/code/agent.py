@@ -75,6 +75,7 @@ class CodeAgent(Agent):
         image = await self._sandbox.python_image(ctx.session.scope.tenant, args.packages, show.step)
         job = Job(
             argv=("python3", ".astro/run.py"),
+            script=True,
             files=(*files, *await _program(args)),
             stdin=args.stdin.encode(),
             timeout=args.timeout,

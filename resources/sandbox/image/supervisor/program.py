@@ -1,0 +1,79 @@
+"""The run's own process: jailed, with its three streams, waiting to be told what to become.
+
+It is started before the request comes, so that an interpreter is up when it does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+
+import frames
+import jail
+
+TYPE_CHECKING = False  # importing typing would cost every run 5 ms
+if TYPE_CHECKING:
+    from typing import Final
+
+    from request import Job
+
+WAITING: Final = "/opt/astro/waiting.py"
+NOT_FOUND: Final = 127
+REQUEST, SIGNAL = 3, 4
+"""The program's descriptors: what it is to become, and a pipe that ends once that stands there."""
+ENVIRONMENT: Final = {
+    "PATH": "/opt/site/bin:/usr/local/bin:/usr/bin:/bin",
+    "HOME": "/tmp",  # noqa: S108 - a tmpfs inside of the container
+    "TMPDIR": "/tmp",  # noqa: S108 - the same
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    "ASTRO_WAITING": "1",  # no package's start-up code runs before the request has been read
+}
+
+
+class Program:
+    """`pid`, and the reading ends of its `stdout` and `stderr`; it runs nothing before it is told."""
+
+    def __init__(self, folder: str) -> None:
+        self._stdin = os.memfd_create("stdin", os.MFD_CLOEXEC)
+        self._request = os.memfd_create("request", os.MFD_CLOEXEC)
+        pipes = {stream: os.pipe2(os.O_CLOEXEC) for stream in (1, 2)}
+        signal_end, self._signal = os.pipe2(os.O_CLOEXEC)
+        self.pid = os.fork()
+        if self.pid == 0:
+            given = {0: self._stdin, 1: pipes[1][1], 2: pipes[2][1], REQUEST: self._request, SIGNAL: signal_end}
+            _become(folder, given)
+        os.close(signal_end)
+        for _, writer in pipes.values():
+            os.close(writer)
+        self.streams = {reader: stream for stream, (reader, _) in pipes.items()}
+
+    def tell(self, job: Job) -> None:
+        """What it is to become, and what it may read. Nothing here waits for it: it may be hostile already."""
+        request = {"argv": job.argv, "env": job.env, "script": job.script}
+        for file, data in ((self._stdin, job.stdin), (self._request, json.dumps(request).encode())):
+            frames.write(data, file)
+            os.lseek(file, 0, os.SEEK_SET)  # the offset is the program's too
+            os.close(file)
+        os.close(self._signal)
+
+
+def _become(folder: str, given: dict[int, int]) -> None:
+    """In the child: a session of its own, no descriptor of PID 1's, the filter, then the interpreter. Never returns."""
+    try:
+        os.setsid()
+        apart = {target: fcntl.fcntl(source, fcntl.F_DUPFD, SIGNAL + 1) for target, source in given.items()}
+        for target, source in apart.items():
+            os.dup2(source, target)
+        os.closerange(SIGNAL + 1, 1024)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        os.chdir(folder)
+        jail.enter()
+        os.execvpe("python3", ["python3", WAITING], ENVIRONMENT)  # noqa: S606, S607 - there is no shell; the image's own
+    except (OSError, KeyError, ValueError) as error:
+        os.write(2, f"the program can't be started: {getattr(error, 'strerror', None) or error}\n".encode())
+    finally:
+        os._exit(NOT_FOUND)

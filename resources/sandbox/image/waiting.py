@@ -1,0 +1,106 @@
+"""The program of a run before it knows what it is: an interpreter that is up, waiting to be told what to become.
+
+Descriptor 4 ends when descriptor 3 holds the request, a JSON object. Then the interpreter either runs a script itself,
+which takes a millisecond where a new one takes twenty, or becomes the program that is named. Packages are added only
+then: their start-up code is as hostile as the rest, and until the request is read nothing hostile may run here.
+"""
+
+from __future__ import annotations
+
+import ast  # noqa: F401 - what nearly every script loads is loaded before anybody waits for it
+import atexit
+import contextlib
+import gc
+import io
+import json
+import os
+import site
+import sys
+import threading
+import traceback  # noqa: F401 - as above
+import types
+from typing import Any
+
+REQUEST, SIGNAL = 3, 4
+NOT_FOUND = 127
+
+
+def main() -> None:
+    request = told()
+    argv, env = request["argv"], request["env"]
+    if not request["script"]:
+        become(argv, env)
+    os.environ.clear()
+    os.environ.update(env)
+    site.addsitedir("/opt/site")
+    if env.get("PYTHONUNBUFFERED"):
+        sys.stdout, sys.stderr = unbuffered(1), unbuffered(2)
+    gc.freeze()  # what is there before the script: the end looks through the rest alone
+    end(run(argv[1:]))
+
+
+def told() -> dict[str, Any]:
+    """The request: argv, env, and whether argv is a script for this interpreter."""
+    os.read(SIGNAL, 1)
+    os.close(SIGNAL)
+    with open(REQUEST, "rb") as file:
+        request: dict[str, Any] = json.loads(file.read())
+    return request
+
+
+def become(argv: list[str], env: dict[str, str]) -> None:
+    """Replace this interpreter; returns never."""
+    try:
+        os.execvpe(argv[0], argv, env)  # noqa: S606 - there is no shell here, and this is the sandbox
+    except (OSError, ValueError) as error:
+        os.write(2, f"{argv[0]}: {getattr(error, 'strerror', None) or error}\n".encode())
+        os._exit(NOT_FOUND)
+
+
+def unbuffered(descriptor: int) -> io.TextIOWrapper:
+    """A stream whose every write is out before it returns: what was said before a timeout is kept."""
+    raw = io.FileIO(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)  # type: ignore[type-var,arg-type] # as python -u does
+
+
+def run(argv: list[str]) -> int:
+    """The script as `python3 argv[0]` would have run it: `__main__`, its folder first on the path; its exit code."""
+    script = os.path.abspath(argv[0])
+    sys.argv = argv
+    sys.path[0] = os.path.dirname(script)
+    module = types.ModuleType("__main__")
+    module.__file__ = script
+    sys.modules["__main__"] = module
+    try:
+        with open(script, "rb") as file:
+            code = compile(file.read(), script, "exec")
+        exec(code, module.__dict__)  # noqa: S102 - this is the sandbox, and this is what it is for
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            return error.code or 0
+        print(error.code, file=sys.stderr)  # noqa: T201 - as the interpreter itself does
+        return 1
+    except BaseException as error:  # noqa: BLE001 - whatever the script raised is shown, from its own first frame on
+        shown = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+        sys.excepthook(type(shown), shown, shown.__traceback__)
+        return 1
+    return 0
+
+
+def end(code: int) -> None:
+    """The interpreter's own end in its order: threads, exit functions, what files still hold. Only the taking apart of
+    every module is left out, which takes longer than most scripts. Returns never."""
+    try:
+        threading._shutdown()  # type: ignore[attr-defined] # what Py_FinalizeEx calls; it has no public name
+        atexit._run_exitfuncs()
+        for held in gc.get_objects():
+            if isinstance(held, io.IOBase) and not held.closed:
+                with contextlib.suppress(OSError, ValueError):
+                    held.flush()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    finally:
+        os._exit(code & 0xFF)
+
+
+main()

@@ -1,0 +1,142 @@
+"""Containers that run and wait, by image: a run that finds one starts in milliseconds.
+
+Each is used once. How many wait follows what is asked for, within a bound over all images: a run that found none raises
+its image's number by one, a minute without such a run lowers it, and an image that nobody asks for keeps none.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from astro_mcp.errors import AstroError
+from astro_mcp.sandbox.container import Container
+
+log = logging.getLogger(__name__)
+
+FILLING: Final = 2
+"""Containers made at once: more would only take the cores from the runs that they are made for."""
+CALM_SECONDS: Final = 60.0
+
+Make = Callable[[str], Awaitable[Container]]
+"""`await make(image)`: a container that has said that it is ready, and holds what it must."""
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """One image's."""
+
+    waiting: deque[Container] = field(default_factory=deque)
+    wanted: int = 0
+    filling: int = 0
+    asked: float = 0.0
+    missed: float = 0.0
+
+    @property
+    def lacks(self) -> int:
+        return self.wanted - len(self.waiting) - self.filling
+
+
+class Pool:
+    """`most` containers in all; an image's go after `idle_seconds` without a run. Lives in `tasks`."""
+
+    def __init__(self, tasks: TaskGroup, make: Make, most: int, idle_seconds: float) -> None:
+        self._tasks = tasks
+        self._make = make
+        self._most = most
+        self._idle_seconds = idle_seconds
+        self._shelves: dict[str, _Shelf] = {}
+        self._fillers = anyio.CapacityLimiter(FILLING)
+        self._closed = False
+
+    def take(self, image: str) -> Container | None:
+        """One that waits, or None where none does; the image's shelf is filled up behind it."""
+        if self._closed or not self._most:
+            return None
+        shelf = self._shelves.setdefault(image, _Shelf())
+        shelf.asked = time.monotonic()
+        found = self._living(shelf)
+        if found is None:
+            shelf.missed = shelf.asked
+            shelf.wanted = min(self._most, shelf.wanted + 1)
+        self._fill(image, shelf)
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """How many wait, by image."""
+        return {image: len(shelf.waiting) for image, shelf in self._shelves.items()}
+
+    async def keep(self) -> None:
+        """Lower what is not asked for any more; runs until it is cancelled."""
+        while True:
+            await anyio.sleep(min(CALM_SECONDS, self._idle_seconds) / 2)
+            self.settle(time.monotonic())
+
+    def settle(self, now: float) -> None:
+        """One look at every shelf."""
+        for image, shelf in list(self._shelves.items()):
+            if now - shelf.asked >= self._idle_seconds:
+                shelf.wanted = 0
+            elif now - shelf.missed >= CALM_SECONDS and shelf.wanted > 1:
+                shelf.wanted -= 1
+                shelf.missed = now
+            while len(shelf.waiting) > shelf.wanted:
+                self._drop(shelf.waiting.popleft())
+            if not shelf.wanted and not shelf.filling:
+                del self._shelves[image]
+
+    def close(self) -> None:
+        """Give every container to its end; none is made or given out from here on."""
+        self._closed = True
+        for shelf in self._shelves.values():
+            while shelf.waiting:
+                self._drop(shelf.waiting.popleft())
+
+    def _drop(self, container: Container) -> None:
+        self._tasks.start_soon(container.discard)
+
+    def _living(self, shelf: _Shelf) -> Container | None:
+        while shelf.waiting:
+            container = shelf.waiting.popleft()
+            if container.alive():
+                return container
+            self._drop(container)  # the engine was restarted, or somebody ended it
+        return None
+
+    def _fill(self, image: str, shelf: _Shelf) -> None:
+        while shelf.lacks > 0 and self._make_room(shelf):
+            shelf.filling += 1
+            self._tasks.start_soon(self._fill_one, image, shelf)
+
+    def _make_room(self, shelf: _Shelf) -> bool:
+        """Whether one more may wait; where there is no room, the image that was asked for longest ago gives one up."""
+        if sum(len(other.waiting) + other.filling for other in self._shelves.values()) < self._most:
+            return True
+        others = [other for other in self._shelves.values() if other is not shelf and other.waiting]
+        if not others:
+            return False
+        oldest = min(others, key=lambda other: other.asked)
+        self._drop(oldest.waiting.popleft())
+        oldest.wanted = len(oldest.waiting)
+        return True
+
+    async def _fill_one(self, image: str, shelf: _Shelf) -> None:
+        try:
+            async with self._fillers:
+                container = await self._make(image)
+        except AstroError as error:  # the next run asks the engine itself, and tells its caller
+            log.warning("no container could be made to wait: %s", error.message)
+            return
+        finally:
+            shelf.filling -= 1
+        if self._closed or len(shelf.waiting) >= shelf.wanted:
+            self._drop(container)
+        else:
+            shelf.waiting.append(container)
