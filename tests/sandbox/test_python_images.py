@@ -21,7 +21,7 @@ from tests.sandbox.wheels import wheel
 from astro_mcp.core.call import silent
 from astro_mcp.errors import AstroError, InvalidInput, LimitHit
 from astro_mcp.sandbox.image_records import Records
-from astro_mcp.sandbox.job import Job
+from astro_mcp.sandbox.job import Job, SandboxFile
 from astro_mcp.sandbox.pip_child import REFUSED
 from astro_mcp.sandbox.requirements import canonical
 from astro_mcp.sandbox.sandbox import Sandbox
@@ -233,3 +233,15 @@ def test_what_is_no_name_with_versions_is_refused(text: str) -> None:
 
 def test_requirements_have_one_spelling() -> None:
     assert canonical(["B >=1,<2", "a_b[x]", "b<2, >=1", "A.B[x]"]) == ("a-b[x]", "b<2,>=1")
+
+
+async def test_start_up_code_of_a_package_runs_once_the_request_is_read_and_not_before(
+    sandbox: Sandbox, index: Path
+) -> None:
+    line = b"import os, sys; sys.started = os.path.exists('/workspace/s.py')\n"
+    wheel(index, "starter", files={"starter.pth": line})
+    image = await sandbox.python_image("local", ["starter"], silent)
+    files = (SandboxFile("s.py", b"import sys; print(sys.started)"),)
+    for script in (True, False):
+        outcome = await sandbox.run(Job(("python3", "s.py"), files=files, image=image, script=script))
+        assert outcome.stdout == b"True\n", outcome.stderr
