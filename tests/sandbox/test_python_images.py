@@ -12,6 +12,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import packaging.markers
 import pytest
 from tests.quickest import within
@@ -236,12 +238,27 @@ def test_requirements_have_one_spelling() -> None:
 
 
 async def test_start_up_code_of_a_package_runs_once_the_request_is_read_and_not_before(
-    sandbox: Sandbox, index: Path
+    sandbox: Sandbox, index: Path, engine: Any
 ) -> None:
     line = b"import os, sys; sys.started = os.path.exists('/workspace/s.py')\n"
     wheel(index, "starter", files={"starter.pth": line})
     image = await sandbox.python_image("local", ["starter"], silent)
     files = (SandboxFile("s.py", b"import sys; print(sys.started)"),)
-    for script in (True, False):
-        outcome = await sandbox.run(Job(("python3", "s.py"), files=files, image=image, script=script))
-        assert outcome.stdout == b"True\n", outcome.stderr
+    async with sandbox.warm():
+        for script in (True, True, False):  # the second finds a container that has waited
+            outcome = await sandbox.run(Job(("python3", "s.py"), files=files, image=image, script=script))
+            assert outcome.stdout == b"True\n", outcome.stderr
+            await up_for_a_while(sandbox, image, engine)
+
+
+async def up_for_a_while(sandbox: Sandbox, image: str, engine: Any) -> None:
+    """Until a container of `image` waits, and its interpreter sleeps: whatever it does before a run, it has done."""
+    assert sandbox._pool is not None
+    with anyio.fail_after(60):
+        while not sandbox._pool.counts().get(image):
+            await anyio.sleep(0.01)
+        [container, *_] = sandbox._pool._shelves[image].waiting
+        while True:
+            table = await anyio.to_thread.run_sync(lambda: engine.top(container.name, "-eo pid,stat,args"))
+            if any("waiting.py" in row[2] and row[1].startswith("S") for row in table["Processes"]):
+                return
