@@ -49,6 +49,11 @@ class SandboxSettings(Section):
     warm_idle_seconds: float = Field(
         600, gt=0, le=86_400, description="With no run of their image for so long, waiting containers end."
     )
+    sessions: int = Field(4, ge=0, le=16, description="Sessions of code_run that one workspace may have up.")
+    session_idle_seconds: float = Field(
+        900, gt=0, le=86_400, description="A session that is not used for so long ends."
+    )
+    session_seconds: float = Field(14_400, gt=0, le=604_800, description="The longest that a session is kept.")
     queue_seconds: float = Field(60, gt=0, le=3600, description="How long a run waits for its turn.")
     output_bytes: int = Field(
         1_000_000, ge=1000, le=50_000_000, description="Bytes of output kept of each stream of a run."

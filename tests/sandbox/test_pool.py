@@ -92,7 +92,7 @@ async def test_as_many_wait_as_runs_found_none_and_never_more_than_the_bound(
 async def test_an_image_that_nobody_asks_for_keeps_none(warm: Sandbox, containers: Containers) -> None:
     await ran_in(warm)
     await waiting(warm, 1)
-    pool_of(warm).settle(time.monotonic() + SMALL.warm_idle_seconds - 1)
+    pool_of(warm).settle(time.monotonic() + SMALL.warm_idle_seconds / 2)
     assert pool_of(warm).counts() == {warm.tag: 1}
     pool_of(warm).settle(time.monotonic() + SMALL.warm_idle_seconds + 1)
     assert pool_of(warm).counts() == {}
@@ -208,7 +208,7 @@ async def test_the_interpreter_that_waits_gives_a_script_what_a_new_one_would(
 
     async def compare(name: str, code: str) -> None:
         files = (SandboxFile("s.py", code.encode()),)
-        job = Job(("python3", "s.py", "a"), files=files, stdin=b"given", timeout=20)
+        job = Job(("python3", "s.py", "a"), files=files, stdin=b"given", timeout=60)
         waited, new = [await sandbox.run(replace(job, script=script)) for script in (True, False)]
         sides = [(side.exit_code, side.stdout, side.stderr, side.files) for side in (waited, new)]
         if sides[0] != sides[1]:

@@ -1,8 +1,9 @@
 """The program of a run before it knows what it is: an interpreter that is up, waiting to be told what to become.
 
-Descriptor 4 ends when descriptor 3 holds the request, a JSON object. Then the interpreter either runs a script itself,
-which takes a millisecond where a new one takes twenty, or becomes the program that is named. Packages are added only
-then: their start-up code is as hostile as the rest, and until the request is read nothing hostile may run here.
+A byte on descriptor 4 says that descriptor 3 holds the request, a JSON object. Then the interpreter either runs a
+script itself, which takes a millisecond where a new one takes twenty, or becomes the program that is named. Packages
+are added only then: their start-up code is as hostile as the rest, and until the request is read nothing hostile may
+run here. In a session it says the exit code of each turn on descriptor 5, and waits for the next.
 """
 
 from __future__ import annotations
@@ -21,37 +22,59 @@ import traceback  # noqa: F401 - as above
 import types
 from typing import Any
 
-REQUEST, SIGNAL = 3, 4
+REQUEST, SIGNAL, DONE = 3, 4, 5
+HOME = os.getcwd()
 NOT_FOUND = 127
 
 
 def main() -> None:
+    for descriptor in (REQUEST, SIGNAL, DONE):
+        os.set_inheritable(descriptor, False)
     request = told()
-    argv, env = request["argv"], request["env"]
-    if not request["script"]:
-        become(argv, env)
     os.environ.clear()
-    os.environ.update(env)
+    os.environ.update(request["env"])
+    if not request["script"]:
+        become(request["argv"])
     site.addsitedir("/opt/site")
-    if env.get("PYTHONUNBUFFERED"):
-        sys.stdout, sys.stderr = unbuffered(1), unbuffered(2)
     gc.freeze()  # what is there before the script: the end looks through the rest alone
-    end(run(argv[1:]))
+    if not request["session"]:
+        os.closerange(REQUEST, DONE + 1)
+        talk_at_once(request["env"])
+        end(run(request["argv"][1:]))
+    while True:
+        talk_at_once(request["env"])
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - from its beginning, in every turn
+        code = run(request["argv"][1:])
+        flush()
+        os.write(DONE, bytes([code & 0xFF]))
+        request = told()
+        os.environ.update(request["env"])
 
 
 def told() -> dict[str, Any]:
-    """The request: argv, env, and whether argv is a script for this interpreter."""
-    os.read(SIGNAL, 1)
-    os.close(SIGNAL)
-    with open(REQUEST, "rb") as file:
-        request: dict[str, Any] = json.loads(file.read())
+    """The request: argv, env, whether argv is a script for this interpreter, and whether more will come."""
+    while True:
+        try:
+            if not os.read(SIGNAL, 1):
+                os._exit(0)
+            break
+        except KeyboardInterrupt:
+            continue  # it came for a turn that had just ended
+    size = os.fstat(REQUEST).st_size
+    request: dict[str, Any] = json.loads(os.pread(REQUEST, size, 0))
     return request
 
 
-def become(argv: list[str], env: dict[str, str]) -> None:
+def talk_at_once(env: dict[str, str]) -> None:
+    """Nobody has to flush what is said, where the environment asks for that."""
+    if env.get("PYTHONUNBUFFERED"):
+        sys.stdout, sys.stderr = unbuffered(1), unbuffered(2)
+
+
+def become(argv: list[str]) -> None:
     """Replace this interpreter; returns never."""
     try:
-        os.execvpe(argv[0], argv, env)  # noqa: S606 - there is no shell here, and this is the sandbox
+        os.execvp(argv[0], argv)  # noqa: S606 - there is no shell here, and this is the sandbox
     except (OSError, ValueError) as error:
         os.write(2, f"{argv[0]}: {getattr(error, 'strerror', None) or error}\n".encode())
         os._exit(NOT_FOUND)
@@ -65,7 +88,7 @@ def unbuffered(descriptor: int) -> io.TextIOWrapper:
 
 def run(argv: list[str]) -> int:
     """The script as `python3 argv[0]` would have run it: `__main__`, its folder first on the path; its exit code."""
-    script = os.path.abspath(argv[0])
+    script = os.path.join(HOME, argv[0])
     sys.argv = argv
     sys.path[0] = os.path.dirname(script)
     module = types.ModuleType("__main__")
@@ -80,6 +103,9 @@ def run(argv: list[str]) -> int:
             return error.code or 0
         print(error.code, file=sys.stderr)  # noqa: T201 - as the interpreter itself does
         return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)  # noqa: T201 - the turn's time was over
+        return 130
     except BaseException as error:  # noqa: BLE001 - whatever the script raised is shown, from its own first frame on
         shown = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
         sys.excepthook(type(shown), shown, shown.__traceback__)
@@ -97,10 +123,15 @@ def end(code: int) -> None:
             if isinstance(held, io.IOBase) and not held.closed:
                 with contextlib.suppress(OSError, ValueError):
                     held.flush()
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        flush()
     finally:
         os._exit(code & 0xFF)
+
+
+def flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
 
 
 main()

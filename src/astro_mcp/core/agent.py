@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from astro_mcp.core.authority import Session
 from astro_mcp.core.resource import Resource
 from astro_mcp.core.tool import Declaration, Tool
 
@@ -46,6 +47,10 @@ class Agent:
 
     async def close(self) -> None:
         """Give it back; called once, after the last call."""
+
+    async def state(self, session: Session) -> dict[str, Any]:
+        """What of the agent belongs to the session's scope, for `astro://agents/{name}`."""
+        return {}
 
     async def health(self) -> Health:
         """How the agent is, without side effects, within a second."""

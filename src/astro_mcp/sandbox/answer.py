@@ -27,6 +27,7 @@ class End:
     limits: frozenset[str]
     withheld: tuple[str, ...]
     error: str
+    over: bool
 
 
 @dataclass(slots=True)
@@ -75,4 +76,5 @@ def _end(fields: dict[str, Any]) -> End:
     if type(code) is not int or not 0 <= code <= 255 or not isinstance(limits, list) or not isinstance(withheld, list):
         raise BrokenProtocol(hint="the exit frame is not whole")
     known = frozenset(limit for limit in limits if isinstance(limit, str)) & LIMITS
-    return End(code, known, tuple(str(path)[:200] for path in withheld[:100]), str(fields.get("error", ""))[:400])
+    left_out = tuple(str(path)[:200] for path in withheld[:100])
+    return End(code, known, left_out, str(fields.get("error", ""))[:400], fields.get("over") is not False)

@@ -150,6 +150,7 @@ class Container:
         head = {
             "argv": job.argv,
             "script": job.script,
+            "session": job.session,
             "env": {**ENVIRONMENT, **job.env},
             "timeout": job.timeout,
             "output_bytes": output_bytes,

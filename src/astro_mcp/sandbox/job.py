@@ -30,7 +30,8 @@ class Job:
 
     `timeout` is in seconds. `image` is empty for the base image, or what `Sandbox.python_image` returned. `collect` is
     the folder below /workspace whose files come back; it exists when the program starts. Empty: none do. `script`:
-    argv is `python3 FILE ...`, and the interpreter that waits in the container runs FILE itself.
+    argv is `python3 FILE ...`, and the interpreter that waits in the container runs FILE itself. `session`: it stays up
+    for further jobs in the same container.
     """
 
     argv: tuple[str, ...]
@@ -42,6 +43,7 @@ class Job:
     collect: str = "out"
     on_output: OnOutput | None = None
     script: bool = False
+    session: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Outcome:
     queued_ms: float
     run_ms: float
     withheld: tuple[str, ...] = ()
+    over: bool = True
+    """Whether the program is gone; False after a session's turn that left it up."""
 
 
 def safe_path(path: str) -> bool:
@@ -80,6 +84,8 @@ def check(job: Job) -> None:
         raise InvalidInput("a job needs a program to run")
     if job.script and (job.argv[0] != "python3" or len(job.argv) < 2 or job.argv[1].startswith("-")):
         raise InvalidInput("a script's job reads: python3 FILE, and arguments")
+    if job.session and not job.script:
+        raise InvalidInput("a session runs scripts")
     texts = [*job.argv, *job.env, *job.env.values()]
     if any("\0" in text for text in texts):
         raise InvalidInput("arguments and environment can't hold a NUL character")

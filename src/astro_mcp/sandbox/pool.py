@@ -73,12 +73,6 @@ class Pool:
         """How many wait, by image."""
         return {image: len(shelf.waiting) for image, shelf in self._shelves.items()}
 
-    async def keep(self) -> None:
-        """Lower what is not asked for any more; runs until it is cancelled."""
-        while True:
-            await anyio.sleep(min(CALM_SECONDS, self._idle_seconds) / 2)
-            self.settle(time.monotonic())
-
     def settle(self, now: float) -> None:
         """One look at every shelf."""
         for image, shelf in list(self._shelves.items()):

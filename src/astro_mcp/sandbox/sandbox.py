@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,8 +15,18 @@ import anyio.to_thread
 
 from astro_mcp.config import SandboxSettings
 from astro_mcp.core.agent import Health
+from astro_mcp.core.authority import Scope
 from astro_mcp.core.call import Progress, silent
-from astro_mcp.errors import AstroError, Busy, InvalidInput, LimitHit, ProviderFailed, SandboxUnavailable, TooLarge
+from astro_mcp.errors import (
+    AstroError,
+    Busy,
+    InvalidInput,
+    LimitHit,
+    ProviderFailed,
+    SandboxUnavailable,
+    TooLarge,
+    Unavailable,
+)
 from astro_mcp.sandbox import hardening, hints, owner
 from astro_mcp.sandbox.answer import Answer
 from astro_mcp.sandbox.container import Container, end
@@ -23,12 +34,14 @@ from astro_mcp.sandbox.engine import Engine
 from astro_mcp.sandbox.image import base_tag
 from astro_mcp.sandbox.job import Job, Outcome, check
 from astro_mcp.sandbox.pool import Pool
+from astro_mcp.sandbox.sessions import Session, Sessions
 
 if TYPE_CHECKING:
     from astro_mcp.sandbox.python_images import PythonImages
 
 AT_ONCE: Final = 8
 KILLED: Final = 137
+SETTLE_SECONDS: Final = 15.0
 
 
 class Sandbox:
@@ -49,19 +62,30 @@ class Sandbox:
         self._reaper = ThreadPoolExecutor(2, "sandbox-reaper")
         self._images: PythonImages | None = None
         self._pool: Pool | None = None
+        self._sessions: Sessions | None = None
         self._checked: dict[str, Any] = {}
 
     @asynccontextmanager
     async def warm(self) -> AsyncIterator[None]:
-        """Keep containers running and waiting while the block lasts; without it every run starts its own."""
+        """Keep containers waiting, and sessions, while the block lasts. Without it every run starts its own, and there
+        are no sessions."""
         async with anyio.create_task_group() as group:
-            self._pool = Pool(group, self._ready, self._settings.warm, self._settings.warm_idle_seconds)
-            group.start_soon(self._pool.keep)
+            pool = self._pool = Pool(group, self._fresh, self._settings.warm, self._settings.warm_idle_seconds)
+            sessions = self._sessions = Sessions(group, self._ready, self._settings)
+
+            async def keep() -> None:
+                while True:
+                    await anyio.sleep(SETTLE_SECONDS)
+                    pool.settle(time.monotonic())
+                    sessions.settle(time.monotonic())
+
+            group.start_soon(keep)
             try:
                 yield
             finally:
-                self._pool.close()
-                self._pool = None
+                self._pool = self._sessions = None
+                sessions.close()
+                pool.close()
                 group.cancel_scope.cancel()
 
     async def run(self, job: Job) -> Outcome:
@@ -73,16 +97,39 @@ class Sandbox:
         """
         self._check(job)
         asked = time.monotonic()
-        async with self._place():
-            image = job.image or self.tag
-            container = (self._pool.take(image) if self._pool else None) or await self._ready(image)
-            async with container:
-                started = time.monotonic()
-                since = time.time()
-                answer = await container.carry_out(job, self._settings.output_bytes)
-                ended = time.monotonic()
-            if answer.end is None and "timeout" not in answer.limits:
-                await self._explain(await self.engine(), container.name, since, answer)
+        async with self._place(), await self._ready(job.image) as container:
+            return await self._carry_out(container, job, asked)
+
+    async def turn(self, scope: Scope, name: str, job: Job, *, last: bool = False) -> Outcome:
+        """Run `job` in the scope's session `name`, which is begun where there is none: interpreter and workspace are as
+        the turn before left them. `Outcome.over` tells that the session ended with it; files are those that the turn
+        made or changed. A turn that is `last`, is cancelled, or can't be interrupted when its time is over, ends its
+        session.
+
+        Raises what `run` does, and what `Sessions.use` does.
+        """
+        self._check(job)
+        asked = time.monotonic()
+        async with self._place(), self._open_sessions().use(scope, name, job.image) as session:
+            outcome = await self._carry_out(session.container, replace(job, session=True), asked)
+            session.over = outcome.over or last
+            return replace(outcome, over=session.over)
+
+    def sessions(self, scope: Scope) -> list[Session]:
+        """The scope's sessions."""
+        return self._sessions.of(scope) if self._sessions else []
+
+    def _open_sessions(self) -> Sessions:
+        if self._sessions is None:
+            raise Unavailable("the sandbox keeps no sessions here")
+        return self._sessions
+
+    async def _carry_out(self, container: Container, job: Job, asked: float) -> Outcome:
+        started, since = time.monotonic(), time.time()
+        answer = await container.carry_out(job, self._settings.output_bytes)
+        ended = time.monotonic()
+        if answer.end is None and "timeout" not in answer.limits:
+            await self._explain(await self.engine(), container.name, since, answer)
         return _outcome(answer, (started - asked) * 1000, (ended - started) * 1000)
 
     @asynccontextmanager
@@ -102,7 +149,12 @@ class Sandbox:
             self._places.release()
 
     async def _ready(self, image: str) -> Container:
-        """A started container of `image` that holds what it must; whoever gets it enters it, or discards it."""
+        """A container that waited, or a fresh one; whoever gets it enters it, or discards it."""
+        image = image or self.tag
+        return (self._pool.take(image) if self._pool else None) or await self._fresh(image)
+
+    async def _fresh(self, image: str) -> Container:
+        """A started container of `image` that holds what it must."""
         engine = await self.engine()
         container = Container(engine, hardening.container(image, self._settings, self._labels), self._reaper)
         await container.start()
@@ -210,11 +262,11 @@ class Sandbox:
 
 
 def _outcome(answer: Answer, queued_ms: float, run_ms: float) -> Outcome:
-    code, withheld = KILLED, tuple[str, ...]()
+    code, withheld, over = KILLED, tuple[str, ...](), True
     if answer.end is not None:
         if answer.end.error:
             raise LimitHit(f"the files could not be put into the sandbox: {answer.end.error}", "pass fewer paths")
-        code, withheld = answer.end.code, answer.end.withheld
+        code, withheld, over = answer.end.code, answer.end.withheld, answer.end.over
     out, err = bytes(answer.streams["stdout"]), bytes(answer.streams["stderr"])
     files = tuple(answer.files.values())
-    return Outcome(code, out, err, files, tuple(sorted(answer.limits)), queued_ms, run_ms, withheld)
+    return Outcome(code, out, err, files, tuple(sorted(answer.limits)), queued_ms, run_ms, withheld, over)

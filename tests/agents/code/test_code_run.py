@@ -145,7 +145,8 @@ async def test_what_the_grant_lacks_is_refused(house: House, effect: Effect, arg
         {"code": "1", "timeout": 0},
         {"code": "1", "input": "{no json"},
         {"code": "1", "packages": ["-r x"]},
-        {"code": "1", "session": "s"},
+        {"code": "1", "session": "../s"},
+        {"code": "1", "end_session": True},
     ],
 )
 async def test_bad_arguments_are_told(house: House, arguments: dict[str, Any]) -> None:

@@ -23,15 +23,16 @@ DEEPEST: Final = 16
 LONGEST: Final = 1024
 
 
-def send(folder: str, files: int, size: int) -> list[str]:
-    """Send regular files as `a` frames, at most `files` of them and `size` bytes; the paths of those left out."""
+def send(folder: str, files: int, size: int, since: int) -> list[str]:
+    """Send regular files that changed after `since` (ns) as `a` frames, at most `files` of them and `size` bytes; the
+    paths of those left out."""
     try:
         opened = os.open(WORKSPACE, FOLDER)
         for part in folder.split("/"):
             opened = os.open(part, FOLDER, dir_fd=opened)
     except OSError:
         return []
-    walk = _Walk(files, size)
+    walk = _Walk(files, size, since)
     walk.folder(opened, "")
     return (
         walk.withheld[:100] if len(walk.withheld) <= 100 else [*walk.withheld[:99], f"… {len(walk.withheld) - 99} more"]
@@ -39,7 +40,8 @@ def send(folder: str, files: int, size: int) -> list[str]:
 
 
 class _Walk:
-    def __init__(self, files: int, size: int) -> None:
+    def __init__(self, files: int, size: int, since: int) -> None:
+        self._since = since
         self._files = files
         self._size = size
         self.withheld: list[str] = []
@@ -53,13 +55,16 @@ class _Walk:
                 self.withheld.append(_shown(path))
 
     def _entry(self, opened: int, name: str, path: str) -> None:
-        kind = os.stat(name, dir_fd=opened, follow_symlinks=False).st_mode
+        found = os.stat(name, dir_fd=opened, follow_symlinks=False)
+        kind = found.st_mode
         if stat.S_ISDIR(kind) and path.count("/") < DEEPEST:
             inner = os.open(name, FOLDER, dir_fd=opened)
             try:
                 self.folder(inner, f"{path}/")
             finally:
                 os.close(inner)
+        elif found.st_ctime_ns < self._since:
+            return
         elif stat.S_ISREG(kind):
             self._file(opened, name, path)
         else:

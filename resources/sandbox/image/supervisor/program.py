@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 WAITING: Final = "/opt/astro/waiting.py"
 NOT_FOUND: Final = 127
-REQUEST, SIGNAL = 3, 4
-"""The program's descriptors: what it is to become, and a pipe that ends once that stands there."""
+REQUEST, SIGNAL, DONE = 3, 4, 5
+"""The program's descriptors: its request, a pipe that tells when that stands there, and one on which it tells the end
+of a session's turn."""
 ENVIRONMENT: Final = {
     "PATH": "/opt/site/bin:/usr/local/bin:/usr/bin:/bin",
     "HOME": "/tmp",  # noqa: S108 - a tmpfs inside of the container
@@ -34,40 +35,59 @@ ENVIRONMENT: Final = {
 
 
 class Program:
-    """`pid`, and the reading ends of its `stdout` and `stderr`; it runs nothing before it is told."""
+    """`pid`, the reading ends of its `stdout` and `stderr`, and `done`, which has its exit code at a turn's end.
+
+    It runs nothing before it is told.
+    """
 
     def __init__(self, folder: str) -> None:
         self._stdin = os.memfd_create("stdin", os.MFD_CLOEXEC)
         self._request = os.memfd_create("request", os.MFD_CLOEXEC)
         pipes = {stream: os.pipe2(os.O_CLOEXEC) for stream in (1, 2)}
         signal_end, self._signal = os.pipe2(os.O_CLOEXEC)
+        self.done, done_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.done, False)
         self.pid = os.fork()
         if self.pid == 0:
-            given = {0: self._stdin, 1: pipes[1][1], 2: pipes[2][1], REQUEST: self._request, SIGNAL: signal_end}
-            _become(folder, given)
+            ours = {REQUEST: self._request, SIGNAL: signal_end, DONE: done_end}
+            _become(folder, {0: self._stdin, 1: pipes[1][1], 2: pipes[2][1], **ours})
         os.close(signal_end)
+        os.close(done_end)
         for _, writer in pipes.values():
             os.close(writer)
         self.streams = {reader: stream for stream, (reader, _) in pipes.items()}
 
     def tell(self, job: Job) -> None:
         """What it is to become, and what it may read. Nothing here waits for it: it may be hostile already."""
-        request = {"argv": job.argv, "env": job.env, "script": job.script}
+        request = {"argv": job.argv, "env": job.env, "script": job.script, "session": job.session}
         for file, data in ((self._stdin, job.stdin), (self._request, json.dumps(request).encode())):
+            os.ftruncate(file, 0)
+            os.lseek(file, 0, os.SEEK_SET)
             frames.write(data, file)
             os.lseek(file, 0, os.SEEK_SET)  # the offset is the program's too
-            os.close(file)
-        os.close(self._signal)
+        self.ended()  # a byte that came after the last turn ends no other
+        try:  # noqa: SIM105 - contextlib is not imported: it would cost every run some milliseconds
+            os.write(self._signal, b"!")
+        except BrokenPipeError:
+            pass  # it ended meanwhile, and is found so when it is reaped
+
+    def ended(self) -> int | None:
+        """The exit code of a session's turn, where it told its end."""
+        try:
+            said = os.read(self.done, 4096)
+        except BlockingIOError:
+            return None
+        return said[-1] if said else None
 
 
 def _become(folder: str, given: dict[int, int]) -> None:
     """In the child: a session of its own, no descriptor of PID 1's, the filter, then the interpreter. Never returns."""
     try:
         os.setsid()
-        apart = {target: fcntl.fcntl(source, fcntl.F_DUPFD, SIGNAL + 1) for target, source in given.items()}
+        apart = {target: fcntl.fcntl(source, fcntl.F_DUPFD, DONE + 1) for target, source in given.items()}
         for target, source in apart.items():
             os.dup2(source, target)
-        os.closerange(SIGNAL + 1, 1024)
+        os.closerange(DONE + 1, 1024)
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         os.chdir(folder)

@@ -1,6 +1,7 @@
 """Takes the request: `J` what to run, `F` a file, `I` the child's stdin, `G` go.
 
-It comes from the host, before anything hostile ran here: it is believed, and an error in it is told.
+It comes from the host and is believed; an error in it is told. What lies in the workspace is a former turn's, where the
+request is a session's.
 """
 
 from __future__ import annotations
@@ -16,17 +17,19 @@ if TYPE_CHECKING:
     from typing import Any
 
 WORKSPACE = "/workspace"
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Job:
     """The fields of a `J` frame, what is on stdin, and in `error` why it can't be run.
 
-    `script`: argv is a script for the interpreter that waits, which runs it itself.
+    `script`: argv is a script for the interpreter that waits, which runs it itself; with `session` it stays for more.
     """
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self.argv: list[str] = fields["argv"]
         self.script: bool = fields["script"]
+        self.session: bool = fields["session"]
         self.env: dict[str, str] = fields["env"]
         self.timeout: float = fields["timeout"]
         self.output_bytes: int = fields["output_bytes"]
@@ -73,7 +76,7 @@ def _file(job: Job, size: int) -> bool:
     target = -1
     try:
         if name is not None and not job.error:
-            target = _create(name.decode(), 0o755 if executable else 0o644)
+            target = _create(name.decode(), 0o755 if executable else 0o644, again=job.session)
         while left:
             chunk = frames.read(min(left, frames.CHUNK))
             if chunk is None:
@@ -90,10 +93,28 @@ def _file(job: Job, size: int) -> bool:
     return True
 
 
-def _create(name: str, mode: int) -> int:
-    path = os.path.join(WORKSPACE, name)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+def _create(name: str, mode: int, *, again: bool) -> int:
+    """A new file below the workspace; `again`: a former turn's may be in its place. No link is followed: what ran in a
+    session before may have left one."""
+    *folders, last = name.split("/")
+    at = os.open(WORKSPACE, FOLDER)
+    try:
+        for part in folders:
+            try:  # noqa: SIM105 - contextlib is not imported: it would cost every run some milliseconds
+                os.mkdir(part, 0o755, dir_fd=at)
+            except FileExistsError:
+                pass
+            inner = os.open(part, FOLDER, dir_fd=at)
+            os.close(at)
+            at = inner
+        if again:
+            try:  # noqa: SIM105 - as above
+                os.unlink(last, dir_fd=at)
+            except FileNotFoundError:
+                pass
+        return os.open(last, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=at)
+    finally:
+        os.close(at)
 
 
 def _write(target: int, chunk: bytes, job: Job, name: bytes | None) -> None:

@@ -1,4 +1,4 @@
-"""Runs the child and streams what it says; with its end, the deadline or the host gone, everything else ends too."""
+"""Runs the program and streams what it says; with its end, the deadline or the host gone, everything else ends too."""
 
 from __future__ import annotations
 
@@ -20,53 +20,87 @@ if TYPE_CHECKING:
 
 STREAMS: Final = {1: b"o", 2: b"e"}
 SETUP_FAILED: Final = 125
+CLOCK_REALTIME_COARSE: Final = 5
+INTERRUPT_SECONDS: Final = 2.0
+"""What an interrupted turn has to come to its end."""
+PIPES: Final = 16
+"""Reads of a session's pipe at the end of a turn: a whole pipe at most."""
 
 
 def carry_out(job: Job, program: Program) -> dict[str, Any]:
-    """Run `job` as `program`; the fields of its exit frame."""
+    """Run `job` as `program`; the fields of its exit frame. `over`: the program is gone, and nothing more is taken."""
     if job.error:
-        return {"code": SETUP_FAILED, "error": job.error, "limits": [], "withheld": []}
+        return {"code": SETUP_FAILED, "error": job.error, "limits": [], "withheld": [], "over": not job.session}
     before = facts.counters()
+    # The clock that the file system stamps with: what a session's former turn left is not handed back again.
+    since = time.clock_gettime_ns(CLOCK_REALTIME_COARSE) if job.session else 0
     limits: set[str] = set()
-    status = _Run(job, program, limits).until_end()
+    turn = _Turn(job, program, limits)
+    code = turn.until_end()
     limits.update(name for name, count in facts.counters().items() if count > before[name])
     if facts.full(WORKSPACE) or facts.full("/tmp"):  # noqa: S108 - the run's own tmpfs
         limits.add("disk")
-    withheld = collect.send(job.collect, job.collect_files, job.collect_bytes) if job.collect else []
+    withheld = collect.send(job.collect, job.collect_files, job.collect_bytes, since) if job.collect else []
     if withheld:
         limits.add("files")
-    return {"code": _code(status), "limits": sorted(limits), "withheld": withheld}
+    return {"code": code, "limits": sorted(limits), "withheld": withheld, "over": turn.over}
 
 
-class _Run:
+class _Turn:
+    """One run of the program, or one turn of a session's."""
+
     def __init__(self, job: Job, program: Program, limits: set[str]) -> None:
         self._limits = limits
         self._left = {1: job.output_bytes, 2: job.output_bytes}
         self._deadline = time.monotonic() + job.timeout
         wake, poke = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._wake = wake
+        self._wake, self._poke = wake, poke
         signal.set_wakeup_fd(poke, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._pid, self._streams = program.pid, program.streams
-        self._status: int | None = None
+        self._program, self._session = program, job.session
+        self._code: int | None = None
+        self.over = False
         program.tell(job)
         self._reap(os.WNOHANG)  # it may have ended before SIGCHLD was listened to
 
     def until_end(self) -> int:
+        """The exit code: 128 + the signal where one ended the program."""
         poll = select.poll()
         poll.register(0, 0)
         poll.register(self._wake, select.POLLIN)
-        for reader in self._streams:
+        if self._session:
+            poll.register(self._program.done, select.POLLIN)
+        for reader in self._program.streams:
             poll.register(reader, select.POLLIN)
-        while self._status is None:
+        while self._code is None:
             left = self._deadline - time.monotonic()
-            if left <= 0:
-                self._limits.add("timeout")
+            if left <= 0 and not self._late():
                 break
-            for descriptor, _ in poll.poll(left * 1000):
+            for descriptor, _ in poll.poll(max(0, left) * 1000):
                 self._serve(descriptor, poll)
-        self._end()
-        return self._status or 0
+        if not self._session or self._code is None:
+            self.over = True
+        if self.over:
+            self._end()
+        for reader in self._program.streams:
+            self._drain(reader)
+        signal.set_wakeup_fd(-1)
+        for descriptor in (self._wake, self._poke):
+            os.close(descriptor)
+        return self._code or 0
+
+    def _late(self) -> bool:
+        """The time is over: a session's turn is interrupted, once, so that what it knows is not lost with it."""
+        first = "timeout" not in self._limits
+        self._limits.add("timeout")
+        if not (first and self._session):
+            return False
+        self._deadline += INTERRUPT_SECONDS
+        try:
+            os.killpg(self._program.pid, signal.SIGINT)
+        except ProcessLookupError:
+            return False
+        return True
 
     def _serve(self, descriptor: int, poll: select.poll) -> None:
         if descriptor == 0:
@@ -74,12 +108,16 @@ class _Run:
         if descriptor == self._wake:
             os.read(descriptor, 512)
             self._reap(os.WNOHANG)
+        elif descriptor == self._program.done:
+            self._code = self._program.ended()
+            if self._code is None:
+                poll.unregister(descriptor)
         elif not self._forward(descriptor):
             poll.unregister(descriptor)
 
     def _forward(self, reader: int) -> bool:
         data = os.read(reader, 1 << 16)
-        stream = self._streams[reader]
+        stream = self._program.streams[reader]
         if len(data) > self._left[stream]:
             self._limits.add("output")
         if kept := data[: self._left[stream]]:
@@ -87,12 +125,22 @@ class _Run:
             frames.send(STREAMS[stream], kept)
         return bool(data)
 
+    def _drain(self, reader: int) -> None:
+        """What was said before the end. A session's threads may go on talking: what stands in the pipe now is this
+        turn's, and no more is waited for."""
+        poll = select.poll()
+        poll.register(reader, select.POLLIN)
+        left = PIPES
+        while left > 0 and poll.poll(0) and self._forward(reader):
+            left -= 1 if not self.over else 0
+
     def _reap(self, flags: int) -> None:
         """Reap whatever ended: PID 1 inherits every orphan."""
         try:
             while (found := os.waitpid(-1, flags))[0]:
-                if found[0] == self._pid:
-                    self._status = found[1]
+                if found[0] == self._program.pid:
+                    self._code = _code(found[1])
+                    self.over = True
         except ChildProcessError:
             pass
 
@@ -102,9 +150,6 @@ class _Run:
         except ProcessLookupError:
             pass
         self._reap(0)
-        for reader in self._streams:
-            while self._forward(reader):
-                pass
 
 
 def _code(status: int) -> int:

@@ -21,7 +21,7 @@ _JSON: Final = "application/json"
 
 
 class About:
-    """Resources over the registry; nothing in them belongs to a scope."""
+    """Resources over the registry; of a scope they tell only what an agent's `state` does."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -59,7 +59,8 @@ class About:
         if agent is None:
             near = nearest(name, list(self._registry.agents))
             raise NotFound(f"no agent is named {name[:60]!r}", f"did you mean {near}?" if near else "")
-        return _body({**self._about(agent), "health": _health(await check(agent))})
+        state = await agent.state(session)
+        return _body({**self._about(agent), "health": _health(await check(agent)), **state})
 
     async def _tool(self, session: Session, variables: dict[str, str]) -> Body:
         return Body("text/markdown", text=documentation(self._registry.tool(variables["name"])))

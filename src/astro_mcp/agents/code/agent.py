@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import anyio.to_thread
 
 from astro_mcp.agents.code.artifacts import keep
 from astro_mcp.agents.code.model import CodeInput, CodeOutput
 from astro_mcp.core.agent import Agent, Health
-from astro_mcp.core.authority import Effect, Label
+from astro_mcp.core.authority import Effect, Label, Session
 from astro_mcp.core.call import Context
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.core.tool import tool
@@ -66,10 +66,14 @@ class CodeAgent(Agent):
         copy of `paths`; nothing in the workspace changes. Files written to ./out come back as artifacts, the last
         expression's value as `result`.
 
+        `session="name"` keeps interpreter and workspace for the next call of that name, until one with `end_session`, a while
+        without any, or an end that no interpreter survives (`session_ended`).
         `INPUT` holds the parsed `input`. Open matplotlib figures are saved as figure-N.png. A failing program is a
         successful call with its exit code. `limits_hit` tells what ran out: timeout, memory, processes, disk, output,
         files. Example: `{"packages": ["numpy"], "input": "[1, 2]", "code": "import numpy\\nnumpy.mean(INPUT)"}`.
         """
+        if args.end_session and not args.session:
+            raise InvalidInput("end_session is given, and no session", "name the session that is to end")
         show = _Ticker(ctx)
         files, withheld = await self._copy(args, ctx)
         image = await self._sandbox.python_image(ctx.session.scope.tenant, args.packages, show.step)
@@ -83,8 +87,29 @@ class CodeAgent(Agent):
             image=image,
             on_output=show.output,
         )
-        outcome = await self._sandbox.run(job)
-        return await self._result(outcome, files, withheld, ctx)
+        if args.session:
+            outcome = await self._sandbox.turn(ctx.session.scope, args.session, job, last=args.end_session)
+        else:
+            outcome = await self._sandbox.run(job)
+        result = await self._result(outcome, files, withheld, ctx)
+        result.session_ended = outcome.over if args.session else None
+        return result
+
+    async def state(self, session: Session) -> dict[str, Any]:
+        """The caller's sessions; times are seconds."""
+        now = time.monotonic()
+        return {
+            "sessions": [
+                {
+                    "name": one.name,
+                    "turns": one.turns,
+                    "up_seconds": round(now - one.began),
+                    "idle_seconds": round(now - one.used),
+                    "busy": one.turn.locked(),
+                }
+                for one in self._sandbox.sessions(session.scope)
+            ]
+        }
 
     async def health(self) -> Health:
         return await self._sandbox.health()

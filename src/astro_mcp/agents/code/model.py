@@ -19,6 +19,12 @@ class CodeInput(Input):
         max_length=50,
         description="PyPI packages, as `numpy` or `pandas>=2,<3`; wheels only, installed without network, cached.",
     )
+    session: str = Field(
+        "",
+        pattern=r"^([a-z0-9][a-z0-9_.-]{0,39})?$",
+        description="Keeps variables and files for the next call of that session.",
+    )
+    end_session: bool = Field(False, description="This call is the session's last.")
     timeout: float = Field(60, gt=0, le=3600, description="Seconds that the code may run.")
     input: Document | None = Field(None, description="JSON; the code finds it parsed, as the variable INPUT.")
     stdin: str = Field("", description="Text on the program's standard input.")
@@ -40,7 +46,8 @@ class Artifact(BaseModel):
 
 
 class CodeOutput(Output):
-    """`result` is JSON where the value can be written so, else its repr; `withheld` was not copied in or out."""
+    """`result` is JSON where the value can be written so, else its repr; `withheld` was not copied in or out;
+    `session_ended` is there where a session was asked for."""
 
     exit_code: int
     stdout: str
@@ -49,6 +56,7 @@ class CodeOutput(Output):
     artifacts: list[Artifact] = Field(default_factory=list)
     limits_hit: list[str] = Field(default_factory=list)
     withheld: list[str] = Field(default_factory=list)
+    session_ended: bool | None = None
     queued_ms: float
     run_ms: float
 
@@ -56,6 +64,8 @@ class CodeOutput(Output):
         parts = [f"exit {self.exit_code} · ran {self.run_ms:.0f} ms after {self.queued_ms:.0f} ms"]
         if self.limits_hit:
             parts.append(f"limits hit: {', '.join(self.limits_hit)}")
+        if self.session_ended:
+            parts.append("the session ended: its variables and files are gone")
         if self.withheld:
             parts.append(f"withheld: {', '.join(self.withheld)}")
         if self.result is not None:

@@ -17,13 +17,17 @@ from typing import Any
 CODE = "/workspace/.astro/main.py"
 INPUT = "/workspace/.astro/input.json"
 OUT = "/workspace/out"
+KEPT = "__astro__"
 
 
 def main() -> int:
     with open(CODE, encoding="utf-8") as file:
         source = file.read()
-    module = types.ModuleType("__main__")
+    module: Any = sys.modules.setdefault(
+        KEPT, types.ModuleType("__main__")
+    )  # a session's is there from the turn before
     module.__file__ = CODE
+    module.__dict__.pop("INPUT", None)
     if os.path.exists(INPUT):
         with open(INPUT, encoding="utf-8") as file:
             module.__dict__["INPUT"] = json.load(file)
@@ -32,16 +36,16 @@ def main() -> int:
     sys.argv = [CODE]
     try:
         value = _run(source, module.__dict__)
-    except Exception as error:  # noqa: BLE001 - whatever the code raised is shown, from its own first line on
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever the code raised is shown, from its own first line on
         trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code.co_filename != CODE:
             trace = trace.tb_next
         traceback.print_exception(type(error), error, trace)
-        return 1
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
     if value is not None:
         with open(os.path.join(OUT, ".astro-result"), "w", encoding="utf-8") as file:
             file.write(_shown(value))
-    _save_figures()
+    _save_figures(module)
     return 0
 
 
@@ -63,12 +67,16 @@ def _shown(value: Any) -> str:
         return repr(value)
 
 
-def _save_figures() -> None:
+def _save_figures(module: Any) -> None:
     pyplot: Any = sys.modules.get("matplotlib.pyplot")
+    ours = module.__dict__.setdefault("__figures__", set())
     for number in pyplot.get_fignums() if pyplot else ():
         target = os.path.join(OUT, f"figure-{number}.png")
-        if not os.path.exists(target):
+        if target in ours or not os.path.exists(target):
+            ours.add(target)
             pyplot.figure(number).savefig(target)
+    if pyplot:
+        pyplot.close("all")  # a session's next turn draws its own
 
 
 if __name__ == "__main__":
