@@ -66,8 +66,8 @@ class CodeAgent(Agent):
         copy of `paths`; nothing in the workspace changes. Files written to ./out come back as artifacts, the last
         expression's value as `result`.
 
-        `session="name"` keeps interpreter and workspace for the next call of that name, until one with `end_session`, a while
-        without any, or an end that no interpreter survives (`session_ended`).
+        `session="name"` keeps interpreter and workspace for the next call of that name, until one with `end_session`, a
+        while without any, or an end that no interpreter survives (`session_ended`).
         `INPUT` holds the parsed `input`. Open matplotlib figures are saved as figure-N.png. A failing program is a
         successful call with its exit code. `limits_hit` tells what ran out: timeout, memory, processes, disk, output,
         files. Example: `{"packages": ["numpy"], "input": "[1, 2]", "code": "import numpy\\nnumpy.mean(INPUT)"}`.
