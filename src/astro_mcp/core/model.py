@@ -84,7 +84,7 @@ Strings = Annotated[
 
 
 class _Schema(GenerateJsonSchema):
-    """Without two things that the start would pay for: a serializer built for each default, and the sorting of all keys."""
+    """Without two things that the start would pay for: a serializer for each default, and the sorting of all keys."""
 
     def encode_default(self, dft: Any) -> Any:
         return dft if type(dft) in _AS_THEY_ARE or dft == [] else super().encode_default(dft)
