@@ -1,4 +1,8 @@
-"""The composition root: the only place that names concretes. One `App` a daemon's life."""
+"""The composition root: the only place that names concretes. One `App` a daemon's life.
+
+What tools/list and the door need is imported and built here, at the start. What agents work with comes when it is
+first used, or in the background a moment after the start: `_Parts`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup
@@ -15,12 +20,12 @@ from astro_mcp.agents.code.agent import CodeAgent
 from astro_mcp.agents.files.agent import FilesAgent
 from astro_mcp.agents.git.agent import GitAgent
 from astro_mcp.agents.knowledge.agent import KnowledgeAgent
-from astro_mcp.agents.knowledge.embedding import MODEL
 from astro_mcp.agents.lint.agent import LintAgent
 from astro_mcp.agents.search.agent import SearchAgent
 from astro_mcp.agents.tests.agent import TestsAgent
 from astro_mcp.config import Settings, load
 from astro_mcp.core.agent import Agent
+from astro_mcp.core.deferred import Deferred, Loader
 from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.policies.audit import Audit
 from astro_mcp.core.policies.authorize import Authorize
@@ -28,18 +33,26 @@ from astro_mcp.core.policies.deadline import Deadline
 from astro_mcp.core.policies.limit import Limit, Limits
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
-from astro_mcp.net.client import GuardedClient
-from astro_mcp.packs import Pack
-from astro_mcp.sandbox.sandbox import Sandbox
+from astro_mcp.packs import Linter, Pack, Runner, Search
 from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.database import Database
 from astro_mcp.workflow.agent import WorkflowAgent
-from astro_mcp.workflow.scheduler import Scheduler
-from astro_mcp.workflow.templates import Templates
-from astro_mcp.workspace.changes import Changes
-from astro_mcp.workspace.git.repository import Git
-from astro_mcp.workspace.workspace import Workspace
+
+if TYPE_CHECKING:  # these are the parts; see the functions that build them
+    from astro_mcp.agents.artifacts.saving import Saving
+    from astro_mcp.agents.code.work import CodeWork
+    from astro_mcp.agents.files.work import FilesWork
+    from astro_mcp.agents.git.work import GitWork
+    from astro_mcp.agents.knowledge.work import KnowledgeWork
+    from astro_mcp.agents.lint.work import LintWork
+    from astro_mcp.agents.search.work import SearchWork
+    from astro_mcp.agents.tests.work import TestsWork
+    from astro_mcp.sandbox.sandbox import Sandbox
+    from astro_mcp.workflow.scheduler import Scheduler
+    from astro_mcp.workflow.work import WorkflowWork
+    from astro_mcp.workspace.changes import Changes
+    from astro_mcp.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +65,163 @@ class App:
     dispatcher: Dispatcher
     artifacts: Artifacts
     audit: AuditTrail
-    scheduler: Scheduler
+    loader: Loader
+    scheduler: Deferred[Scheduler]
 
     def active(self) -> bool:
-        """Whether work goes on that no connection watches."""
-        return self.scheduler.active()
+        """Whether work goes on that no connection watches: until all is loaded nobody knows of runs that were left."""
+        scheduler = self.scheduler.built
+        return self.loader.busy or (scheduler is not None and scheduler.active())
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What is there from the start."""
+
+    folder: Path
+    settings: Settings
+    pack: Pack
+    database: Database
+    artifacts: Artifacts
+    registry: Registry
+    dispatcher: Dispatcher
+    tasks: TaskGroup
+    clock: SystemClock
+
+
+class _Parts:
+    """What agents work with, each part built once. They are declared in the order in which the background loads them;
+    a part asks for those that it needs itself. (The imports stand in functions since no start needs them.)"""
+
+    def __init__(self, loader: Loader, base: _Base) -> None:
+        """Reads the pack's manifests; raises `InvalidInput` for a wrong one."""
+        self._base = base
+        self._loader = loader
+        self.linters: Sequence[Linter] = base.pack.manifests("linter")
+        self.runners: Sequence[Runner] = base.pack.manifests("runner")
+        self.providers: Sequence[Search] = base.pack.manifests("search")
+        self.scheduler = loader.part("astro_mcp.workflow.scheduler", self._scheduler)
+        self.workspace = loader.part("astro_mcp.workspace.workspace", self._workspace)
+        self.changes = loader.part("astro_mcp.workspace.changes", self._changes)
+        self.files = loader.part("astro_mcp.agents.files.work", self._files)
+        self.git = loader.part("astro_mcp.agents.git.work", self._git)
+        self.sandbox = loader.part("astro_mcp.sandbox.sandbox", self._sandbox)
+        self.code = loader.part("astro_mcp.agents.code.work", self._code)
+        self.tests = loader.part("astro_mcp.agents.tests.work", self._tests)
+        self.lint = loader.part("astro_mcp.agents.lint.work", self._lint)
+        self.knowledge = loader.part("astro_mcp.agents.knowledge.work", self._knowledge)
+        self.search = loader.part("astro_mcp.agents.search.work", self._search)
+        self.workflow = loader.part("astro_mcp.workflow.work", self._workflow)
+        self.saving = loader.part("astro_mcp.agents.artifacts.saving", self._saving)
+
+    def agents(self) -> Sequence[Agent]:
+        base = self._base
+        return (
+            FilesAgent(self.files),
+            GitAgent(self.git),
+            CodeAgent(self.code),
+            TestsAgent(self.tests),
+            LintAgent(self.lint),
+            KnowledgeAgent(self.knowledge),
+            SearchAgent(self.providers, base.settings.search, self.search),
+            WorkflowAgent(self.workflow),
+            ArtifactsAgent(base.registry, base.artifacts, self.saving),
+        )
+
+    async def close(self) -> None:
+        if self.sandbox.built is not None:
+            await self.sandbox.built.close()
+
+    async def _scheduler(self) -> Scheduler:
+        from astro_mcp.workflow.scheduler import Scheduler  # noqa: PLC0415 - see the class
+
+        base = self._base
+        scheduler = Scheduler(
+            base.database, base.dispatcher, base.registry, base.artifacts, base.settings.workflow, base.clock
+        )
+        return await self._loader.hold(scheduler.running())
+
+    async def _workspace(self) -> Workspace:
+        from astro_mcp.workspace.workspace import Workspace  # noqa: PLC0415 - see the class
+
+        return Workspace(self._base.settings.secrets)
+
+    async def _changes(self) -> Changes:
+        from astro_mcp.workspace.changes import Changes  # noqa: PLC0415 - see the class
+
+        base = self._base
+        changes = Changes(await self.workspace.get(), base.database, base.artifacts, base.clock)
+        await changes.recover()
+        return changes
+
+    async def _files(self) -> FilesWork:
+        from astro_mcp.agents.files.work import FilesWork  # noqa: PLC0415 - see the class
+
+        return FilesWork(await self.workspace.get(), await self.changes.get())
+
+    async def _git(self) -> GitWork:
+        from astro_mcp.agents.git.work import GitWork  # noqa: PLC0415 - see the class
+        from astro_mcp.workspace.git.repository import Git  # noqa: PLC0415 - see the class
+
+        git = Git(await self.workspace.get(), self._base.folder / "git")
+        await git.sweep()
+        return GitWork(git, self._base.settings.git)
+
+    async def _sandbox(self) -> Sandbox:
+        from astro_mcp.sandbox.sandbox import Sandbox  # noqa: PLC0415 - see the class
+
+        base = self._base
+        sandbox = Sandbox(base.settings.sandbox, base.folder / "images", base.pack.resources / "sandbox")
+        await self._loader.hold(sandbox.warm())
+        return sandbox
+
+    async def _code(self) -> CodeWork:
+        from astro_mcp.agents.code.work import CodeWork  # noqa: PLC0415 - see the class
+
+        return CodeWork(await self.sandbox.get(), await self.workspace.get(), self._base.artifacts)
+
+    async def _tests(self) -> TestsWork:
+        from astro_mcp.agents.tests.work import TestsWork  # noqa: PLC0415 - see the class
+
+        base = self._base
+        runner = next(runner for runner in self.runners if runner.name == "pytest")
+        plugin = await anyio.Path(base.pack.resources, "sandbox", runner.plugin).read_bytes()
+        return TestsWork(await self.sandbox.get(), await self.workspace.get(), base.artifacts, runner, plugin)
+
+    async def _lint(self) -> LintWork:
+        from astro_mcp.agents.lint.work import LintWork  # noqa: PLC0415 - see the class
+
+        return LintWork(await self.sandbox.get(), await self.workspace.get(), self.linters)
+
+    async def _knowledge(self) -> KnowledgeWork:
+        from astro_mcp.agents.knowledge.embedding import MODEL  # noqa: PLC0415 - see the class
+        from astro_mcp.agents.knowledge.work import KnowledgeWork  # noqa: PLC0415 - see the class
+
+        base = self._base
+        workspace, model = await self.workspace.get(), base.pack.resources / "models" / MODEL
+        settings = base.settings.knowledge
+        return KnowledgeWork(
+            base.database, workspace, base.folder / "knowledge", model, settings, base.tasks, base.clock
+        )
+
+    async def _search(self) -> SearchWork:
+        from astro_mcp.agents.search.work import SearchWork  # noqa: PLC0415 - see the class
+        from astro_mcp.net.client import GuardedClient  # noqa: PLC0415 - see the class
+
+        settings = self._base.settings
+        return SearchWork(GuardedClient(settings.web), self.providers, settings.search)
+
+    async def _workflow(self) -> WorkflowWork:
+        from astro_mcp.workflow.templates import Templates  # noqa: PLC0415 - see the class
+        from astro_mcp.workflow.work import WorkflowWork  # noqa: PLC0415 - see the class
+
+        base = self._base
+        return WorkflowWork(await self.scheduler.get(), base.registry, Templates(base.pack.resources / "workflows"))
+
+    async def _saving(self) -> Saving:
+        from astro_mcp.agents.artifacts.saving import Saving  # noqa: PLC0415 - see the class
+
+        return Saving(self._base.artifacts, await self.changes.get(), await self.workspace.get())
 
 
 @asynccontextmanager
@@ -64,38 +229,24 @@ async def open_app(folder: Path, environment: Mapping[str, str]) -> AsyncIterato
     """Open the data folder and everything above it. The caller holds the folder's lock."""
     settings = load(folder, environment)
     pack = Pack.find()
-    clock = SystemClock()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
             Database.open(folder / "astro.db", synchronous=settings.workflow.synchronous)
         )
         tasks = await stack.enter_async_context(anyio.create_task_group())
         trail = AuditTrail(database, audit_key(folder))
+        clock = SystemClock()
         artifacts = Artifacts(database, folder / "artifacts", clock)
         registry = Registry()
         dispatcher = _dispatcher(registry, trail, settings)
-        scheduler = Scheduler(database, dispatcher, registry, artifacts, settings.workflow, clock)
-        sandbox = Sandbox(settings.sandbox, folder / "images", pack.resources / "sandbox")
-        stack.push_async_callback(sandbox.close)
-        await stack.enter_async_context(sandbox.warm())
-        workspace = Workspace(settings.secrets)
-        changes = Changes(workspace, database, artifacts, clock)
-        agents: Sequence[Agent] = (
-            FilesAgent(workspace, changes),
-            GitAgent(Git(workspace, folder / "git"), settings.git),
-            CodeAgent(sandbox, workspace, artifacts),
-            TestsAgent(sandbox, workspace, artifacts, pack),
-            LintAgent(sandbox, workspace, pack),
-            _knowledge(folder, pack, database, workspace, settings, tasks, clock),
-            SearchAgent(GuardedClient(settings.web), pack, settings.search),
-            WorkflowAgent(scheduler, registry, Templates(pack.resources / "workflows")),
-            ArtifactsAgent(registry, artifacts, changes, workspace),
-        )
-        for agent in agents:
+        loader = Loader()
+        parts = _Parts(loader, _Base(folder, settings, pack, database, artifacts, registry, dispatcher, tasks, clock))
+        stack.push_async_callback(parts.close)
+        for agent in parts.agents():
             await registry.register(agent)
             stack.push_async_callback(registry.unregister, agent.name)
-        await stack.enter_async_context(scheduler.running())
-        yield App(folder, settings, registry, dispatcher, artifacts, trail, scheduler)
+        await stack.enter_async_context(loader.running())
+        yield App(folder, settings, registry, dispatcher, artifacts, trail, loader, parts.scheduler)
 
 
 def _dispatcher(registry: Registry, trail: AuditTrail, settings: Settings) -> Dispatcher:
@@ -105,19 +256,6 @@ def _dispatcher(registry: Registry, trail: AuditTrail, settings: Settings) -> Di
     return Dispatcher(
         registry, [audit, Authorize(), limit, Deadline(), audit.intent()], audit, settings.limits.argument_bytes
     )
-
-
-def _knowledge(
-    folder: Path,
-    pack: Pack,
-    database: Database,
-    workspace: Workspace,
-    settings: Settings,
-    tasks: TaskGroup,
-    clock: SystemClock,
-) -> KnowledgeAgent:
-    model = pack.resources / "models" / MODEL
-    return KnowledgeAgent(database, workspace, folder / "knowledge", model, settings.knowledge, tasks, clock)
 
 
 def limits(settings: Settings) -> Limits:

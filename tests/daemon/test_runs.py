@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 from .home import Home, alive, until
@@ -65,3 +67,22 @@ def test_a_run_goes_on_when_the_daemon_is_killed_and_no_step_that_ended_begins_a
     host.begin()
     first = host.call("astro_read", {"uri": f"astro://runs/{run}/steps/first"})["structuredContent"]
     assert json.loads(first["text"])["attempts"] == 1
+
+
+def test_a_run_that_a_kill_left_goes_on_at_the_next_start_though_no_call_comes(at: Home) -> None:
+    at.environment["ASTRO_MCP_DAEMON__IDLE_SECONDS"] = "1"  # no longer than the wait for what is loaded after the start
+    run = started(at)
+    until(lambda: stored(at, run) == "running")
+    os.kill(at.pid, signal.SIGKILL)
+    host = at.host()
+    host.begin()
+    pid = at.pid
+    host.end()
+    until(lambda: not alive(pid))
+    assert stored(at, run) == "succeeded", "it ended before its run did"
+
+
+def stored(at: Home, run: str) -> str:
+    """The run's status on disk, without asking a daemon."""
+    with closing(sqlite3.connect(at.folder / "astro.db")) as database:
+        return str(database.execute("SELECT status FROM workflow_run WHERE run_id = ?", [run]).fetchone()[0])

@@ -116,6 +116,7 @@ STARTS = {
     ),
     ("cli/parser.py", "_work", "importlib.import_module", "f'astro_mcp.cli.{name}'"),
     ("daemon/house.py", "load", "importlib.import_module", "handed on"),
+    ("core/deferred.py", "imported", "importlib.import_module", "handed on"),  # the parts that app.py names, see below
 }
 IN_THE_CONTAINER = "agents/code/runner.py"
 """A program that is copied into the sandbox, and that nothing of ours imports."""
@@ -128,6 +129,7 @@ PLACES = (
     "workflow/expressions",
     "agents/files",
     "agents/knowledge",
+    "core",
 )
 STARTERS = (
     *("subprocess.run", "subprocess.Popen", "subprocess.call", "subprocess.check_", "subprocess.get"),
@@ -160,6 +162,21 @@ def test_every_place_that_starts_a_process_is_known_and_starts_our_own_python_gi
             found |= set(starts(path.read_text(), file))
     assert found == STARTS
     assert all(file.startswith(tuple(f"{place}/" for place in PLACES)) for file, *_ in found)
+
+
+def test_every_part_that_is_loaded_after_the_start_is_named_in_the_composition_root_and_is_our_own() -> None:
+    package = SOURCE / "astro_mcp"
+    calls = [
+        (path.relative_to(package).as_posix(), node.args[0])
+        for path in sorted(package.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "part"
+    ]
+    assert len(calls) > 10
+    for file, module in calls:
+        assert file == "app.py"
+        assert isinstance(module, ast.Constant)
+        assert str(module.value).startswith("astro_mcp.")
 
 
 def test_the_search_finds_starters_by_any_name() -> None:

@@ -14,6 +14,7 @@ from astro_mcp.config import WorkflowSettings
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Grant, Kind, Label, Principal, Session
 from astro_mcp.core.call import Call, Context, Progress, silent
+from astro_mcp.core.deferred import Ready
 from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.model import Input, Listing, Output
 from astro_mcp.core.policies.audit import Audit
@@ -30,6 +31,7 @@ from astro_mcp.store.database import Database
 from astro_mcp.workflow.agent import WorkflowAgent
 from astro_mcp.workflow.scheduler import Scheduler
 from astro_mcp.workflow.templates import Templates
+from astro_mcp.workflow.work import WorkflowWork
 
 TEMPLATES = Path(__file__).parents[2] / "resources" / "workflows"
 
@@ -202,6 +204,6 @@ async def house(
         artifacts = Artifacts(store, folder / "artifacts", clock)
         scheduler = Scheduler(store, dispatcher, registry, artifacts, settings, clock)
         await registry.register(toys)
-        await registry.register(WorkflowAgent(scheduler, registry, Templates(templates)))
+        await registry.register(WorkflowAgent(Ready(WorkflowWork(scheduler, registry, Templates(templates)))))
         async with scheduler.running():
             yield House(dispatcher, scheduler, store, toys, session(folder))

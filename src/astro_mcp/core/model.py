@@ -10,6 +10,7 @@ import json
 from typing import Annotated, Any, ClassVar, Final, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 
 class Input(BaseModel):
@@ -31,6 +32,12 @@ class Output(BaseModel):
     def text(self) -> str:
         """What a model or a person reads, complete without the structured form."""
         raise TypeError(f"{type(self).__name__} has no text form")
+
+
+class Part(BaseModel):
+    """An item of a result: its validator is part of the result's, and not built on its own."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 class Page(Output):
@@ -76,10 +83,24 @@ Strings = Annotated[
 """A list of strings; one string, or a list written as JSON text, is accepted too."""
 
 
+class _Schema(GenerateJsonSchema):
+    """Without two things that the start would pay for: a serializer for each default, and the sorting of all keys."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return dft if type(dft) in _AS_THEY_ARE or dft == [] else super().encode_default(dft)
+
+    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
+        return value
+
+
+_AS_THEY_ARE: Final = frozenset({str, int, bool, type(None)})
+"""Types whose values are the same in JSON. (A float is not: infinity.)"""
+
+
 def flat_schema(model: type[BaseModel], *, described: bool = True) -> dict[str, Any]:
     """The JSON Schema of `model` without `$ref`, unions, titles and, if not `described`, descriptions."""
     mode = "validation" if issubclass(model, Input) else "serialization"
-    schema = model.model_json_schema(mode=cast(Any, mode))
+    schema = model.model_json_schema(mode=cast(Any, mode), schema_generator=_Schema)
     definitions = schema.pop("$defs", {})
     flat = _flatten(schema, definitions, described)
     flat.pop("description", None)

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import anyio
 
+from astro_mcp.app import App
 from astro_mcp.daemon.door import Door
 from astro_mcp.daemon.house import open_house
 from astro_mcp.daemon.lock import FolderLock
@@ -53,9 +54,8 @@ class Daemon:
                     async with anyio.create_task_group() as group:
                         group.start_soon(self._until_signal)
                         group.start_soon(self._until_idle, door, app)
+                        group.start_soon(_collect_when_loaded, app)
                         tell(self._ready, {"ok": True})
-                        gc.freeze()
-                        gc.enable()
                         log.info("ready on %s", self._socket)
                         await listener.serve(door.receive)
         finally:
@@ -76,7 +76,7 @@ class Daemon:
                 self._stop()
                 return
 
-    async def _until_idle(self, door: Door, app: Any) -> None:
+    async def _until_idle(self, door: Door, app: App) -> None:
         most = app.settings.daemon.idle_seconds
         while True:
             await anyio.sleep(min(TICK_SECONDS, most / 2))
@@ -101,6 +101,13 @@ def main(arguments: Sequence[str]) -> int:
         return fail(ready, describe(error))
     logging.shutdown()
     os._exit(0)  # a worker thread that blocks is no reason to stay
+
+
+async def _collect_when_loaded(app: App) -> None:
+    """The garbage collector is off during the start; what is loaded then stays, and is not looked through again."""
+    await app.loader.through()
+    gc.freeze()
+    gc.enable()
 
 
 async def _serve(folder: Path, socket: Path, ready: int | None) -> None:

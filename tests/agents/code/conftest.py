@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from astro_mcp.agents.code.agent import CodeAgent
+from astro_mcp.agents.code.work import CodeWork
 from astro_mcp.config import SandboxSettings, SecretSettings
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 from astro_mcp.core.call import Call, Progress, Result, silent
+from astro_mcp.core.deferred import Ready
 from astro_mcp.core.dispatcher import Dispatcher, Policy
 from astro_mcp.core.policies.audit import Audit
 from astro_mcp.core.policies.authorize import Authorize
@@ -65,7 +67,7 @@ async def open_house(tmp_path: Path) -> AsyncIterator[Open]:
         async def open_it(settings: SandboxSettings) -> House:
             sandbox = Sandbox(settings, data / "images", RESOURCES)
             sandboxes.append(sandbox)
-            await registry.register(CodeAgent(sandbox, Workspace(SecretSettings()), artifacts))
+            await registry.register(CodeAgent(Ready(CodeWork(sandbox, Workspace(SecretSettings()), artifacts))))
             return House(Dispatcher(registry, policies, audit), session, artifacts, root)
 
         yield open_it

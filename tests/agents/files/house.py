@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from astro_mcp.agents.artifacts.agent import ArtifactsAgent
+from astro_mcp.agents.artifacts.saving import Saving
 from astro_mcp.agents.files.agent import FilesAgent
+from astro_mcp.agents.files.work import FilesWork
 from astro_mcp.config import SecretSettings
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 from astro_mcp.core.call import Call, Result
+from astro_mcp.core.deferred import Ready
 from astro_mcp.core.dispatcher import Dispatcher, Policy
 from astro_mcp.core.policies.audit import Audit
 from astro_mcp.core.policies.authorize import Authorize
@@ -75,8 +78,9 @@ async def open_house(data: Path, roots: Sequence[Path]) -> AsyncIterator[House]:
         workspace = Workspace(SecretSettings())
         changes = Changes(workspace, database, artifacts, clock)
         registry = Registry()
-        await registry.register(FilesAgent(workspace, changes))
-        await registry.register(ArtifactsAgent(registry, artifacts, changes, workspace))
+        await changes.recover()
+        await registry.register(FilesAgent(Ready(FilesWork(workspace, changes))))
+        await registry.register(ArtifactsAgent(registry, artifacts, Ready(Saving(artifacts, changes, workspace))))
         policies: list[Policy] = [audit, Authorize(), Limit(Limits()), Deadline(), audit.intent()]
         dispatcher = Dispatcher(registry, policies, audit)
         yield House(dispatcher, database, artifacts, changes, workspace, session_of(*roots))

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from astro_mcp.agents.git.agent import GitAgent
+from astro_mcp.agents.git.work import GitWork
 from astro_mcp.config import GitSettings, SecretSettings
 from astro_mcp.core.authority import Session
 from astro_mcp.core.call import Call, Result
+from astro_mcp.core.deferred import Ready
 from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.policies.audit import Audit
 from astro_mcp.core.policies.authorize import Authorize
@@ -73,6 +75,7 @@ async def dispatching(folder: Path) -> AsyncIterator[Dispatcher]:
         registry = Registry()
         audit = Audit(AuditTrail(database, audit_key(folder)), SystemClock())
         git = Git(Workspace(SecretSettings()), folder / "private")
-        await registry.register(GitAgent(git, GitSettings()))
+        await git.sweep()
+        await registry.register(GitAgent(Ready(GitWork(git, GitSettings()))))
         yield Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
         assert list((folder / "private").glob("*")) == [], "a private GIT_DIR was left behind"

@@ -12,9 +12,11 @@ import anyio
 import pytest
 
 from astro_mcp.agents.knowledge.agent import KnowledgeAgent
+from astro_mcp.agents.knowledge.work import KnowledgeWork
 from astro_mcp.config import KnowledgeSettings, SecretSettings
 from astro_mcp.core.authority import Grant, Kind, Label, Principal, Session
 from astro_mcp.core.call import Call, Result
+from astro_mcp.core.deferred import Ready
 from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.policies.audit import Audit
 from astro_mcp.core.policies.authorize import Authorize
@@ -78,7 +80,9 @@ async def open_house(folder: Path, *roots: Path, model: Path = MODEL_FOLDER) -> 
         workspace = Workspace(SecretSettings())
         settings = KnowledgeSettings()
         await registry.register(
-            KnowledgeAgent(database, workspace, folder / "knowledge", model, settings, tasks, clock)
+            KnowledgeAgent(
+                Ready(KnowledgeWork(database, workspace, folder / "knowledge", model, settings, tasks, clock))
+            )
         )
         dispatcher = Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
         try:

@@ -10,9 +10,11 @@ import pytest
 from tests.net.web_site import Loopback, Names, Site, serving
 
 from astro_mcp.agents.search.agent import SearchAgent
+from astro_mcp.agents.search.work import SearchWork
 from astro_mcp.config import SearchProvider, WebSettings
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 from astro_mcp.core.call import Call, Result
+from astro_mcp.core.deferred import Ready
 from astro_mcp.core.dispatcher import Dispatcher, Policy
 from astro_mcp.core.policies.audit import Audit
 from astro_mcp.core.policies.authorize import Authorize
@@ -43,7 +45,9 @@ async def build(tmp_path: Path) -> AsyncIterator[Build]:
         async def make(search: Mapping[str, SearchProvider] | None = None, pack: Pack | None = None) -> Ask:
             client = GuardedClient(WebSettings(timeout_seconds=5), resolve=Names(), policy=Loopback())
             registry = Registry()
-            await registry.register(SearchAgent(client, pack or Pack.find(), search or {}))
+            manifests, settings = (pack or Pack.find()).manifests("search"), search or {}
+            work = Ready(SearchWork(client, manifests, settings))
+            await registry.register(SearchAgent(manifests, settings, work))
             clock = SystemClock()
             audit = Audit(AuditTrail(database, audit_key(tmp_path)), clock)
             policies: list[Policy] = [audit, Authorize(), Limit(Limits()), Deadline(), audit.intent()]

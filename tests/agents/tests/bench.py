@@ -10,11 +10,14 @@ from typing import Any
 
 from astro_mcp.agents.lint.agent import LintAgent
 from astro_mcp.agents.lint.models import CheckOutput
+from astro_mcp.agents.lint.work import LintWork
 from astro_mcp.agents.tests.agent import TestsAgent
 from astro_mcp.agents.tests.models import RunOutput
+from astro_mcp.agents.tests.work import TestsWork
 from astro_mcp.config import SandboxSettings, SecretSettings
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 from astro_mcp.core.call import Call, Progress, Result, silent
+from astro_mcp.core.deferred import Ready
 from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.policies.audit import Audit
 from astro_mcp.core.policies.authorize import Authorize
@@ -61,8 +64,11 @@ async def bench(
         artifacts = Artifacts(database, folder / "artifacts", clock)
         sandbox = Sandbox(SandboxSettings(**settings), images, pack.resources / "sandbox")
         registry = Registry()
-        await registry.register(TestsAgent(sandbox, workspace, artifacts, pack))
-        await registry.register(LintAgent(sandbox, workspace, linters or pack))
+        runner = next(runner for runner in pack.manifests("runner") if runner.name == "pytest")
+        plugin = (pack.resources / "sandbox" / runner.plugin).read_bytes()
+        await registry.register(TestsAgent(Ready(TestsWork(sandbox, workspace, artifacts, runner, plugin))))
+        manifests = (linters or pack).manifests("linter")
+        await registry.register(LintAgent(Ready(LintWork(sandbox, workspace, manifests))))
         audit = Audit(AuditTrail(database, audit_key(folder)), clock)
         dispatcher = Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
         session = Session(Principal("user", Kind.STDIO), Grant(roots=tuple(root.resolve() for root in roots)))

@@ -2,69 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from typing import ClassVar, Final
-
-from pydantic import ConfigDict, Field
+from typing import TYPE_CHECKING, Final
 
 from astro_mcp.agents.artifacts.about import About
+from astro_mcp.agents.artifacts.models import ReadUriInput, ReadUriOutput, SaveInput, SaveOutput
 from astro_mcp.agents.artifacts.passages import passages
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Label, Session
 from astro_mcp.core.call import Blob, Context
-from astro_mcp.core.model import Input, Output
+from astro_mcp.core.deferred import Deferred
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.core.registry import Registry
-from astro_mcp.core.resource import Body, Reading, Resource
+from astro_mcp.core.resource import Body, Resource
 from astro_mcp.core.tool import tool
-from astro_mcp.errors import InvalidInput
-from astro_mcp.workspace.changes import Changes, Write
-from astro_mcp.workspace.workspace import Workspace
 
-_ARTIFACT: Final = re.compile(r"astro://artifacts/([0-9a-f]{64})\Z")
+if TYPE_CHECKING:
+    from astro_mcp.agents.artifacts.saving import Saving  # loaded after the start, or with the first call
+
 _OUR_OWN: Final = ("astro://agents", "astro://tools/", "astro://health", "astro://guides/")
 IMAGES: Final = 700_000
 """Bytes of an image that is attached, as base64."""
-
-
-class ReadUriInput(Input):
-    uri: str = Field(max_length=8192, description="Any astro:// URI, as results and resource lists name them")
-    find: str | None = Field(None, min_length=1, max_length=1000, description="Only lines that hold this, any case")
-
-
-class ReadUriOutput(Reading):
-    """The field is `content` here since `text` names the text form; outside it is `text`. `total` is in characters of
-    the whole, or in bytes where it is no text."""
-
-    model_config = ConfigDict(
-        extra="forbid", defer_build=True, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
-    )
-    paged: ClassVar[str | None] = "content"
-
-    mime: str
-    total: int
-    hits: int | None = None
-    content: str = Field("", alias="text")
-
-    def text(self) -> str:
-        return self.content + (f"\n[cut; go on with cursor {self.next_cursor}]" if self.next_cursor else "")
-
-
-class SaveInput(Input):
-    uri: str = Field(description="astro://artifacts/{sha256}, as results name it")
-    path: str = Field(description="Where in the workspace; folders are made, a file there is replaced")
-    if_match: str | None = Field(None, description="sha256 that the file there must have now")
-
-
-class SaveOutput(Output):
-    path: str
-    sha256: str
-    bytes: int
-    undo_id: str
-
-    def text(self) -> str:
-        done = f"undo_id {self.undo_id}" if self.undo_id else "it was so already; nothing to undo"
-        return f"saved {self.path} · {self.bytes:,} bytes · sha256 {self.sha256} · {done}"
 
 
 class ArtifactsAgent(Agent):
@@ -73,11 +30,10 @@ class ArtifactsAgent(Agent):
     name = "artifacts"
     title = "Artifacts and documentation"
 
-    def __init__(self, registry: Registry, artifacts: ArtifactSink, changes: Changes, workspace: Workspace) -> None:
+    def __init__(self, registry: Registry, artifacts: ArtifactSink, saving: Deferred[Saving]) -> None:
         self._registry = registry
         self._artifacts = artifacts
-        self._changes = changes
-        self._workspace = workspace
+        self._saving = saving
         self._about = About(registry)
 
     def resources(self) -> tuple[Resource, ...]:
@@ -120,14 +76,7 @@ class ArtifactsAgent(Agent):
 
         Example: {"uri": "astro://artifacts/<sha256>", "path": "reports/coverage.json"}
         """
-        found = _ARTIFACT.match(args.uri)
-        if found is None:
-            raise InvalidInput("uri is not that of an artifact", "astro://artifacts/ and 64 hexadecimal digits")
-        data, _ = await self._artifacts.get(ctx.session.scope, found[1])
-        place = self._workspace.locate(ctx.session, args.path)
-        change = Write(place, data, args.if_match)
-        applied = await self._changes.apply(ctx.session, [change], run_id=ctx.call.run_id)
-        return SaveOutput(path=place.display, sha256=found[1], bytes=len(data), undo_id=applied.undo_id)
+        return await (await self._saving.get()).save(args, ctx)
 
     async def _artifact(self, session: Session, variables: dict[str, str]) -> Body:
         data, mime = await self._artifacts.get(session.scope, variables["sha256"])

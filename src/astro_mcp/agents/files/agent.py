@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import anyio
-
-from astro_mcp.agents.files import reading
-from astro_mcp.agents.files.diff import diff_bytes
-from astro_mcp.agents.files.editing import Edited, edited
-from astro_mcp.agents.files.listing import list_below, stamp
 from astro_mcp.agents.files.models import (
-    PATHS,
     ChangeOutput,
     DeleteInput,
     DeleteOutput,
     EditInput,
-    FileDigest,
-    FileFacts,
     ListInput,
-    ListItem,
     ListOutput,
     MoveInput,
     MoveOutput,
@@ -35,27 +21,17 @@ from astro_mcp.agents.files.models import (
     WriteInput,
     WriteOutput,
 )
-from astro_mcp.agents.files.pdf import pdf_text
-from astro_mcp.agents.files.reading import Content, Lines
-from astro_mcp.agents.files.searching import search
-from astro_mcp.agents.files.text import one_line, utf8
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Label, Session
-from astro_mcp.core.call import Blob, Context
+from astro_mcp.core.call import Context
+from astro_mcp.core.deferred import Deferred
 from astro_mcp.core.resource import Body, Resource
 from astro_mcp.core.tool import tool
-from astro_mcp.errors import AstroError, InvalidInput, NoRoot
-from astro_mcp.workspace.changes import Changes, Delete, Image, Move, Write
-from astro_mcp.workspace.place import Place
-from astro_mcp.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from astro_mcp.agents.files.work import FilesWork  # loaded after the start, or with the first call
 
 REPOSITORY: Final = {Label.PRIVATE, Label.UNTRUSTED}
-IMAGES: Final = 700_000
-"""Bytes of images attached to one result, as base64."""
-PDFS: Final = 2
-"""PDFs read at once: each may take a gibibyte."""
-TOTAL: Final = 32 * 1024 * 1024
-"""Characters of all files of one call."""
 
 
 class FilesAgent(Agent):
@@ -64,13 +40,8 @@ class FilesAgent(Agent):
     name = "files"
     title = "Files"
 
-    def __init__(self, workspace: Workspace, changes: Changes) -> None:
-        self._workspace = workspace
-        self._changes = changes
-        self._pdfs = anyio.CapacityLimiter(PDFS)
-
-    async def open(self) -> None:
-        await self._changes.recover()
+    def __init__(self, work: Deferred[FilesWork]) -> None:
+        self._work = work
 
     def resources(self) -> tuple[Resource, ...]:
         return (
@@ -95,14 +66,7 @@ class FilesAgent(Agent):
 
         Example: {"path": "src/app.py", "start_line": 100, "max_lines": 60}
         """
-        lines = Lines(args.start_line, args.max_lines)
-        if args.path is not None and args.paths is None:
-            content = await self._content(ctx.session, args.path, lines)
-            self._attach(ctx, [content])
-            return ReadOutput(**content.facts().model_dump(exclude={"error"}), note=content.note, content=content.text)
-        if args.paths is None or args.path is not None or not 0 < len(args.paths) <= PATHS:
-            raise InvalidInput(f"give either path, or paths with 1 to {PATHS} files")
-        return await self._read_several(args.paths, lines, ctx)
+        return await (await self._work.get()).read(args, ctx)
 
     @tool(title="List files", effects={Effect.READ}, idempotent=True, timeout=60, labels=REPOSITORY, needs_root=True)
     async def fs_list(self, args: ListInput, ctx: Context) -> ListOutput:
@@ -113,10 +77,7 @@ class FilesAgent(Agent):
 
         Example: {"path": "src", "glob": "*.py"}
         """
-        if args.path is None:
-            return self._roots(ctx.session)
-        place = self._workspace.locate(ctx.session, args.path)
-        return await self._workspace.at_length(lambda: list_below(place, args), place.root)
+        return await (await self._work.get()).listing(args, ctx)
 
     @tool(title="Search files", effects={Effect.READ}, idempotent=True, timeout=60, labels=REPOSITORY, needs_root=True)
     async def fs_search(self, args: SearchInput, ctx: Context) -> SearchOutput:
@@ -127,10 +88,7 @@ class FilesAgent(Agent):
 
         Example: {"pattern": "def test_\\w+_fails", "regex": true, "glob": "tests/**/*.py", "context": 2}
         """
-        paths = [args.path] if args.path is not None else [str(root) for root in ctx.session.grant.roots] or ["."]
-        places = [self._workspace.locate(ctx.session, path) for path in paths]
-        guard = self._workspace.read_guard
-        return await self._workspace.at_length(lambda: search(places, args, guard), places[0].root)
+        return await (await self._work.get()).search(args, ctx)
 
     @tool(
         title="Write a file",
@@ -147,12 +105,7 @@ class FilesAgent(Agent):
 
         Example: {"path": "docs/notes.md", "create_only": true, "content": "# Notes\\n"}
         """
-        place = self._workspace.locate(ctx.session, args.path)
-        content = utf8(args.content)
-        change = Write(place, content, args.if_match, args.create_only)
-        applied = await self._changes.apply(ctx.session, [change], run_id=ctx.call.run_id)
-        sha256 = hashlib.sha256(content).hexdigest()
-        return WriteOutput(path=place.display, sha256=sha256, bytes=len(content), undo_id=applied.undo_id)
+        return await (await self._work.get()).write(args, ctx)
 
     @tool(
         title="Edit files",
@@ -169,16 +122,7 @@ class FilesAgent(Agent):
 
         Example: {"edits": [{"path": "app.py", "old": "timeout=5", "new": "timeout=30"}]}
         """
-        work = await self._edited(args, ctx.session)
-        changes = [Write(file.place, file.after, if_match=file.sha256) for file in work]
-        diff = await self._diff([Image(file.place.display, file.before, file.after) for file in work])
-        if args.dry_run:
-            files = await self._changes.preview(changes)
-            return ChangeOutput(files=[FileDigest(path=file.path, sha256=file.sha256) for file in files], diff=diff)
-        applied = await self._changes.apply(ctx.session, changes, run_id=ctx.call.run_id)
-        files = applied.files
-        digests = [FileDigest(path=file.path, sha256=file.sha256) for file in files]
-        return ChangeOutput(files=digests, undo_id=applied.undo_id or None, diff=diff)
+        return await (await self._work.get()).edit(args, ctx)
 
     @tool(title="Move a file", effects={Effect.WRITE, Effect.DESTROY}, needs_root=True)
     async def fs_move(self, args: MoveInput, ctx: Context) -> MoveOutput:
@@ -187,10 +131,7 @@ class FilesAgent(Agent):
 
         Example: {"path": "src/old.py", "to": "src/new.py"}
         """
-        place = self._workspace.locate(ctx.session, args.path, final_link=True)
-        to = self._target(ctx.session, place, args.to)
-        applied = await self._changes.apply(ctx.session, [Move(place, to, args.if_match)], run_id=ctx.call.run_id)
-        return MoveOutput(path=place.display, to=to.display, undo_id=applied.undo_id)
+        return await (await self._work.get()).move(args, ctx)
 
     @tool(title="Delete a file", effects={Effect.WRITE, Effect.DESTROY}, needs_root=True)
     async def fs_delete(self, args: DeleteInput, ctx: Context) -> DeleteOutput:
@@ -200,9 +141,7 @@ class FilesAgent(Agent):
 
         Example: {"path": "build"}
         """
-        place = self._workspace.locate(ctx.session, args.path, final_link=True)
-        applied = await self._changes.apply(ctx.session, [Delete(place, args.if_match)], run_id=ctx.call.run_id)
-        return DeleteOutput(path=place.display, files=len(applied.files), undo_id=applied.undo_id)
+        return await (await self._work.get()).delete(args, ctx)
 
     @tool(
         title="Undo changes",
@@ -219,110 +158,10 @@ class FilesAgent(Agent):
 
         Example: {"last": true, "dry_run": true}
         """
-        if sum((args.undo_id is not None, args.run_id is not None, args.last)) != 1:
-            raise InvalidInput("give exactly one of undo_id, run_id and last")
-        undone = await self._changes.undo(ctx.session, undo_id=args.undo_id, run_id=args.run_id, dry_run=args.dry_run)
-        files = [FileDigest(path=file.path, sha256=file.sha256) for file in undone.files]
-        return ChangeOutput(files=files, undo_id=undone.undo_id or None, diff=await self._diff(undone.images))
-
-    async def _content(self, session: Session, path: str, lines: Lines) -> Content:
-        content = await self._workspace.quickly(partial(reading.read, self._workspace, session, path, lines))
-        if content.kind != "pdf":
-            return content
-        async with self._pdfs:
-            return await _with_text(content, lines)
-
-    async def _read_several(self, paths: Sequence[str], lines: Lines, ctx: Context) -> ReadOutput:
-        contents: list[Content] = []
-        files: list[FileFacts] = []
-        parts: list[str] = []
-        for path in paths:
-            try:
-                content = await self._content(ctx.session, path, lines)
-            except NoRoot:
-                raise
-            except AstroError as error:
-                files.append(FileFacts(path=path, error=error.text()))
-                parts.append(f"==> {one_line(path)} <==\n{error.text()}\n")
-                continue
-            contents.append(content)
-            files.append(content.facts())
-            parts.append(_part(content))
-            if sum(map(len, parts)) > TOTAL:
-                raise InvalidInput("the files are too long to be read at once", "read fewer of them")
-        self._attach(ctx, contents)
-        return ReadOutput(files=files, content="\n".join(parts))
-
-    @staticmethod
-    def _attach(ctx: Context, contents: Sequence[Content]) -> None:
-        left = IMAGES
-        for content in contents:
-            size = (len(content.data) + 2) // 3 * 4
-            if content.kind == "image" and size <= left:
-                left -= size
-                ctx.attach(Blob(content.data, content.mime))
-
-    @staticmethod
-    def _roots(session: Session) -> ListOutput:
-        items = [
-            ListItem(path=str(root), type="folder", mtime=stamp(root.stat().st_mtime))
-            for root in session.grant.roots
-            if root.is_dir()
-        ]
-        return ListOutput(items=items, collapsed=[], total=len(items))
-
-    def _target(self, session: Session, place: Place, to: str) -> Place:
-        """Where `to` leads; what is relative stays in the root of what is moved."""
-        if Path(to).is_absolute() or place.primary:
-            return self._workspace.locate(session, to, final_link=True)
-        return self._workspace.locate(session, str(place.root / to), final_link=True)
-
-    async def _edited(self, args: EditInput, session: Session) -> list[Edited]:
-        by_place: dict[Place, list[tuple[int, str, str, int]]] = {}
-        for number, edit in enumerate(args.edits, 1):
-            place = self._workspace.locate(session, edit.path)
-            by_place.setdefault(place, []).append((number, edit.old, edit.new, edit.count))
-        if args.if_match is not None and len(by_place) > 1:
-            raise InvalidInput("if_match is for edits in one file", "edit one file a call, or leave it out")
-        work = partial(edited, self._workspace, by_place, args.if_match)
-        return await self._workspace.quickly(work)
-
-    async def _diff(self, images: Sequence[Image]) -> str:
-        def render() -> str:
-            return "".join(diff_bytes(image.path, image.before, image.after) for image in images)
-
-        return await self._workspace.quickly(render)
+        return await (await self._work.get()).undo(args, ctx)
 
     async def _resource(self, session: Session, variables: dict[str, str]) -> Body:
-        content = await self._content(session, variables["path"], Lines())
-        if content.kind == "image":
-            return Body(content.mime, data=content.data)
-        if content.kind == "binary":
-            place = content.place
-            return Body(content.mime, data=await self._workspace.read(place, reading.LARGEST))
-        return Body("text/plain", text=content.text)
+        return await (await self._work.get()).resource(session, variables["path"])
 
     async def _complete(self, session: Session, prefix: str) -> list[str]:
-        folder, _, start = prefix.rpartition("/")
-        place = self._workspace.locate(session, folder or ".")
-        args = ListInput(depth=1)
-        try:
-            found = await self._workspace.at_length(lambda: list_below(place, args), place.root)
-        except AstroError:
-            return []
-        names = [f"{item.path}/" if item.type == "folder" else item.path for item in found.items]
-        return [name for name in names if name.rstrip("/").rpartition("/")[2].startswith(start)][:100]
-
-
-async def _with_text(content: Content, lines: Lines) -> Content:
-    text, note = await pdf_text(content.data, content.place.display)
-    shown, part = reading.cut(text, lines)
-    notes = "; ".join(filter(None, (note, part)))
-    return Content(content.place, "pdf", content.size, content.sha256, text=shown, note=notes, mime="text/plain")
-
-
-def _part(content: Content) -> str:
-    facts = [one_line(content.place.display), content.note, content.encoding, content.eol, f"sha256 {content.sha256}"]
-    head = " · ".join(fact for fact in facts if fact)
-    end = "" if content.text.endswith("\n") or not content.text else "\n"
-    return f"==> {head} <==\n{content.text}{end}"
+        return await (await self._work.get()).complete(session, prefix)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from astro_mcp.agents.files.text import one_line
-from astro_mcp.core.model import Input, Listing, Output, Page, Strings
+from astro_mcp.core.model import Input, Listing, Output, Page, Part, Strings
 
 PATH = "Relative to the workspace root, or absolute beneath a root"
 ID = r"^[A-Za-z0-9_.-]{1,100}$"
@@ -35,7 +35,7 @@ class ReadInput(Input):
     max_lines: int | None = Field(None, ge=1, description="Lines of each file at most")
 
 
-class FileFacts(BaseModel):
+class FileFacts(Part):
     """One file of several: what it is, or why it could not be read."""
 
     path: str
@@ -87,14 +87,14 @@ class ListInput(Input):
     include_ignored: bool = Field(False, description="Also what .gitignore hides")
 
 
-class ListItem(BaseModel):
+class ListItem(Part):
     path: str
     type: str
     bytes: int | None = None
     mtime: str
 
 
-class CollapsedFolder(BaseModel):
+class CollapsedFolder(Part):
     path: str
     entries: int
 
@@ -130,7 +130,7 @@ class SearchInput(Input):
     context: int = Field(0, ge=0, le=20, description="Lines before and after each hit")
 
 
-class SearchItem(BaseModel):
+class SearchItem(Part):
     path: str
     line: int
     column: int
@@ -208,7 +208,7 @@ class EditInput(Input):
     )
 
 
-class FileDigest(BaseModel):
+class FileDigest(Part):
     path: str
     sha256: str | None = None
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from astro_mcp.core.model import Listing, Output, Page
+from astro_mcp.core.model import Listing, Output, Page, Part
 from astro_mcp.observe.printable import printable
 
 
-class StatusEntry(BaseModel):
+class StatusEntry(Part):
     """One path; `change` is git's letter (M A D R T, U for a conflict), `former` its name before a rename."""
 
     path: str
@@ -51,7 +51,7 @@ class Status(Page):
         return "\n".join(lines)
 
 
-class Commit(BaseModel):
+class Commit(Part):
     """One commit of a log; the line counts of a merge are those against its first parent."""
 
     sha: str
@@ -78,7 +78,7 @@ class Log(Listing):
         return "\n".join(rows + (more if self.total > len(rows) else [])) or "no commit matches"
 
 
-class DiffFile(BaseModel):
+class DiffFile(Part):
     """One file; no line counts for a binary one. `withheld`: the secrets list keeps its text back."""
 
     path: str
@@ -93,7 +93,7 @@ class DiffFile(BaseModel):
         return f"{former}{printable(self.path)} {counts}{' (withheld)' if self.withheld else ''}"
 
 
-class DiffHunk(BaseModel):
+class DiffHunk(Part):
     """A piece of a file's change: its `@@` line, then lines that begin with a space, + or -."""
 
     id: str
@@ -132,7 +132,7 @@ def hunk_lines(hunks: list[DiffHunk]) -> list[str]:
     return lines
 
 
-class BlameLine(BaseModel):
+class BlameLine(Part):
     """A line and the commit that wrote it last."""
 
     line: int
@@ -195,7 +195,7 @@ class ShownBlame(Shown):
     paged: ClassVar[str | None] = "lines"
 
 
-class FoundKey(BaseModel):
+class FoundKey(Part):
     """Something that looks like a key; its text is not handed on."""
 
     path: str
@@ -203,7 +203,7 @@ class FoundKey(BaseModel):
     kind: str
 
 
-class CommittedPath(BaseModel):
+class CommittedPath(Part):
     """A path of the commit: A added, M modified, D deleted, T another kind of file."""
 
     path: str

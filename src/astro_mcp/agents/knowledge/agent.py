@@ -2,46 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import ClassVar, Final, get_args
+from typing import TYPE_CHECKING, ClassVar
 
-from anyio.abc import TaskGroup
-
-from astro_mcp.agents.knowledge import notes
-from astro_mcp.agents.knowledge.backlog import Backlog
-from astro_mcp.agents.knowledge.catch_up import CatchUp
-from astro_mcp.agents.knowledge.chunks import Kind
-from astro_mcp.agents.knowledge.embedding import Embedder
-from astro_mcp.agents.knowledge.index import Index
-from astro_mcp.agents.knowledge.indexing import Indexing
 from astro_mcp.agents.knowledge.models import (
-    Hit,
     IndexInput,
     IndexOutput,
-    Reach,
     RememberInput,
     RememberOutput,
     SearchInput,
     SearchOutput,
 )
-from astro_mcp.agents.knowledge.record import Filter, Record
-from astro_mcp.agents.knowledge.search import Found, Search
-from astro_mcp.agents.knowledge.sources import Sources
-from astro_mcp.agents.knowledge.summary import Summary
-from astro_mcp.config import KnowledgeSettings
 from astro_mcp.core.agent import Agent, Health
-from astro_mcp.core.authority import Effect, Label, Scope, Session
+from astro_mcp.core.authority import Effect, Label, Session
 from astro_mcp.core.call import Context
-from astro_mcp.core.ports import Clock
-from astro_mcp.core.resource import Resource
+from astro_mcp.core.deferred import Deferred
+from astro_mcp.core.resource import Body, Resource
 from astro_mcp.core.tool import tool
-from astro_mcp.errors import InvalidInput, NoRoot
-from astro_mcp.nearest import nearest
-from astro_mcp.store.database import Database
-from astro_mcp.workspace.workspace import Workspace
 
-KINDS: Final[tuple[str, ...]] = get_args(Kind)
+if TYPE_CHECKING:
+    from astro_mcp.agents.knowledge.work import KnowledgeWork  # loaded after the start, or with the first call
 
 
 class KnowledgeAgent(Agent):
@@ -50,36 +29,8 @@ class KnowledgeAgent(Agent):
     name: ClassVar[str] = "knowledge"
     title: ClassVar[str] = "Knowledge"
 
-    def __init__(
-        self,
-        database: Database,
-        workspace: Workspace,
-        folder: Path,
-        model_folder: Path,
-        settings: KnowledgeSettings,
-        tasks: TaskGroup,
-        clock: Clock,
-    ) -> None:
-        self._tasks = tasks
-        self._record = Record(database, clock)
-        embedder, index = Embedder(model_folder, settings.embed_batch), Index(folder)
-        self._catch_up = CatchUp(Backlog(database), embedder, index)
-        self._search = Search(self._record, embedder, index, self._catch_up)
-        self._indexing = Indexing(self._record, Sources(workspace), self._catch_up)
-        self._summary = Summary(self._record)
-
-    async def open(self) -> None:
-        """Start the background task; nothing heavy is loaded before it has work."""
-        self._catch_up.start(self._tasks)
-
-    async def close(self) -> None:
-        """End the background task, wait for it, and close the index."""
-        await self._catch_up.stop()
-
-    async def health(self) -> Health:
-        """Words always answer; not ok where meaning does not."""
-        failure = self._catch_up.failure
-        return Health(ok=not failure, detail=failure, facts={"index": "open" if self._catch_up.ready else "closed"})
+    def __init__(self, work: Deferred[KnowledgeWork]) -> None:
+        self._work = work
 
     def resources(self) -> tuple[Resource, ...]:
         return (
@@ -89,8 +40,8 @@ class KnowledgeAgent(Agent):
                 title="Knowledge collection",
                 description="What a collection holds: documents, chunks, sources, and what waits for its embedding.",
                 mime="text/markdown",
-                read=self._summary.read,
-                complete=self._summary.complete,
+                read=self._read,
+                complete=self._complete,
             ),
         )
 
@@ -105,13 +56,7 @@ class KnowledgeAgent(Agent):
 
         Example: `{"query": "where do we retry failed uploads", "kinds": ["code"], "k": 5}`
         """
-        only = Filter(_kinds(args.kinds), notes.normal_tags(args.tags))
-        answer = await self._search.find(_scopes(ctx.session, args.scope), args.query, only, args.k)
-        items = [_hit(found) for found in answer.found]
-        for found in answer.found:
-            ctx.label(*(Label(name) for name in found.row["labels"].split(",") if name))
-        ctx.source(*(hit.source for hit in items))
-        return SearchOutput(items=items, total=len(items), notice=answer.notice)
+        return await (await self._work.get()).search(args, ctx)
 
     @tool(title="Remember", effects={Effect.WRITE}, idempotent=True, labels={Label.PRIVATE})
     async def kb_remember(self, args: RememberInput, ctx: Context) -> RememberOutput:
@@ -123,12 +68,7 @@ class KnowledgeAgent(Agent):
 
         Example: `{"title": "Retries", "tags": ["decision"], "text": "Uploads retry five times, with jitter."}`
         """
-        scope = _note_scope(ctx.session, args.scope)
-        labels = ctx.session.labels | ctx.call.labels
-        outcome = await self._record.put(scope, notes.COLLECTION, [notes.draft(args, labels)])
-        _, own = outcome[0]
-        self._catch_up.wake()
-        return RememberOutput(id=own, similar_existing=await notes.similar(self._search, scope, args, own))
+        return await (await self._work.get()).remember(args, ctx)
 
     @tool(
         title="Index files",
@@ -148,46 +88,17 @@ class KnowledgeAgent(Agent):
 
         Example: `{"collection": "docs", "paths": ["docs", "README.md"]}`
         """
-        if args.collection == notes.COLLECTION:
-            raise InvalidInput("the collection notes is kept for kb_remember", "choose another name")
-        return await self._indexing.run(args, ctx)
+        return await (await self._work.get()).index(args, ctx)
 
+    async def close(self) -> None:
+        if self._work.built is not None:
+            await self._work.built.close()
 
-def _scopes(session: Session, reach: Reach) -> Sequence[Scope]:
-    user = Scope.of(session.principal, ())
-    chosen = {"all": [session.scope, user], "project": [session.scope], "user": [user]}[reach]
-    return list(dict.fromkeys(chosen))
+    async def health(self) -> Health:
+        return await (await self._work.get()).health()
 
+    async def _read(self, session: Session, variables: dict[str, str]) -> Body:
+        return await (await self._work.get()).summary.read(session, variables)
 
-def _note_scope(session: Session, reach: str) -> Scope:
-    if reach == "user":
-        return Scope.of(session.principal, ())
-    if not session.grant.roots:
-        raise NoRoot(
-            "this session has no workspace, so there is no project to keep the note for",
-            'pass "scope": "user" to keep it for every workspace',
-        )
-    return session.scope
-
-
-def _kinds(kinds: list[str]) -> tuple[str, ...]:
-    for kind in kinds:
-        if kind not in KINDS:
-            near = nearest(kind, list(KINDS))
-            raise InvalidInput(
-                f"kinds: {kind[:40]!r} is none of {', '.join(KINDS)}", f"did you mean {near}?" if near else ""
-            )
-    return tuple(kinds)
-
-
-def _hit(found: Found) -> Hit:
-    row = found.row
-    return Hit(
-        id=f"{row['document']}.{row['ordinal']}",
-        score=round(found.score, 3),
-        text=row["text"],
-        source=row["document"] if row["kind"] == "note" else row["source"],
-        start_line=row["start_line"],
-        end_line=row["end_line"],
-        title=row["title"],
-    )
+    async def _complete(self, session: Session, prefix: str) -> list[str]:
+        return await (await self._work.get()).summary.complete(session, prefix)

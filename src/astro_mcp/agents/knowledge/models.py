@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from astro_mcp.core.model import Input, Listing, Output, Page, Strings
+from astro_mcp.core.model import Input, Listing, Output, Page, Part, Strings
 
 Reach = Literal["all", "project", "user"]
 NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,39}$"
@@ -20,7 +20,7 @@ class SearchInput(Input):
     k: int = Field(8, ge=1, le=50, description="How many passages.")
 
 
-class Hit(BaseModel):
+class Hit(Part):
     """A passage; lines count from 1. `source` is a path that fs_read takes, or a note's id."""
 
     id: str
@@ -54,7 +54,7 @@ class RememberInput(Input):
     text: str = Field(description="The note, in Markdown.", pattern=r"\S", max_length=100_000)
 
 
-class Similar(BaseModel):
+class Similar(Part):
     """A note that says much the same; `similarity` is a cosine."""
 
     id: str
@@ -77,7 +77,7 @@ class IndexInput(Input):
     paths: Strings = Field(default=[], description="Files and folders; none: the whole workspace.", max_length=1000)
 
 
-class Failure(BaseModel):
+class Failure(Part):
     """A file that is not in the index, and why."""
 
     source: str

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import anyio
-
-from astro_mcp.agents.lint.models import CheckInput, CheckOutput, Finding, MissingTool
-from astro_mcp.agents.lint.run import Report, Run
-from astro_mcp.agents.lint.sources import Sources, take
+from astro_mcp.agents.lint.models import CheckInput, CheckOutput
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Label
 from astro_mcp.core.call import Context
+from astro_mcp.core.deferred import Deferred
 from astro_mcp.core.tool import tool
-from astro_mcp.errors import AstroError, Busy, InvalidInput, SandboxUnavailable
-from astro_mcp.nearest import nearest
-from astro_mcp.packs import Linter, Pack
-from astro_mcp.sandbox.sandbox import Sandbox
-from astro_mcp.workspace.workspace import Workspace
 
-MOST: Final = 10_000
-"""Findings in one answer; the total counts those beyond."""
+if TYPE_CHECKING:
+    from astro_mcp.agents.lint.work import LintWork  # loaded after the start, or with the first call
+
 TOOL_SECONDS: Final = 2_000.0
 """Longer than the building of an image and a run together; each of them has a deadline of its own."""
-RANK: Final = {"info": 0, "warning": 1, "error": 2}
 
 
 class LintAgent(Agent):
@@ -33,10 +24,8 @@ class LintAgent(Agent):
     name = "lint"
     title = "Lint"
 
-    def __init__(self, sandbox: Sandbox, workspace: Workspace, pack: Pack) -> None:
-        self._sandbox = sandbox
-        self._workspace = workspace
-        self._linters = {linter.name: linter for linter in pack.manifests("linter")}
+    def __init__(self, work: Deferred[LintWork]) -> None:
+        self._work = work
 
     @tool(
         title="Check with linters",
@@ -57,60 +46,4 @@ class LintAgent(Agent):
 
         Example: `{"paths": ["src"], "min_severity": "warning"}`.
         """
-        asked = self._asked(args.tools)
-        places = [self._workspace.locate(ctx.session, path) for path in args.paths or ["."]]
-        sources = await take(self._workspace, ctx.session, places, asked or list(self._linters.values()))
-        chosen = asked or [linter for linter in self._linters.values() if sources.fits(linter)]
-        reports = await self._run(chosen, sources, ctx)
-        return result(args, reports, sources)
-
-    def _asked(self, names: Sequence[str]) -> list[Linter]:
-        for name in names:
-            if name not in self._linters:
-                near = nearest(name, list(self._linters))
-                known = f"there are: {', '.join(self._linters)}"
-                raise InvalidInput(f"no linter is named {name[:60]!r}", f"did you mean {near}?" if near else known)
-        return [self._linters[name] for name in dict.fromkeys(names)]
-
-    async def _run(self, linters: Sequence[Linter], sources: Sources, ctx: Context) -> list[Report]:
-        """All at once; the first error that is no linter's own is raised when all have ended."""
-        reports: list[Report] = []
-        broken: list[AstroError] = []
-        run = Run(self._sandbox, self._workspace, sources)
-
-        async def one(linter: Linter) -> None:
-            try:
-                reports.append(await run.linter(linter, ctx))
-            except (SandboxUnavailable, Busy) as error:
-                broken.append(error)
-            except AstroError as error:
-                missing = MissingTool(tool=linter.name, reason=error.message, install_hint=linter.install_hint)
-                reports.append(Report(linter.name, missing=missing))
-
-        async with anyio.create_task_group() as group:
-            for linter in linters:
-                group.start_soon(one, linter)
-        if broken:
-            raise broken[0]
-        return sorted(reports, key=lambda report: report.tool)
-
-
-def result(args: CheckInput, reports: Sequence[Report], sources: Sources) -> CheckOutput:
-    """One answer of all reports, in the order of files and lines."""
-    least = RANK[args.min_severity]
-    kept = [item for report in reports for item in report.findings if RANK[item.severity] >= least]
-    kept.sort(key=lambda item: (item.file, item.line, item.column, item.tool, item.rule))
-    beyond = sum(report.beyond for report in reports)
-    return CheckOutput(
-        items=[shown(item, sources) for item in kept[:MOST]],
-        total=len(kept) + beyond,
-        truncated=len(kept) > MOST or beyond > 0,
-        tools_run=[report.tool for report in reports if report.ran],
-        missing_tools=[report.missing for report in reports if report.missing],
-        failed_tools=[report.failed for report in reports if report.failed],
-        left_out=list(sources.withheld),
-    )
-
-
-def shown(item: Finding, sources: Sources) -> Finding:
-    return item.model_copy(update={"file": sources.display(item.file)})
+        return await (await self._work.get()).check(args, ctx)

@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import anyio
-import anyio.to_thread
-
-from astro_mcp.agents.search.fusion import Fused, Hit, Query, fuse, host_of, within
 from astro_mcp.agents.search.models import (
     FetchInput,
     FetchOutput,
-    Found,
-    Heading,
-    ProviderError,
-    Quote,
     SearchInput,
     SearchOutput,
-    shorten,
 )
-from astro_mcp.agents.search.page import Page, read
-from astro_mcp.agents.search.passages import find
-from astro_mcp.agents.search.providers import Provider, providers
 from astro_mcp.config import SearchProvider
 from astro_mcp.core.agent import Agent, Health
 from astro_mcp.core.authority import Effect, Label
 from astro_mcp.core.call import Context
+from astro_mcp.core.deferred import Deferred
 from astro_mcp.core.tool import tool
-from astro_mcp.errors import AstroError, InvalidInput, NotFound, ProviderFailed, RateLimited
-from astro_mcp.net.client import Fetched, GuardedClient
-from astro_mcp.packs import Pack
+from astro_mcp.errors import InvalidInput
+from astro_mcp.nearest import nearest
+from astro_mcp.packs import Search
 
-_DOMAIN: Final = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+\Z")
-_ACCEPT: Final = "text/html, application/xhtml+xml, text/*;q=0.9, */*;q=0.5"
-_ADD_ONE: Final = "set enabled = true in [search.ddgs], or base_url of a SearXNG in [search.searxng], of config.toml"
-_FILTERED: Final = 30
-"""Results asked for where domains are picked out of them."""
+if TYPE_CHECKING:
+    from astro_mcp.agents.search.work import SearchWork  # loaded after the start, or with the first call
 
 
 class SearchAgent(Agent):
@@ -47,15 +31,12 @@ class SearchAgent(Agent):
     name = "search"
     title = "Web"
 
-    def __init__(self, client: GuardedClient, pack: Pack, settings: Mapping[str, SearchProvider]) -> None:
-        """Reads the pack's manifests; raises `InvalidInput` for a wrong one, and for settings of no provider."""
-        self._client = client
-        self._providers = providers(pack.manifests("search"), settings, client)
-        self._threads = anyio.CapacityLimiter(2)
-
-    async def health(self) -> Health:
-        names = ", ".join(self._providers)
-        return Health(ok=bool(names), detail=f"providers: {names or 'none'}", fix="" if names else _ADD_ONE)
+    def __init__(
+        self, manifests: Sequence[Search], settings: Mapping[str, SearchProvider], work: Deferred[SearchWork]
+    ) -> None:
+        """Raises `InvalidInput` for settings that no manifest belongs to."""
+        _check([manifest.name for manifest in manifests], settings)
+        self._work = work
 
     @tool(title="Search the web", effects={Effect.READ, Effect.NETWORK}, timeout=45, labels={Label.UNTRUSTED})
     async def web_search(self, args: SearchInput, ctx: Context) -> SearchOutput:
@@ -68,12 +49,7 @@ class SearchAgent(Agent):
 
         Example: {"query": "sqlite wal checkpoint starvation", "max_results": 5, "include_domains": ["sqlite.org"]}
         """
-        only, never = _domains(args.include_domains), _domains(args.exclude_domains)
-        most = _FILTERED if only or never else args.max_results
-        lists, errors = await self._ask(Query(_words(args.query, only, never), most, args.freshness))
-        pages = [page for page in fuse(lists) if _wanted(host_of(page.hit.url), only, never)][: args.max_results]
-        ctx.source(*(page.hit.url for page in pages))
-        return SearchOutput(items=_found(pages), total=len(pages), provider_errors=errors)
+        return await (await self._work.get()).search(args, ctx)
 
     @tool(title="Read a web page", effects={Effect.READ, Effect.NETWORK}, timeout=150, labels={Label.UNTRUSTED})
     async def web_fetch(self, args: FetchInput, ctx: Context) -> FetchOutput:
@@ -87,93 +63,17 @@ class SearchAgent(Agent):
 
         Example: {"url": "https://docs.python.org/3/library/ssl.html", "find": "load default certificates"}
         """
-        fetched = await self._client.get(args.url, headers={"accept": _ACCEPT})
-        ctx.source(fetched.url)
-        _check(fetched)
+        return await (await self._work.get()).fetch(args, ctx)
 
-        def work() -> tuple[Page, list[Quote]]:
-            page = read(fetched.body, fetched.headers.get("content-type", ""), fetched.url, args.mode)
-            found = find(page.markdown, args.find) if args.find.strip() else []
-            return page, [Quote(text=one.text, start=one.start, end=one.end) for one in found]
-
-        page, passages = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
-        asked = bool(args.find.strip())
-        markdown = "" if asked else shorten(page.markdown, args.max_tokens)
-        return FetchOutput(
-            url_final=fetched.url,
-            title=page.title,
-            sha256=hashlib.sha256(fetched.body).hexdigest(),
-            headings=[] if asked else [Heading(level=level, text=text) for level, text in page.headings],
-            passages=passages,
-            characters=len(page.markdown),
-            stripped=page.hidden,
-            markdown=markdown,
-            truncated=not asked and len(markdown) < len(page.markdown),
-        )
-
-    async def _ask(self, query: Query) -> tuple[dict[str, list[Hit]], list[ProviderError]]:
-        """Every provider at once: what each found, and who failed. Raises `ProviderFailed` where nobody answered."""
-        if not self._providers:
-            raise ProviderFailed("no search provider is configured", _ADD_ONE, retryable=False)
-        lists: dict[str, list[Hit]] = {name: [] for name in self._providers}  # in this order, whoever is first
-        errors: list[ProviderError] = []
-
-        async def one(name: str, provider: Provider) -> None:
-            try:
-                lists[name] = await provider.search(query)
-            except AstroError as error:
-                errors.append(ProviderError(provider=name, code=error.code, message=error.message))
-
-        async with anyio.create_task_group() as group:
-            for name, provider in self._providers.items():
-                group.start_soon(one, name, provider)
-        if len(errors) == len(self._providers):
-            told = "; ".join(f"{error.provider}: {error.message}" for error in errors)
-            raise ProviderFailed(f"no search provider answered: {told}", "check that this machine is online")
-        return lists, sorted(errors, key=lambda error: error.provider)
+    async def health(self) -> Health:
+        return await (await self._work.get()).health()
 
 
-def _domains(given: list[str]) -> list[str]:
-    domains = [domain.strip().lower().rstrip(".").removeprefix("www.") for domain in given]
-    for domain in domains:
-        if not _DOMAIN.match(domain):
-            raise InvalidInput(f"{domain[:80]!r} is not a domain", "write it like docs.example.com")
-    return domains
-
-
-def _words(query: str, only: list[str], never: list[str]) -> str:
-    sites = " OR ".join(f"site:{domain}" for domain in only)
-    return " ".join(
-        [query, *([f"({sites})" if len(only) > 1 else sites] if only else []), *(f"-site:{d}" for d in never)]
-    )
-
-
-def _wanted(host: str, only: list[str], never: list[str]) -> bool:
-    return (not only or any(within(host, domain) for domain in only)) and not any(within(host, one) for one in never)
-
-
-def _found(pages: list[Fused]) -> list[Found]:
-    return [
-        Found(
-            rank=rank,
-            title=page.hit.title,
-            url=page.hit.url,
-            snippet=page.hit.snippet,
-            published=page.hit.published,
-            providers=page.providers,
-        )
-        for rank, page in enumerate(pages, 1)
-    ]
-
-
-def _check(fetched: Fetched) -> None:
-    status, url = fetched.status, fetched.url[:200]
-    if status in (404, 410):
-        raise NotFound(f"{url} answered with status {status}", "search for the page's new address")
-    if status == 429:
-        wait = fetched.headers.get("retry-after", "")
-        after = int(wait) * 1000 if wait.isascii() and wait.isdecimal() and len(wait) < 7 else None
-        raise RateLimited(f"{url} answered with status 429", retry_after_ms=after)
-    if not 200 <= status < 300:
-        hint = "the page wants a login, or turns programs away" if status in (401, 403) else ""
-        raise ProviderFailed(f"{url} answered with status {status}", hint, retryable=status >= 500)
+def _check(known: Sequence[str], settings: Mapping[str, SearchProvider]) -> None:
+    for name in settings:
+        if name not in known:
+            near = nearest(name, known)
+            raise InvalidInput(
+                f"[search.{name}]: there is no such provider",
+                f"did you mean search.{near}?" if near else f"there are: {', '.join(known)}",
+            )

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from astro_mcp.agents.search.page import Mode
 from astro_mcp.core.model import Input, Listing, Page, Strings
 
+Mode = Literal["article", "full", "raw"]
 Freshness = Literal["any", "day", "week", "month", "year"]
 
 

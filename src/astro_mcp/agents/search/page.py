@@ -5,13 +5,12 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from astro_mcp.agents.search.invisible import visible
 from astro_mcp.agents.search.markup import MARK, Marked, mark
+from astro_mcp.agents.search.models import Mode
 from astro_mcp.errors import Unsupported
-
-Mode = Literal["article", "full", "raw"]
 
 _HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT: Final = re.compile(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from astro_mcp.agents.search.fusion import Hit, Query
 from astro_mcp.agents.search.metasearch import Metasearch
 from astro_mcp.agents.search.searxng import SearXNG
 from astro_mcp.config import SearchProvider
-from astro_mcp.errors import InvalidInput
-from astro_mcp.nearest import nearest
 from astro_mcp.net.client import GuardedClient
 from astro_mcp.packs import Search
 
@@ -23,17 +21,9 @@ class Provider(Protocol):
 
 
 def providers(
-    manifests: list[Search], settings: Mapping[str, SearchProvider], client: GuardedClient
+    manifests: Sequence[Search], settings: Mapping[str, SearchProvider], client: GuardedClient
 ) -> dict[str, Provider]:
-    """Those that are enabled and have an address; raises `InvalidInput` for settings that no manifest belongs to."""
-    known = [manifest.name for manifest in manifests]
-    for name in settings:
-        if name not in known:
-            near = nearest(name, known)
-            raise InvalidInput(
-                f"[search.{name}]: there is no such provider",
-                f"did you mean search.{near}?" if near else f"there are: {', '.join(known)}",
-            )
+    """Those that are enabled and have an address."""
     out: dict[str, Provider] = {}
     for manifest in manifests:
         own = settings.get(manifest.name, SearchProvider())

@@ -36,7 +36,7 @@ ARGUMENT_MAX: Final = 20_000
 class Argument(BaseModel):
     """One argument: required unless it has a default; `complete` is the URI template whose completer knows values."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     description: str
     default: str | None = None
     complete: str = ""
@@ -45,7 +45,7 @@ class Argument(BaseModel):
 class Head(BaseModel):
     """A prompt file's front matter. It is listed where every tool that it speaks of is there."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     title: str
     description: str
     tools: tuple[str, ...] = ()

@@ -1,0 +1,144 @@
+"""What `code_run` does."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import anyio.to_thread
+
+from astro_mcp.agents.code.artifacts import keep
+from astro_mcp.agents.code.model import CodeInput, CodeOutput
+from astro_mcp.core.agent import Health
+from astro_mcp.core.authority import Label, Scope
+from astro_mcp.core.call import Context
+from astro_mcp.core.ports import ArtifactSink
+from astro_mcp.errors import InvalidInput
+from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
+from astro_mcp.sandbox.sandbox import Sandbox
+from astro_mcp.workspace.workspace import Workspace
+
+MOST_FILES: Final = 5_000
+MOST_BYTES: Final = 200_000_000
+RESULT: Final = ".astro-result"
+MOST_RESULT: Final = 100_000
+LONGEST_LINE: Final = 1_000
+ENVIRONMENT: Final = {
+    "PYTHONUNBUFFERED": "1",  # what was printed before a timeout is kept
+    "MPLBACKEND": "Agg",
+    "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108 - a tmpfs inside of the container
+}
+
+
+class CodeWork:
+    """In fresh, hardened containers, on copies of workspace files."""
+
+    def __init__(self, sandbox: Sandbox, workspace: Workspace, artifacts: ArtifactSink) -> None:
+        self._sandbox = sandbox
+        self._workspace = workspace
+        self._artifacts = artifacts
+
+    async def run(self, args: CodeInput, ctx: Context) -> CodeOutput:
+        show = _Ticker(ctx)
+        files, withheld = await self._copy(args, ctx)
+        image = await self._sandbox.python_image(ctx.session.scope.tenant, args.packages, show.step)
+        job = Job(
+            argv=("python3", ".astro/run.py"),
+            script=True,
+            files=(*files, *await _program(args)),
+            stdin=args.stdin.encode(),
+            timeout=args.timeout,
+            env=ENVIRONMENT,
+            image=image,
+            on_output=show.output,
+        )
+        if args.session:
+            outcome = await self._sandbox.turn(ctx.session.scope, args.session, job, last=args.end_session)
+        else:
+            outcome = await self._sandbox.run(job)
+        result = await self._result(outcome, files, withheld, ctx)
+        result.session_ended = outcome.over if args.session else None
+        return result
+
+    def sessions(self, scope: Scope) -> list[dict[str, Any]]:
+        """The scope's sessions; times are in seconds."""
+        now = time.monotonic()
+        return [
+            {
+                "name": one.name,
+                "turns": one.turns,
+                "up_seconds": round(now - one.began),
+                "idle_seconds": round(now - one.used),
+                "busy": one.turn.locked(),
+            }
+            for one in self._sandbox.sessions(scope)
+        ]
+
+    async def health(self) -> Health:
+        return await self._sandbox.health()
+
+    async def _copy(self, args: CodeInput, ctx: Context) -> tuple[tuple[SandboxFile, ...], tuple[str, ...]]:
+        if args.packages:
+            ctx.label(Label.UNTRUSTED)
+        if not args.paths:
+            return (), ()
+        ctx.label(Label.UNTRUSTED, Label.PRIVATE)
+        copy = await self._workspace.snapshot(ctx.session, args.paths, max_files=MOST_FILES, max_bytes=MOST_BYTES)
+        return tuple(SandboxFile(file.path, file.data, file.executable) for file in copy.files), copy.withheld
+
+    async def _result(
+        self, outcome: Outcome, given: tuple[SandboxFile, ...], withheld: tuple[str, ...], ctx: Context
+    ) -> CodeOutput:
+        before = {file.path: file.data for file in given}
+        made = [file for file in outcome.files if before.get(f"out/{file.path}") != file.data]
+        result = next((file.data.decode(errors="replace") for file in made if file.path == RESULT), None)
+        if result is not None and len(result) > MOST_RESULT:
+            result = f"{result[:MOST_RESULT]}… ({len(result):,} characters; write long values to ./out)"
+        return CodeOutput(
+            exit_code=outcome.exit_code,
+            stdout=outcome.stdout.decode(errors="replace"),
+            stderr=outcome.stderr.decode(errors="replace"),
+            result=result,
+            artifacts=await keep((file for file in made if file.path != RESULT), self._artifacts, ctx),
+            limits_hit=list(outcome.limits_hit),
+            withheld=[*withheld, *(f"out/{path}" for path in outcome.withheld)],
+            queued_ms=round(outcome.queued_ms, 1),
+            run_ms=round(outcome.run_ms, 1),
+        )
+
+
+async def _program(args: CodeInput) -> tuple[SandboxFile, ...]:
+    runner = await anyio.to_thread.run_sync(Path(__file__).with_name("runner.py").read_bytes)
+    files = [SandboxFile(".astro/run.py", runner), SandboxFile(".astro/main.py", args.code.encode())]
+    if args.input is not None:
+        try:
+            json.loads(args.input)
+        except ValueError as error:
+            raise InvalidInput(f"input is no JSON: {error}", 'write it as a string of JSON, such as "[1, 2]"') from None
+        files.append(SandboxFile(".astro/input.json", args.input.encode()))
+    return tuple(files)
+
+
+class _Ticker:
+    """Progress that only ever grows: steps of an image, then whole lines of output, ten a second at most."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._count = 0
+        self._last = 0.0
+        self._begun = {"stdout": b"", "stderr": b""}
+
+    async def step(self, done: float, total: float | None, text: str) -> None:
+        self._count += 1
+        await self._ctx.progress(self._count, None, text)
+
+    async def output(self, stream: str, data: bytes) -> None:
+        whole, newline, begun = (self._begun[stream] + data).rpartition(b"\n")
+        self._begun[stream] = begun[-LONGEST_LINE:]
+        now = time.monotonic()
+        lines = whole.decode(errors="replace").strip().splitlines()
+        if newline and lines and now - self._last >= 0.1:
+            self._last = now
+            await self.step(0, None, lines[-1])

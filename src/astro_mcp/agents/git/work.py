@@ -1,0 +1,111 @@
+"""What the git tools do."""
+
+from __future__ import annotations
+
+from astro_mcp.agents.git import differences, history, shows
+from astro_mcp.agents.git.differences import shown
+from astro_mcp.agents.git.inputs import BranchInput, CommitInput, DiffInput, LogInput, ShowInput, StatusInput
+from astro_mcp.agents.git.outputs import (
+    Branch,
+    Committed,
+    CommittedPath,
+    Diff,
+    FoundKey,
+    Log,
+    Shown,
+    Status,
+    StatusEntry,
+)
+from astro_mcp.config import GitSettings
+from astro_mcp.core.agent import Health
+from astro_mcp.core.call import Context
+from astro_mcp.errors import AstroError, Problem, ProtectedPath
+from astro_mcp.workspace.git import branches, commits
+from astro_mcp.workspace.git.child import program
+from astro_mcp.workspace.git.repository import Git, Repository
+from astro_mcp.workspace.git.status import changes, tracking
+
+LISTED = 2000
+"""Paths of each kind that a status lists."""
+
+
+class GitWork:
+    """Over repositories whose configuration is never loaded."""
+
+    def __init__(self, git: Git, settings: GitSettings) -> None:
+        self._git = git
+        self._settings = settings
+
+    async def health(self) -> Health:
+        try:
+            return Health(ok=True, detail="git is there", facts={"program": program()})
+        except AstroError as error:
+            return Health(ok=False, detail=error.message, fix=error.hint)
+
+    async def status(self, args: StatusInput, ctx: Context) -> Status:
+        async with self._git.open(ctx.session, args.repo) as repository:
+            found = await changes(repository)
+            upstream, ahead, behind = await tracking(repository)
+            staged = [item for item in found if not item.conflicted and item.staged not in ".?"]
+            unstaged = [item for item in found if not item.conflicted and item.unstaged not in ".?"]
+            untracked = [shown(item.path) for item in found if item.untracked]
+            return Status(
+                branch=repository.refs.branch,
+                sha=repository.refs.sha,
+                upstream=upstream,
+                ahead=ahead,
+                behind=behind,
+                staged=[_entry(item.path, item.staged, item.former) for item in staged[:LISTED]],
+                unstaged=[_entry(item.path, item.unstaged, "") for item in unstaged[:LISTED]],
+                conflicts=[_entry(item.path, "U", "") for item in found if item.conflicted][:LISTED],
+                untracked=untracked[:LISTED],
+                truncated=max(len(staged), len(unstaged), len(untracked)) > LISTED,
+            )
+
+    async def log(self, args: LogInput, ctx: Context) -> Log:
+        async with self._git.open(ctx.session, args.repo) as repository:
+            return await history.log(repository, args)
+
+    async def diff(self, args: DiffInput, ctx: Context) -> Diff:
+        async with self._git.open(ctx.session, args.repo) as repository:
+            return await differences.diff(repository, args)
+
+    async def show(self, args: ShowInput, ctx: Context) -> Shown:
+        async with self._git.open(ctx.session, args.repo) as repository:
+            return await shows.show(repository, args)
+
+    async def commit(self, args: CommitInput, ctx: Context) -> Committed:
+        async with self._git.open(ctx.session, args.repo) as repository:
+            inside = [repository.inside(path) for path in args.paths]
+            made = await commits.draft(repository, [] if "" in inside else inside)
+            keys = [FoundKey(path=shown(key.path), line=key.line, kind=key.kind) for key in made.keys]
+            sha = "" if args.dry_run else await self._commit(repository, made, args.message, keys)
+            return Committed(
+                sha=sha,
+                branch=repository.refs.branch,
+                files=[CommittedPath(path=shown(file.path), change=file.change) for file in made.files],
+                secrets_found=keys,
+                left_out=[shown(path) for path in made.left_out],
+            )
+
+    async def branch(self, args: BranchInput, ctx: Context) -> Branch:
+        async with self._git.open(ctx.session, args.repo) as repository:
+            if args.action == "create":
+                sha = await branches.create(repository, args.name, args.from_, self._settings)
+            else:
+                sha = await branches.switch(repository, args.name, self._settings)
+            current = args.action == "switch" or repository.refs.branch == args.name
+            return Branch(branch=args.name, sha=sha, path=str(repository.layout.worktree), current=current)
+
+    async def _commit(self, repository: Repository, made: commits.Draft, message: str, keys: list[FoundKey]) -> str:
+        if keys:
+            raise ProtectedPath(
+                f"{len(keys)} places look like keys; nothing was committed",
+                "take them out of the files (a key that was shared is to be changed), or name other paths",
+                problems=tuple(Problem(f"{key.path}:{key.line}", f"looks like a {key.kind}") for key in keys[:50]),
+            )
+        return await commits.commit(repository, made, message, self._settings)
+
+
+def _entry(path: str, change: str, former: str) -> StatusEntry:
+    return StatusEntry(path=shown(path), change=change, former=shown(former))

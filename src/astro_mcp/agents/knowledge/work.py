@@ -1,0 +1,135 @@
+"""What the knowledge tools do: remember, index, search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, get_args
+
+from anyio.abc import TaskGroup
+
+from astro_mcp.agents.knowledge import notes
+from astro_mcp.agents.knowledge.backlog import Backlog
+from astro_mcp.agents.knowledge.catch_up import CatchUp
+from astro_mcp.agents.knowledge.chunks import Kind
+from astro_mcp.agents.knowledge.embedding import Embedder
+from astro_mcp.agents.knowledge.index import Index
+from astro_mcp.agents.knowledge.indexing import Indexing
+from astro_mcp.agents.knowledge.models import (
+    Hit,
+    IndexInput,
+    IndexOutput,
+    Reach,
+    RememberInput,
+    RememberOutput,
+    SearchInput,
+    SearchOutput,
+)
+from astro_mcp.agents.knowledge.record import Filter, Record
+from astro_mcp.agents.knowledge.search import Found, Search
+from astro_mcp.agents.knowledge.sources import Sources
+from astro_mcp.agents.knowledge.summary import Summary
+from astro_mcp.config import KnowledgeSettings
+from astro_mcp.core.agent import Health
+from astro_mcp.core.authority import Label, Scope, Session
+from astro_mcp.core.call import Context
+from astro_mcp.core.ports import Clock
+from astro_mcp.errors import InvalidInput, NoRoot
+from astro_mcp.nearest import nearest
+from astro_mcp.store.database import Database
+from astro_mcp.workspace.workspace import Workspace
+
+KINDS: Final[tuple[str, ...]] = get_args(Kind)
+
+
+class KnowledgeWork:
+    """Owns the record's knowledge tables and the vector index in `folder`; its background task lives in `tasks`."""
+
+    def __init__(
+        self,
+        database: Database,
+        workspace: Workspace,
+        folder: Path,
+        model_folder: Path,
+        settings: KnowledgeSettings,
+        tasks: TaskGroup,
+        clock: Clock,
+    ) -> None:
+        self._record = Record(database, clock)
+        embedder, index = Embedder(model_folder, settings.embed_batch), Index(folder)
+        self._catch_up = CatchUp(Backlog(database), embedder, index)
+        self._search = Search(self._record, embedder, index, self._catch_up)
+        self._indexing = Indexing(self._record, Sources(workspace), self._catch_up)
+        self.summary = Summary(self._record)
+        self._catch_up.start(tasks)  # nothing heavy is loaded before it has work
+
+    async def close(self) -> None:
+        """End the background task, wait for it, and close the index."""
+        await self._catch_up.stop()
+
+    async def health(self) -> Health:
+        """Words always answer; not ok where meaning does not."""
+        failure = self._catch_up.failure
+        return Health(ok=not failure, detail=failure, facts={"index": "open" if self._catch_up.ready else "closed"})
+
+    async def search(self, args: SearchInput, ctx: Context) -> SearchOutput:
+        only = Filter(_kinds(args.kinds), notes.normal_tags(args.tags))
+        answer = await self._search.find(_scopes(ctx.session, args.scope), args.query, only, args.k)
+        items = [_hit(found) for found in answer.found]
+        for found in answer.found:
+            ctx.label(*(Label(name) for name in found.row["labels"].split(",") if name))
+        ctx.source(*(hit.source for hit in items))
+        return SearchOutput(items=items, total=len(items), notice=answer.notice)
+
+    async def remember(self, args: RememberInput, ctx: Context) -> RememberOutput:
+        scope = _note_scope(ctx.session, args.scope)
+        labels = ctx.session.labels | ctx.call.labels
+        outcome = await self._record.put(scope, notes.COLLECTION, [notes.draft(args, labels)])
+        _, own = outcome[0]
+        self._catch_up.wake()
+        return RememberOutput(id=own, similar_existing=await notes.similar(self._search, scope, args, own))
+
+    async def index(self, args: IndexInput, ctx: Context) -> IndexOutput:
+        if args.collection == notes.COLLECTION:
+            raise InvalidInput("the collection notes is kept for kb_remember", "choose another name")
+        return await self._indexing.run(args, ctx)
+
+
+def _scopes(session: Session, reach: Reach) -> Sequence[Scope]:
+    user = Scope.of(session.principal, ())
+    chosen = {"all": [session.scope, user], "project": [session.scope], "user": [user]}[reach]
+    return list(dict.fromkeys(chosen))
+
+
+def _note_scope(session: Session, reach: str) -> Scope:
+    if reach == "user":
+        return Scope.of(session.principal, ())
+    if not session.grant.roots:
+        raise NoRoot(
+            "this session has no workspace, so there is no project to keep the note for",
+            'pass "scope": "user" to keep it for every workspace',
+        )
+    return session.scope
+
+
+def _kinds(kinds: list[str]) -> tuple[str, ...]:
+    for kind in kinds:
+        if kind not in KINDS:
+            near = nearest(kind, list(KINDS))
+            raise InvalidInput(
+                f"kinds: {kind[:40]!r} is none of {', '.join(KINDS)}", f"did you mean {near}?" if near else ""
+            )
+    return tuple(kinds)
+
+
+def _hit(found: Found) -> Hit:
+    row = found.row
+    return Hit(
+        id=f"{row['document']}.{row['ordinal']}",
+        score=round(found.score, 3),
+        text=row["text"],
+        source=row["document"] if row["kind"] == "note" else row["source"],
+        start_line=row["start_line"],
+        end_line=row["end_line"],
+        title=row["title"],
+    )

@@ -1,0 +1,154 @@
+"""What web_search and web_fetch do."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from astro_mcp.agents.search.fusion import Fused, Hit, Query, fuse, host_of, within
+from astro_mcp.agents.search.models import (
+    FetchInput,
+    FetchOutput,
+    Found,
+    Heading,
+    ProviderError,
+    Quote,
+    SearchInput,
+    SearchOutput,
+    shorten,
+)
+from astro_mcp.agents.search.page import Page, read
+from astro_mcp.agents.search.passages import find
+from astro_mcp.agents.search.providers import Provider, providers
+from astro_mcp.config import SearchProvider
+from astro_mcp.core.agent import Health
+from astro_mcp.core.call import Context
+from astro_mcp.errors import AstroError, InvalidInput, NotFound, ProviderFailed, RateLimited
+from astro_mcp.net.client import Fetched, GuardedClient
+from astro_mcp.packs import Search
+
+_DOMAIN: Final = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+\Z")
+_ACCEPT: Final = "text/html, application/xhtml+xml, text/*;q=0.9, */*;q=0.5"
+_ADD_ONE: Final = "set enabled = true in [search.ddgs], or base_url of a SearXNG in [search.searxng], of config.toml"
+_FILTERED: Final = 30
+"""Results asked for where domains are picked out of them."""
+
+
+class SearchWork:
+    """All through the guarded transport but what the manifest of ddgs says."""
+
+    def __init__(
+        self, client: GuardedClient, manifests: Sequence[Search], settings: Mapping[str, SearchProvider]
+    ) -> None:
+        self._client = client
+        self._providers = providers(manifests, settings, client)
+        self._threads = anyio.CapacityLimiter(2)
+
+    async def health(self) -> Health:
+        names = ", ".join(self._providers)
+        return Health(ok=bool(names), detail=f"providers: {names or 'none'}", fix="" if names else _ADD_ONE)
+
+    async def search(self, args: SearchInput, ctx: Context) -> SearchOutput:
+        only, never = _domains(args.include_domains), _domains(args.exclude_domains)
+        most = _FILTERED if only or never else args.max_results
+        lists, errors = await self._ask(Query(_words(args.query, only, never), most, args.freshness))
+        pages = [page for page in fuse(lists) if _wanted(host_of(page.hit.url), only, never)][: args.max_results]
+        ctx.source(*(page.hit.url for page in pages))
+        return SearchOutput(items=_found(pages), total=len(pages), provider_errors=errors)
+
+    async def fetch(self, args: FetchInput, ctx: Context) -> FetchOutput:
+        fetched = await self._client.get(args.url, headers={"accept": _ACCEPT})
+        ctx.source(fetched.url)
+        _check(fetched)
+
+        def work() -> tuple[Page, list[Quote]]:
+            page = read(fetched.body, fetched.headers.get("content-type", ""), fetched.url, args.mode)
+            found = find(page.markdown, args.find) if args.find.strip() else []
+            return page, [Quote(text=one.text, start=one.start, end=one.end) for one in found]
+
+        page, passages = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
+        asked = bool(args.find.strip())
+        markdown = "" if asked else shorten(page.markdown, args.max_tokens)
+        return FetchOutput(
+            url_final=fetched.url,
+            title=page.title,
+            sha256=hashlib.sha256(fetched.body).hexdigest(),
+            headings=[] if asked else [Heading(level=level, text=text) for level, text in page.headings],
+            passages=passages,
+            characters=len(page.markdown),
+            stripped=page.hidden,
+            markdown=markdown,
+            truncated=not asked and len(markdown) < len(page.markdown),
+        )
+
+    async def _ask(self, query: Query) -> tuple[dict[str, list[Hit]], list[ProviderError]]:
+        """Every provider at once: what each found, and who failed. Raises `ProviderFailed` where nobody answered."""
+        if not self._providers:
+            raise ProviderFailed("no search provider is configured", _ADD_ONE, retryable=False)
+        lists: dict[str, list[Hit]] = {name: [] for name in self._providers}  # in this order, whoever is first
+        errors: list[ProviderError] = []
+
+        async def one(name: str, provider: Provider) -> None:
+            try:
+                lists[name] = await provider.search(query)
+            except AstroError as error:
+                errors.append(ProviderError(provider=name, code=error.code, message=error.message))
+
+        async with anyio.create_task_group() as group:
+            for name, provider in self._providers.items():
+                group.start_soon(one, name, provider)
+        if len(errors) == len(self._providers):
+            told = "; ".join(f"{error.provider}: {error.message}" for error in errors)
+            raise ProviderFailed(f"no search provider answered: {told}", "check that this machine is online")
+        return lists, sorted(errors, key=lambda error: error.provider)
+
+
+def _domains(given: list[str]) -> list[str]:
+    domains = [domain.strip().lower().rstrip(".").removeprefix("www.") for domain in given]
+    for domain in domains:
+        if not _DOMAIN.match(domain):
+            raise InvalidInput(f"{domain[:80]!r} is not a domain", "write it like docs.example.com")
+    return domains
+
+
+def _words(query: str, only: list[str], never: list[str]) -> str:
+    sites = " OR ".join(f"site:{domain}" for domain in only)
+    return " ".join(
+        [query, *([f"({sites})" if len(only) > 1 else sites] if only else []), *(f"-site:{d}" for d in never)]
+    )
+
+
+def _wanted(host: str, only: list[str], never: list[str]) -> bool:
+    return (not only or any(within(host, domain) for domain in only)) and not any(within(host, one) for one in never)
+
+
+def _found(pages: list[Fused]) -> list[Found]:
+    return [
+        Found(
+            rank=rank,
+            title=page.hit.title,
+            url=page.hit.url,
+            snippet=page.hit.snippet,
+            published=page.hit.published,
+            providers=page.providers,
+        )
+        for rank, page in enumerate(pages, 1)
+    ]
+
+
+def _check(fetched: Fetched) -> None:
+    status, url = fetched.status, fetched.url[:200]
+    if status in (404, 410):
+        raise NotFound(f"{url} answered with status {status}", "search for the page's new address")
+    if status == 429:
+        wait = fetched.headers.get("retry-after", "")
+        after = int(wait) * 1000 if wait.isascii() and wait.isdecimal() and len(wait) < 7 else None
+        raise RateLimited(f"{url} answered with status 429", retry_after_ms=after)
+    if not 200 <= status < 300:
+        hint = "the page wants a login, or turns programs away" if status in (401, 403) else ""
+        raise ProviderFailed(f"{url} answered with status {status}", hint, retryable=status >= 500)
