@@ -224,3 +224,16 @@ def test_every_command_names_a_module_that_carries_it_out() -> None:
     modules = {parser().parse_args(list(line)).work for line in words}
     rest = {path.stem for path in folder.glob("*.py")} - {"__init__", "link", "parser", "show"}
     assert modules == rest
+
+
+def test_the_sessions_of_a_folder_are_told_and_ended(shared: Home) -> None:
+    run(shared, "call", "code_run", "--args", '{"session": "kept", "code": "x = 1"}')
+    [one] = run(shared, "sandbox", "sessions", "--json").json["items"]
+    assert (one["name"], one["turns"], one["busy"]) == ("kept", 1, False)
+    assert "kept" in run(shared, "sandbox", "sessions").out
+    missing = run(shared, "sandbox", "end", "never", "--json")
+    assert (missing.status, missing.json["error"]["code"]) == (1, "not_found")
+    assert run(shared, "sandbox", "end").status == 2
+    assert run(shared, "sandbox", "sessions", "kept").status == 2
+    assert run(shared, "sandbox", "end", "kept").out == "the session kept is ended\n"
+    assert run(shared, "sandbox", "sessions", "--json").json["items"] == []

@@ -56,8 +56,9 @@ def parser() -> argparse.ArgumentParser:
 
     _workflow(commands)
 
-    sandbox = _add(commands, "sandbox", "sandbox", "the images that code runs in")
-    sandbox.add_argument("action", choices=["build", "list", "prune"])
+    sandbox = _add(commands, "sandbox", "sandbox", "the images that code runs in, and its sessions")
+    sandbox.add_argument("action", choices=["build", "list", "prune", "sessions", "end"])
+    sandbox.add_argument("session", nargs="?", help="the session to end")
 
     audit = _add(commands, "audit", "audit", "the last records of the audit trail")
     audit.add_argument("--last", type=_count, default=30, metavar="N", help="how many (30)")

@@ -1,4 +1,4 @@
-"""`astro-mcp sandbox build|list|prune`."""
+"""`astro-mcp sandbox build|list|prune|sessions|end`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import anyio
 
+from astro_mcp.cli.link import Failure, open_link, usage
 from astro_mcp.cli.show import Printer
 from astro_mcp.config import load
 from astro_mcp.errors import SandboxUnavailable
@@ -27,7 +28,9 @@ OURS: Final = {"reference": ["astro-mcp-sandbox", "astro-mcp-python"]}
 
 
 def run(given: argparse.Namespace, printer: Printer) -> int:
-    """Build the base image, or tell or remove the images that this engine has of ours."""
+    """Build the base image; tell or remove the images that this engine has of ours; tell or end sessions."""
+    if given.action in ("sessions", "end"):
+        return _sessions(given, printer)
     recipe = Pack.find().resources / "sandbox" / "image"
     if given.action == "build":
         return _build(recipe, printer)
@@ -39,6 +42,28 @@ def run(given: argparse.Namespace, printer: Printer) -> int:
         printer.line(f"{len(images)} dependency images removed; they are made again when they are needed")
         return 0
     printer.table(["image", "MB", "kind"], [(row["image"], row["bytes"] // 1_000_000, row["kind"]) for row in images])
+    return 0
+
+
+def _sessions(given: argparse.Namespace, printer: Printer) -> int:
+    """The sessions of code_run that belong to the working folder, which is the workspace as it is for a host."""
+    if (given.action == "end") != bool(given.session):
+        raise usage("sandbox end NAME ends a session; sandbox sessions takes no name")
+    with open_link() as link:
+        body = link.request("resources/read", {"uri": "astro://agents/code"})
+        found = json.loads(body["contents"][0]["text"])["sessions"]
+        if given.action == "end":
+            if given.session not in [one["name"] for one in found]:
+                error = {"code": "not_found", "message": f"there is no session {given.session!r} here"}
+                raise Failure({**error, "hint": "astro-mcp sandbox sessions", "retryable": False})
+            link.call("code_run", {"session": given.session, "end_session": True, "code": "None"})
+            printer.result(f"the session {given.session} is ended", {"ended": given.session})
+            return 0
+    if printer.as_json:
+        printer.json({"items": found})
+    else:
+        rows = [(one["name"], one["turns"], one["up_seconds"], one["idle_seconds"], one["busy"]) for one in found]
+        printer.table(["session", "turns", "up s", "idle s", "busy"], rows)
     return 0
 
 

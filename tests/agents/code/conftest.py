@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,22 +59,20 @@ async def open_house(tmp_path: Path) -> AsyncIterator[Open]:
     data.mkdir()
     session = Session(Principal("user", Kind.STDIO), Grant(roots=(root,)))
     registry = Registry()
-    sandboxes = []
-    async with Database.open(data / "astro.db") as database:
+    async with Database.open(data / "astro.db") as database, AsyncExitStack() as stack:
         artifacts = Artifacts(database, data / "artifacts", SystemClock())
         audit = Audit(AuditTrail(database, audit_key(data)), SystemClock())
         policies: list[Policy] = [audit, Authorize(), Limit(Limits()), Deadline(), audit.intent()]
 
         async def open_it(settings: SandboxSettings) -> House:
             sandbox = Sandbox(settings, data / "images", RESOURCES)
-            sandboxes.append(sandbox)
+            stack.push_async_callback(sandbox.close)
+            await stack.enter_async_context(sandbox.warm())
             await registry.register(CodeAgent(Ready(CodeWork(sandbox, Workspace(SecretSettings()), artifacts))))
             return House(Dispatcher(registry, policies, audit), session, artifacts, root)
 
         yield open_it
         await registry.unregister("code")
-        for sandbox in sandboxes:
-            await sandbox.close()
 
 
 @pytest.fixture

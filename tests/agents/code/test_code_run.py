@@ -173,3 +173,30 @@ async def test_figures_of_matplotlib_are_saved_and_shown(house: House) -> None:
     result = await house.run(packages=["matplotlib"], code=code, timeout=120)
     assert [item.name for item in output(result).artifacts] == ["figure-1.png", "figure-2.png"]
     assert [blob.mime for blob in result.blobs] == ["image/png"] * 2
+
+
+async def test_a_session_keeps_names_and_files_and_gives_back_each_file_once(house: House) -> None:
+    first = output(await house.run(session="s", code="x = 20\nopen('out/a.txt', 'w').write('1')\nx"))
+    assert (first.result, first.session_ended, [one.name for one in first.artifacts]) == ("20", False, ["a.txt"])
+    again = output(await house.run(session="s", code="x", input="[1]"))
+    assert (again.result, again.artifacts) == ("20", [])
+    last = output(await house.run(session="s", code="('INPUT' in globals(), x + 1)", end_session=True))
+    assert (last.result, last.session_ended) == ("[false, 21]", True)
+    anew = output(await house.run(session="s", code="'x' in globals()"))
+    assert anew.result == "false"
+    assert output(await house.run(code="1")).session_ended is None
+
+
+async def test_an_error_in_a_session_shows_the_codes_own_lines_and_leaves_it_up(house: House) -> None:
+    failed = output(await house.run(session="s", code="def f():\n    return 1 / 0\nf()"))
+    assert failed.exit_code == 1
+    assert "in f" in failed.stderr
+    assert "run.py" not in failed.stderr
+    assert output(await house.run(session="s", code="f.__name__")).result == '"f"'
+
+
+async def test_a_session_belongs_to_its_scope(house: House, tmp_path: Path) -> None:
+    output(await house.run(session="s", code="x = 1"))
+    other = house.with_grant(roots=(tmp_path,))
+    result = await house.run(by=other, session="s", code="'x' in globals()")
+    assert result.unwrap().model_dump()["result"] == "false"

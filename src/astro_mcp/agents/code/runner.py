@@ -31,6 +31,7 @@ def main() -> int:
     if os.path.exists(INPUT):
         with open(INPUT, encoding="utf-8") as file:
             module.__dict__["INPUT"] = json.load(file)
+        os.unlink(INPUT)  # a session's next turn has its own, or none
     sys.modules["__main__"] = module
     sys.path[0] = "/workspace"
     sys.argv = [CODE]
