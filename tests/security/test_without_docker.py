@@ -98,6 +98,10 @@ STARTS = {
     ),
     ("sandbox/child.py", "run", "anyio.open_process", "argv, a parameter"),
     (
+        *("sandbox/warden.py", "__init__", "subprocess.Popen"),
+        "[sys.executable, '-I', '-S', str(SCRIPT), engine, *ours]",
+    ),
+    (
         *("sandbox/wheels.py", "fetch", "astro_mcp.sandbox.child.run"),
         f"[*{PIP}, *options, *wheel_options(python), '--', *requirements]",
     ),
