@@ -16,7 +16,7 @@ from tests.quickest import ATTEMPTS, within_blocking
 
 from astro_mcp.shim.place import VERSION
 
-from .home import SHIM, Home, alive, until
+from .home import SHIM, SLEEP, Home, alive, until
 
 STDLIB_NAMES = ("json", "socket", "os", "signal", "typing", "enum", "hashlib", "runpy", "pkgutil", "anyio", "pydantic")
 
@@ -63,6 +63,23 @@ def test_a_signal_ends_the_shim_at_once(shared: Home, number: signal.Signals) ->
         return host.wait()
 
     assert within_blocking(1, end_one) == (-number, "")
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGTERM], ids=["end of input", "SIGTERM"])
+def test_the_shim_ends_while_a_call_is_running_and_the_calls_container_goes(
+    shared: Home, number: signal.Signals | None
+) -> None:
+    host = shared.host()
+    host.begin()
+    before = len(shared.calls("code_run"))
+    host.start("code_run", SLEEP)
+    until(shared.containers)
+    if number is not None:
+        host.process.send_signal(number)
+    assert (host.end() if number is None else host.wait()) == (-(number or 0), "")
+    until(lambda: not shared.containers())
+    until(lambda: [row["code"] for row in shared.calls("code_run")[before:]][1:] == ["cancelled"])
+    assert alive(shared.pid), "the daemon is there for others"
 
 
 def test_a_killed_daemon_ends_the_shim_with_75_and_one_line(at: Home) -> None:
