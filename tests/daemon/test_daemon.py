@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from astro_mcp.shim.hello import hello
+from astro_mcp.shim.place import VERSION
 from astro_mcp.shim.start import connect
 
 from .home import SLEEP, Home, alive, until
@@ -139,12 +140,20 @@ def test_a_greeting_that_never_comes_is_not_waited_for(shared: Home) -> None:
         assert 4 < time.monotonic() - began < 8
 
 
-def test_a_newer_shim_is_served(shared: Home) -> None:
-    shared.host().begin()
-    body = {**hello((), {}), "version": "99.0", "dance": True, "cwd": str(shared.project)}
+def test_a_newer_shim_of_another_installation_is_served_and_changes_nothing(shared: Home) -> None:
+    host = shared.host()
+    host.begin()
+    before = ask(shared, {"control": "status"})
+    body = {**hello((), {}), "version": "99.0", "prefix": "/elsewhere", "dance": True, "cwd": str(shared.project)}
     reply = ask(shared, body)
     assert reply is not None
     assert reply["ok"] is True
+    assert (reply["pid"], reply["version"]) == (shared.pid, VERSION)
+    until(lambda: ask(shared, {"control": "status"}) == before)
+    assert host.ask("ping")["result"] == {}
+    log = (shared.folder / "logs" / "daemon.log").read_text()
+    assert log.count("ready on") == 1
+    assert "/elsewhere" not in log
 
 
 def test_a_root_that_is_refused_is_told_in_the_instructions(shared: Home) -> None:
