@@ -42,8 +42,11 @@ class Host:
     process: subprocess.Popen[bytes]
 
     def send(self, message: dict[str, Any]) -> None:
+        self.write(json.dumps(message).encode() + b"\n")
+
+    def write(self, data: bytes) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+        self.process.stdin.write(data)
         self.process.stdin.flush()
 
     def answer(self) -> Any:
