@@ -18,7 +18,7 @@ from tests.quickest import ATTEMPTS, within_blocking
 
 from astro_mcp.shim.place import VERSION
 
-from .home import SHIM, SLEEP, Home, Host, alive, until
+from .home import PATIENCE, SHIM, SLEEP, Home, Host, alive, until
 
 STDLIB_NAMES = ("json", "socket", "os", "signal", "typing", "enum", "hashlib", "runpy", "pkgutil", "anyio", "pydantic")
 
@@ -69,7 +69,7 @@ def test_what_was_asked_before_the_end_of_input_is_answered(shared: Home) -> Non
     assert host.process.stdin is not None
     host.process.stdin.close()
     assert sorted(host.answer()["id"] for _ in range(5)) == list(range(5))
-    assert host.process.wait(5) == 0
+    assert host.process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
