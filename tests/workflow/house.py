@@ -191,9 +191,10 @@ async def house(
     toys: Toys | None = None,
     templates: Path = TEMPLATES,
     database: type[Database] = Database,
+    clock: SystemClock | None = None,
 ) -> AsyncIterator[House]:
     """Open everything on `folder`; open it again there and the runs go on."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     settings = settings or WorkflowSettings()
     toys = toys or Toys()
     async with database.open(folder / "astro.db") as store:
