@@ -1,4 +1,5 @@
-"""The templates as a host runs them: through the shim, on a small repository, in real containers."""
+"""The templates, and the documents that the pages show, as a host runs them: through the shim, on a small repository,
+in real containers."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from tests.contracts.test_docs import DOCUMENTS
 from tests.daemon.home import Home, Host, home
 
 FILES = {
@@ -70,6 +73,13 @@ def run(host: Host, template: str, *effects: str) -> Any:
     return call(host, "workflow_run", template=template, allow=list(effects), wait_seconds=110)
 
 
+def answered(host: Host, asked: Any, value: dict[str, str]) -> Any:
+    """The same run at its end, after its one question was answered."""
+    [question] = asked["waiting_for"]
+    call(host, "workflow_answer", run_id=asked["run_id"], step=question["step"], value=value)
+    return call(host, "workflow_status", run_id=asked["run_id"], wait_seconds=60)
+
+
 def test_review_repository_does_the_work_of_every_step_and_commits_its_report(at: Home, host: Host) -> None:
     base = git(at.project, "rev-parse", "main")
     ended = run(host, "review-repository", "read", "write", "destroy", "execute", "network")
@@ -115,8 +125,7 @@ def test_explain_failures_asks_about_what_failed_and_gives_the_answer(host: Host
     assert "a half is lost" in shown["failures"][0]["message"]
     assert "def test_of_three" in json.dumps(shown["files"])
     answer = {"markdown": "`//` cuts the half off; divide with `/`."}
-    call(host, "workflow_answer", run_id=asked["run_id"], step=question["step"], value=answer)
-    ended = call(host, "workflow_status", run_id=asked["run_id"], wait_seconds=60)
+    ended = answered(host, asked, answer)
     assert ended["status"] == "succeeded"
     assert ended["outputs"]["explanation"] == answer["markdown"]
     assert ended["outputs"]["tests"]["failed"] == 1
@@ -135,3 +144,21 @@ def test_index_codebase_answers_out_of_what_it_indexed(host: Host) -> None:
     assert ended["status"] == "succeeded"
     assert ended["outputs"]["failed"] == 0
     assert "README.md" in ended["outputs"]["answers"]
+
+
+def test_each_document_that_the_pages_show_runs_to_its_end(at: Home, tmp_path: Path) -> None:
+    shown = {str(yaml.safe_load(block.text)["name"]): block.text for block in DOCUMENTS}
+    assert shown.keys() == {"lint-and-explain", "not-without-tests"}, "what is shown is run here"
+    repository(tmp_path, FILES)
+    host = at.host("--root", str(tmp_path))
+    host.begin()
+    allow = ["read", "write", "destroy", "execute", "network"]
+    asked, tested = (
+        call(host, "workflow_run", spec=shown[name], allow=allow, wait_seconds=110) for name in sorted(shown)
+    )
+    assert asked["waiting_for"][0]["text"].startswith("Explain these findings")
+    assert "F401" in asked["waiting_for"][0]["shown"]
+    ended = answered(host, asked, {"markdown": "`os` is imported and not used."})
+    assert (ended["status"], ended["outputs"]) == ("succeeded", {"findings": 1})
+    assert tested["status"] == "succeeded"
+    assert (tmp_path / "TESTS.md").read_text() == "2 passed"
