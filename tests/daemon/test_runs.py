@@ -118,6 +118,9 @@ def test_runs_go_on_when_the_daemon_is_killed_and_no_step_that_ended_begins_agai
     release(held(at, other_than=[first]))
     ended = status(at, run, wait=60)
     assert ended["status"] == "succeeded"
+    assert steps(ended) == dict.fromkeys(("first", "held", "second"), ("succeeded", 1)), (
+        "begun again is the same attempt"
+    )
     call(at, "workflow_answer", run_id=waiting, step="word", value={"word": "go"})
     answered = status(at, waiting, wait=60)
     assert (answered["status"], answered["outputs"]) == ("succeeded", {"word": "go"})
