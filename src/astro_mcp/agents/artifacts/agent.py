@@ -22,7 +22,7 @@ from astro_mcp.workspace.changes import Changes, Write
 from astro_mcp.workspace.workspace import Workspace
 
 _ARTIFACT: Final = re.compile(r"astro://artifacts/([0-9a-f]{64})\Z")
-_OUR_OWN: Final = ("astro://agents", "astro://tools/", "astro://health", "astro://guides/")
+_OUR_OWN: Final = ("astro://agents", "astro://tools/", "astro://health")
 IMAGES: Final = 700_000
 """Bytes of an image that is attached, as base64."""
 
@@ -93,8 +93,8 @@ class ArtifactsAgent(Agent):
 
     @tool(title="Read a URI", effects={Effect.READ}, idempotent=True, timeout=60)
     async def astro_read(self, args: ReadUriInput, ctx: Context) -> ReadUriOutput:
-        """Use to read any astro:// URI that a result names: artifacts, files, runs and their steps, knowledge, guides,
-        and astro://tools/NAME for a tool's full documentation. With find, only the lines that hold a word.
+        """Use to read any astro:// URI that a result names: artifacts, files, runs and their steps, knowledge, and
+        astro://tools/NAME for a tool's full documentation. With find, only the lines that hold a word.
 
         astro://agents lists the agents, astro://health tells how they are. Images are attached; of other bytes the
         type and size are told, and `artifact_save` puts an artifact into the workspace.
