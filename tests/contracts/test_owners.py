@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,16 @@ BY_NAME = {"cli.parser", "daemon.house"}
 """Import a module whose name they compose or hold: our own, as their tests see."""
 
 
+@cache
+def nodes(text: str) -> tuple[ast.Import | ast.ImportFrom | ast.Name | ast.Attribute, ...]:
+    """The text's imports and names, at the top, in a function, for types alone or under `try`."""
+    kinds = (ast.Import, ast.ImportFrom, ast.Name, ast.Attribute)
+    return tuple(node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds))
+
+
 def imports(text: str) -> Iterator[str]:
-    """Top names of whatever is imported, at the top, in a function, for types alone or under `try`."""
-    for node in ast.walk(ast.parse(text)):
+    """Top names of whatever is imported."""
+    for node in nodes(text):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -54,9 +62,9 @@ def imports(text: str) -> Iterator[str]:
 
 def by_name(text: str) -> bool:
     """Whether something is imported by a name that only the running program knows."""
-    called = {ast.unparse(node.func) for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)}
-    handed = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
-    return bool({"__import__", "import_module", "importlib.import_module"} & (called | handed))
+    names = {node.id for node in nodes(text) if isinstance(node, ast.Name)}
+    attributes = {node.attr for node in nodes(text) if isinstance(node, ast.Attribute)}
+    return bool({"__import__", "import_module"} & (names | attributes))
 
 
 def module(path: Path) -> str:
@@ -74,17 +82,17 @@ def strangers(name: str, text: str) -> list[str]:
     )
 
 
-FILES = sorted(SRC.rglob("*.py"))
+FILES = {module(path): path.read_text(encoding="utf-8") for path in sorted(SRC.rglob("*.py"))}
 
 
 def test_each_vendor_is_imported_in_its_own_room_alone() -> None:
     assert len(FILES) > 200
-    found = {module(path): strangers(module(path), path.read_text(encoding="utf-8")) for path in FILES}
+    found = {name: strangers(name, text) for name, text in FILES.items()}
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
 def test_each_owner_uses_what_it_owns() -> None:
-    used = {(vendor, module(path)) for path in FILES for vendor in imports(path.read_text(encoding="utf-8"))}
+    used = {(vendor, name) for name, text in FILES.items() for vendor in imports(text)}
     idle = [
         (vendor, room)
         for vendor, rooms in OWNERS.items()
@@ -95,7 +103,7 @@ def test_each_owner_uses_what_it_owns() -> None:
 
 
 def test_what_is_imported_by_name_is_our_own() -> None:
-    assert {module(path) for path in FILES if by_name(path.read_text(encoding="utf-8"))} == BY_NAME
+    assert {name for name, text in FILES.items() if by_name(text)} == BY_NAME
 
 
 @pytest.mark.parametrize(
@@ -117,7 +125,11 @@ def test_the_finder_sees_every_way_to_import(name: str, text: str, wrong: list[s
 
 @pytest.mark.parametrize(
     "text",
-    ["__import__('docker')", "from importlib import import_module\nx(import_module, 'httpx')", "import_module('a')"],
+    [
+        "__import__('docker')",
+        "from importlib import import_module\nx(import_module, 'httpx')",
+        "importlib.import_module('a')",
+    ],
 )
 def test_the_finder_sees_imports_by_name(text: str) -> None:
     assert by_name(text)

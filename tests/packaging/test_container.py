@@ -46,9 +46,8 @@ def run(*command: str, folder: Path = ROOT, **extra: str) -> str:
 
 
 def release() -> str:
-    return dict(re.findall(r'^(\w+)="?([^"\n]*)', Path("/etc/os-release").read_text(), re.MULTILINE))[
-        "VERSION_CODENAME"
-    ]
+    [name] = re.findall(r'^VERSION_CODENAME="?([a-z]+)', Path("/etc/os-release").read_text(), re.MULTILINE)
+    return str(name)
 
 
 def mirror(codename: str) -> str:
