@@ -208,3 +208,9 @@ async def house(
         await registry.register(WorkflowAgent(Ready(WorkflowWork(scheduler, registry, Templates(templates)))))
         async with scheduler.running():
             yield House(dispatcher, scheduler, store, toys, session(folder))
+
+
+async def until_called(toys: Toys, what: str) -> None:
+    with anyio.fail_after(10):
+        while what not in toys.calls:
+            await anyio.sleep(0.005)
