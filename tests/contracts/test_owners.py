@@ -40,7 +40,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
 }
 """sqlite3 is the standard library's, and a driver all the same."""
 EVERYWHERE = {"anyio", "pydantic"}
-BY_NAME = {"cli.parser", "daemon.house"}
+BY_NAME = {"cli.parser", "core.deferred", "daemon.house"}
 """Import a module whose name they compose or hold: our own, as their tests see."""
 
 

@@ -158,7 +158,8 @@ def test_as_root_the_engine_is_installed_started_and_waited_for(tmp_path: Path, 
 def test_as_root_an_engine_whose_program_is_missing_gets_it(tmp_path: Path) -> None:
     at = machine(tmp_path)
     at.later("")
-    at.program("dockerd")
+    for where in ("bin", "later"):
+        at.program("dockerd", where=where)  # the usual one waits until it is looked at, and here nobody does
     at.program("apt-cache")
     assert at.run("docker_engine").returncode == 0
     assert at.asked("apt-get")[-1].endswith("docker.io docker-cli")
