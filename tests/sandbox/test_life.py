@@ -64,7 +64,7 @@ async def test_a_run_that_is_cancelled_while_it_starts_leaves_nothing(sandbox: S
     for delay in (0.02, 0.1, 0.2):
         with anyio.move_on_after(delay):
             await sandbox.run(SLEEP)
-    assert await gone(containers, 5)
+    assert await gone(containers, 30)
 
 
 async def test_an_error_of_the_one_who_watches_ends_the_container(sandbox: Sandbox, containers: Containers) -> None:
