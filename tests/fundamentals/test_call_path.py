@@ -352,7 +352,7 @@ async def test_arguments_nested_without_end_are_too_large(tmp_path: Path) -> Non
             deep = deep.pop()
 
 
-@pytest.mark.parametrize(("levels", "refused"), [(63, False), (64, True)])
+@pytest.mark.parametrize(("levels", "refused"), [(62, False), (63, True)])
 async def test_arguments_may_be_nested_as_deep_as_is_said_and_no_deeper(
     tmp_path: Path, levels: int, refused: bool
 ) -> None:
