@@ -350,3 +350,16 @@ async def test_arguments_nested_without_end_are_too_large(tmp_path: Path) -> Non
         assert isinstance((await path.call("echo_text", host(), text=deep)).error, TooLarge)
         while isinstance(deep, list):  # taken apart by hand: its own end would recurse
             deep = deep.pop()
+
+
+@pytest.mark.parametrize(("levels", "refused"), [(62, False), (63, True)])
+async def test_arguments_may_be_nested_as_deep_as_is_said_and_no_deeper(
+    tmp_path: Path, levels: int, refused: bool
+) -> None:
+    deep: Any = 1
+    for _ in range(levels):
+        deep = [deep]
+    async with stand(tmp_path) as path:
+        error = (await path.call("echo_text", host(), text=deep)).error
+    assert isinstance(error, TooLarge) is refused
+    assert isinstance(error, InvalidInput | TooLarge)

@@ -15,23 +15,27 @@ DEPTH: Final = 64
 def check(arguments: Mapping[str, Any], most: int, what: str) -> None:
     """Raises `TooLarge` for over `most` bytes of text, 50,000 values, or 64 levels. Linear, and stops at the bound."""
     size, nodes = 0, 1
-    waiting: list[tuple[Any, int]] = [(arguments, 1)]
+    waiting: list[tuple[Collection[Any], int]] = [((arguments,), 0)]
     while waiting:
-        value, depth = waiting.pop()
-        held: Collection[Any] = ()
-        if isinstance(value, str):
-            size += len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
-        elif isinstance(value, Mapping | list | tuple):
-            held = value
-        else:
-            size += 8 if not isinstance(value, int) else 8 + value.bit_length() // 8
-        nodes += len(held)  # told by its length, before a single one is touched
-        if nodes > NODES or depth > DEPTH:
-            raise TooLarge(f"the arguments of {what} hold over {NODES:,} values or {DEPTH} levels", "pass fewer")
-        if isinstance(held, Mapping):
-            size += sum(len(str(key)) + 4 for key in held)
-            held = held.values()
-        waiting.extend((item, depth + 1) for item in held)
+        values, depth = waiting.pop()
+        for value in values:
+            if isinstance(value, str):
+                size += len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+            elif isinstance(value, int | float) or value is None:  # before what a look into the ABCs would cost
+                size += 8 if not isinstance(value, int) else 8 + value.bit_length() // 8
+            elif isinstance(value, dict | list | tuple | Mapping):
+                nodes += len(value)  # told by its length, before a single one is touched
+                if nodes > NODES or depth + 1 + bool(value) > DEPTH:
+                    raise TooLarge(
+                        f"the arguments of {what} hold over {NODES:,} values or {DEPTH} levels", "pass fewer"
+                    )
+                if isinstance(value, Mapping):
+                    size += sum(len(str(key)) + 4 for key in value)
+                    waiting.append((value.values(), depth + 1))
+                else:
+                    waiting.append((value, depth + 1))
+            else:
+                size += 8
         if size > most:
             raise TooLarge(
                 f"the arguments of {what} hold over {most:,} bytes",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from anyio.abc import TaskGroup
 
+from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Backlog, Shelf
 from astro_mcp.agents.knowledge.embedding import Embedder
 from astro_mcp.agents.knowledge.index import Index
@@ -144,7 +145,7 @@ class CatchUp:
             made = await self._embedder.documents([f"{rows[p]['context']}\n{rows[p]['text']}" for p in new])
             keys = [(rows[p]["tenant"], rows[p]["scope"], rows[p]["sha256"]) for p in new]
             await self._backlog.keep_vectors(dict(zip(keys, (row.tobytes() for row in made), strict=True)))
-        return joined(rows, new, made)
+        return await anyio.to_thread.run_sync(joined, rows, new, made)
 
     async def _drop(self) -> None:
         while gone := await self._backlog.gone():
@@ -160,7 +161,9 @@ class CatchUp:
 
 def joined(rows: Sequence[Row], new: Sequence[int], made: Sequence[Any]) -> Matrix:
     """One matrix: kept vectors at their rows, `made` at the rows `new`."""
-    import numpy as np  # noqa: PLC0415 - heavy, and loaded with the model anyway
-
+    np = libraries.numpy()
     fresh = dict(zip(new, made, strict=True))
-    return np.stack([fresh[p] if p in fresh else np.frombuffer(row["vector"], "<f4") for p, row in enumerate(rows)])
+    whole: Matrix = np.stack(
+        [fresh[p] if p in fresh else np.frombuffer(row["vector"], "<f4") for p, row in enumerate(rows)]
+    )
+    return whole

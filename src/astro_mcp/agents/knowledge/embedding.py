@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 from anyio import from_thread
 
+from astro_mcp.agents.knowledge import libraries
 from astro_mcp.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -62,26 +63,23 @@ class _Model:
 
     def __init__(self, folder: Path) -> None:
         verify(folder)
-        import onnxruntime  # noqa: PLC0415 - heavy, and needed at first use only
-        from tokenizers import Tokenizer  # noqa: PLC0415 - the same
-
+        onnxruntime = libraries.onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         self._session: Any = onnxruntime.InferenceSession(
             str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
         )
-        self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer: Any = libraries.tokenizers().Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(TOKENS)
 
     def embed(self, texts: Sequence[str], batch: int) -> Matrix:
         """Batches of like length, since a batch costs as much as its longest text."""
-        import numpy as np  # noqa: PLC0415 - onnxruntime's own, and as heavy
-
+        np = libraries.numpy()
         tokens = [encoding.ids for encoding in self._tokenizer.encode_batch([plain(text) for text in texts])]
         order = sorted(range(len(texts)), key=lambda index: len(tokens[index]))
-        vectors = np.zeros((len(texts), DIMENSION), np.float32)
+        vectors: Matrix = np.zeros((len(texts), DIMENSION), np.float32)
         for start in range(0, len(order), batch):
             from_thread.check_cancelled()
             chosen = order[start : start + batch]
@@ -90,8 +88,7 @@ class _Model:
 
     def _forward(self, tokens: Sequence[Sequence[int]]) -> Matrix:
         """Mean over the tokens that are none of the padding, then L2 (the recipe of the model's card)."""
-        import numpy as np  # noqa: PLC0415 - onnxruntime's own, and as heavy
-
+        np = libraries.numpy()
         width = max(len(ids) for ids in tokens)
         ids = np.zeros((len(tokens), width), np.int64)
         mask = np.zeros((len(tokens), width), np.int64)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import anyio
 import anyio.to_thread
 
+from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.embedding import DIMENSION, MODEL
 from astro_mcp.agents.knowledge.seal import Seal
@@ -129,11 +130,10 @@ class Index:
 
 
 def _client(folder: Path) -> Any:
-    import chromadb  # noqa: PLC0415 - takes over a second, so at first use only
-    from chromadb.config import Settings  # noqa: PLC0415 - the same
-
+    chromadb = libraries.chromadb()
     # Without `_env_file` it would read `.env` of the working folder.
-    return chromadb.PersistentClient(str(folder), settings=Settings(_env_file=None, anonymized_telemetry=False))
+    settings = chromadb.config.Settings(_env_file=None, anonymized_telemetry=False)
+    return chromadb.PersistentClient(str(folder), settings=settings)
 
 
 def _collection(client: Any, shelf: Shelf, *, make: bool) -> Any:

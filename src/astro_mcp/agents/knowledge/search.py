@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.embedding import Embedder
@@ -111,11 +112,10 @@ def _ranked(rows: Sequence[Row], words: Mapping[int, float], vector: Matrix | No
 
 def _cosines(rows: Sequence[Row], vector: Matrix | None) -> dict[int, float]:
     """Exact, from the record's vectors; the index only names the candidates."""
-    import numpy as np  # noqa: PLC0415 - heavy, and loaded with the model anyway
-
     known = [row for row in rows if row["vector"] is not None]
     if vector is None or not known:
         return {}
+    np = libraries.numpy()
     matrix = np.stack([np.frombuffer(row["vector"], "<f4") for row in known])
     return dict(zip((row["chunk"] for row in known), (matrix @ vector[0]).tolist(), strict=True))
 
