@@ -32,8 +32,8 @@ def report(
     *,
     as_json: bool,
 ) -> int:
-    """Print; returns 0 where every target is met. A ratio whose peer is missing is not there, and claims nothing."""
-    met = all(ratios[key] <= most for key, most in targets.items() if key in ratios) and bool(ratios)
+    """Print; returns 0 where every target was measured and is met. Targets are the keys of ratios, `≤` each."""
+    met = all(key in ratios and ratios[key] <= most for key, most in targets.items())
     for item in rows:
         if "median" in item:
             spread = f"{item['low']:>9.2f} … {item['high']:.2f}"
@@ -43,6 +43,8 @@ def report(
     for key, value in ratios.items():
         most = f"  target ≤ {targets[key]:g}: {'met' if value <= targets[key] else 'MISSED'}" if key in targets else ""
         print(f"{key:<44} {value:>9.3f} x{most}")
+    for key in sorted(targets.keys() - ratios.keys()):
+        print(f"{key:<44} {'':>9}    target ≤ {targets[key]:g}: MISSED, it was not measured")
     if as_json:
         body = {"name": name, "rows": list(rows), "ratios": dict(ratios), "targets": dict(targets), "met": met}
         print(json.dumps(body))

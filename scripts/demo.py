@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -24,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from demo_target import fetch, unpack
 from mcp import Client, StdioServerParameters
 from rich.console import Console
 from rich.markdown import Markdown
@@ -32,34 +30,18 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from astro_mcp.observe.printable import printable
+from astro_mcp.store.audit import read_trail
+from demo_checks import LEAST_TESTS, Shortfall, git, images_of, real_work, same_as_pytest
+from demo_target import fetch, unpack
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = Path(sys.executable).parent / "astro-mcp"
 TARGET = ("wsproto", "1.3.2", "b86885dcf294e15204919950f666e06ffc6c7c114ca900b060d6e16293528294")
-LEAST_TESTS = 50
-NEEDS = [
-    "h11>=0.16.0,<1",
-    "hypothesis>=6.119.4,<7",
-    "pytest>=8.3.3,<9",
-    "pytest-cov>=6.0.0,<7",
-    "pytest-xdist>=3.6.1,<4",
-]
-"""What the target's pyproject.toml asks for, for pytest's own run: the same list is the same image."""
-PLAIN_PYTEST = """
-import os, subprocess, sys
-command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "src"})
-print(done.stdout[-500:])
-"""
 ENDED = ("succeeded", "failed", "cancelled")
 MARKS = {"succeeded": ("✓", "green"), "skipped": ("·", "dim"), "lost": ("?", "red bold")}
 PATIENCE = 900.0
 
 console = Console(highlight=False, width=110 if not sys.stdout.isatty() else None, record="--record" in sys.argv)
-
-
-class Shortfall(Exception):
-    """A step that did not do its real work."""
 
 
 class Host:
@@ -95,12 +77,6 @@ async def host(home: Path, clone: Path) -> AsyncIterator[Host]:
     server = StdioServerParameters(command=str(SERVER), args=["--root", str(clone)], env={**kept, **environment})
     async with Client(server) as client:
         yield Host(client)
-
-
-def git(clone: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=demo", "-c", "user.email=demo@localhost", "-c", "init.defaultBranch=main"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=clone, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def prepare(path: str | None, workplace: Path) -> Path:
@@ -154,50 +130,26 @@ def show(step: Mapping[str, Any]) -> None:
 
 async def first_run(home: Path, clone: Path, *, default: bool) -> None:
     console.rule("[bold]1. review-repository, through a client on stdio")
-    told: set[str] = set()
-    async with host(home, clone) as server:
-        run = await start(server, "review")
-        status = await follow(server, run, told, lambda status: False)
-        if status["status"] != "succeeded":
-            raise Shortfall(f"the run {status['status']}: {status.get('error')}")
-        await real_work(server, run, clone, least=LEAST_TESTS if default else 1)
-        if default:
-            await same_as_pytest(server, status["outputs"]["tests"])
-        report = await server.call("fs_read", path=str(status["outputs"]["report"]))
-        console.print(
-            Panel(Markdown(printable(report["text"])), title=str(status["outputs"]["report"]), border_style="dim")
-        )
-        console.print(f"  [green]✓[/] commit {git(clone, 'log', '-1', '--format=%h %an: %s', 'review')}")
+    with images_of(home) as images:
+        async with host(home, clone) as server:
+            await first(server, clone, images, default=default)
 
 
-async def same_as_pytest(server: Host, counts: Mapping[str, int]) -> None:
-    """Raises `Shortfall` unless pytest itself, without our plugin, counts the same in the same image."""
-    arguments = {"language": "python", "paths": ["."], "packages": NEEDS, "timeout": 300, "code": PLAIN_PYTEST}
-    said = (await server.call("code_run", **arguments))["stdout"]
-    own = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|errors?|skipped)", said)}
-    ours = {word: counts[word] for word in ("passed", "failed", "errors", "skipped") if counts[word]}
-    if own != ours:
-        raise Shortfall(f"pytest itself counts {own}, test_run {ours}")
+async def first(server: Host, clone: Path, images: Callable[[], list[str]], *, default: bool) -> None:
+    run = await start(server, "review")
+    status = await follow(server, run, set(), lambda status: False)
+    if status["status"] != "succeeded":
+        raise Shortfall(f"the run {status['status']}: {status.get('error')}")
+    await real_work(server, run, clone, least=LEAST_TESTS if default else 1)
+    if default:
+        image, own = await same_as_pytest(server, status["outputs"]["tests"], images)
+        said = ", ".join(f"{number} {word}" for word, number in own.items())
+        console.print(f"  [green]✓[/] pytest's own count in the same image: {said} [dim]({image})[/]")
+    report = await server.call("fs_read", path=str(status["outputs"]["report"]))
     console.print(
-        f"  [green]✓[/] pytest's own count in the same image: {', '.join(f'{n} {word}' for word, n in own.items())}"
+        Panel(Markdown(printable(report["text"])), title=str(status["outputs"]["report"]), border_style="dim")
     )
-
-
-async def real_work(server: Host, run: str, clone: Path, *, least: int) -> None:
-    """Raises `Shortfall` unless every step did what it is for."""
-    tests = (await server.step(run, "test"))["output"]
-    if tests["exit_code"] not in (0, 1) or tests["counts"]["total"] < least:
-        raise Shortfall(f"test_run: exit {tests['exit_code']}, {tests['counts']['total']} tests, {least} expected")
-    lint = (await server.step(run, "lint"))["output"]
-    if lint.get("missing_tools"):
-        raise Shortfall(f"lint_check left out {lint['missing_tools']}")
-    if not (await server.step(run, "list"))["output"]["items"]:
-        raise Shortfall("fs_list found no files")
-    if not (await server.step(run, "search"))["output"]["items"]:
-        raise Shortfall("kb_search found nothing in what was just indexed")
-    sha = (await server.step(run, "commit"))["output"]["sha"]
-    if git(clone, "cat-file", "-t", sha) != "commit":
-        raise Shortfall(f"{sha} is no commit of the clone")
+    console.print(f"  [green]✓[/] commit {git(clone, 'log', '-1', '--format=%h %an: %s', 'review')}")
 
 
 async def second_run(home: Path, clone: Path) -> None:
@@ -239,8 +191,12 @@ def running(status: Mapping[str, Any], step: str) -> bool:
     return any(row["id"] == step and row["status"] == "running" for row in status["steps"])
 
 
+def daemon(home: Path) -> int:
+    return int(json.loads((home / "lock").read_text())["pid"])
+
+
 def kill(home: Path, during: str) -> None:
-    pid = int(json.loads((home / "lock").read_text())["pid"])
+    pid = daemon(home)
     os.kill(pid, signal.SIGKILL)
     console.print(f"  [red]kill -9 {pid}[/] [dim](the daemon, during {during})[/]")
 
@@ -264,28 +220,66 @@ async def third_run(home: Path, clone: Path) -> None:
     console.rule("[bold]3. kill -9 during git_commit; the step is lost, and somebody decides")
     for attempt in range(1, 9):
         branch = f"lost-{attempt}"
-        told: set[str] = set()
+        dead = False
         run = ""
         try:
             async with host(home, clone) as server:
                 run = await start(server, branch)
-                await follow(server, run, told, lambda status: running(status, "test"), poll=0.1)
-                status = await follow(server, run, told, lambda status: running(status, "commit"), poll=0)
-                if status["status"] in ENDED:
-                    console.print("  [dim]the commit was done before it could be killed; once more[/]")
-                    continue
-                kill(home, "git_commit")
-                await follow(server, run, told, lambda status: False, poll=0)
-        except Exception as error:  # noqa: BLE001 - as above
+                dead = await killed_in_the_commit(server, home, run)
+        except Exception as error:
+            if not dead:
+                raise
             console.print(f"  [dim]the host lost its server ({type(error).__name__}) and starts it again[/]")
+        if not dead:
+            console.print("  [dim]the commit was done before it could be killed; once more[/]")
+            continue
         async with host(home, clone) as server:
-            status = await follow(server, run, told, lambda status: False)
-            if status["status"] == "succeeded":
-                console.print("  [dim]the commit had been recorded before the kill; once more[/]")
-                continue
-            await decide(server, run, clone, branch, status)
+            await decide(server, run, clone, branch, await follow(server, run, set(), lambda status: False))
         return
     raise Shortfall("eight tries, and the daemon never died during git_commit")
+
+
+async def killed_in_the_commit(server: Host, home: Path, run: str) -> bool:
+    """Kill the daemon with git_commit's intent on disk and no outcome; False where the run ended before that."""
+    dead = False
+
+    async def to_its_end() -> None:
+        await follow(server, run, set(), lambda status: False)
+        both.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as both:
+        both.start_soon(to_its_end)
+        while not dead:
+            if await in_the_commit(home, run):
+                dead = await killed_if_still(home, run)
+            await anyio.sleep(0.005)
+        both.cancel_scope.cancel()
+    return dead
+
+
+async def killed_if_still(home: Path, run: str) -> bool:
+    """The daemon stands still while the trail is looked at again: what is not in it then never will be."""
+    pid = daemon(home)
+    os.kill(pid, signal.SIGSTOP)
+    while not await anyio.to_thread.run_sync(standing, pid):  # noqa: ASYNC110 - another process sets no event
+        await anyio.sleep(0.002)
+    if not await in_the_commit(home, run):
+        os.kill(pid, signal.SIGCONT)
+        return False
+    kill(home, "git_commit")
+    return True
+
+
+async def in_the_commit(home: Path, run: str) -> bool:
+    """Whether the run's git_commit has its intent in the audit trail, and no outcome."""
+    rows = await read_trail(home / "astro.db", 20)
+    return {row["phase"] for row in rows if (row["run_id"], row["tool"]) == (run, "git_commit")} == {"intent"}
+
+
+def standing(pid: int) -> bool:
+    """Whether the process has been stopped."""
+    told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=True).stdout
+    return told.startswith("T")
 
 
 async def decide(server: Host, run: str, clone: Path, branch: str, status: Mapping[str, Any]) -> None:

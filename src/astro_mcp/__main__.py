@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
         from astro_mcp.daemon.run import main as daemon  # noqa: PLC0415 - as above
 
         return daemon(given[2:])
-    if given[0] == "serve" and "--in-process" in given:
+    if given[0] == "serve" and "--in-process" in given and not {"-h", "--help"} & set(given):
         from astro_mcp.daemon.in_process import main as in_process  # noqa: PLC0415 - as above
 
         return in_process([option for option in given[1:] if option != "--in-process"])

@@ -10,24 +10,21 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
-from tests.daemon.home import SHIM, Home, until
+from tests.daemon.home import PATIENCE, SHIM, SLEEP, Home, until
 
 from astro_mcp.cli.link import Failure, Link
-from astro_mcp.store.audit import read_trail
 from astro_mcp.store.connection import Row
 
 from .terminal import environment, on_terminal, run
 
 A = '{"path": "a.txt"}'
-SLEEP = json.dumps({"language": "python", "code": "import time; time.sleep(60)"})
+SLEEPING = json.dumps(SLEEP)
 
 
 def calls(at: Home, tool: str) -> list[Row]:
     """What the audit trail has of the tool, oldest first; nothing before the daemon is ready."""
-    rows = anyio.run(read_trail, at.folder / "astro.db", 20) if at.owner.get("socket") else []
-    return [row for row in reversed(rows) if row["tool"] == tool]
+    return at.calls(tool) if at.owner.get("socket") else []
 
 
 def test_people_read_text_and_programs_one_json_object(shared: Home) -> None:
@@ -149,10 +146,10 @@ def test_a_reader_that_went_away_is_no_traceback(shared: Home) -> None:
 
 
 def test_an_interrupt_ends_with_130_and_cancels_the_call(shared: Home) -> None:
-    process = shared.host("call", "code_run", "--args", SLEEP).process
+    process = shared.host("call", "code_run", "--args", SLEEPING).process
     until(lambda: calls(shared, "code_run"))
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 130
+    assert process.wait(PATIENCE) == 130
     assert process.stderr is not None
     assert process.stderr.read() == b""
     until(lambda: calls(shared, "code_run")[-1]["code"] == "cancelled")
@@ -160,11 +157,11 @@ def test_an_interrupt_ends_with_130_and_cancels_the_call(shared: Home) -> None:
 
 
 def test_a_daemon_killed_in_a_call_is_told_with_status_3_and_the_next_command_starts_another(at: Home) -> None:
-    process = at.host("call", "code_run", "--json", "--args", SLEEP).process
+    process = at.host("call", "code_run", "--json", "--args", SLEEPING).process
     until(lambda: calls(at, "code_run"))
     first = at.pid
     os.kill(first, signal.SIGKILL)
-    assert process.wait(10) == 3
+    assert process.wait(PATIENCE) == 3
     assert process.stdout is not None
     assert json.loads(process.stdout.read())["error"]["message"] == "the daemon went away"
     assert run(at, "call", "fs_read", "--args", A).out.endswith("hello\n")

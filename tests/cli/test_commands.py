@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from tests.daemon.home import Home, alive, until
 
 from astro_mcp.__main__ import main
 from astro_mcp.cli.parser import parser
+from astro_mcp.faces.mcp.peer import PROFILES
+from astro_mcp.shim.hello import hello
 from astro_mcp.shim.place import VERSION
 
 from .terminal import on_terminal, run
@@ -38,6 +41,34 @@ def test_each_command_has_help_of_its_own() -> None:
         assert ended.value.code == 0
 
 
+def options(told: str) -> set[str]:
+    """The options that a help text begins lines with."""
+    return set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", told, re.MULTILINE))
+
+
+@pytest.mark.parametrize("words", [["serve", "--help"], ["serve", "--in-process", "--help"], ["serve", "-h"]])
+def test_the_help_of_serve_names_the_options_that_it_takes_and_no_others(
+    capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert options(told) == {"--help", "--in-process", "--root", "--toolsets", "--profile", "--read-only"}
+    assert all(name in told for name in PROFILES), "the help names each profile"
+    for option in options(told) - {"--help", "--in-process"}:
+        value = "" if option == "--read-only" else "=x"
+        hello([option + value], {})
+
+
+@pytest.mark.parametrize("option", ["--json", "--last=3", "--allow=read", "--help-me"])
+def test_serve_refuses_an_option_that_its_help_does_not_name(at: Home, option: str) -> None:
+    done = run(at, "serve", "--in-process", option)
+    assert (done.status, done.out) == (2, "")
+    assert option.partition("=")[0] in done.err
+    assert not at.folder.exists() or not (at.folder / "astro.db").exists(), "nothing was opened"
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -50,6 +81,7 @@ def test_each_command_has_help_of_its_own() -> None:
         (["audit", "--las", "3"], "unrecognized arguments"),
         (["call", "fs_list", "--jso"], "unrecognized arguments"),
         (["serve"], "--in-process"),
+        (["serve", "--root", "."], "--in-process"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2_and_says_why(

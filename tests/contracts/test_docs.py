@@ -160,3 +160,40 @@ def test_a_link_within_the_repository_leads_somewhere(page: Path) -> None:
 def test_scripts_that_a_page_names_exist(page: Path) -> None:
     for name in re.findall(r"(?<![\w/.])scripts/([a-z][a-z.-]*[a-z])", page.read_text(encoding="utf-8")):
         assert (ROOT / "scripts" / name).is_file(), name
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readmes_tool_table_names_every_tool_and_no_other(tmp_path: Path) -> None:
+    async def agents() -> dict[str, str]:
+        async with workbench(tmp_path / "data") as bench:
+            return {name: tool.agent for name, tool in bench.app.registry.tools.items()}
+
+    section = README.partition("\n## Tools\n")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    told = [(tool, agent) for agent, tools, *_ in rows[2:] for tool in re.findall(r"`(\w+)`", tools)]
+    assert len(told) == len(dict(told)), "a tool stands in one row"
+    assert dict(told) == anyio.run(agents)
+
+
+def test_the_readmes_first_screen_says_what_it_is_and_has_the_two_commands() -> None:
+    screen = README.splitlines()[:12]
+    fences = [number for number, line in enumerate(screen) if line.startswith("```")]
+    assert len(fences) == 2
+    assert [line.split()[0] for line in screen[fences[0] + 1 : fences[1]]] == ["scripts/demo", "scripts/test"]
+    assert len(" ".join(screen[1 : fences[0]])) > 200, "what it is comes before how it is started"
+
+
+def test_ci_runs_the_check_and_then_the_test_command_of_the_readme() -> None:
+    shown = next(block.text for block in blocks("sh") if block.page.name == "README.md")
+    [test] = [line.partition("#")[0].strip() for line in shown.splitlines() if line.startswith("scripts/test")]
+    lines = [
+        line.partition("  #")[0]
+        for line in (ROOT / ".ci" / "run").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    assert lines[0] == "set -euo pipefail"
+    assert "export ASTRO_TEST_ALL=1" in lines, "what a machine at home leaves out fails here"
+    commands = [line for line in lines if line.startswith("scripts/")]
+    assert commands == ["scripts/check", test]

@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from astro_mcp import testing
+from astro_mcp.agents.artifacts.agent import _OUR_OWN
 from astro_mcp.core.authority import Effect
 from astro_mcp.core.tool import Tool
 from astro_mcp.errors import NotFound
@@ -73,6 +74,7 @@ class Seen:
     tools: dict[str, Tool]
     described: dict[str, dict[str, Any]]
     listed: dict[str, str]
+    published: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
                 for name, profile in PROFILES.items()
             }
             tools = dict(registry.tools)
-            return Seen(tools, {name: describe(tool, schemas=True) for name, tool in tools.items()}, listed)
+            described = {name: describe(tool, schemas=True) for name, tool in tools.items()}
+            published = [resource.uri for resource in registry.resources(bench.session.grant)]
+            return Seen(tools, described, listed, published)
 
     return anyio.run(look, tmp_path_factory.mktemp("tools") / "data")
 
@@ -202,6 +206,25 @@ def test_tools_that_descriptions_name_exist(seen: Seen) -> None:
         told = tool.declaration.description + tool.declaration.details
         of_an_example = {"test_a", "test_b"}
         assert set(pattern.findall(told)) <= set(TOOLS) | arguments | results | of_an_example, name
+
+
+def test_kinds_of_uri_that_a_description_names_are_published(seen: Seen) -> None:
+    kinds = {part for uri in seen.published for part in uri.removeprefix("astro://").split("/")}
+    told = seen.tools["astro_read"].declaration.description
+    enumerated = re.search(r"that a result names: (.*?),? and\s+astro://", told, re.DOTALL)
+    assert enumerated, told
+    named = set(re.findall(r"\w+", enumerated[1])) - {"and", "their"}
+    assert {"artifacts", "runs", "steps"} <= named
+    assert named <= kinds
+    first = {uri.removeprefix("astro://").split("/")[0] for uri in seen.published}
+    for name, tool in seen.tools.items():
+        texts = [TEXT, json.dumps(seen.described[name]), tool.declaration.details]
+        assert set(re.findall(r"astro://([a-z]+)", " ".join(texts))) <= first, name
+
+
+def test_what_is_our_own_text_and_not_a_strangers_is_published(seen: Seen) -> None:
+    for prefix in _OUR_OWN:
+        assert any(uri.startswith(prefix) for uri in seen.published), prefix
 
 
 async def test_the_example_of_the_testing_module_runs_as_it_stands(tmp_path: Path) -> None:

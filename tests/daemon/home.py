@@ -15,9 +15,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import anyio
+
+from astro_mcp.sandbox import owner
+from astro_mcp.store.audit import read_trail
+from astro_mcp.store.connection import Row
+
 SHIM = str(Path(sys.executable).parent / "astro-mcp")
-PATIENCE = 20.0
+PATIENCE = 60.0
+"""Seconds; a guard, which costs nothing where all is well."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
+SLEEP = {"language": "python", "code": "import time; time.sleep(300)", "timeout": 300}
+"""Arguments of a `code_run` that is still at work when a test ends it."""
 INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 0,
@@ -33,8 +42,11 @@ class Host:
     process: subprocess.Popen[bytes]
 
     def send(self, message: dict[str, Any]) -> None:
+        self.write(json.dumps(message).encode() + b"\n")
+
+    def write(self, data: bytes) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+        self.process.stdin.write(data)
         self.process.stdin.flush()
 
     def answer(self) -> Any:
@@ -47,6 +59,11 @@ class Host:
 
     def call(self, tool: str, arguments: dict[str, Any]) -> Any:
         return self.ask("tools/call", {"name": tool, "arguments": arguments})["result"]
+
+    def start(self, tool: str, arguments: dict[str, Any], request_id: int = 1) -> None:
+        """Call without waiting for the answer."""
+        params = {"name": tool, "arguments": arguments}
+        self.send({"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params})
 
     def begin(self) -> Any:
         self.send(INITIALIZE)
@@ -110,6 +127,17 @@ class Home:
     @property
     def pid(self) -> int:
         return int(self.owner["pid"])
+
+    def calls(self, tool: str) -> list[Row]:
+        """What the audit trail has of the tool, oldest first, once a server was ready here."""
+        rows = anyio.run(read_trail, self.folder / "astro.db", 50)
+        return [row for row in reversed(rows) if row["tool"] == tool]
+
+    def containers(self) -> list[str]:
+        """This folder's containers, in any state."""
+        label = f"label={owner.HOUSE}={owner.house(self.folder / 'images')}"
+        listed = subprocess.run(["docker", "ps", "-aq", "--filter", label], check=True, capture_output=True, text=True)
+        return listed.stdout.split()
 
     def end_hosts(self) -> None:
         for host in self.hosts:

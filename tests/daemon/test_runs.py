@@ -6,44 +6,88 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
+import time
+from collections.abc import Collection
 from contextlib import closing
 from typing import Any
 
 from .home import Home, alive, until
+from .test_daemon import ask
 
+HELD = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\n1"
+"""What goes on when the test lets it: `release` makes the file in its container."""
 SLOW = {
     "name": "slow",
     "steps": [
-        {"id": "first", "tool": "code_run", "with": {"language": "python", "code": "import time; time.sleep(1.5); 1"}},
+        {"id": "first", "tool": "fs_list"},
+        {"id": "held", "needs": ["first"], "tool": "code_run", "with": {"language": "python", "code": HELD}},
         {
             "id": "second",
-            "needs": ["first"],
+            "needs": ["held"],
             "tool": "code_run",
-            "with": {"language": "python", "code": "'${{ steps.first.result }}' + '1'"},
+            "with": {"language": "python", "code": "'${{ steps.held.result }}' + '1'"},
         },
     ],
     "outputs": {"result": "${{ steps.second.result }}"},
 }
+ASKING = {
+    "name": "asking",
+    "steps": [
+        {"id": "first", "tool": "fs_list"},
+        {"id": "word", "needs": ["first"], "ask": "Say the word", "answer": {"word": "string"}},
+        {"id": "last", "needs": ["word"], "tool": "fs_list"},
+    ],
+    "outputs": {"word": "${{ steps.word.word }}"},
+}
 
 
-def status(at: Home, run: str, wait: float = 0.0) -> dict[str, Any]:
+def call(at: Home, tool: str, **arguments: Any) -> dict[str, Any]:
+    """One call by a host of its own, which is gone afterwards."""
     host = at.host()
     host.begin()
-    result: dict[str, Any] = host.call("workflow_status", {"run_id": run, "wait_seconds": wait})["structuredContent"]
+    result = host.call(tool, arguments)
     host.end()
-    return result
+    assert not result["isError"], result["content"]
+    structured: dict[str, Any] = result["structuredContent"]
+    return structured
 
 
 def started(at: Home) -> str:
-    host = at.host()
-    host.begin()
-    run = host.call("workflow_run", {"spec": json.dumps(SLOW), "wait_seconds": 0})["structuredContent"]["run_id"]
-    host.end()
-    return str(run)
+    return str(call(at, "workflow_run", spec=json.dumps(SLOW), wait_seconds=0)["run_id"])
+
+
+def status(at: Home, run: str, wait: float = 0.0) -> dict[str, Any]:
+    return call(at, "workflow_status", run_id=run, wait_seconds=wait)
+
+
+def steps(status: dict[str, Any]) -> dict[str, tuple[str, int]]:
+    return {step["id"]: (step["status"], step.get("attempts", 0)) for step in status["steps"]}
+
+
+def held(at: Home, other_than: Collection[str] = ()) -> str:
+    """The container of the step that waits to be released, once it is up."""
+    until(lambda: set(at.containers()) - set(other_than))
+    [container] = set(at.containers()) - set(other_than)
+    return container
+
+
+def begun(at: Home, tool: str) -> list[tuple[str, str]]:
+    """The steps that the audit trail saw begin, as often as it saw it."""
+    return sorted((row["run_id"], row["step"]) for row in at.calls(tool) if row["phase"] == "intent")
+
+
+def release(container: str) -> None:
+    command = ["docker", "exec", "-w", "/workspace", container, "touch", "go"]
+    until(lambda: subprocess.run(command, capture_output=True, check=False).returncode == 0)
 
 
 def test_a_workflow_goes_on_after_its_host_closed(shared: Home) -> None:
     run = started(shared)
+    container = held(shared)
+    until(lambda: (ask(shared, {"control": "status"}) or {}).get("connections") == 0)
+    assert steps(status(shared, run))["held"] == ("running", 1)
+    release(container)
     ended = status(shared, run, wait=60)
     assert ended["status"] == "succeeded"
     assert ended["outputs"] == {"result": '"11"'}
@@ -51,33 +95,50 @@ def test_a_workflow_goes_on_after_its_host_closed(shared: Home) -> None:
 
 def test_a_daemon_that_is_idle_but_for_a_run_stays_until_the_run_has_ended(at: Home) -> None:
     at.environment["ASTRO_MCP_DAEMON__IDLE_SECONDS"] = "1"
-    run = started(at)
-    pid = at.pid
+    started(at)
+    pid, container = at.pid, held(at)
+    deadline = time.monotonic() + 1.8
+    until(lambda: time.monotonic() > deadline)
+    release(container)
     until(lambda: not alive(pid))
-    assert status(at, run)["status"] == "succeeded", "it ended before its run did"
+    outcomes = [row["code"] for row in at.calls("code_run") if row["phase"] != "intent"]
+    assert outcomes == ["ok", "ok"], "nothing was cut short, and nobody asked for a daemon that goes on with it"
 
 
-def test_a_run_goes_on_when_the_daemon_is_killed_and_no_step_that_ended_begins_again(at: Home) -> None:
+def test_runs_go_on_when_the_daemon_is_killed_and_no_step_that_ended_begins_again(at: Home) -> None:
+    waiting = str(call(at, "workflow_run", spec=json.dumps(ASKING), wait_seconds=30)["run_id"])
     run = started(at)
-    until(lambda: status(at, run)["steps"][0]["status"] == "succeeded")
+    first = held(at)
+    before = status(at, run)
+    assert steps(before) == {"first": ("succeeded", 1), "held": ("running", 1), "second": ("pending", 0)}
+    assert status(at, waiting)["status"] == "waiting"
     os.kill(at.pid, signal.SIGKILL)
+
+    assert status(at, waiting)["status"] == "waiting"
+    release(held(at, other_than=[first]))
     ended = status(at, run, wait=60)
     assert ended["status"] == "succeeded"
-    host = at.host()
-    host.begin()
-    first = host.call("astro_read", {"uri": f"astro://runs/{run}/steps/first"})["structuredContent"]
-    assert json.loads(first["text"])["attempts"] == 1
+    assert steps(ended) == dict.fromkeys(("first", "held", "second"), ("succeeded", 1)), (
+        "begun again is the same attempt"
+    )
+    call(at, "workflow_answer", run_id=waiting, step="word", value={"word": "go"})
+    answered = status(at, waiting, wait=60)
+    assert (answered["status"], answered["outputs"]) == ("succeeded", {"word": "go"})
+    assert begun(at, "fs_list") == sorted([(run, "first"), (waiting, "first"), (waiting, "last")])
+    assert begun(at, "code_run") == [(run, "held"), (run, "held"), (run, "second")], "what was in flight began again"
 
 
 def test_a_run_that_a_kill_left_goes_on_at_the_next_start_though_no_call_comes(at: Home) -> None:
     at.environment["ASTRO_MCP_DAEMON__IDLE_SECONDS"] = "1"  # no longer than the wait for what is loaded after the start
     run = started(at)
-    until(lambda: stored(at, run) == "running")
+    first = held(at)
+    assert stored(at, run) == "running"
     os.kill(at.pid, signal.SIGKILL)
     host = at.host()
     host.begin()
     pid = at.pid
     host.end()
+    release(held(at, other_than=[first]))
     until(lambda: not alive(pid))
     assert stored(at, run) == "succeeded", "it ended before its run did"
 

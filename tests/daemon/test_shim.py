@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mcp import Client, StdioServerParameters
@@ -16,9 +18,28 @@ from tests.quickest import ATTEMPTS, within_blocking
 
 from astro_mcp.shim.place import VERSION
 
-from .home import SHIM, Home, alive, until
+from .home import PATIENCE, SHIM, SLEEP, Home, Host, alive, until
 
 STDLIB_NAMES = ("json", "socket", "os", "signal", "typing", "enum", "hashlib", "runpy", "pkgutil", "anyio", "pydantic")
+
+HOSTILE = {
+    "DOCKER_HOST": "tcp://evil:2375",
+    "DOCKER_CONTEXT": "evil",
+    "DOCKER_CONFIG": ".",
+    "GIT_DIR": "/nonexistent",
+    "LD_LIBRARY_PATH": ".",
+    "PYTHONSTARTUP": "json.py",
+    "PYTHONINSPECT": "",
+    "GIT_EXTERNAL_DIFF": "./json.py",
+}
+EXPRESSION = {"name": "x", "steps": [{"id": "look", "if": "1 + 1 == 2", "tool": "fs_list"}]}
+STARTERS: dict[str, dict[str, Any]] = {
+    "git_status": {},
+    "workflow_run": {"spec": json.dumps(EXPRESSION), "wait_seconds": 60},
+    "code_run": {"language": "python", "code": "import json; json.dumps(1)"},
+    "kb_remember": {"title": "hostile", "text": "a folder of traps"},
+}
+"""A call for each process and library that could read the folder that it is started in."""
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -48,7 +69,7 @@ def test_what_was_asked_before_the_end_of_input_is_answered(shared: Home) -> Non
     assert host.process.stdin is not None
     host.process.stdin.close()
     assert sorted(host.answer()["id"] for _ in range(5)) == list(range(5))
-    assert host.process.wait(5) == 0
+    assert host.process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -63,6 +84,23 @@ def test_a_signal_ends_the_shim_at_once(shared: Home, number: signal.Signals) ->
         return host.wait()
 
     assert within_blocking(1, end_one) == (-number, "")
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGTERM], ids=["end of input", "SIGTERM"])
+def test_the_shim_ends_while_a_call_is_running_and_the_calls_container_goes(
+    shared: Home, number: signal.Signals | None
+) -> None:
+    host = shared.host()
+    host.begin()
+    before = len(shared.calls("code_run"))
+    host.start("code_run", SLEEP)
+    until(shared.containers)
+    if number is not None:
+        host.process.send_signal(number)
+    assert (host.end() if number is None else host.wait()) == (-(number or 0), "")
+    until(lambda: not shared.containers())
+    until(lambda: [row["code"] for row in shared.calls("code_run")[before:]][1:] == ["cancelled"])
+    assert alive(shared.pid), "the daemon is there for others"
 
 
 def test_a_killed_daemon_ends_the_shim_with_75_and_one_line(at: Home) -> None:
@@ -180,25 +218,46 @@ def test_hosts_with_and_without_a_runtime_folder_meet_at_one_daemon(at: Home, tm
     assert at.pid == first
 
 
-def test_a_folder_of_modules_named_like_the_standard_library_changes_nothing(at: Home) -> None:
-    for name in STDLIB_NAMES:
-        (at.project / f"{name}.py").write_text("import os\nos.write(2, b'HIJACKED')\nraise SystemExit(9)\n")
-    (at.project / ".env").write_text("ASTRO_MCP_SANDBOX__ENGINE=tcp://evil:2375\n")
-    (at.project / "sitecustomize.py").write_text("raise SystemExit(9)\n")
-    hostile = {"DOCKER_HOST": "tcp://evil:2375", "LD_LIBRARY_PATH": str(at.project), "PYTHONSTARTUP": "x.py"}
-    host = at.host(extra=hostile)
+def test_a_folder_of_modules_named_like_the_standard_library_changes_nothing(at: Home, shared: Home) -> None:
+    lay_traps(at.project)
+    trapped = at.host(command=(sys.executable, "-c", "import json"))
+    assert trapped.wait() == (9, "HIJACKED"), "they spring where nobody looks out for them"
+    host = at.host(extra=HOSTILE)
     assert host.begin()["result"]
     environment = dict(
         entry.split("=", 1) for entry in Path(f"/proc/{at.pid}/environ").read_text().split("\0") if "=" in entry
     )
-    assert not set(hostile) & set(environment)
+    assert not set(HOSTILE) & set(environment)
     assert Path(f"/proc/{at.pid}/cwd").resolve() == at.folder
     arguments = Path(f"/proc/{at.pid}/cmdline").read_bytes().split(b"\0")
     assert b"-I" in arguments
+    plain = shared.host()
+    plain.begin()
+    assert engine(host) == engine(plain), "the engine is the machine's"
+    for tool, given in STARTERS.items():
+        result = host.call(tool, given)
+        assert not result["isError"], result["content"]
+        assert "HIJACKED" not in json.dumps(result)
     assert host.end() == (0, "")
-    as_module = at.host(command=(sys.executable, "-m", "astro_mcp"))
+    as_module = at.host(command=(sys.executable, "-m", "astro_mcp"), extra=HOSTILE)
     assert as_module.begin()["result"]
     assert as_module.end() == (0, "")
+    assert "HIJACKED" not in (at.folder / "logs" / "daemon.err").read_text()
+
+
+def lay_traps(project: Path) -> None:
+    subprocess.run(["git", "init", "-q", "-b", "main"], cwd=project, check=True)
+    for name in STDLIB_NAMES:
+        (project / f"{name}.py").write_text("import os\nos.write(2, b'HIJACKED')\nos._exit(9)\n")
+    (project / ".env").write_text("ASTRO_MCP_SANDBOX__ENGINE=tcp://evil:2375\nDOCKER_HOST=tcp://evil:2375\n")
+    (project / "sitecustomize.py").write_text("raise SystemExit(9)\n")
+
+
+def engine(host: Host) -> list[str]:
+    """The engine, its API and the image that `astro://health` tells of."""
+    text = host.ask("resources/read", {"uri": "astro://health"})["result"]["contents"][0]["text"]
+    facts = json.loads(text)["agents"]["code"]["facts"]
+    return [facts["engine"], facts["api"], facts["image"]]
 
 
 def test_relative_folders_of_path_do_not_reach_the_daemon(at: Home) -> None:

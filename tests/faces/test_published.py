@@ -179,10 +179,10 @@ async def test_a_toolset_that_is_left_out_publishes_nothing(tmp_path: Path, mode
 async def test_a_completion_that_fails_says_so_by_the_table_of_codes(
     tmp_path: Path, mode: str, prefix: str, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(published, "COMPLETE_SECONDS", 0.2, raising=False)
+    monkeypatch.setattr(published, "COMPLETE_SECONDS", 0.2 if prefix == "slow" else 60)
     async with open_bench(tmp_path, PROMPTS) as house, house.client(mode) as client:
         await house.registry.register(OtherAgent())
-        with pytest.raises(MCPError) as caught, anyio.fail_after(5):
+        with pytest.raises(MCPError) as caught, anyio.fail_after(20):
             await client.complete(OTHER, {"name": "name", "value": prefix})
         assert caught.value.code == code
 

@@ -232,7 +232,7 @@ async def test_a_peer_that_stops_reading_is_cut_off(tmp_path: Path, monkeypatch:
     async with raw(tmp_path) as client:
         client.house.reader.motto = "x" * MIB
         await client.send(reading(2))
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await client.ended.wait()
 
 

@@ -209,8 +209,11 @@ async def test_a_deadline_ends_the_call(tmp_path: Path) -> None:
 
 async def test_cancelling_the_caller_ends_the_tool_and_is_on_record(tmp_path: Path) -> None:
     async with stand(tmp_path) as path:
-        with anyio.move_on_after(0.1):
-            await path.call("echo_wait", host(), text="x")
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: path.call("echo_wait", host(), text="x"))
+            while not path.agent.running:
+                await anyio.sleep(0)
+            group.cancel_scope.cancel()
         assert path.agent.running == 0
         assert (await path.records())[-1] == ("outcome", "echo_wait", "cancelled")
 
@@ -289,19 +292,19 @@ async def test_a_second_agent_of_the_same_name_is_a_conflict_and_changes_nothing
 
 
 async def test_a_scope_that_asks_for_everything_leaves_places_for_the_others(tmp_path: Path) -> None:
-    async with stand(tmp_path, Limits(by_agent=4, wait=5)) as path, anyio.create_task_group() as group:
+    async with stand(tmp_path, Limits(by_agent=4, wait=60)) as path, anyio.create_task_group() as group:
         for _ in range(50):
             group.start_soon(lambda: path.call("echo_wait", host(), text="greedy"))
         while path.agent.running < 3:
             await anyio.sleep(0)
-        with anyio.fail_after(2):
+        with anyio.fail_after(20):
             assert (await path.call("echo_text", host(tmp_path), text="modest")).error is None
         assert path.agent.running == 3, "three quarters of the agent's places"
         path.agent.gate.set()
 
 
 async def test_a_call_that_waited_while_its_scopes_other_call_ended_keeps_its_result(tmp_path: Path) -> None:
-    async with stand(tmp_path, Limits(by_agent=2, wait=5)) as path, anyio.create_task_group() as group:
+    async with stand(tmp_path, Limits(by_agent=2, wait=60)) as path, anyio.create_task_group() as group:
         results: list[Any] = []
 
         async def waiting() -> None:

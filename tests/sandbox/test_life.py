@@ -30,7 +30,9 @@ async def shown(stream, data):
 
 async def main():
     sandbox = Sandbox(SandboxSettings(), Path(sys.argv[1]), Path(sys.argv[2]))
-    await sandbox.run(Job(("sh", "-c", "echo running; sleep 60"), on_output=shown))
+    async with sandbox.warm(), anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(sandbox.run, Job(("sh", "-c", "echo running; sleep 60"), on_output=shown))
 
 anyio.run(main)
 """
@@ -62,7 +64,7 @@ async def test_a_run_that_is_cancelled_while_it_starts_leaves_nothing(sandbox: S
     for delay in (0.02, 0.1, 0.2):
         with anyio.move_on_after(delay):
             await sandbox.run(SLEEP)
-    assert await gone(containers, 5)
+    assert await gone(containers, 30)
 
 
 async def test_an_error_of_the_one_who_watches_ends_the_container(sandbox: Sandbox, containers: Containers) -> None:
@@ -74,13 +76,15 @@ async def test_an_error_of_the_one_who_watches_ends_the_container(sandbox: Sandb
     assert await containers() == []
 
 
-async def test_a_killed_owner_leaves_no_container_within_five_seconds(folder: Path, containers: Containers) -> None:
+async def test_an_owner_that_is_killed_in_the_middle_of_twenty_runs_leaves_no_container_within_five_seconds(
+    folder: Path, containers: Containers
+) -> None:
     argv = [sys.executable, "-c", OWNER, str(folder), str(RESOURCES)]
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
     try:
         assert process.stdout is not None
         assert await anyio.to_thread.run_sync(process.stdout.readline) == b"running\n"
-        assert len(await containers()) == 1
+        assert len(await containers()) >= 1  # some run, others are being made
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()

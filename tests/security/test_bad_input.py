@@ -135,5 +135,55 @@ def test_a_workflow_with_many_faults_is_told_all_of_them_at_once(host: Host) -> 
         assert word in told
 
 
+@pytest.fixture(scope="module", params=["shim", "serve --in-process"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A host's process of either kind: what is written here goes through its real stdin."""
+    with home(tmp_path_factory.mktemp("stdin")) as made:
+        (made.project / "a.txt").write_text("inside\n")
+        host = made.host(*([] if request.param == "shim" else request.param.split()))
+        host.begin()
+        yield host
+
+
+def still_works(server: Host) -> bool:
+    return bool(server.call("fs_read", {"path": "a.txt"})["structuredContent"]["text"] == "inside\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"this is no JSON", b'{"jsonrpc": "2.0", "id": 1', b"\xff\xfe\x00", b"[" * 100_000, b"}{" * 1000],
+    ids=["words", "half", "no UTF-8", "deep", "braces"],
+)
+def test_what_is_no_json_on_standard_input_is_answered_and_the_next_request_works(server: Host, line: bytes) -> None:
+    server.write(line + b"\n")
+    said = server.answer()
+    assert (said["id"], said["error"]["code"]) == (None, -32700)
+    assert still_works(server)
+
+
+@pytest.mark.parametrize("id_first", [True, False])
+def test_an_argument_of_50_mb_on_standard_input_is_too_large_and_the_next_request_works(
+    server: Host, id_first: bool
+) -> None:
+    method = b'"method": "tools/call", "params": {"name": "fs_write", "arguments": {"path": "big.txt", "content": "'
+    before, after = (
+        (b'{"jsonrpc": "2.0", "id": 7, ', b'"}}}') if id_first else (b"{", b'"}}, "id": 7, "jsonrpc": "2.0"}')
+    )
+    server.write(before + method)
+    for _ in range(50):
+        server.write(b"x" * 1_000_000)
+    server.write(after + b"\n")
+    said = server.answer()
+    assert (said["id"], said["error"]["data"]["error"]["code"]) == (7, "too_large")
+    assert still_works(server)
+    assert server.call("fs_list", {})["structuredContent"]["total"] == 1, "nothing was written"
+
+
+def test_an_argument_of_8_mb_is_bounded_by_the_call_and_not_by_the_line(server: Host) -> None:
+    error = server.call("fs_write", {"path": "big.txt", "content": "x" * 8_500_000})["structuredContent"]["error"]
+    assert error["code"] == "too_large"
+    assert still_works(server)
+
+
 def test_the_server_still_answers(host: Host) -> None:
     assert host.call("fs_read", {"path": "a.txt"})["structuredContent"]["text"] == "inside\n"

@@ -4,17 +4,33 @@ instead: no place in the source could start it."""
 from __future__ import annotations
 
 import ast
+import functools
+import json
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.daemon.home import Home, Host, home
+from tests.net.web_site import Loopback, Names, answer, serving
 from tests.quickest import within_blocking
+
+from astro_mcp import app
+from astro_mcp.core.authority import Grant, Kind, Principal, Session
+from astro_mcp.core.call import Call
+from astro_mcp.net import client
 
 SOURCE = Path(__file__).parents[2] / "src"
 ENGINE = '[sandbox]\nengine = "unix:///nonexistent/docker.sock"\n'
+SEARXNG = (
+    '[search.searxng]\nbase_url = "http://127.0.0.1:{port}"\nallow_private = true\n[search.ddgs]\nenabled = false\n'
+)
+AUTHOR = ("-c", "user.name=x", "-c", "user.email=x@x")
+RESULTS = {"results": [{"url": "https://example.com/", "title": "Engines", "content": "of ships"}]}
 SPEC = '{"name": "look", "steps": [{"id": "look", "tool": "fs_list"}]}'
 
 WORKS = [
@@ -25,43 +41,94 @@ WORKS = [
     ("fs_edit", {"edits": [{"path": "new.txt", "old": "x", "new": "y"}]}),
     ("fs_undo", {"last": True}),
     ("git_status", {}),
+    ("git_commit", {"paths": ["later.txt"], "message": "second"}),
+    ("git_branch", {"action": "create", "name": "side"}),
+    ("git_log", {}),
+    ("git_show", {}),
+    ("git_diff", {}),
+    ("kb_index", {"paths": ["test_a.py"]}),
     ("kb_remember", {"title": "Engine", "text": "The engine is away."}),
     ("kb_search", {"query": "what do we know about the engine"}),
     ("workflow_check", {"spec": SPEC}),
     ("workflow_run", {"spec": SPEC}),
     ("astro_read", {"uri": "astro://health"}),
 ]
-UNAVAILABLE = [
-    ("code_run", {"language": "python", "code": "open('ran', 'w')"}),
-    ("code_run", {"language": "python", "packages": ["six"], "code": "open('ran', 'w')"}),
+UNAVAILABLE: list[tuple[str, dict[str, Any]]] = [
+    ("code_run", {"language": "python", "code": "open('MARKER', 'w')"}),
+    ("code_run", {"language": "python", "packages": ["six"], "code": "open('MARKER', 'w')"}),
     ("test_run", {}),
+    ("test_run", {"path": "test_a.py"}),
     ("lint_check", {}),
 ]
 
 
+class Metasearch(BaseHTTPRequestHandler):
+    """A SearXNG that finds one page."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(RESULTS).encode())
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+        pass
+
+
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with home(tmp_path_factory.mktemp("dockerless")) as at:
-        furnish(at)
-        host = at.host()
-        host.begin()
-        host.call("code_run", {"language": "python", "code": "1"})  # the first call pays for imports
-        yield host
+def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    with HTTPServer(("127.0.0.1", 0), Metasearch) as server, home(tmp_path_factory.mktemp("dockerless")) as made:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        furnish(made, server.server_port)
+        made.host().begin()
+        yield made
+        server.shutdown()
 
 
-def furnish(at: Home) -> None:
+@pytest.fixture(scope="module")
+def host(at: Home) -> Host:
+    at.hosts[0].call("code_run", {"language": "python", "code": "1"})  # the first call pays for imports
+    return at.hosts[0]
+
+
+def marker(at: Home) -> Path:
+    """What each piece of the project's code makes, wherever it runs on this machine."""
+    return at.project.parent / "ran"
+
+
+def furnish(at: Home, port: int) -> None:
+    ran = f"open({str(marker(at))!r}, 'w')\n"
     at.folder.mkdir(mode=0o700)
     subprocess.run(["git", "init", "-q", "-b", "main"], cwd=at.project, check=True)
-    (at.folder / "config.toml").write_text(ENGINE)
+    (at.folder / "config.toml").write_text(ENGINE + SEARXNG.format(port=port))
     (at.project / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "1"\n[tool.ruff]\n')
-    (at.project / "test_a.py").write_text("def test_a():\n    open('ran', 'w')\n    assert True\n")
-    (at.project / "conftest.py").write_text("open('ran', 'w')\n")
+    (at.project / "test_a.py").write_text(f"{ran}def test_a():\n    {ran}    assert True\n")
+    (at.project / "conftest.py").write_text(ran)
+    subprocess.run(["git", "add", "."], cwd=at.project, check=True)
+    subprocess.run(["git", *AUTHOR, "commit", "-qm", "first"], cwd=at.project, check=True)
+    (at.project / "later.txt").write_text("x")
 
 
 @pytest.mark.parametrize(("tool", "arguments"), WORKS, ids=[tool for tool, _ in WORKS])
 def test_what_needs_no_sandbox_works_without_an_engine(host: Host, tool: str, arguments: dict[str, Any]) -> None:
     result = host.call(tool, arguments)
     assert not result["isError"], result["content"]
+
+
+def test_the_web_is_searched_without_an_engine(host: Host) -> None:
+    found = host.call("web_search", {"query": "engines"})["structuredContent"]
+    assert [item["url"] for item in found["items"]] == ["https://example.com/"]
+
+
+async def test_a_page_is_fetched_without_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the house's own door: a host's fetch of this machine is rightly refused, and the internet is nobody's test."""
+    (tmp_path / "config.toml").write_text(ENGINE)
+    guarded = functools.partial(client.GuardedClient, resolve=Names(), policy=Loopback())
+    monkeypatch.setattr(client, "GuardedClient", guarded)
+    async with serving() as site, app.open_app(tmp_path, {}) as house:
+        site.replies["/"] = answer(b"<p>The engine is away, and the page is here.</p>", content_type="text/html")
+        session = Session(Principal("uid:1", Kind.STDIO), Grant())
+        fetched = await house.dispatcher.call(Call(session, "web_fetch", {"url": f"http://site.example:{site.port}/"}))
+        assert "the page is here" in fetched.unwrap().text()
 
 
 def test_the_guard_of_web_fetch_stands_without_an_engine(host: Host) -> None:
@@ -73,7 +140,8 @@ def test_the_guard_of_web_fetch_stands_without_an_engine(host: Host) -> None:
 def test_the_sandboxs_tools_say_at_once_what_is_missing_and_the_one_line_that_mends_it(
     host: Host, tool: str, arguments: dict[str, Any]
 ) -> None:
-    result = within_blocking(1, lambda: host.call(tool, arguments))
+    given = json.loads(json.dumps(arguments).replace("MARKER", "/nonexistent/ran"))
+    result = within_blocking(1, lambda: host.call(tool, given))
     assert result["isError"], result
     error = result["structuredContent"]["error"]
     assert error["code"] == "sandbox_unavailable"
@@ -82,9 +150,17 @@ def test_the_sandboxs_tools_say_at_once_what_is_missing_and_the_one_line_that_me
     assert error["hint"] in result["content"][0]["text"]
 
 
-def test_nothing_of_the_project_ran_on_the_host(host: Host) -> None:
-    listed = host.call("fs_list", {"path": ".", "include_ignored": True})["structuredContent"]
-    assert "ran" not in {item["path"] for item in listed["items"]}
+def test_nothing_of_the_project_runs_on_the_host(at: Home, host: Host) -> None:
+    ran = marker(at)
+    ran.unlink(missing_ok=True)
+    for tool, arguments in UNAVAILABLE:
+        given = json.loads(json.dumps(arguments).replace("MARKER", str(ran)))
+        assert host.call(tool, given)["isError"]
+        assert not ran.exists(), tool
+    for file in ("conftest.py", "test_a.py"):
+        subprocess.run([sys.executable, file], cwd=at.project, check=True)
+        assert ran.exists(), "whoever runs it here leaves the mark"
+        ran.unlink()
 
 
 # Each place in the source that starts a process or loads what is named at run time: file, function, by what, and what.
@@ -97,6 +173,10 @@ STARTS = {
         "sys.executable, [sys.executable, '-I', '-X', 'utf8', '-m', 'astro_mcp', 'daemon', 'run', f'--ready={READY}']",
     ),
     ("sandbox/child.py", "run", "anyio.open_process", "argv, a parameter"),
+    (
+        *("sandbox/warden.py", "__init__", "subprocess.Popen"),
+        "[sys.executable, '-I', '-S', str(SCRIPT), engine, *ours]",
+    ),
     (
         *("sandbox/wheels.py", "fetch", "astro_mcp.sandbox.child.run"),
         f"[*{PIP}, *options, *wheel_options(python), '--', *requirements]",

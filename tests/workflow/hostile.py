@@ -64,6 +64,10 @@ TEXTS = [
 ]
 
 
+QUARTER_SECOND = 0.25
+ATTEMPTS = 3
+
+
 def load() -> float:
     """How many times slower than alone this process runs now: the machine is shared."""
     wall, processor = time.perf_counter(), time.process_time()
@@ -72,7 +76,8 @@ def load() -> float:
     return max(1.0, (time.perf_counter() - wall) / (time.process_time() - processor))
 
 
-def measure(work: Callable[[str], object], source: str) -> None:
+def attempt(work: Callable[[str], object], source: str) -> tuple[float, float, str]:
+    """What it would have taken alone, what it took, and how it ended."""
     before = load()
     began = time.perf_counter()
     try:
@@ -81,7 +86,16 @@ def measure(work: Callable[[str], object], source: str) -> None:
     except AstroError as error:
         outcome = error.code
     seconds = time.perf_counter() - began
-    alone = seconds / max(before, load())
+    return seconds / max(before, load()), seconds, outcome
+
+
+def measure(ready: Callable[[], object], work: Callable[[str], object], source: str) -> None:
+    """The best of three attempts: a burst of the neighbours meets one, what is slow by itself is slow in each."""
+    tried: list[tuple[float, float, str]] = []
+    while len(tried) < ATTEMPTS and all(alone > QUARTER_SECOND for alone, _, _ in tried):
+        ready()
+        tried.append(attempt(work, source))
+    alone, seconds, outcome = min(tried)
     print(json.dumps({"source": source[:60], "outcome": outcome, "seconds": seconds, "alone": alone}))
 
 
@@ -94,10 +108,9 @@ def main() -> None:
         evaluator.evaluate(source, data)
 
     for source in HOSTILE:
-        evaluator.check("1")  # a child that was killed starts again outside of the measurement
-        measure(evaluate, source)
+        measure(lambda: evaluator.check("1"), evaluate, source)  # a killed child's successor starts outside of it
     for text in TEXTS:
-        measure(parse, text)
+        measure(load, parse, text)
     evaluator.close()
 
 

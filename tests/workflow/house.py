@@ -191,9 +191,10 @@ async def house(
     toys: Toys | None = None,
     templates: Path = TEMPLATES,
     database: type[Database] = Database,
+    clock: SystemClock | None = None,
 ) -> AsyncIterator[House]:
     """Open everything on `folder`; open it again there and the runs go on."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     settings = settings or WorkflowSettings()
     toys = toys or Toys()
     async with database.open(folder / "astro.db") as store:
@@ -207,3 +208,9 @@ async def house(
         await registry.register(WorkflowAgent(Ready(WorkflowWork(scheduler, registry, Templates(templates)))))
         async with scheduler.running():
             yield House(dispatcher, scheduler, store, toys, session(folder))
+
+
+async def until_called(toys: Toys, what: str) -> None:
+    with anyio.fail_after(10):
+        while what not in toys.calls:
+            await anyio.sleep(0.005)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.workflow.hostile import QUARTER_SECOND
 
 from astro_mcp.errors import AstroError, ExpressionLimit, InvalidInput
 from astro_mcp.workflow.expressions.bind import Missing, walk
@@ -156,7 +157,7 @@ def test_no_hostile_expression_takes_a_quarter_second_or_brings_its_process_down
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(lines) >= 30
-    slow = [line for line in lines if line["alone"] > 0.25]
+    slow = [line for line in lines if line["alone"] > QUARTER_SECOND]
     assert not slow
     assert all(line["outcome"] in ("ok", "expression_limit", "invalid_input") for line in lines)
     assert sum(line["outcome"] == "expression_limit" for line in lines) > 15

@@ -12,6 +12,8 @@ import anyio
 import pytest
 from tests.workflow.house import Toys, house
 
+from astro_mcp.core.ports import SystemClock
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -125,15 +127,26 @@ async def test_a_question_waits_over_a_restart_and_its_answer_counts(tmp_path: P
         assert (await h.call("workflow_status", run_id=run_id, wait_seconds=5))["outputs"] == {"a": "yes"}
 
 
+class Tomorrow(SystemClock):
+    """The machine's clock, a day later."""
+
+    def now(self) -> float:
+        return super().now() + 24 * 3600
+
+
 async def test_a_retry_that_waits_goes_on_after_a_restart(tmp_path: Path) -> None:
-    retry = {"max_attempts": 2, "initial_interval": "1s"}
+    retry = {"max_attempts": 2, "initial_interval": "1h", "max_interval": "1h"}
     async with house(tmp_path) as h:
         h.toys.fail_times = 5
-        run_id = (await h.run({"steps": [{"id": "a", "tool": "toy_flaky", "retry": retry}]}, wait_seconds=0.3))[
-            "run_id"
-        ]
+        run_id = (await h.run({"steps": [{"id": "a", "tool": "toy_flaky", "retry": retry}]}, wait_seconds=0))["run_id"]
+        with anyio.fail_after(20):
+            while not h.toys.calls or await h.rows("SELECT status FROM workflow_step WHERE path = 'a'") != [("ready",)]:
+                await anyio.sleep(0.005)
         assert h.toys.calls == ["flaky "]
     async with house(tmp_path) as h:
+        assert (await h.call("workflow_status", run_id=run_id, wait_seconds=0))["status"] == "running"
+        assert h.toys.calls == [], "it is not due yet"
+    async with house(tmp_path, clock=Tomorrow()) as h:
         done = await h.call("workflow_status", run_id=run_id, wait_seconds=10)
         assert done["status"] == "succeeded"
         assert done["steps"][0]["attempts"] == 2

@@ -25,6 +25,7 @@ from astro_mcp.shim.pump import control
 from astro_mcp.workspace.roots import usable_roots
 
 SECONDS: Final = 30.0
+UNKNOWN: Final = "run it with ASTRO_MCP_HOME=$(mktemp -d); if that is well, move the data folder away"
 Check = Callable[[], Awaitable[Health]]
 
 
@@ -65,7 +66,7 @@ async def _all() -> dict[str, Health]:
             try:
                 found[name] = await check()
             except AstroError as error:
-                found[name] = Health(ok=False, detail=error.message, fix=error.hint)
+                found[name] = Health(ok=False, detail=error.message, fix=error.hint or UNKNOWN)
             except OSError as error:
                 found[name] = Health(ok=False, detail=str(error), fix="choose another ASTRO_MCP_HOME, or mend that")
 
@@ -80,7 +81,7 @@ def _settings(folder: Path) -> tuple[Settings, Health]:
     try:
         settings = load(folder, environment)
     except AstroError as error:
-        return Settings(), Health(ok=False, detail=error.message, fix=error.hint)
+        return Settings(), Health(ok=False, detail=error.message, fix=error.hint or UNKNOWN)
     file = folder / "config.toml"
     origin = [str(file)] if file.exists() else [f"the defaults ({file} is not there)"]
     return settings, Health(ok=True, detail=", ".join([*origin, *sorted(environment.keys() - {"ASTRO_MCP_HOME"})]))
@@ -92,7 +93,8 @@ async def _given(health: Health) -> Health:
 
 async def _python() -> Health:
     detail = f"{platform.python_version()} at {sys.executable}"
-    return Health(ok=sys.version_info >= (3, 11), detail=detail)
+    fix = "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer, and astro-mcp into an environment of it"
+    return Health(ok=sys.version_info >= (3, 11), detail=detail, fix=fix)
 
 
 async def _data(folder: Path) -> Health:
@@ -137,10 +139,13 @@ async def _sandbox(settings: Settings, folder: Path) -> Health:
         health = await sandbox.health()
         if health.ok:
             outcome = await sandbox.run(Job(("true",), timeout=20, collect=""))
-            detail = (
-                f"{health.detail}; a container answered in {outcome.run_ms + outcome.queued_ms:.0f} ms, limits hold"
-            )
-            health = Health(ok=outcome.exit_code == 0, detail=detail, fix=_host_engine(settings), facts=health.facts)
+            if outcome.exit_code == 0:
+                took = f"{outcome.run_ms + outcome.queued_ms:.0f} ms"
+                detail = f"{health.detail}; a container answered in {took}, limits hold"
+                return Health(ok=True, detail=detail, fix=_host_engine(settings), facts=health.facts)
+            detail = f"{health.detail}; `true` in a container ended with {outcome.exit_code}"
+            fix = f"docker rmi --force {sandbox.tag}, then astro-mcp sandbox build"
+            health = Health(ok=False, detail=detail, fix=fix, facts=health.facts)
     finally:
         await sandbox.close()
     return health

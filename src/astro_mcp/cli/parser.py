@@ -41,8 +41,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"astro-mcp {VERSION}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    serve = _add(commands, "serve", "", "serve MCP on stdio: --in-process runs everything in this one process")
-    serve.add_argument("--in-process", action="store_true", required=True)
+    _serve(commands)
 
     call = _add(commands, "call", "tools", "call a tool and print its result")
     call.add_argument("tool")
@@ -64,6 +63,18 @@ def parser() -> argparse.ArgumentParser:
     audit = _add(commands, "audit", "audit", "the last records of the audit trail")
     audit.add_argument("--last", type=_count, default=30, metavar="N", help="how many (30)")
     return top
+
+
+def _serve(commands: Any) -> None:
+    """For `--help` and for what is wrong: __main__ knows the command, and shim.hello reads its options."""
+    text = "serve MCP on stdio: --in-process runs everything in this one process"
+    serve = commands.add_parser("serve", help=text, description=text)
+    serve.set_defaults(work="")
+    serve.add_argument("--in-process", action="store_true", required=True)
+    serve.add_argument("--root", action="append", metavar="DIR", help="workspace (this folder); several are fine")
+    serve.add_argument("--toolsets", metavar="A,B", help="these agents' tools alone")
+    serve.add_argument("--profile", metavar="NAME", help="how tools are shown: full, coding, text or structured")
+    serve.add_argument("--read-only", action="store_true", help="leave out whatever changes something")
 
 
 def _workflow(commands: Any) -> None:

@@ -35,6 +35,7 @@ from astro_mcp.sandbox.image import base_tag, language_tag
 from astro_mcp.sandbox.job import Job, Outcome, check
 from astro_mcp.sandbox.pool import Pool
 from astro_mcp.sandbox.sessions import Session, Sessions
+from astro_mcp.sandbox.warden import Warden
 
 if TYPE_CHECKING:
     from astro_mcp.sandbox.python_images import PythonImages
@@ -59,6 +60,7 @@ class Sandbox:
         self._places = anyio.CapacityLimiter(AT_ONCE)
         self._opening = anyio.Lock()
         self._engine: Engine | None = None
+        self._warden: Warden | None = None
         self._reaper = ThreadPoolExecutor(2, "sandbox-reaper")
         self._images: PythonImages | None = None
         self._pool: Pool | None = None
@@ -209,6 +211,7 @@ class Sandbox:
                 engine = await Engine.find(self._settings.engine, Path.home())
                 await self._need_image(engine)
                 await self._sweep(engine)
+                self._warden = await anyio.to_thread.run_sync(Warden, engine.address, self._labels)
                 self._engine = engine
             return self._engine
 
@@ -234,6 +237,8 @@ class Sandbox:
         if self._pool is not None:
             raise AssertionError("the sandbox is closed while containers wait in it")
         await anyio.to_thread.run_sync(self._reaper.shutdown)
+        if self._warden is not None:
+            await anyio.to_thread.run_sync(self._warden.close)
         if self._engine is not None:
             self._engine.close()
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from tests.agents.code.conftest import House, Open
-from tests.quickest import within
+from tests.quickest import given_more, within
 
 from astro_mcp.agents.code.model import CodeOutput
 from astro_mcp.config import SandboxSettings
@@ -101,19 +101,28 @@ async def test_pictures_over_the_bound_together_are_artifacts_only(house: House)
 
 
 async def test_output_comes_as_progress_that_only_grows(house: House) -> None:
-    seen: list[tuple[float, str]] = []
+    async def run(pause: float) -> list[tuple[float, str]]:
+        seen: list[tuple[float, str]] = []
 
-    async def progress(done: float, total: float | None, text: str) -> None:
-        seen.append((done, text))
+        async def progress(done: float, total: float | None, text: str) -> None:
+            seen.append((done, text))
 
-    code = "import time\nfor n in range(3):\n    print('line', n)\n    time.sleep(0.15)"
-    await house.run(watch=progress, code=code)
+        code = f"import time\nfor n in range(3):\n    print('line', n)\n    time.sleep({pause})"
+        await house.run(watch=progress, code=code)
+        return seen
+
+    seen = await given_more(0.15, run, lambda seen: len(seen) == 3)
     assert [text for _, text in seen] == ["line 0", "line 1", "line 2"]
     assert [done for done, _ in seen] == [1, 2, 3]
 
 
 async def test_a_timeout_keeps_what_was_printed(house: House) -> None:
-    got = output(await house.run(timeout=1, code="import time\nprint('kept')\ntime.sleep(60)"))
+    code = "import time\nprint('kept')\ntime.sleep(60)"
+
+    async def run(seconds: float) -> CodeOutput:
+        return output(await house.run(timeout=seconds, code=code))
+
+    got = await given_more(1, run, lambda got: got.stdout != "")
     assert (got.limits_hit, got.stdout) == (["timeout"], "kept\n")
     assert "limits hit: timeout" in got.text()
 

@@ -1,23 +1,36 @@
-"""A process to be killed: indexes the project, and says so once a part of it stands in the vector index."""
+"""A process to be killed: indexes the project, and says so once a part of it stands in the vector index and the next
+is being embedded, which does not end before the process does."""
 
 from __future__ import annotations
 
 import runpy
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import anyio
 
+from astro_mcp.agents.knowledge.embedding import Embedder
+
 open_house: Any = runpy.run_path(str(Path(__file__).with_name("conftest.py")))["open_house"]
 
 
 async def main(folder: Path, project: Path) -> None:
-    async with open_house(folder, project) as desk, anyio.create_task_group() as tasks:
-        tasks.start_soon(desk.value, "kb_index")
-        while not await desk.rows("SELECT 1 FROM knowledge_chunk WHERE placed = 1 AND collection = 'workspace'"):
-            await anyio.sleep(0.005)
-        print("placed", flush=True)
+    embed, rounds = Embedder.documents, 0
+
+    async def held(self: Embedder, texts: Sequence[str]) -> Any:
+        nonlocal rounds
+        rounds += 1
+        if rounds > 1:
+            print("placed", flush=True)
+            await anyio.sleep_forever()
+        return await embed(self, texts)
+
+    Embedder.documents = held  # type: ignore[method-assign]  # this process is here to be killed in it
+    async with open_house(folder, project) as desk:
+        await desk.value("kb_index")
+        await anyio.sleep_forever()
 
 
 anyio.run(main, Path(sys.argv[1]), Path(sys.argv[2]))

@@ -6,11 +6,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+
+from astro_mcp.agents.knowledge.embedding import Embedder
 
 CHILD = Path(__file__).with_name("indexing_child.py")
 
@@ -80,20 +83,31 @@ async def test_after_kill_9_while_indexing_no_row_is_lost_and_the_index_equals_t
 
 
 async def test_an_end_in_the_middle_of_embedding_is_taken_up_again_by_itself(
-    house: Any, tmp_path: Path, large: Path
+    house: Any, tmp_path: Path, large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "data"
-    async with house(folder, large) as desk, anyio.create_task_group() as tasks:
-        tasks.start_soon(desk.value, "kb_index")
-        with anyio.fail_after(30):
-            while not await desk.rows("SELECT 1 FROM knowledge_chunk WHERE placed = 1 LIMIT 1"):
-                await anyio.sleep(0.005)
-        tasks.cancel_scope.cancel()
+    embed, rounds, reached = Embedder.documents, 0, anyio.Event()
+
+    async def held(self: Embedder, texts: Sequence[str]) -> Any:
+        nonlocal rounds
+        rounds += 1
+        if rounds > 1:
+            reached.set()
+            await anyio.sleep_forever()
+        return await embed(self, texts)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Embedder, "documents", held)
+        async with house(folder, large) as desk, anyio.create_task_group() as tasks:
+            tasks.start_soon(desk.value, "kb_index")
+            with anyio.fail_after(60):
+                await reached.wait()
+            tasks.cancel_scope.cancel()
     placed, chunks = count(folder, "knowledge_chunk WHERE placed = 1"), count(folder, "knowledge_chunk")
     assert 0 < placed < chunks
     (kept,) = (path.name for path in (folder / "knowledge" / "index").iterdir() if path.is_dir())
     async with house(folder, large) as desk:
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             while count(folder, "knowledge_chunk WHERE placed = 0"):
                 await anyio.sleep(0.02)
     assert (folder / "knowledge" / "index" / kept).is_dir()

@@ -9,6 +9,7 @@ import anyio
 import pytest
 from tests.agents.search.conftest import Ask
 from tests.net.web_site import Site, answer, redirect
+from tests.quickest import ATTEMPTS
 
 from astro_mcp.agents.search.models import FetchOutput
 from astro_mcp.core.authority import Label
@@ -173,20 +174,27 @@ async def test_an_address_that_is_not_public_is_a_typed_error(ask: Ask, url: str
 async def test_the_loop_goes_on_while_a_large_page_is_read(ask: Ask, site: Site) -> None:
     body = ("<p style='color:red'>" + "word " * 40 + "<b>x</b></p>") * 15_000
     site.replies["/page"] = answer(body.encode(), content_type=HTML)
-    worst = 0.0
+    shares: list[float] = []
 
-    async def watch() -> None:
-        nonlocal worst
-        while True:
-            before = anyio.current_time()
-            await anyio.sleep(0.01)
-            worst = max(worst, anyio.current_time() - before)
+    async def share() -> float:
+        """The loop's longest pause, as a part of the whole."""
+        pauses = [0.0]
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(watch)
-        began = anyio.current_time()
-        got = await page(ask, site)
-        took = anyio.current_time() - began
-        group.cancel_scope.cancel()
-    assert got.characters > 3_000_000
-    assert worst < took / 2
+        async def watch() -> None:
+            while True:
+                before = anyio.current_time()
+                await anyio.sleep(0.01)
+                pauses.append(anyio.current_time() - before)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch)
+            began = anyio.current_time()
+            got = await page(ask, site)
+            took = anyio.current_time() - began
+            group.cancel_scope.cancel()
+        assert got.characters > 3_000_000
+        return max(pauses) / took
+
+    while min(shares, default=1) >= 0.5 and len(shares) < ATTEMPTS:  # a pause of the machine meets one of them
+        shares.append(await share())
+    assert min(shares) < 0.5

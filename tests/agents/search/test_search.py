@@ -18,6 +18,7 @@ from ddgs.results import TextResult
 from tests.agents.search.conftest import Build
 from tests.net.web_site import Reply, Site, answer, redirect
 
+from astro_mcp.agents.search import metasearch
 from astro_mcp.agents.search.models import SearchOutput
 from astro_mcp.config import SearchProvider
 from astro_mcp.core.authority import Label
@@ -232,8 +233,10 @@ async def test_an_engine_that_finds_nothing_is_no_failure(
 
 
 async def test_a_cancelled_search_does_not_wait_for_its_engines(
-    build: Build, engine: str, site: Site, tmp_path: Path
+    build: Build, engine: str, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("REQUEST_SECONDS", "SECONDS"):  # its own patience is not what ends it
+        monkeypatch.setattr(metasearch, name, 100)
     reached = anyio.Event()
 
     async def silent(stream: anyio.abc.ByteStream) -> None:
@@ -242,12 +245,11 @@ async def test_a_cancelled_search_does_not_wait_for_its_engines(
 
     site.replies = AnyQuery({"/engine": silent})
     ask = await build(pack=pack(tmp_path, engine))
-    async with anyio.create_task_group() as group:
-        group.start_soon(partial(ask, "web_search", query="wal"))
-        await reached.wait()
-        began = anyio.current_time()
-        group.cancel_scope.cancel()
-    assert anyio.current_time() - began < 2
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            group.start_soon(partial(ask, "web_search", query="wal"))
+            await reached.wait()
+            group.cancel_scope.cancel()
 
 
 async def test_without_a_provider_the_hint_says_how_to_get_one(build: Build) -> None:

@@ -19,7 +19,7 @@ from astro_mcp.core.tool import tool
 if TYPE_CHECKING:
     from astro_mcp.agents.artifacts.saving import Saving  # loaded after the start, or with the first call
 
-_OUR_OWN: Final = ("astro://agents", "astro://tools/", "astro://health", "astro://guides/")
+_OUR_OWN: Final = ("astro://agents", "astro://tools/", "astro://health")
 IMAGES: Final = 700_000
 """Bytes of an image that is attached, as base64."""
 
@@ -49,8 +49,8 @@ class ArtifactsAgent(Agent):
 
     @tool(title="Read a URI", effects={Effect.READ}, idempotent=True, timeout=60)
     async def astro_read(self, args: ReadUriInput, ctx: Context) -> ReadUriOutput:
-        """Use to read any astro:// URI that a result names: artifacts, files, runs and their steps, knowledge, guides,
-        and astro://tools/NAME for a tool's full documentation. With find, only the lines that hold a word.
+        """Use to read any astro:// URI that a result names: artifacts, files, runs and their steps, knowledge, and
+        astro://tools/NAME for a tool's full documentation. With find, only the lines that hold a word.
 
         astro://agents lists the agents, astro://health tells how they are. Images are attached; of other bytes the
         type and size are told, and `artifact_save` puts an artifact into the workspace.

@@ -1,0 +1,203 @@
+"""`astro-mcp doctor`: whatever it finds wrong has a fix. Each check is broken in turn."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import anyio
+import pytest
+
+from astro_mcp.cli import doctor
+from astro_mcp.core.agent import Health
+from astro_mcp.errors import Unavailable
+from astro_mcp.packs import Pack
+from astro_mcp.sandbox.job import Job, Outcome
+from astro_mcp.sandbox.sandbox import Sandbox
+from astro_mcp.shim.place import socket_path
+
+Break = Callable[[pytest.MonkeyPatch, Path], Any]
+BROKEN: dict[str, tuple[str, Break]] = {}
+NOWHERE = "unix:///nonexistent/docker.sock"
+
+
+def breaks(check: str) -> Callable[[Break], Break]:
+    """Registers a way to break `check`."""
+
+    def note(way: Break) -> Break:
+        BROKEN[way.__name__] = (check, way)
+        return way
+
+    return note
+
+
+@breaks("python")
+def an_old_interpreter(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setattr(doctor, "sys", SimpleNamespace(version_info=(3, 10), executable="/usr/bin/python3", prefix="/usr"))
+
+
+@breaks("data")
+def a_folder_that_is_open_to_others(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    folder.chmod(0o755)
+
+
+@breaks("data")
+def a_folder_that_is_a_file(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    folder.rmdir()
+    folder.touch()
+
+
+@breaks("data")
+def a_full_disk(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=199_000_000))
+
+
+@breaks("settings")
+def a_key_that_does_not_exist(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    (folder / "config.toml").write_text('[sandbox]\nzzzzzz = "x"\n')
+
+
+@breaks("settings")
+def a_file_that_is_no_toml(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    (folder / "config.toml").write_text("[[[")
+
+
+@breaks("settings")
+def a_variable_of_a_wrong_type(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setenv("ASTRO_MCP_LIMITS__CALLS", "many")
+
+
+@breaks("daemon")
+def something_else_on_the_daemons_socket(patch: pytest.MonkeyPatch, folder: Path) -> socket.socket:
+    path = Path(socket_path(str(folder), os.environ))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stranger = socket.socket(socket.AF_UNIX)
+    stranger.bind(str(path))
+    stranger.listen()
+
+    def answers_nonsense(*_: Any) -> None:
+        link, _address = stranger.accept()
+        with link:
+            link.recv(65536)
+            link.sendall(b"220 smtp ready\n")
+
+    threading.Thread(target=answers_nonsense, daemon=True).start()
+    return stranger
+
+
+@breaks("git")
+def an_empty_path(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setenv("PATH", "/nonexistent")
+
+
+@breaks("git")
+def a_check_that_never_ends(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setattr(doctor, "_git", anyio.sleep_forever)
+    patch.setattr(doctor, "SECONDS", 0.2)
+
+
+@breaks("git")
+def a_check_whose_error_has_no_hint(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    async def fails() -> Health:
+        raise Unavailable("it broke")
+
+    patch.setattr(doctor, "_git", fails)
+
+
+@breaks("git")
+def a_check_that_the_system_refuses(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    async def fails() -> Health:
+        raise PermissionError(13, "Permission denied")
+
+    patch.setattr(doctor, "_git", fails)
+
+
+@breaks("sandbox")
+def an_engine_that_is_away(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setenv("ASTRO_MCP_SANDBOX__ENGINE", NOWHERE)
+
+
+@breaks("sandbox")
+def an_engine_that_is_no_address(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setenv("ASTRO_MCP_SANDBOX__ENGINE", "gopher://docker")
+
+
+@breaks("sandbox")
+def a_container_that_fails(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    async def fails(_: Sandbox, job: Job) -> Outcome:
+        return Outcome(126, b"", b"", (), (), 1.0, 1.0)
+
+    patch.setattr(Sandbox, "run", fails)
+
+
+@breaks("model")
+def a_model_file_that_was_changed(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    another_pack(patch, folder).write_bytes(b"another model")
+
+
+@breaks("model")
+def a_model_file_that_is_gone(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    another_pack(patch, folder).unlink()
+
+
+def another_pack(patch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """The pack, with a model of its own to break; returns that file."""
+    real = Pack.find().resources
+    copy = folder.parent / "resources"
+    shutil.copytree(real / "sandbox", copy / "sandbox")
+    model = copy / "models" / "minilm-l6-v2-int8"
+    shutil.copytree(real / "models" / "minilm-l6-v2-int8", model)
+    patch.setattr(Pack, "find", lambda: SimpleNamespace(resources=copy))
+    return model / "tokenizer.json"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sound machine, whose container need not be started each time."""
+
+    async def succeeds(_: Sandbox, job: Job) -> Outcome:
+        return Outcome(0, b"", b"", (), (), 1.0, 1.0)
+
+    made = tmp_path / "home"
+    made.mkdir(mode=0o700)
+    monkeypatch.setenv("ASTRO_MCP_HOME", str(made))
+    for name in ("DOCKER_HOST", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Sandbox, "run", succeeds)
+    return made
+
+
+def wrong(found: dict[str, Health]) -> dict[str, Health]:
+    return {name: health for name, health in found.items() if not health.ok}
+
+
+def test_nothing_is_wrong_with_a_sound_machine(folder: Path) -> None:
+    assert wrong(anyio.run(doctor._all)) == {}
+
+
+@pytest.mark.parametrize("way", BROKEN)
+def test_whatever_doctor_finds_wrong_has_a_fix(folder: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    check, broken = BROKEN[way]
+    opened = broken(monkeypatch, folder)
+    try:
+        found = wrong(anyio.run(doctor._all))
+    finally:
+        if opened is not None:
+            opened.close()
+    assert check in found
+    for name, health in found.items():
+        assert health.detail, name
+        assert health.fix.strip(), f"{name} is wrong and nothing is said to do: {health.detail}"
+        assert "\n" not in health.fix
+
+
+def test_every_check_that_can_be_wrong_was_broken(folder: Path) -> None:
+    never = {"workspace", "search"}  # they tell what there is, and a hint
+    checks = set(anyio.run(doctor._all))
+    assert {check for check, _ in BROKEN.values()} == checks - never

@@ -1,0 +1,136 @@
+"""A vendor's package is imported in its own room alone, in every file that there is: a new room needs no new rule."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parents[2] / "src" / "astro_mcp"
+OWNERS: Mapping[str, tuple[str, ...]] = {
+    "aiosqlite": ("store.connection",),
+    "cel_expr_python": ("workflow.expressions",),
+    "certifi": ("net",),
+    "chromadb": ("agents.knowledge",),
+    "ddgs": ("agents.search",),
+    "docker": ("sandbox",),
+    "html_to_markdown": ("agents.search",),
+    "httpcore": ("net",),
+    "httpx": ("net",),
+    "jmespath": ("packs", "agents.lint"),
+    "mcp": ("faces.mcp",),
+    "mcp_types": ("faces.mcp",),
+    "numpy": ("agents.knowledge",),
+    "onnxruntime": ("agents.knowledge",),
+    "packaging": ("sandbox", "agents.tests"),
+    "pathspec": ("workspace",),
+    "pip": ("sandbox.pip_child",),
+    "pydantic_core": ("agents.files",),
+    "pypdf": ("agents.files.pdf_child",),
+    "re2": ("agents.files", "agents.lint", "packs", "workspace"),
+    "requests": ("sandbox",),
+    "rich": ("cli.show",),
+    "sqlite3": ("store.connection",),
+    "tokenizers": ("agents.knowledge",),
+    "yaml": ("workflow.document",),
+}
+"""sqlite3 is the standard library's, and a driver all the same."""
+EVERYWHERE = {"anyio", "pydantic"}
+BY_NAME = {"cli.parser", "core.deferred", "daemon.house"}
+"""Import a module whose name they compose or hold: our own, as their tests see."""
+
+
+@cache
+def nodes(text: str) -> tuple[ast.Import | ast.ImportFrom | ast.Name | ast.Attribute, ...]:
+    """The text's imports and names, at the top, in a function, for types alone or under `try`."""
+    kinds = (ast.Import, ast.ImportFrom, ast.Name, ast.Attribute)
+    return tuple(node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds))
+
+
+def imports(text: str) -> Iterator[str]:
+    """Top names of whatever is imported."""
+    for node in nodes(text):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def by_name(text: str) -> bool:
+    """Whether something is imported by a name that only the running program knows."""
+    names = {node.id for node in nodes(text) if isinstance(node, ast.Name)}
+    attributes = {node.attr for node in nodes(text) if isinstance(node, ast.Attribute)}
+    return bool({"__import__", "import_module"} & (names | attributes))
+
+
+def module(path: Path) -> str:
+    parts = path.relative_to(SRC).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def strangers(name: str, text: str) -> list[str]:
+    """What `name` may not import: a vendor of another room, or one that has no room yet."""
+    known = sys.stdlib_module_names - OWNERS.keys() | EVERYWHERE | {"astro_mcp"}
+    return sorted(
+        vendor
+        for vendor in set(imports(text)) - known
+        if not any(name == room or name.startswith(f"{room}.") for room in OWNERS.get(vendor, ()))
+    )
+
+
+FILES = {module(path): path.read_text(encoding="utf-8") for path in sorted(SRC.rglob("*.py"))}
+
+
+def test_each_vendor_is_imported_in_its_own_room_alone() -> None:
+    assert len(FILES) > 200
+    found = {name: strangers(name, text) for name, text in FILES.items()}
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+def test_each_owner_uses_what_it_owns() -> None:
+    used = {(vendor, name) for name, text in FILES.items() for vendor in imports(text)}
+    idle = [
+        (vendor, room)
+        for vendor, rooms in OWNERS.items()
+        for room in rooms
+        if not any(what == vendor and (name == room or name.startswith(f"{room}.")) for what, name in used)
+    ]
+    assert idle == []
+
+
+def test_what_is_imported_by_name_is_our_own() -> None:
+    assert {name for name, text in FILES.items() if by_name(text)} == BY_NAME
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wrong"),
+    [
+        ("newroom.thing", "import docker", ["docker"]),
+        ("newroom.thing", "def f():\n    from httpx import URL", ["httpx"]),
+        ("newroom.thing", "import sqlite3 as s, aiosqlite", ["aiosqlite", "sqlite3"]),
+        ("newroom.thing", "import temporalio.client", ["temporalio"]),
+        ("netter", "import httpx", ["httpx"]),
+        ("net.newfile", "import httpx, ssl, anyio, astro_mcp.core", []),
+        ("faces.http", "from mcp import Client", ["mcp"]),
+        ("faces.mcp.newfile", "from mcp.server import Server\nfrom . import wire", []),
+    ],
+)
+def test_the_finder_sees_every_way_to_import(name: str, text: str, wrong: list[str]) -> None:
+    assert strangers(name, text) == wrong
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('docker')",
+        "from importlib import import_module\nx(import_module, 'httpx')",
+        "importlib.import_module('a')",
+    ],
+)
+def test_the_finder_sees_imports_by_name(text: str) -> None:
+    assert by_name(text)
+    assert not by_name("import importlib.metadata")

@@ -1,0 +1,164 @@
+"""The templates, and the documents that the pages show, as a host runs them: through the shim, on a small repository,
+in real containers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.contracts.test_docs import DOCUMENTS
+from tests.daemon.home import Home, Host, home
+
+FILES = {
+    "README.md": "# Fractions\n\nWhole numbers are divided here; the main entry point is `halves.py`.\n",
+    "pyproject.toml": '[project]\nname = "halves"\nversion = "1"\n[tool.ruff.lint]\nselect = ["F"]\n',
+    "halves.py": "import os\n\n\ndef half(number):\n    return number // 2\n",
+    "test_halves.py": """from halves import half
+
+
+def test_of_four():
+    assert half(4) == 2
+
+
+def test_of_zero():
+    assert half(0) == 0
+
+
+def test_of_three():
+    assert half(3) == 1.5, "a half is lost"
+""",
+}
+MENDED = "def half(number):\n    return number / 2\n"
+
+
+@pytest.fixture(scope="module")
+def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """One daemon for all templates: what it made for the first run, image and index, the others find."""
+    with home(tmp_path_factory.mktemp("templates")) as made:
+        repository(made.project, FILES)
+        made.host().begin()
+        yield made
+
+
+@pytest.fixture
+def host(at: Home) -> Host:
+    return at.hosts[0]
+
+
+def git(project: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=project, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def repository(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", ".")
+    git(folder, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "first")
+
+
+def call(host: Host, tool: str, **arguments: Any) -> Any:
+    result = host.call(tool, arguments)
+    assert not result["isError"], result["content"]
+    return result["structuredContent"]
+
+
+def run(host: Host, template: str, *effects: str) -> Any:
+    """The run at its end or at its question."""
+    return call(host, "workflow_run", template=template, allow=list(effects), wait_seconds=110)
+
+
+def answered(host: Host, asked: Any, value: dict[str, str]) -> Any:
+    """The same run at its end, after its one question was answered."""
+    [question] = asked["waiting_for"]
+    call(host, "workflow_answer", run_id=asked["run_id"], step=question["step"], value=value)
+    return call(host, "workflow_status", run_id=asked["run_id"], wait_seconds=60)
+
+
+def test_review_repository_does_the_work_of_every_step_and_commits_its_report(at: Home, host: Host) -> None:
+    base = git(at.project, "rev-parse", "main")
+    ended = run(host, "review-repository", "read", "write", "destroy", "execute", "network")
+    assert ended["status"] == "succeeded", ended
+    out = ended["outputs"]
+    steps = call(host, "workflow_status", run_id=ended["run_id"], wait_seconds=0)["steps"]
+    assert {step["status"] for step in steps} == {"succeeded"}
+    counts = ("total", "passed", "failed", "errors", "skipped")
+    assert [out["tests"][name] for name in counts] == [3, 2, 1, 0, 0]
+    assert (out["test_exit_code"], out["findings"], out["files"]) == (1, 1, len(FILES))
+    assert out["indexed"] >= 2
+    assert out["hits"] >= 1
+
+    assert git(at.project, "rev-parse", "main") == base, "the report is on a branch of its own"
+    assert git(at.project, "rev-parse", "astro/review") == out["commit"]
+    assert git(at.project, "diff", "--name-only", "main", "astro/review") == "REVIEW.md"
+    assert git(at.project, "log", "-1", "--format=%s", "astro/review") == "Review: 2 of 3 tests passed"
+    report = git(at.project, "show", "astro/review:REVIEW.md")
+    for line in ("| tests | 3 |", "| failed | 1 |", "| lint findings | 1 |"):
+        assert line in report
+    assert "test_halves.py::test_of_three" in report
+    assert "| halves.py | 1 | F401 |" in report
+    assert "| README.md | 1 |" in report
+
+
+def test_review_repository_commits_nothing_where_the_tests_can_not_be_loaded(at: Home, tmp_path: Path) -> None:
+    repository(tmp_path, {**FILES, "test_halves.py": "from thirds import third\n"})
+    host = at.host("--root", str(tmp_path))
+    host.begin()
+    ended = run(host, "review-repository", "read", "write", "destroy", "execute", "network")
+    assert ended["status"] == "failed"
+    assert ended["error"]["message"].startswith("report: no test ran: ")
+    assert not (tmp_path / "REVIEW.md").exists()
+    assert git(tmp_path, "rev-parse", "astro/review") == git(tmp_path, "rev-parse", "main")
+
+
+def test_explain_failures_asks_about_what_failed_and_gives_the_answer(host: Host) -> None:
+    asked = run(host, "explain-failures", "read", "execute", "network")
+    assert asked["status"] == "waiting"
+    [question] = asked["waiting_for"]
+    shown = json.loads(question["shown"])
+    assert [failure["id"] for failure in shown["failures"]] == ["test_halves.py::test_of_three"]
+    assert "a half is lost" in shown["failures"][0]["message"]
+    assert "def test_of_three" in json.dumps(shown["files"])
+    answer = {"markdown": "`//` cuts the half off; divide with `/`."}
+    ended = answered(host, asked, answer)
+    assert ended["status"] == "succeeded"
+    assert ended["outputs"]["explanation"] == answer["markdown"]
+    assert ended["outputs"]["tests"]["failed"] == 1
+
+
+def test_explain_failures_asks_nothing_where_every_test_passed(at: Home, host: Host) -> None:
+    (at.project / "halves.py").write_text(MENDED)
+    ended = run(host, "explain-failures", "read", "execute", "network")
+    assert ended["status"] == "succeeded"
+    assert ended["outputs"]["explanation"] == "every test passed"
+    assert ended["outputs"]["tests"]["failed"] == 0
+
+
+def test_index_codebase_answers_out_of_what_it_indexed(host: Host) -> None:
+    ended = run(host, "index-codebase", "read", "write")
+    assert ended["status"] == "succeeded"
+    assert ended["outputs"]["failed"] == 0
+    assert "README.md" in ended["outputs"]["answers"]
+
+
+def test_each_document_that_the_pages_show_runs_to_its_end(at: Home, tmp_path: Path) -> None:
+    shown = {str(yaml.safe_load(block.text)["name"]): block.text for block in DOCUMENTS}
+    assert shown.keys() == {"lint-and-explain", "not-without-tests"}, "what is shown is run here"
+    repository(tmp_path, FILES)
+    host = at.host("--root", str(tmp_path))
+    host.begin()
+    allow = ["read", "write", "destroy", "execute", "network"]
+    asked, tested = (
+        call(host, "workflow_run", spec=shown[name], allow=allow, wait_seconds=110) for name in sorted(shown)
+    )
+    assert asked["waiting_for"][0]["text"].startswith("Explain these findings")
+    assert "F401" in asked["waiting_for"][0]["shown"]
+    ended = answered(host, asked, {"markdown": "`os` is imported and not used."})
+    assert (ended["status"], ended["outputs"]) == ("succeeded", {"findings": 1})
+    assert tested["status"] == "succeeded"
+    assert (tmp_path / "TESTS.md").read_text() == "2 passed"
