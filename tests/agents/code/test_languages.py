@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -102,6 +103,19 @@ def output(result: Any) -> CodeOutput:
     return cast(CodeOutput, result.unwrap())
 
 
+async def together(house: House, programs: Mapping[str, str], **arguments: Any) -> dict[str, CodeOutput]:
+    """What each language's program gave; they run at once."""
+    got = {}
+
+    async def run(language: str, code: str) -> None:
+        got[language] = output(await house.run(language=language, code=code, **arguments))
+
+    async with anyio.create_task_group() as group:
+        for language, code in programs.items():
+            group.start_soon(run, language, code)
+    return got
+
+
 def pack_with(folder: Path, **manifests: str) -> Pack:
     """A pack of its own, with these languages alone."""
     (folder / "tools" / "languages").mkdir(parents=True)
@@ -139,23 +153,25 @@ async def test_a_program_reads_prints_writes_and_ends_as_it_says(house: House, l
     assert said
 
 
-@pytest.mark.parametrize("language", BROKEN)
-async def test_a_program_that_can_not_be_built_is_told_by_its_compiler(house: House, language: str) -> None:
-    code, told = BROKEN[language]
-    got = output(await house.run(language=language, code=code))
-    assert (got.built, got.exit_code, got.stdout) == (False, 1, "")
-    assert told in got.stderr
-    assert "not built" in got.text()
+async def test_a_program_that_can_not_be_built_is_told_by_its_compiler(house: House) -> None:
+    for language, got in (await together(house, {name: code for name, (code, _) in BROKEN.items()})).items():
+        assert (got.built, got.exit_code, got.stdout) == (False, 1, ""), language
+        assert BROKEN[language][1] in got.stderr
+        assert "not built" in got.text()
 
 
-@pytest.mark.parametrize("language", FAILING)
-async def test_a_program_that_fails_is_told_by_itself(house: House, language: str) -> None:
-    code, status, told = FAILING[language]
-    got = output(await house.run(language=language, code=code))
-    assert got.exit_code == status
-    assert told in got.stderr
-    assert got.built in (None, True)
-    assert "never" not in got.stdout
+async def test_a_compiler_is_within_the_limits_of_the_run(house: House) -> None:
+    got = output(await house.run(language="c", code='#include "/dev/zero"'))
+    assert (got.built, got.exit_code, got.limits_hit) == (False, 1, ["memory"])
+    assert output(await house.run(language="c", code="int main(void) { return 0; }")).built is True
+
+
+async def test_a_program_that_fails_is_told_by_itself(house: House) -> None:
+    for language, got in (await together(house, {name: code for name, (code, _, _) in FAILING.items()})).items():
+        _, status, told = FAILING[language]
+        assert (got.exit_code, got.built) == (status, True if language in BROKEN else None), language
+        assert told in got.stderr
+        assert "never" not in got.stdout
 
 
 async def test_a_timeout_keeps_what_was_printed(house: House) -> None:
@@ -163,16 +179,8 @@ async def test_a_timeout_keeps_what_was_printed(house: House) -> None:
         "js": "console.log('kept'); setInterval(() => {}, 1000)",
         "c": '#include <stdio.h>\nint main(void) { puts("kept"); for (;;); }',
     }
-    kept = {}
-
-    async def run(language: str) -> None:
-        got = output(await house.run(language=language, timeout=4, code=endless[language]))
-        kept[language] = (got.limits_hit, got.stdout)
-
-    async with anyio.create_task_group() as group:
-        for language in endless:
-            group.start_soon(run, language)
-    assert kept == dict.fromkeys(endless, (["timeout"], "kept\n"))
+    for language, got in (await together(house, endless, timeout=3)).items():
+        assert (got.limits_hit, got.stdout) == (["timeout"], "kept\n"), language
 
 
 async def test_a_manifest_in_a_pack_adds_a_language(open_house: Open, tmp_path: Path) -> None:
