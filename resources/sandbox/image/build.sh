@@ -46,7 +46,7 @@ mirror() { apt-get indextargets --format '$(CREATED_BY) $(COMPONENT) $(RELEASE) 
     awk -v release="$1" '$1 == "Packages" && $2 == "main" && $3 == release { print $4; exit }'; }
 
 make_rootfs() {
-    local id codename suite components found option options=()
+    local id codename suite components found option image options=()
     [ -r /etc/debian_version ] || fail "no Debian or Ubuntu here: build on an image instead: $0 --base python:3.13-slim"
     id=$(. /etc/os-release && printf %s "$ID")
     codename=$(. /etc/os-release && printf %s "$VERSION_CODENAME")
@@ -65,8 +65,11 @@ make_rootfs() {
     while IFS= read -r option; do options+=("--aptopt=$option"); done < <(apt-config dump |
         grep -E '^Acquire::(http|https)::(Proxy|CaInfo|Timeout)[^"]* ".+";$' || true)
     say "making the root file system: $suite from the machine's mirror"
-    mmdebstrap --quiet --variant=extract --include="$packages" --components="$components" "${options[@]}" \
-        --extract-hook="sh $PWD/rootfs.sh \"\$1\"" "$suite" - "$found" | docker import --message "astro-mcp rootfs $suite" - "$rootfs" >/dev/null
+    # Named at its end: half a root file system would be taken for a whole one the next time.
+    image=$(mmdebstrap --quiet --variant=extract --include="$packages" --components="$components" "${options[@]}" \
+        --extract-hook="sh $PWD/rootfs.sh \"\$1\"" "$suite" - "$found" | docker import --message "astro-mcp rootfs $suite" -) ||
+        { [ -z "$image" ] || docker image rm "$image" >/dev/null; fail "the root file system could not be made of ${packages//,/ }"; }
+    docker tag "$image" "$rootfs"
 }
 
 network=() label=()
