@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from astro_mcp.config import ENV_PREFIX, SearchProvider, Settings
 from astro_mcp.core.model import flat_schema
-from astro_mcp.packs import Linter, Runner, Search
+from astro_mcp.packs import Language, Linter, Runner, Search
 from astro_mcp.testing import workbench
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -86,7 +86,7 @@ def kind(schema: dict[str, Any]) -> str:
 
 
 def manifest_schema() -> str:
-    return json.dumps(TypeAdapter(Linter | Runner | Search).json_schema(), indent=1, sort_keys=True) + "\n"
+    return json.dumps(TypeAdapter(Linter | Runner | Language | Search).json_schema(), indent=1, sort_keys=True) + "\n"
 
 
 def main() -> int:

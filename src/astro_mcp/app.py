@@ -33,7 +33,7 @@ from astro_mcp.core.policies.deadline import Deadline
 from astro_mcp.core.policies.limit import Limit, Limits
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
-from astro_mcp.packs import Linter, Pack, Runner, Search
+from astro_mcp.packs import Language, Linter, Pack, Runner, Search
 from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.database import Database
@@ -99,6 +99,7 @@ class _Parts:
         self._loader = loader
         self.linters: Sequence[Linter] = base.pack.manifests("linter")
         self.runners: Sequence[Runner] = base.pack.manifests("runner")
+        self.languages: Sequence[Language] = base.pack.manifests("language")
         self.providers: Sequence[Search] = base.pack.manifests("search")
         self.scheduler = loader.part("astro_mcp.workflow.scheduler", self._scheduler)
         self.workspace = loader.part("astro_mcp.workspace.workspace", self._workspace)
@@ -178,7 +179,7 @@ class _Parts:
     async def _code(self) -> CodeWork:
         from astro_mcp.agents.code.work import CodeWork  # noqa: PLC0415 - see the class
 
-        return CodeWork(await self.sandbox.get(), await self.workspace.get(), self._base.artifacts)
+        return CodeWork(await self.sandbox.get(), await self.workspace.get(), self._base.artifacts, self.languages)
 
     async def _tests(self) -> TestsWork:
         from astro_mcp.agents.tests.work import TestsWork  # noqa: PLC0415 - see the class

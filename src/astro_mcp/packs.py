@@ -30,6 +30,9 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Requirement = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[a-z0-9,_-]+\])?([<>=!~]=?.+)?$")
 ]
+DebianName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]{1,99}$")]
+LanguageName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+#-]{0,39}$")]
+WorkspaceFile = Annotated[str, StringConstraints(pattern=r"^\.?[A-Za-z0-9_][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*$")]
 Severity = Literal["error", "warning", "info"]
 
 
@@ -148,6 +151,41 @@ class Runner(Manifest):
     image: Image
 
 
+class DebianImage(Table):
+    """What the language's sandbox image holds beyond the base. Languages of the same packages share one."""
+
+    debian: tuple[DebianName, ...] = Field(
+        min_length=1, description="Packages of the Debian that images are made of, without versions."
+    )
+
+
+class Language(Manifest):
+    """A language that `code_run` takes."""
+
+    folder = "languages"
+    kind: Literal["language"]
+    aliases: tuple[LanguageName, ...] = Field((), description="What it is called too.")
+    file: WorkspaceFile = Field(description="Where the program is put, below the workspace.")
+    build: tuple[Word, ...] = Field(
+        (), description="Program and arguments, no shell, that make what argv runs; empty where nothing is to be made."
+    )
+    argv: tuple[Word, ...] = Field(min_length=1, description="Program and arguments, no shell, that run it.")
+    env: Mapping[str, str] = Field(default_factory=dict, description="Environment of both.")
+    script: bool = Field(
+        False,
+        description="argv is python3 and the file, which the waiting interpreter runs with input, result and sessions.",
+    )
+    image: DebianImage | None = Field(None, description="Left out where the base image has all that it needs.")
+
+    @model_validator(mode="after")
+    def _runs_the_file(self) -> Language:
+        if not any(self.file in word for word in (*self.build, *self.argv)):
+            raise ValueError(f"neither build nor argv names {self.file}")
+        if self.script and (self.argv != ("python3", self.file) or self.build or self.image):
+            raise ValueError("a script's argv is python3 and its file; it has no build and no image")
+        return self
+
+
 class Search(Manifest):
     """A provider of web search."""
 
@@ -164,8 +202,13 @@ class Search(Manifest):
         return self
 
 
-Kind = Literal["linter", "runner", "search"]
-KINDS: Final[Mapping[str, type[Manifest]]] = {"linter": Linter, "runner": Runner, "search": Search}
+Kind = Literal["linter", "runner", "language", "search"]
+KINDS: Final[Mapping[str, type[Manifest]]] = {
+    "linter": Linter,
+    "runner": Runner,
+    "language": Language,
+    "search": Search,
+}
 M = TypeVar("M", bound=Manifest)
 
 
@@ -204,6 +247,8 @@ class Pack:
     def manifests(self, kind: Literal["linter"]) -> list[Linter]: ...
     @overload
     def manifests(self, kind: Literal["runner"]) -> list[Runner]: ...
+    @overload
+    def manifests(self, kind: Literal["language"]) -> list[Language]: ...
     @overload
     def manifests(self, kind: Literal["search"]) -> list[Search]: ...
     def manifests(self, kind: Kind) -> Sequence[Manifest]:

@@ -216,6 +216,17 @@ def test_the_sandboxs_images_are_listed(shared: Home) -> None:
     assert done.json["base"] in run(shared, "sandbox", "list").out
 
 
+def test_a_languages_image_is_made_once_and_a_wrong_name_gets_the_nearest(shared: Home) -> None:
+    image = run(shared, "sandbox", "build", "--language", "js", "--json").json["image"]
+    kinds = {row["image"]: row["kind"] for row in run(shared, "sandbox", "list", "--json").json["items"]}
+    assert kinds[image] == "language"
+    assert run(shared, "sandbox", "build", "--language", "typescript").out.strip() == image, "they share it"
+    wrong = run(shared, "sandbox", "build", "--language", "javscript", "--json")
+    assert (wrong.status, wrong.json["error"]["code"]) == (1, "invalid_input")
+    assert "javascript?" in wrong.json["error"]["hint"]
+    assert run(shared, "sandbox", "list", "--language", "c").status == 2
+
+
 def test_the_audit_trail_is_shown_whole_however_narrow_the_reader(shared: Home) -> None:
     assert run(shared, "call", "workflow_check", "--args", '{"spec": "{}"}').status == 0
     until(lambda: "workflow_check" in run(shared, "audit", "--last", "1").out)  # a read's record is written behind it

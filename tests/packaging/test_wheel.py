@@ -18,7 +18,7 @@ sys.path.append(sys.argv[1])
 import astro_mcp
 from astro_mcp.packs import Pack
 pack = Pack.find()
-names = [m.name for kind in ("linter", "runner", "search") for m in pack.manifests(kind)]
+names = [m.name for kind in ("linter", "runner", "language", "search") for m in pack.manifests(kind)]
 print(json.dumps([astro_mcp.__file__, str(pack.root), sorted(names)]))
 """
 

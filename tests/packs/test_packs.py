@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from astro_mcp.errors import InvalidInput, Unavailable
-from astro_mcp.packs import SUFFIX, Linter, Pack, read_manifest
+from astro_mcp.packs import SUFFIX, Language, Linter, Manifest, Pack, read_manifest
 
 LINTER = """
 schema = 1
@@ -43,10 +43,11 @@ def refusal(tmp_path: Path, text: str, name: str = "toy.tool.toml") -> InvalidIn
 
 def test_the_checkout_is_a_pack_and_every_file_below_tools_is_a_manifest_that_reads() -> None:
     pack = Pack.find()
-    read = [*pack.manifests("linter"), *pack.manifests("runner"), *pack.manifests("search")]
+    read: list[Manifest] = [*pack.manifests("linter"), *pack.manifests("runner")]
+    read += [*pack.manifests("language"), *pack.manifests("search")]
     files = [path for path in pack.tools.rglob("*") if path.is_file()]
     assert sorted(manifest.name + SUFFIX for manifest in read) == sorted(path.name for path in files)
-    assert {"ruff", "pytest"} <= {manifest.name for manifest in read}
+    assert {"ruff", "pytest", "python"} <= {manifest.name for manifest in read}
 
 
 def test_the_first_folder_with_both_tools_and_resources_is_the_pack(tmp_path: Path) -> None:
@@ -120,3 +121,52 @@ def test_a_manifest_is_frozen(tmp_path: Path) -> None:
     linter = read_manifest(path, Linter)
     with pytest.raises(ValueError, match="frozen"):
         linter.name = "other"  # type: ignore[misc] # that is the point
+
+
+LANGUAGE = """
+schema = 1
+kind = "language"
+name = "toy"
+install_hint = "make it"
+file = "toy.t"
+build = ["toyc", "-o", "toy", "toy.t"]
+argv = ["./toy"]
+[image]
+debian = ["toy-tools", "libtoy++-dev"]
+"""
+
+
+def language(folder: Path, text: str) -> Language:
+    path = folder / "toy.tool.toml"
+    path.write_text(text)
+    return read_manifest(path, Language)
+
+
+def test_a_whole_language_reads(tmp_path: Path) -> None:
+    read = language(tmp_path, LANGUAGE)
+    assert (read.file, read.build[0], read.argv, read.script) == ("toy.t", "toyc", ("./toy",), False)
+    assert read.image is not None
+    assert read.image.debian == ("toy-tools", "libtoy++-dev")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('"toy.t"\n', '"../toy.t"\n', "file"),
+        ('"toy.t"\n', '"/toy.t"\n', "file"),
+        ('"toy.t"\n', '".astro/../toy.t"\n', "file"),
+        ('"-o", "toy", "toy.t"', '"-o", "toy"', "names toy.t"),
+        ('["./toy"]', '"./toy"', "argv"),
+        ('["./toy"]', '["./toy"]\nscript = true', "a script"),
+        ('["./toy"]', '["./toy"]\naliases = ["T o y"]', "aliases"),
+        ('"toy-tools"', '"--option"', "image.debian"),
+        ('"toy-tools"', '"a,b"', "image.debian"),
+        ('"toy-tools"', '"a=1"', "image.debian"),
+        ("debian", "pip", "image"),
+    ],
+)
+def test_a_wrong_value_of_a_language_is_refused_with_its_key(tmp_path: Path, old: str, new: str, key: str) -> None:
+    assert old in LANGUAGE
+    with pytest.raises(InvalidInput) as caught:
+        language(tmp_path, LANGUAGE.replace(old, new, 1))
+    assert key in caught.value.message

@@ -39,10 +39,10 @@ def pool_of(sandbox: Sandbox) -> Pool:
     return sandbox._pool
 
 
-async def waiting(sandbox: Sandbox, count: int) -> None:
-    """Until so many at least wait for a run of the base image."""
+async def waiting(sandbox: Sandbox, count: int, image: str = "") -> None:
+    """Until so many at least wait for a run of `image`, or else the base image."""
     with anyio.fail_after(PATIENCE):
-        while pool_of(sandbox).counts().get(sandbox.tag, 0) < count:
+        while pool_of(sandbox).counts().get(image or sandbox.tag, 0) < count:
             await anyio.sleep(0.01)
 
 
@@ -61,6 +61,17 @@ async def test_a_run_takes_a_container_that_waits_and_another_takes_its_place(
     assert second != first
     await waiting(warm, 1)
     assert await ran_in(warm) not in (first, second)
+
+
+async def test_containers_of_a_languages_image_wait_like_those_of_the_base(
+    warm: Sandbox, containers: Containers
+) -> None:
+    image = await warm.language_image(("esbuild", "nodejs"), "astro-mcp sandbox build --language javascript")
+    job = Job(("node", "-p", "os.hostname()"), image=image, collect="")
+    first = await ran_in(warm, job)
+    await waiting(warm, 1, image)
+    before = await ids(containers) - {first}
+    assert await ran_in(warm, job) in before
 
 
 async def test_nothing_of_a_run_is_there_in_the_next(warm: Sandbox) -> None:

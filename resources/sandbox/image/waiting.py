@@ -1,9 +1,10 @@
 """The program of a run before it knows what it is: an interpreter that is up, waiting to be told what to become.
 
 A byte on descriptor 4 says that descriptor 3 holds the request, a JSON object. Then the interpreter either runs a
-script itself, which takes a millisecond where a new one takes twenty, or becomes the program that is named. Packages
-are added only then: their start-up code is as hostile as the rest, and until the request is read nothing hostile may
-run here. In a session it says the exit code of each turn on descriptor 5, and waits for the next.
+script itself, which takes a millisecond where a new one takes twenty, or becomes the program that is named. That one it
+may have to build first, and says on descriptor 5 that it could. Packages are added only then: their start-up code is as
+hostile as the rest, and until the request is read nothing hostile may run here. In a session it says the exit code of
+each turn on descriptor 5, and waits for the next.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import sys
 import threading
 import traceback  # noqa: F401 - as above
 import types
-from typing import Any
+from typing import Any, NoReturn
 
 REQUEST, SIGNAL, DONE = 3, 4, 5
 HOME = os.getcwd()
@@ -34,6 +35,8 @@ def main() -> None:
     os.environ.clear()
     os.environ.update(request["env"])
     if not request["script"]:
+        if request["build"]:
+            build(request["build"])
         become(request["argv"])
     site.addsitedir("/opt/site")
     gc.freeze()  # what is there before the script: the end looks through the rest alone
@@ -71,13 +74,31 @@ def talk_at_once(env: dict[str, str]) -> None:
         sys.stdout, sys.stderr = unbuffered(1), unbuffered(2)
 
 
+def build(argv: list[str]) -> None:
+    """Make the program that is to run. Whatever is said goes to stderr, since stdout is the program's. Where it fails
+    this ends with its exit code."""
+    apart = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, 2, 1)]
+    try:
+        child = os.posix_spawnp(argv[0], argv, os.environ, file_actions=apart)
+    except (OSError, ValueError) as error:
+        missing(argv, error)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code:
+        os._exit(code if code > 0 else 128 - code)
+    os.write(DONE, b"!")
+
+
 def become(argv: list[str]) -> None:
     """Replace this interpreter; returns never."""
     try:
         os.execvp(argv[0], argv)  # noqa: S606 - there is no shell here, and this is the sandbox
     except (OSError, ValueError) as error:
-        os.write(2, f"{argv[0]}: {getattr(error, 'strerror', None) or error}\n".encode())
-        os._exit(NOT_FOUND)
+        missing(argv, error)
+
+
+def missing(argv: list[str], error: Exception) -> NoReturn:
+    os.write(2, f"{argv[0]}: {getattr(error, 'strerror', None) or error}\n".encode())
+    os._exit(NOT_FOUND)
 
 
 def unbuffered(descriptor: int) -> io.TextIOWrapper:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from operator import methodcaller
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from urllib.parse import quote
 
 import anyio
 
+from astro_mcp.agents.code.languages import Languages
 from astro_mcp.cli.link import Failure, open_link, usage
 from astro_mcp.cli.show import Printer
 from astro_mcp.config import load
@@ -24,16 +26,20 @@ from astro_mcp.sandbox.python_images import KIND
 from astro_mcp.shim.place import data_folder
 
 BUILD_SECONDS: Final = 1800
-OURS: Final = {"reference": ["astro-mcp-sandbox", "astro-mcp-python"]}
+OURS: Final = {"reference": ["astro-mcp-sandbox", "astro-mcp-language", "astro-mcp-python"]}
 
 
 def run(given: argparse.Namespace, printer: Printer) -> int:
-    """Build the base image; tell or remove the images that this engine has of ours; tell or end sessions."""
+    """Build the base image, or a language's; tell or remove the images that this engine has of ours; tell or end
+    sessions."""
+    if given.language is not None and given.action != "build":
+        raise usage("--language belongs to sandbox build")
     if given.action in ("sessions", "end"):
         return _sessions(given, printer)
-    recipe = Pack.find().resources / "sandbox" / "image"
+    pack = Pack.find()
+    recipe = pack.resources / "sandbox" / "image"
     if given.action == "build":
-        return _build(recipe, printer)
+        return _build(recipe, _packages(pack, given.language), printer)
     images = anyio.run(_images, given.action == "prune")
     if printer.as_json:
         printer.json({"items": images, "base": base_tag(recipe), "removed": given.action == "prune"})
@@ -67,10 +73,17 @@ def _sessions(given: argparse.Namespace, printer: Printer) -> int:
     return 0
 
 
-def _build(recipe: Path, printer: Printer) -> int:
+def _packages(pack: Pack, language: str | None) -> Sequence[str]:
+    """What the language's image holds beyond the base, which is enough for some."""
+    image = Languages(pack.manifests("language")).named(language).image if language is not None else None
+    return image.debian if image else ()
+
+
+def _build(recipe: Path, packages: Sequence[str], printer: Printer) -> int:
     address = anyio.run(_address)
+    options = ["--packages", ",".join(packages)] if packages else []
     done = subprocess.run(  # noqa: S603 - our own recipe; a person waits for it at a terminal, and sees its output
-        ["/usr/bin/env", "bash", str(recipe / "build.sh")],
+        ["/usr/bin/env", "bash", str(recipe / "build.sh"), *options],
         env={**os.environ, "DOCKER_HOST": address},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

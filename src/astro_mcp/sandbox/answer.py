@@ -28,6 +28,7 @@ class End:
     withheld: tuple[str, ...]
     error: str
     over: bool
+    built: bool
 
 
 @dataclass(slots=True)
@@ -77,4 +78,5 @@ def _end(fields: dict[str, Any]) -> End:
         raise BrokenProtocol(hint="the exit frame is not whole")
     known = frozenset(limit for limit in limits if isinstance(limit, str)) & LIMITS
     left_out = tuple(str(path)[:200] for path in withheld[:100])
-    return End(code, known, left_out, str(fields.get("error", ""))[:400], fields.get("over") is not False)
+    over, built = (fields.get(name) is not False for name in ("over", "built"))
+    return End(code, known, left_out, str(fields.get("error", ""))[:400], over, built)

@@ -149,6 +149,7 @@ class Container:
     async def _request(self, job: Job, output_bytes: int) -> None:
         head = {
             "argv": job.argv,
+            "build": job.build,
             "script": job.script,
             "session": job.session,
             "env": {**ENVIRONMENT, **job.env},

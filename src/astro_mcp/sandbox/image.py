@@ -1,8 +1,9 @@
-"""The base image's name: a digest over its recipe, so that a changed recipe is another image."""
+"""The images' names: digests over the recipe, so that a changed recipe is another image."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -14,3 +15,9 @@ def base_tag(recipe: Path) -> str:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             lines.append(f"{digest}  ./{path.relative_to(recipe).as_posix()}\n")
     return f"astro-mcp-sandbox:{hashlib.sha256(''.join(lines).encode()).hexdigest()[:16]}"
+
+
+def language_tag(recipe: Path, packages: Sequence[str]) -> str:
+    """`astro-mcp-language:<16 hex>`: the base with Debian's `packages`, as `build.sh --packages … --tag` prints it."""
+    whole = f"{base_tag(recipe)} {','.join(sorted(set(packages)))}"
+    return f"astro-mcp-language:{hashlib.sha256(whole.encode()).hexdigest()[:16]}"

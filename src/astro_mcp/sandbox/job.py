@@ -28,7 +28,8 @@ class SandboxFile:
 class Job:
     """One program in a fresh container, its working folder /workspace; there is no shell unless argv names one.
 
-    `timeout` is in seconds. `image` is empty for the base image, or what `Sandbox.python_image` returned. `collect` is
+    `timeout` is in seconds. `image` is empty for the base image, or what `Sandbox.python_image` or `language_image`
+    returned. `build` makes what argv runs, in the same container and time: where it fails argv never runs. `collect` is
     the folder below /workspace whose files come back; it exists when the program starts. Empty: none do. `script`:
     argv is `python3 FILE ...`, and the interpreter that waits in the container runs FILE itself. `session`: it stays up
     for further jobs in the same container.
@@ -40,6 +41,7 @@ class Job:
     timeout: float = 60.0
     env: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
+    build: tuple[str, ...] = ()
     collect: str = "out"
     on_output: OnOutput | None = None
     script: bool = False
@@ -66,6 +68,8 @@ class Outcome:
     withheld: tuple[str, ...] = ()
     over: bool = True
     """Whether the program is gone; False after a session's turn that left it up."""
+    built: bool = True
+    """Whether `Job.build` made the program; where not, exit code and stderr are those of `build`."""
 
 
 def safe_path(path: str) -> bool:
@@ -86,7 +90,9 @@ def check(job: Job) -> None:
         raise InvalidInput("a script's job reads: python3 FILE, and arguments")
     if job.session and not job.script:
         raise InvalidInput("a session runs scripts")
-    texts = [*job.argv, *job.env, *job.env.values()]
+    if job.build and job.script:
+        raise InvalidInput("a script is not built")
+    texts = [*job.argv, *job.build, *job.env, *job.env.values()]
     if any("\0" in text for text in texts):
         raise InvalidInput("arguments and environment can't hold a NUL character")
     if job.collect and not safe_path(job.collect):

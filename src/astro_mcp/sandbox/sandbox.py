@@ -31,7 +31,7 @@ from astro_mcp.sandbox import hardening, hints, owner
 from astro_mcp.sandbox.answer import Answer
 from astro_mcp.sandbox.container import Container, end
 from astro_mcp.sandbox.engine import Engine
-from astro_mcp.sandbox.image import base_tag
+from astro_mcp.sandbox.image import base_tag, language_tag
 from astro_mcp.sandbox.job import Job, Outcome, check
 from astro_mcp.sandbox.pool import Pool
 from astro_mcp.sandbox.sessions import Session, Sessions
@@ -186,6 +186,17 @@ class Sandbox:
         async with self._places:
             return await self._python_images().get(engine, self.tag, python, tenant, requirements, progress)
 
+    async def language_image(self, packages: Sequence[str], missing: str) -> str:
+        """The image that holds Debian's `packages`, for `Job.image`.
+
+        A person makes it, and no call does: where it is missing this raises `SandboxUnavailable` with the line that
+        does, which is `missing`.
+        """
+        tag = language_tag(self._recipe, packages)
+        if await (await self.engine()).image(tag) is None:
+            raise SandboxUnavailable(f"the sandbox's image with {', '.join(packages)} is not built", missing)
+        return tag
+
     def _python_images(self) -> PythonImages:
         from astro_mcp.sandbox.python_images import PythonImages  # noqa: PLC0415 - the daemon's start does without it
 
@@ -267,11 +278,11 @@ class Sandbox:
 
 
 def _outcome(answer: Answer, queued_ms: float, run_ms: float) -> Outcome:
-    code, withheld, over = KILLED, tuple[str, ...](), True
+    code, withheld, over, built = KILLED, tuple[str, ...](), True, True
     if answer.end is not None:
         if answer.end.error:
             raise LimitHit(f"the files could not be put into the sandbox: {answer.end.error}", "pass fewer paths")
-        code, withheld, over = answer.end.code, answer.end.withheld, answer.end.over
+        code, withheld, over, built = answer.end.code, answer.end.withheld, answer.end.over, answer.end.built
     out, err = bytes(answer.streams["stdout"]), bytes(answer.streams["stderr"])
     files = tuple(answer.files.values())
-    return Outcome(code, out, err, files, tuple(sorted(answer.limits)), queued_ms, run_ms, withheld, over)
+    return Outcome(code, out, err, files, tuple(sorted(answer.limits)), queued_ms, run_ms, withheld, over, built)

@@ -23,6 +23,7 @@ from astro_mcp.core.policies.deadline import Deadline
 from astro_mcp.core.policies.limit import Limit, Limits
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
+from astro_mcp.packs import Pack
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
@@ -48,7 +49,8 @@ class House:
         return Session(self.session.principal, replace(self.session.grant, **changes))
 
 
-Open = Callable[[SandboxSettings], Awaitable[House]]
+Open = Callable[..., Awaitable[House]]
+"""`await open_house(settings)`, and a pack if it is another than the checkout's."""
 
 
 @pytest.fixture
@@ -64,11 +66,14 @@ async def open_house(tmp_path: Path) -> AsyncIterator[Open]:
         audit = Audit(AuditTrail(database, audit_key(data)), SystemClock())
         policies: list[Policy] = [audit, Authorize(), Limit(Limits()), Deadline(), audit.intent()]
 
-        async def open_it(settings: SandboxSettings) -> House:
+        async def open_it(settings: SandboxSettings, pack: Pack | None = None) -> House:
             sandbox = Sandbox(settings, data / "images", RESOURCES)
             stack.push_async_callback(sandbox.close)
             await stack.enter_async_context(sandbox.warm())
-            await registry.register(CodeAgent(Ready(CodeWork(sandbox, Workspace(SecretSettings()), artifacts))))
+            work = CodeWork(
+                sandbox, Workspace(SecretSettings()), artifacts, (pack or Pack.find()).manifests("language")
+            )
+            await registry.register(CodeAgent(Ready(work)))
             return House(Dispatcher(registry, policies, audit), session, artifacts, root)
 
         yield open_it

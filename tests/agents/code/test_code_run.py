@@ -150,7 +150,7 @@ async def test_what_the_grant_lacks_is_refused(house: House, effect: Effect, arg
     "arguments",
     [
         {"code": ""},
-        {"code": "1", "language": "bash"},
+        {"code": "1", "language": "cobol"},
         {"code": "1", "timeout": 0},
         {"code": "1", "input": "{no json"},
         {"code": "1", "packages": ["-r x"]},

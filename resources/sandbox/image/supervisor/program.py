@@ -23,7 +23,7 @@ WAITING: Final = "/opt/astro/waiting.py"
 NOT_FOUND: Final = 127
 REQUEST, SIGNAL, DONE = 3, 4, 5
 """The program's descriptors: its request, a pipe that tells when that stands there, and one on which it tells the end
-of a session's turn."""
+of a session's turn, or that the program is built."""
 ENVIRONMENT: Final = {
     "PATH": "/opt/site/bin:/usr/local/bin:/usr/bin:/bin",
     "HOME": "/tmp",  # noqa: S108 - a tmpfs inside of the container
@@ -60,6 +60,7 @@ class Program:
     def tell(self, job: Job) -> None:
         """What it is to become, and what it may read. Nothing here waits for it: it may be hostile already."""
         request = {"argv": job.argv, "env": job.env, "script": job.script, "session": job.session}
+        request["build"] = job.build
         for file, data in ((self._stdin, job.stdin), (self._request, json.dumps(request).encode())):
             os.ftruncate(file, 0)
             os.lseek(file, 0, os.SEEK_SET)
@@ -72,7 +73,7 @@ class Program:
             pass  # it ended meanwhile, and is found so when it is reaped
 
     def ended(self) -> int | None:
-        """The exit code of a session's turn, where it told its end."""
+        """The exit code of a session's turn, where it told its end; not None where a program told that it is built."""
         try:
             said = os.read(self.done, 4096)
         except BlockingIOError:

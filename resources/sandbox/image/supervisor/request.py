@@ -23,11 +23,13 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 class Job:
     """The fields of a `J` frame, what is on stdin, and in `error` why it can't be run.
 
-    `script`: argv is a script for the interpreter that waits, which runs it itself; with `session` it stays for more.
+    `build`, where it is not empty, makes what argv runs. `script`: argv is a script for the interpreter that waits,
+    which runs it itself; with `session` it stays for more.
     """
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self.argv: list[str] = fields["argv"]
+        self.build: list[str] = fields["build"]
         self.script: bool = fields["script"]
         self.session: bool = fields["session"]
         self.env: dict[str, str] = fields["env"]

@@ -28,7 +28,8 @@ PIPES: Final = 16
 
 
 def carry_out(job: Job, program: Program) -> dict[str, Any]:
-    """Run `job` as `program`; the fields of its exit frame. `over`: the program is gone, and nothing more is taken."""
+    """Run `job` as `program`; the fields of its exit frame. `over`: the program is gone, and nothing more is taken.
+    `built`: it could be made, where it had to be."""
     if job.error:
         return {"code": SETUP_FAILED, "error": job.error, "limits": [], "withheld": [], "over": not job.session}
     before = facts.counters()
@@ -43,7 +44,8 @@ def carry_out(job: Job, program: Program) -> dict[str, Any]:
     withheld = collect.send(job.collect, job.collect_files, job.collect_bytes, since) if job.collect else []
     if withheld:
         limits.add("files")
-    return {"code": code, "limits": sorted(limits), "withheld": withheld, "over": turn.over}
+    built = not job.build or program.ended() is not None
+    return {"code": code, "limits": sorted(limits), "withheld": withheld, "over": turn.over, "built": built}
 
 
 class _Turn:

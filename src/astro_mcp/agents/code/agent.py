@@ -44,12 +44,15 @@ class CodeAgent(Agent):
         timeout=LONGEST_CALL,
     )
     async def code_run(self, args: CodeInput, ctx: Context) -> CodeOutput:
-        """Use to compute, analyse data, draw, or try code. Runs Python in a fresh Docker sandbox without network, on a
-        copy of `paths`; nothing in the workspace changes. Files written to ./out come back as artifacts, the last
-        expression's value as `result`.
+        """Use to compute, analyse data, draw, or try code. Runs Python or another `language` in a fresh Docker sandbox
+        without network, on a copy of `paths`; nothing in the workspace changes. Files written to ./out come back as
+        artifacts, the value of Python's last expression as `result`.
 
         `session="name"` keeps interpreter and workspace for the next call of that name, until one with `end_session`, a
         while without any, or an end that no interpreter survives (`session_ended`).
+        A language is what a manifest below tools/languages/ says; some have an image that is made once, by
+        `astro-mcp sandbox build --language NAME`. Where a compiler refuses the program `built` is false, and exit code
+        and stderr are the compiler's.
         `INPUT` holds the parsed `input`. Open matplotlib figures are saved as figure-N.png. A failing program is a
         successful call with its exit code. `limits_hit` tells what ran out: timeout, memory, processes, disk, output,
         files. Example: `{"packages": ["numpy"], "input": "[1, 2]", "code": "import numpy\\nnumpy.mean(INPUT)"}`.

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from astro_mcp.core.model import Document, Input, Output, Strings
 
 
 class CodeInput(Input):
-    language: Literal["python"] = Field("python", description="The code's language.")
+    # A string and no enum: aliases are taken, a wrong name gets the nearest right one instead of a host's own refusal,
+    # and the list of tools, which hosts cache, is the same whatever a pack adds.
+    language: str = Field("python", description="python, shell, javascript, typescript, c, cpp, rust, or a manifest's.")
     paths: Strings = Field(
         default_factory=list, max_length=100, description="Workspace files or folders copied in; `.` is everything."
     )
     packages: Strings = Field(
         default_factory=list,
         max_length=50,
-        description="PyPI packages, as `numpy` or `pandas>=2,<3`; wheels only, installed without network, cached.",
+        description="Python: PyPI packages, as `numpy` or `pandas>=2,<3`; wheels only, cached.",
     )
     session: str = Field(
         "",
         pattern=r"^([a-z0-9][a-z0-9_.-]{0,39})?$",
-        description="Keeps variables and files for the next call of that session.",
+        description="Python: keeps variables and files for the session's next call.",
     )
     end_session: bool = Field(False, description="This call is the session's last.")
     timeout: float = Field(60, gt=0, le=3600, description="Seconds that the code may run.")
-    input: Document | None = Field(None, description="JSON; the code finds it parsed, as the variable INPUT.")
+    input: Document | None = Field(None, description="Python: JSON; the code finds it parsed, as INPUT.")
     stdin: str = Field("", description="Text on the program's standard input.")
-    code: str = Field(min_length=1, description="The program. The last expression's value is the result.")
+    code: str = Field(min_length=1, description="The program.")
 
 
 class Artifact(BaseModel):
@@ -47,7 +47,8 @@ class Artifact(BaseModel):
 
 class CodeOutput(Output):
     """`result` is JSON where the value can be written so, else its repr; `withheld` was not copied in or out;
-    `session_ended` is there where a session was asked for."""
+    `session_ended` is there where a session was asked for. `built` is there where the language is compiled: false where
+    the program could not be made, and exit code and stderr are the compiler's."""
 
     exit_code: int
     stdout: str
@@ -57,11 +58,14 @@ class CodeOutput(Output):
     limits_hit: list[str] = Field(default_factory=list)
     withheld: list[str] = Field(default_factory=list)
     session_ended: bool | None = None
+    built: bool | None = None
     queued_ms: float
     run_ms: float
 
     def text(self) -> str:
         parts = [f"exit {self.exit_code} · ran {self.run_ms:.0f} ms after {self.queued_ms:.0f} ms"]
+        if self.built is False:
+            parts.append("not built: exit code and stderr are the compiler's, and nothing ran")
         if self.limits_hit:
             parts.append(f"limits hit: {', '.join(self.limits_hit)}")
         if self.session_ended:

@@ -1,7 +1,7 @@
 """Runs in the sandbox, never on the host: the code as `__main__`, then what its last expression gave.
 
-`.astro/main.py` is the code and `.astro/input.json` its input; the value goes to `out/.astro-result`, and open figures
-of matplotlib to `out/figure-N.png`.
+The first argument names the code, and `.astro/input.json` is its input; the value goes to `out/.astro-result`, and open
+figures of matplotlib to `out/figure-N.png`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import traceback
 import types
 from typing import Any
 
-CODE = "/workspace/.astro/main.py"
+CODE = os.path.join("/workspace", sys.argv[1])
 INPUT = "/workspace/.astro/input.json"
 OUT = "/workspace/out"
 KEPT = "__astro__"

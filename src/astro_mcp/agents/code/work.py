@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import anyio.to_thread
 
 from astro_mcp.agents.code.artifacts import keep
+from astro_mcp.agents.code.languages import Languages
 from astro_mcp.agents.code.model import CodeInput, CodeOutput
 from astro_mcp.core.agent import Health
 from astro_mcp.core.authority import Label, Scope
 from astro_mcp.core.call import Context
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import InvalidInput
+from astro_mcp.packs import Language
 from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.workspace.workspace import Workspace
@@ -25,33 +28,33 @@ MOST_BYTES: Final = 200_000_000
 RESULT: Final = ".astro-result"
 MOST_RESULT: Final = 100_000
 LONGEST_LINE: Final = 1_000
-ENVIRONMENT: Final = {
-    "PYTHONUNBUFFERED": "1",  # what was printed before a timeout is kept
-    "MPLBACKEND": "Agg",
-    "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108 - a tmpfs inside of the container
-}
+RUNNER: Final = ".astro/run.py"
 
 
 class CodeWork:
     """In fresh, hardened containers, on copies of workspace files."""
 
-    def __init__(self, sandbox: Sandbox, workspace: Workspace, artifacts: ArtifactSink) -> None:
+    def __init__(
+        self, sandbox: Sandbox, workspace: Workspace, artifacts: ArtifactSink, languages: Sequence[Language]
+    ) -> None:
         self._sandbox = sandbox
         self._workspace = workspace
         self._artifacts = artifacts
+        self._languages = Languages(languages)
 
     async def run(self, args: CodeInput, ctx: Context) -> CodeOutput:
+        language = self._languages.of(args)
         show = _Ticker(ctx)
         files, withheld = await self._copy(args, ctx)
-        image = await self._sandbox.python_image(ctx.session.scope.tenant, args.packages, show.step)
         job = Job(
-            argv=("python3", ".astro/run.py"),
-            script=True,
-            files=(*files, *await _program(args)),
+            argv=("python3", RUNNER, *language.argv[1:]) if language.script else language.argv,
+            build=language.build,
+            script=language.script,
+            files=(*files, *await _program(args, language)),
             stdin=args.stdin.encode(),
             timeout=args.timeout,
-            env=ENVIRONMENT,
-            image=image,
+            env=language.env,
+            image=await self._image(args, language, show, ctx),
             on_output=show.output,
         )
         if args.session:
@@ -60,6 +63,7 @@ class CodeWork:
             outcome = await self._sandbox.run(job)
         result = await self._result(outcome, files, withheld, ctx)
         result.session_ended = outcome.over if args.session else None
+        result.built = outcome.built if language.build else None
         return result
 
     def sessions(self, scope: Scope) -> list[dict[str, Any]]:
@@ -78,6 +82,11 @@ class CodeWork:
 
     async def health(self) -> Health:
         return await self._sandbox.health()
+
+    async def _image(self, args: CodeInput, language: Language, show: _Ticker, ctx: Context) -> str:
+        if language.image is not None:
+            return await self._sandbox.language_image(language.image.debian, language.install_hint)
+        return await self._sandbox.python_image(ctx.session.scope.tenant, args.packages, show.step)
 
     async def _copy(self, args: CodeInput, ctx: Context) -> tuple[tuple[SandboxFile, ...], tuple[str, ...]]:
         if args.packages:
@@ -109,9 +118,11 @@ class CodeWork:
         )
 
 
-async def _program(args: CodeInput) -> tuple[SandboxFile, ...]:
-    runner = await anyio.to_thread.run_sync(Path(__file__).with_name("runner.py").read_bytes)
-    files = [SandboxFile(".astro/run.py", runner), SandboxFile(".astro/main.py", args.code.encode())]
+async def _program(args: CodeInput, language: Language) -> tuple[SandboxFile, ...]:
+    files = [SandboxFile(language.file, args.code.encode())]
+    if language.script:
+        runner = await anyio.to_thread.run_sync(Path(__file__).with_name("runner.py").read_bytes)
+        files.append(SandboxFile(RUNNER, runner))
     if args.input is not None:
         try:
             json.loads(args.input)
