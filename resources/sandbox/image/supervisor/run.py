@@ -116,7 +116,10 @@ class _Turn:
             poll.unregister(descriptor)
 
     def _forward(self, reader: int) -> bool:
-        data = os.read(reader, 1 << 16)
+        try:
+            data = os.read(reader, 1 << 16)
+        except BlockingIOError:
+            return True  # the program read it back
         stream = self._program.streams[reader]
         if len(data) > self._left[stream]:
             self._limits.add("output")
