@@ -117,13 +117,13 @@ class Ground:
             assert not ground._ours & set(nobodies().values())
         assert descriptors() == before
 
-    async def attack_all(self, programs: Sequence[Hostile]) -> Seen:
+    async def attack_all(self, programs: Sequence[Hostile], side_by_side: int = SIDE_BY_SIDE) -> Seen:
         """Each of them, a few side by side, and after those a look at what they did."""
         seen: Seen = {}
-        for first in range(0, len(programs), SIDE_BY_SIDE):
+        for first in range(0, len(programs), side_by_side):
             ran: dict[str, Outcome | AstroError] = {}
             async with anyio.create_task_group() as group:
-                for program in programs[first : first + SIDE_BY_SIDE]:
+                for program in programs[first : first + side_by_side]:
                     group.start_soon(self._attack, program, ran)
             harm = await self.harm()
             seen |= {name: (outcome, harm) for name, outcome in ran.items()}

@@ -112,7 +112,7 @@ def program(machine: str) -> bytes:
 
 
 def _calls(numbers: tuple[int, ...], *body: tuple[int, int, int, int]) -> list[tuple[int, int, int, int]]:
-    """For a call of one of these numbers, which is loaded, `body`, whose every way ends in a RETURN; or on behind it."""
+    """For a call of one of these numbers, which is loaded: `body`, whose every way ends in a RETURN. Others go on."""
     last = len(numbers) - 1
     found = [(EQUAL, last - index, 0 if index < last else len(body), number) for index, number in enumerate(numbers)]
     return [*found, *body]

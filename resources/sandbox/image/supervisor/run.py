@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from program import Program
 
 STREAMS: Final = {1: b"o", 2: b"e"}
+WRITABLE: Final = (WORKSPACE, "/tmp", "/dev/shm")  # noqa: S108 - the run's own, in memory
 SETUP_FAILED: Final = 125
 CLOCK_REALTIME_COARSE: Final = 5
 INTERRUPT_SECONDS: Final = 2.0
@@ -38,7 +39,7 @@ def carry_out(job: Job, program: Program) -> dict[str, Any]:
     turn = _Turn(job, program, limits)
     code = turn.until_end()
     limits.update(name for name, count in facts.counters().items() if count > before[name])
-    if facts.full(WORKSPACE) or facts.full("/tmp"):  # noqa: S108 - the run's own tmpfs
+    if any(facts.full(path) for path in WRITABLE):
         limits.add("disk")
     withheld = collect.send(job.collect, job.collect_files, job.collect_bytes, since) if job.collect else []
     if withheld:
