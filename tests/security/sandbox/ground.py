@@ -26,7 +26,7 @@ from astro_mcp.sandbox.sandbox import Sandbox
 INSIDE = SandboxFile("inside.py", Path(__file__).with_name("inside.py").read_bytes())
 CONTAINER = re.compile(r"docker[/-]([0-9a-f]{64})")
 PATIENCE = 60
-SIDE_BY_SIDE = 4
+SIDE_BY_SIDE = 6
 LOOK = b"""
 import json, os
 seen = {path: sorted(os.listdir(path)) for path in ('/workspace', '/tmp', '/dev/shm', '/dev/mqueue')}
@@ -104,13 +104,16 @@ class Ground:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path, **settings: Any) -> AsyncIterator[Ground]:
+    async def open(cls, folder: Path) -> AsyncIterator[Ground]:
         """Leaving shows that no container, process or descriptor of it is left."""
         before = descriptors()
         with closing(docker.APIClient("unix:///var/run/docker.sock", version="auto")) as engine:
-            sandbox = Sandbox(SMALL.model_copy(update={"warm": 4, **settings}), folder / "images", RESOURCES)
+            sandbox = Sandbox(SMALL.model_copy(update={"warm": SIDE_BY_SIDE}), folder / "images", RESOURCES)
             ground = cls(sandbox, folder, engine)
             async with sandbox.warm():
+                async with anyio.create_task_group() as group:
+                    for _ in range(SIDE_BY_SIDE):  # as many wait from here on
+                        group.start_soon(sandbox.run, Job(("true",), collect=""))
                 yield ground
             await sandbox.close()
             assert await ground.containers() == set()
@@ -120,14 +123,23 @@ class Ground:
     async def attack_all(self, programs: Sequence[Hostile], side_by_side: int = SIDE_BY_SIDE) -> Seen:
         """Each of them, a few side by side, and after those a look at what they did."""
         seen: Seen = {}
-        for first in range(0, len(programs), side_by_side):
+        left = sorted(programs, key=lambda program: program.seconds)  # those that hang, together
+        while left:
             ran: dict[str, Outcome | AstroError] = {}
+            await self.filled()
             async with anyio.create_task_group() as group:
-                for program in programs[first : first + side_by_side]:
+                for program in left[:side_by_side]:
                     group.start_soon(self._attack, program, ran)
             harm = await self.harm()
             seen |= {name: (outcome, harm) for name, outcome in ran.items()}
+            del left[:side_by_side]
         return seen
+
+    async def filled(self) -> None:
+        """Until the pool is full: what hostile programs did to it does not keep it from that."""
+        with anyio.fail_after(PATIENCE):
+            while (pool := self.sandbox._pool) and pool.counts().get(self.sandbox.tag, 0) < SIDE_BY_SIDE:
+                await anyio.sleep(0.01)
 
     async def _attack(self, program: Hostile, ran: dict[str, Outcome | AstroError]) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What a program leaves in out/: regular files with plain names come back whole, and nothing else of the machine does."""
+"""What a program leaves in out/: files with plain names come back whole, and nothing else of the machine does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ os.symlink('/proc/1/environ', 'out/proc'); os.symlink('loop', 'out/loop'); os.sy
 """
 HARD = """
 open('own', 'w').write('own'); os.link('own', 'out/own')
-tell(*[tried(lambda: os.link(path, 'out/theirs')) for path in ('/etc/passwd', '/opt/astro/waiting.py', '/proc/1/environ')])
+paths = ('/etc/passwd', '/opt/astro/waiting.py', '/proc/1/environ')
+tell(*[tried(lambda: os.link(path, 'out/theirs')) for path in paths])
 """
 SPECIAL = """
 import socket, stat
@@ -25,7 +26,8 @@ open('out/unreadable', 'w').close(); os.chmod('out/unreadable', 0)
 """
 NAMES = """
 names = [b'-rf', b'--help', b'...', b' ', b'a\\\\b', b'C:', b'~', b'$(id)', b'%2e%2e', b'\\xc3\\xbc']
-refused = [b'line\\nfeed', b'bell\\x07', b'escape\\x1b[2J', b'\\xff\\xfe', b'\\xed\\xa0\\x80', b'delete\\x7f', b'carriage\\rreturn']
+refused = [b'line\\nfeed', b'bell\\x07', b'escape\\x1b[2J', b'\\xff\\xfe', b'\\xed\\xa0\\x80', b'delete\\x7f']
+refused.append(b'carriage\\rreturn')
 for name in names + refused:
     with open(b'out/' + name, 'wb') as file: file.write(b'x')
 """
@@ -84,7 +86,9 @@ PROGRAMS = [
             r"\\udcff\\udcfe",
         ),
     ),
-    Hostile("gives a path that is too long", LONG, limits=("files",), withheld=("n{200}",), files={"n" * 250 + "x": b""}),
+    Hostile(
+        "gives a path that is too long", LONG, limits=("files",), withheld=("n{200}",), files={"n" * 250 + "x": b""}
+    ),
     Hostile(
         "makes a tree of three thousand levels",
         DEEP,
@@ -113,9 +117,12 @@ PROGRAMS = [
     Hostile("puts a file in place of out/", REPLACED + "open('out', 'w').close()"),
     Hostile("takes out/ away", REPLACED),
     Hostile("locks the workspace up", "open('out/x', 'w').close(); os.chmod('/workspace', 0)"),
-    Hostile("holds a lease on what it leaves", "import fcntl\nfile = open('out/x', 'w'); fcntl.fcntl(file, fcntl.F_SETLEASE, 1)",
-            files={"x": b""}),
-]  # fmt: skip
+    Hostile(
+        "holds a lease on what it leaves",
+        "import fcntl\nfile = open('out/x', 'w'); fcntl.fcntl(file, fcntl.F_SETLEASE, 1)",
+        files={"x": b""},
+    ),
+]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=str)

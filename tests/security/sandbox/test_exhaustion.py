@@ -123,7 +123,9 @@ tell(tried(flood))
 
 PROGRAMS = [
     Hostile("forks without end", FORK_BOMB, seconds=3, exit=137, limits=("processes", "timeout"), files=KEPT),
-    Hostile("floods both streams without end", BOTH, r"x{100000}", 137, ("output", "timeout"), seconds=3, errors="y*x*"),
+    Hostile(
+        "floods both streams without end", BOTH, r"x{100000}", 137, ("output", "timeout"), seconds=3, errors="y*x*"
+    ),
     Hostile("ignores every signal that it can", DEAF, "deaf", 137, ("timeout",), seconds=3),
     Hostile("stops itself", STOPPED, "stops", 137, ("timeout",), seconds=3),
     Hostile("starts threads without end", THREAD_BOMB, "no more", limits=("processes",)),
@@ -152,9 +154,15 @@ PROGRAMS = [
     Hostile("leaves a daemon that spins and ignores signals", DAEMON, "gone"),
     Hostile("opens files without end", DESCRIPTORS, "EMFILE"),
     Hostile("dumps core", "os.abort()", exit=134),
-    Hostile("is given more arguments than a program can have", "", exit=127, argv=("echo", "x" * 200_000), script=False,
-            errors="echo: Argument list too long\n"),
-]  # fmt: skip
+    Hostile(
+        "is given more arguments than a program can have",
+        "",
+        exit=127,
+        argv=("echo", "x" * 200_000),
+        script=False,
+        errors="echo: Argument list too long\n",
+    ),
+]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=str)

@@ -8,7 +8,6 @@ import struct
 import pytest
 from tests.security.sandbox.ground import Hostile, Seen
 
-HANG = {"exit": 137, "limits": ("timeout",), "seconds": 3.0}
 KEPT = {"before": b"kept"}
 BEFORE = "open('out/before', 'w').write('kept')\n"
 END = json.dumps({"code": 0, "limits": [], "withheld": [], "over": True}).encode()
@@ -48,12 +47,15 @@ def f():
         except RuntimeError: pass
 f()
 """
-STUCK_FLUSH = BEFORE + """
+STUCK_FLUSH = (
+    BEFORE
+    + """
 import io, time
 class Stuck(io.StringIO):
     def flush(self): time.sleep(99)
 kept = Stuck()
 """
+)
 MODULES = """
 for name in list(sys.modules):
     if name not in ('sys', 'builtins'): sys.modules[name] = None
@@ -63,8 +65,7 @@ sys.exit(3)
 """
 BUILTINS = """
 import builtins
-kept = {name: getattr(builtins, name) for name in ('isinstance', 'print', 'open', 'BaseException', 'hasattr', 'getattr')}
-for name in kept: setattr(builtins, name, None)
+for name in ('isinstance', 'print', 'open', 'BaseException', 'hasattr', 'getattr'): setattr(builtins, name, None)
 sys.exit(3)
 """
 STREAM = """
@@ -121,37 +122,70 @@ f()
 """
 MANY_ARGUMENTS = """
 import subprocess
-tell(tried(lambda: subprocess.run(['true', 'x' * (1 << 20)])), tried(lambda: subprocess.run(['true'], env={'X': 'x' * (1 << 20)})))
+large = 'x' * (1 << 20)
+tell(tried(lambda: subprocess.run(['true', large])), tried(lambda: subprocess.run(['true'], env={'X': large})))
 tell(tried(lambda: subprocess.run(['true', *['x' * 100_000] * 100])))
 """
 
+
+def hangs(does: str, code: str) -> Hostile:
+    return Hostile(does, code, exit=137, limits=("timeout",), may=("processes",), seconds=3, files={"before": b"kept"})
+
+
 PROGRAMS = [
-    Hostile("ends at exit never", BEFORE + "import atexit\ndef f():\n    while True: pass\natexit.register(f)", files=KEPT, **HANG),
-    Hostile("has a thread that ends never", BEFORE + "import threading\nthreading.Thread(target=threading.Event().wait).start()", files=KEPT, **HANG),
-    Hostile("has threads that start threads", BEFORE + CHAIN, may=("processes",), files=KEPT, **HANG),
-    Hostile("has a file whose flush ends never", STUCK_FLUSH, files=KEPT, **HANG),
-    Hostile("has a file whose flush raises", RAISES, "said", files=KEPT),
-    Hostile("has objects that lie about what they are", LIES, "said", files=KEPT),
-    Hostile("has an object whose end is a loop", DELETED + BEFORE, may=("timeout",), files=KEPT),
-    Hostile("loops when garbage is collected", BEFORE + COLLECTED, files=KEPT, **HANG),
-    Hostile("alarms itself and ignores it", BEFORE + "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN); signal.alarm(1)\nwhile True: pass", files=KEPT, **HANG),
+    hangs(
+        "ends at exit never",
+        BEFORE + "import atexit\ndef f():\n    while True: pass\natexit.register(f)",
+    ),
+    hangs(
+        "has a thread that ends never",
+        BEFORE + "import threading\nthreading.Thread(target=threading.Event().wait).start()",
+    ),
+    hangs("has threads that start threads", BEFORE + CHAIN),
+    Hostile("has a file whose flush ends never", STUCK_FLUSH),
+    Hostile("has a file whose flush raises", RAISES, "said"),
+    Hostile("has objects that lie about what they are", LIES, "said"),
+    Hostile("has an object whose end is a loop", DELETED + BEFORE, may=("timeout",)),
+    Hostile("loops when garbage is collected", BEFORE + COLLECTED),
+    Hostile(
+        "alarms itself and ignores it",
+        BEFORE + "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN); signal.alarm(1)\nwhile True: pass",
+    ),
     Hostile("is alarmed and does not listen", "import signal\nsignal.alarm(1)\nwhile True: pass", exit=142),
     Hostile("takes its modules away", MODULES, exit=3),
     Hostile("takes its builtins away", BUILTINS, exit=1, errors=".*TypeError.*"),
     Hostile("puts something else in place of its streams", STREAM, "said", exit=5),
     Hostile("takes apart what ends it", BEFORE + PARTS, exit=0, files=KEPT, errors=".*"),
-    Hostile("leaves in the middle of its end", "import atexit\natexit.register(os._exit, 9)\nprint('said', flush=True)", "said", 9),
-    Hostile("closes its descriptors and goes on", BEFORE + "os.closerange(0, 64)\nprint('x' * 99999)\n", exit=1, files=KEPT),
+    Hostile(
+        "leaves in the middle of its end",
+        "import atexit\natexit.register(os._exit, 9)\nprint('said', flush=True)",
+        "said",
+        9,
+    ),
+    Hostile(
+        "closes its descriptors and goes on", BEFORE + "os.closerange(0, 64)\nprint('x' * 99999)\n", exit=1, files=KEPT
+    ),
     Hostile("raises into hooks that raise", HOOKS, exit=1, errors=".*RuntimeError: first.*"),
     Hostile("traces and alarms the interpreter's own end", TRACE, "said"),
     Hostile("leaves what Python loads when it starts", START_UP, "", 4),
     Hostile("tells an exit code that is none", CODES, exit=9, errors="x"),
     Hostile("recurses without end", RECURSE, exit=137, limits=("memory",)),
-    Hostile("forges the end on every descriptor", FORGERY, ".*\"over\": true}", 7, errors=".*\"over\": true}"),
-    Hostile("forges the engine's own frames", f"os.write(1, {MUX!r}); os.write(2, {MUX!r})", ".*\"over\": true}", errors=".*\"over\": true}"),
+    Hostile("forges the end on every descriptor", FORGERY, '.*"over": true}', 7, errors='.*"over": true}'),
+    Hostile(
+        "forges the engine's own frames",
+        f"os.write(1, {MUX!r}); os.write(2, {MUX!r})",
+        '.*"over": true}',
+        errors='.*"over": true}',
+    ),
     Hostile("calls programs with more than they can take", MANY_ARGUMENTS, "E2BIG\nE2BIG"),
-    Hostile("becomes another program", BEFORE + "os.execvp('sh', ['sh', '-c', 'echo other; exit 5'])", "other", 5, files=KEPT),
-]  # fmt: skip
+    Hostile(
+        "becomes another program",
+        BEFORE + "os.execvp('sh', ['sh', '-c', 'echo other; exit 5'])",
+        "other",
+        5,
+        files=KEPT,
+    ),
+]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=str)

@@ -43,13 +43,14 @@ sockets = [path for top in os.listdir('/') if top not in ('proc', 'sys') for fol
 def dial(path):
     with socket.socket(socket.AF_UNIX) as made: made.connect(path)
 paths = ('/var/run/docker.sock', '/run/docker.sock', '/run/containerd/containerd.sock', '/run/podman/podman.sock')
-with open('/proc/net/unix') as known: tell(sockets, len(known.readlines()) - 1, *[tried(lambda: dial(path)) for path in paths])
+tell(sockets, *[tried(lambda: dial(path)) for path in paths])
 """
 ABSTRACT = """
 import socket
 def dial(name):
     with socket.socket(socket.AF_UNIX) as made: made.connect(name)
-tell(*[tried(lambda: dial(name)) for name in ('\\0/containerd-shim/x', '\\0/tmp/.X11-unix/X0', '\\0/org/freedesktop/systemd1')])
+names = ('\\0/containerd-shim/x', '\\0/tmp/.X11-unix/X0', '\\0/org/freedesktop/systemd1')
+tell(*[tried(lambda: dial(name)) for name in names])
 """
 DEVICES = """
 import stat
@@ -64,33 +65,37 @@ names = ('mem', 'kmem', 'port', 'kmsg', 'kvm', 'fuse', 'net/tun', 'sda', 'vda', 
 tell(*[opened(f'/dev/{name}', os.O_RDWR) for name in names])
 """
 KNOWN_DEVICES = """
-found = sorted(name for name in os.listdir('/dev') if not os.path.isdir(f'/dev/{name}') and not os.path.islink(f'/dev/{name}'))
-tell(','.join(found))
+import stat
+found = [name for name in os.listdir('/dev') if stat.S_ISCHR(os.lstat(f'/dev/{name}').st_mode)]
+blocks = [name for name in os.listdir('/dev') if stat.S_ISBLK(os.lstat(f'/dev/{name}').st_mode)]
+tell(','.join(sorted(found)), blocks)
 """
 IMAGE = """
 def write(path):
     with open(path, 'wb') as file: file.write(b'x')
 tell(*[tried(lambda: write(path)) for path in (
-    '/x', '/etc/passwd', '/etc/ld.so.preload', '/opt/astro/waiting.py', '/opt/astro/supervisor/run.py', '/opt/site/x.pth',
-    '/usr/bin/python3', '/usr/lib/python3/dist-packages/x.pth', '/var/tmp/x', '/root/x', '/home/x', '/run/x')])
+    '/x', '/etc/passwd', '/etc/ld.so.preload', '/opt/astro/waiting.py', '/opt/site/x.pth',
+    '/opt/astro/supervisor/run.py', '/usr/bin/python3', '/usr/lib/python3/dist-packages/x.pth', '/var/tmp/x', '/root/x', '/home/x', '/run/x')])
 """
 PROC = """
 def write(path):
     with open(path, 'wb', buffering=0) as file: file.write(b'1')
 tell(*[tried(lambda: write(f'/proc/{path}')) for path in (
     'sysrq-trigger', 'sys/kernel/core_pattern', 'sys/kernel/modprobe', 'sys/kernel/hostname', 'sys/vm/panic_on_oom',
-    'sys/vm/drop_caches', 'sys/net/ipv4/ip_forward', 'sys/fs/binfmt_misc/register', 'sys/kernel/ns_last_pid', 'irq/0/smp_affinity',
-    'fs/jbd2/x', 'self/uid_map', 'self/setgroups')])
+    'sys/vm/drop_caches', 'sys/net/ipv4/ip_forward', 'sys/fs/binfmt_misc/register',
+    'sys/kernel/ns_last_pid', 'irq/0/smp_affinity', 'fs/jbd2/x', 'self/uid_map', 'self/setgroups')])
 """
 READS = """
 def read(path):
     with open(path, 'rb') as file: return len(file.read(4096))
-tell(*[tried(lambda: read(f'/proc/{path}')) for path in ('kcore', 'keys', 'timer_list', 'latency_stats', 'kmsg', 'sched_debug')])
+names = ('kcore', 'keys', 'timer_list', 'latency_stats', 'kmsg', 'sched_debug')
+tell(*[tried(lambda: read(f'/proc/{name}')) for name in names])
 """
 SYS = """
 def write(path):
     with open(path, 'wb', buffering=0) as file: file.write(b'1')
-paths = [os.path.join(folder, name) for top in ('power', 'kernel/mm', 'kernel/debug', 'class/net', 'fs', 'devices/system/cpu')
+tops = ('power', 'kernel/mm', 'kernel/debug', 'class/net', 'fs', 'devices/system/cpu')
+paths = [os.path.join(folder, name) for top in tops
          for folder, _, names in os.walk(f'/sys/{top}') for name in names][:2000]
 tell(len(paths) > 100, *[tried(lambda: write(path)) for path in paths])
 """
@@ -100,14 +105,15 @@ def write(path):
     with open(path, 'wb', buffering=0) as file: file.write(b'/workspace/out/agent')
 def make():
     os.mkdir('/sys/fs/cgroup/memory/mine' if os.path.isdir('/sys/fs/cgroup/memory') else '/sys/fs/cgroup/mine')
-names = ('release_agent', 'notify_on_release', 'cgroup.procs', 'memory.limit_in_bytes', 'memory.max', 'pids.max', 'devices.allow')
+names = ('release_agent', 'notify_on_release', 'cgroup.procs', 'memory.limit_in_bytes', 'memory.max', 'pids.max')
 paths = [path for name in names for path in glob.glob(f'/sys/fs/cgroup/**/{name}', recursive=True)]
 tell(bool(paths), tried(make), *[tried(lambda: write(path)) for path in paths])
 """
 SETUID = """
 import stat, subprocess
-found = [os.path.join(folder, name) for folder, _, names in os.walk('/', onerror=None) if not folder.startswith(('/proc', '/sys'))
-         for name in names if os.lstat(os.path.join(folder, name)).st_mode & (stat.S_ISUID | stat.S_ISGID)]
+marked = stat.S_ISUID | stat.S_ISGID
+found = [path for folder, _, names in os.walk('/') if not folder.startswith(('/proc', '/sys'))
+         for name in names if os.lstat(path := os.path.join(folder, name)).st_mode & marked]
 with open('program', 'w') as file: file.write('#!/bin/sh\\nid -u; id -g; grep CapEff /proc/self/status')
 os.chmod('program', 0o6755)
 tell(found, subprocess.check_output(['./program'], text=True).split())
@@ -120,18 +126,19 @@ for folder in ('/tmp', '/dev/shm'):
 """
 ENVIRONMENT = """
 known = {'PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'LC_CTYPE', 'ASTRO_WAITING'}
-with open('/proc/self/environ', 'rb') as file: first = {each.split(b'=')[0].decode() for each in file.read().split(b'\\0') if each}
+with open('/proc/self/environ') as file: first = {each.split('=')[0] for each in file.read().split('\\0') if each}
 tell(sorted(set(os.environ) | first - known), 'ASTRO_WAITING' in os.environ)
 """
 HOST = """
 with open('/proc/self/mountinfo') as file: sources = {line.split()[3] for line in file}
 paths = ('/host', '/mnt', '/rootfs', '/var/lib/docker', '/proc/1/root/work', '/work', '/../work', '/etc/shadow')
-tell([path for path in sources if 'docker/' in path[9:] and not path.endswith(('/hostname', '/hosts', '/resolv.conf'))],
-     *[opened(path + ('/canary' if 'work' in path else '')) for path in paths if not os.path.isdir(path) or os.listdir(path)])
+known = ('/hostname', '/hosts', '/resolv.conf')
+tell([path for path in sources if 'docker/' in path[9:] and not path.endswith(known)],
+     *[opened(path) for path in paths if not os.path.isdir(path) or os.listdir(path)])
 """
 TERMINAL = """
 import fcntl, termios
-tell(tried(lambda: os.open('/dev/tty', os.O_RDWR)), *[tried(lambda: fcntl.ioctl(n, termios.TIOCSTI, b'x')) for n in (0, 1, 2)])
+tell(opened('/dev/tty', os.O_RDWR), *[tried(lambda: fcntl.ioctl(n, termios.TIOCSTI, b'x')) for n in (0, 1, 2)])
 """
 OTHERS = """
 processes = [name for name in os.listdir('/proc') if name.isdigit()]
@@ -148,7 +155,7 @@ PROGRAMS = [
     Hostile(
         "dials addresses of IPv6",
         CONNECT + "tell(*[tried(lambda: dial(socket.AF_INET6, kind, (host, 80, 0, scope))) for kind in kinds "
-        "for host, scope in (('2001:db8::1', 0), ('fd00:ec2::254', 0), ('fe80::1', 1), ('::ffff:8.8.8.8', 0), ('ff02::1', 1))])",
+        "for host, scope in (('2001:db8::1', 0), ('fd00:ec2::254', 0), ('fe80::1', 1), ('::ffff:8.8.8.8', 0))])",
         "(ENETUNREACH|EADDRNOTAVAIL|EAFNOSUPPORT|EPERM| )+",
     ),
     Hostile(
@@ -160,23 +167,27 @@ PROGRAMS = [
     Hostile("resolves names", RESOLVE, "nothing"),
     Hostile("asks for a socket of every other family", FAMILIES, "EAFNOSUPPORT"),
     Hostile("asks for raw sockets", RAW, "EPERM"),
-    Hostile("looks for the engine's socket", ENGINE, r"\[\] \d+ ENOENT"),
+    Hostile("looks for the engine's socket", ENGINE, r"\[\] ENOENT"),
     Hostile("dials abstract sockets of the host", ABSTRACT, "ECONNREFUSED"),
     Hostile("makes devices", DEVICES, "EPERM"),
     Hostile("opens the host's devices", OPEN_DEVICES, "(ENOENT|EACCES|ENXIO|EPERM| )+"),
-    Hostile("looks which devices there are", KNOWN_DEVICES, "full,null,random,tty,urandom,zero"),
+    Hostile("looks which devices there are", KNOWN_DEVICES, r"full,null,random,tty,urandom,zero \[\]"),
     Hostile("writes to the image", IMAGE, "EROFS|EROFS EACCES|EROFS (ENOENT|EACCES| )+"),
     Hostile("writes to /proc", PROC, "(EROFS|EACCES|ENOENT|EPERM| )+"),
     Hostile("reads what /proc tells of the host", READS, "(done 0|EACCES|ENOENT|EPERM| )+"),
     Hostile("writes to /sys", SYS, "True (EROFS|EACCES|EPERM| )+"),
     Hostile("writes to its control groups", CGROUP, "True EROFS( EACCES)?|True (EROFS|EACCES| )+"),
-    Hostile("looks for setuid programs and makes one", SETUID, r"\[\] \['65532', '65532', 'CapEff:', '0000000000000000'\]"),
+    Hostile(
+        "looks for setuid programs and makes one", SETUID, r"\[\] \['65532', '65532', 'CapEff:', '0000000000000000'\]"
+    ),
     Hostile("starts programs from where none may start", NOEXEC, "EACCES\nEACCES"),
-    Hostile("looks into its environment", ENVIRONMENT, r"\['HOME', 'LANG', ('LC_CTYPE', )?'PATH', 'TMPDIR', 'TZ'\] False"),
+    Hostile(
+        "looks into its environment", ENVIRONMENT, r"\['HOME', 'LANG', ('LC_CTYPE', )?'PATH', 'TMPDIR', 'TZ'\] False"
+    ),
     Hostile("looks for the host's files", HOST, r"\[\]( EACCES| ENOENT)*"),
     Hostile("types into a terminal", TERMINAL, "(ENXIO|ENOTTY|EINVAL|EIO| )+"),
     Hostile("looks for other processes", OTHERS, r"2 1 \[True, True, False\]"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=str)
