@@ -142,12 +142,12 @@ PROGRAMS = [
         BEFORE + "import threading\nthreading.Thread(target=threading.Event().wait).start()",
     ),
     hangs("has threads that start threads", BEFORE + CHAIN),
-    Hostile("has a file whose flush ends never", STUCK_FLUSH),
-    Hostile("has a file whose flush raises", RAISES, "said"),
-    Hostile("has objects that lie about what they are", LIES, "said"),
-    Hostile("has an object whose end is a loop", DELETED + BEFORE, may=("timeout",)),
-    Hostile("loops when garbage is collected", BEFORE + COLLECTED),
-    Hostile(
+    hangs("has a file whose flush ends never", STUCK_FLUSH),
+    Hostile("has a file whose flush raises", RAISES, "said", files=KEPT),
+    Hostile("has objects that lie about what they are", LIES, "said", files=KEPT),
+    Hostile("has an object whose end is a loop", DELETED + BEFORE, files=KEPT),
+    hangs("loops when garbage is collected", BEFORE + COLLECTED),
+    hangs(
         "alarms itself and ignores it",
         BEFORE + "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN); signal.alarm(1)\nwhile True: pass",
     ),

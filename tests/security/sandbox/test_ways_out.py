@@ -75,7 +75,8 @@ def write(path):
     with open(path, 'wb') as file: file.write(b'x')
 tell(*[tried(lambda: write(path)) for path in (
     '/x', '/etc/passwd', '/etc/ld.so.preload', '/opt/astro/waiting.py', '/opt/site/x.pth',
-    '/opt/astro/supervisor/run.py', '/usr/bin/python3', '/usr/lib/python3/dist-packages/x.pth', '/var/tmp/x', '/root/x', '/home/x', '/run/x')])
+    '/opt/astro/supervisor/run.py', '/usr/bin/python3',
+    '/usr/lib/python3/dist-packages/x.pth', '/var/tmp/x', '/root/x', '/home/x', '/run/x')])
 """
 PROC = """
 def write(path):
