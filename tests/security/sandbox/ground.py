@@ -147,12 +147,12 @@ class Ground:
         except AstroError as error:
             ran[program.does] = error
 
-    async def harm(self) -> list[str]:
+    async def harm(self, patience: float = PATIENCE) -> list[str]:
         """What is not as it was before any program ran."""
         found = []
         if (host := self._host_state()) != self._host:
             found.append(f"the host: {host}, before: {self._host}")
-        if strangers := await self._strangers():
+        if strangers := await self._strangers(patience):
             found.append(f"processes outside of any container: {strangers}")
         look = Job(("python3", "look.py"), (SandboxFile("look.py", LOOK),), timeout=60, collect="", script=True)
         try:
@@ -180,10 +180,10 @@ class Ground:
             socket.gethostname(),
         )
 
-    async def _strangers(self) -> dict[int, str]:
+    async def _strangers(self, patience: float) -> dict[int, str]:
         """Processes of the sandbox's user that are in no container, after every process that ends had the time to."""
         lost: dict[int, str] = {}
-        with anyio.move_on_after(PATIENCE):
+        with anyio.move_on_after(patience):
             while True:
                 found = nobodies()
                 self._ours |= await self.containers()
