@@ -162,6 +162,7 @@ HOLDS = {
         "/": {"read_only": True},
         "/tmp": {"nosuid": True, "nodev": True, "noexec": True, "bytes": 64 << 20},
         "/workspace": {"nosuid": True, "nodev": True, "noexec": False, "bytes": 256 << 20},
+        "/dev/shm": {"nosuid": True, "nodev": True, "noexec": True, "bytes": 64 << 20},
     },
     "limits": {"NOFILE": 1024, "FSIZE": 256 << 20, "CORE": 0},
 }
@@ -180,6 +181,7 @@ HOLDS = {
         ({"seccomp": False}, "seccomp"),
         ({"no_new_privileges": False}, "no new privileges"),
         ({"mounts": {**HOLDS["mounts"], "/": {"read_only": False}}}, "a read-only root"),  # type: ignore[dict-item] # one table of many types
+        ({"mounts": {**HOLDS["mounts"], "/dev/shm": HOLDS["mounts"]["/workspace"]}}, "the bounds of shared memory"),  # type: ignore[dict-item,index] # as above
         ({"limits": {"NOFILE": -1, "FSIZE": 1, "CORE": 0}}, "the limit of open files"),
         ({"mounts": None}, "a whole answer"),
     ],

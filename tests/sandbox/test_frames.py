@@ -88,6 +88,83 @@ def test_any_bytes_in_place_of_frames_are_parsed_or_refused(data: bytes) -> None
         return
 
 
+def whole_stream(pairs: list[tuple[bytes, bytes]], sizes: list[int]) -> bytes:
+    """What the engine would send: frames, in chunks of its own."""
+    inner = b"".join(encode(kind, payload) for kind, payload in pairs)
+    outer, at = b"", 0
+    for size in (*sizes, len(inner)):
+        part, at = inner[at : at + size], at + size
+        outer += struct.pack(">B3xI", 1, len(part)) + part
+    return outer
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> tuple[list[bytes], int]:
+    """A stream that was valid, cut off and with bytes of it changed, in pieces; and how much of it was left alone."""
+    pairs = draw(st.lists(st.tuples(KINDS, PAYLOADS), min_size=1, max_size=12))
+    stream = bytearray(whole_stream(pairs, draw(st.lists(st.integers(0, 60), max_size=6))))
+    del stream[draw(st.integers(0, len(stream))) :]
+    spots = draw(st.lists(st.tuples(st.integers(0, max(0, len(stream) - 1)), st.integers(0, 255)), max_size=4))
+    for spot, value in spots if stream else ():
+        stream[spot] = value
+    if draw(st.booleans()):
+        spot = draw(st.integers(0, len(stream)))
+        stream[spot:spot] = draw(st.binary(max_size=12))
+    cuts = sorted(draw(st.lists(st.integers(0, len(stream)), max_size=8)))
+    return [bytes(stream[a:b]) for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)], len(stream)
+
+
+def read_on(pieces: list[bytes]) -> Answer:
+    """As the host reads them. Nothing but `BrokenProtocol` is raised, and what is kept is bounded by what came."""
+    demux, parser, answer, came = Demux(), Parser(), Answer(output_bytes=100), 0
+    for piece in pieces:
+        came += len(piece)
+        for frame in parser.feed(demux.feed(piece)):
+            answer.take(frame)
+        assert len(demux._buffer) <= min(came, frames.MUX.size + frames.LARGEST_CHUNK)
+        assert len(parser._buffer) <= min(came, frames.HEADER.size + max(frames.BOUNDS.values()))
+        held = bytes(parser._buffer[: frames.HEADER.size])
+        if len(held) == frames.HEADER.size:
+            kind, length = frames.HEADER.unpack(held)
+            assert length <= frames.BOUNDS[kind]
+    return answer
+
+
+def is_bounded(pieces: list[bytes]) -> None:
+    try:
+        answer = read_on(pieces)
+    except BrokenProtocol:
+        return
+    assert all(len(stream) <= 100 for stream in answer.streams.values())
+    assert all(safe_path(path) for path in answer.files)
+    texts = [*answer.files] if answer.end is None else [*answer.files, answer.end.error, *answer.end.withheld]
+    for text in texts:
+        text.encode()  # what is handed on can be sent on
+
+
+@settings(max_examples=300)
+@given(mutated())
+def test_a_valid_stream_that_was_cut_and_changed_is_read_within_bounds_or_refused(
+    made: tuple[list[bytes], int],
+) -> None:
+    is_bounded(made[0])
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+@settings(max_examples=100_000, deadline=None)
+@given(mutated())
+def test_a_valid_stream_that_was_cut_and_changed_is_read_within_bounds_or_refused_for_long(
+    made: tuple[list[bytes], int],
+) -> None:
+    is_bounded(made[0])
+
+
+def test_text_that_is_none_can_be_sent_on_all_the_same() -> None:
+    end = b'{"code":1,"limits":[],"withheld":["\\ud800"],"error":"\\udfff"}'
+    is_bounded([whole_stream([(b"x", end)], [])])
+
+
 @pytest.mark.parametrize(("kind", "length"), [(b"o", 1 << 31), (b"a", 1 << 27), (b"x", 1 << 20), (b"?", 0)])
 def test_a_frame_that_is_too_long_or_unknown_is_refused_by_its_header(kind: bytes, length: int) -> None:
     with pytest.raises(BrokenProtocol):

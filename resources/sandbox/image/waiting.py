@@ -44,10 +44,13 @@ def main() -> None:
         os.closerange(REQUEST, DONE + 1)
         talk_at_once(request["env"])
         end(run(request["argv"][1:]))
+    ours = os.getpid()
     while True:
         talk_at_once(request["env"])
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - from its beginning, in every turn
         code = run(request["argv"][1:])
+        if os.getpid() != ours:
+            end(code)  # a process that the script forked ends where the script does, and takes no turn
         flush()
         os.write(DONE, bytes([code & 0xFF]))
         request = told()
@@ -141,8 +144,8 @@ def end(code: int) -> None:
         threading._shutdown()  # type: ignore[attr-defined] # what Py_FinalizeEx calls; it has no public name
         atexit._run_exitfuncs()
         for held in gc.get_objects():
-            if isinstance(held, io.IOBase) and not held.closed:
-                with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(Exception):  # whatever a script made of a file, or of what says that it is one
+                if isinstance(held, io.IOBase) and not held.closed:
                     held.flush()
         flush()
     finally:
@@ -151,7 +154,7 @@ def end(code: int) -> None:
 
 def flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
+        with contextlib.suppress(Exception):  # a script may have put anything there
             stream.flush()
 
 

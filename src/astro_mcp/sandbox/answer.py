@@ -77,6 +77,11 @@ def _end(fields: dict[str, Any]) -> End:
     if type(code) is not int or not 0 <= code <= 255 or not isinstance(limits, list) or not isinstance(withheld, list):
         raise BrokenProtocol(hint="the exit frame is not whole")
     known = frozenset(limit for limit in limits if isinstance(limit, str)) & LIMITS
-    left_out = tuple(str(path)[:200] for path in withheld[:100])
+    left_out = tuple(_text(path, 200) for path in withheld[:100])
     over, built = (fields.get(name) is not False for name in ("over", "built"))
-    return End(code, known, left_out, str(fields.get("error", ""))[:400], over, built)
+    return End(code, known, left_out, _text(fields.get("error", ""), 400), over, built)
+
+
+def _text(value: object, longest: int) -> str:
+    """JSON may hold halves of surrogate pairs, which no encoder after this one takes."""
+    return str(value)[:longest].encode("utf-8", "backslashreplace").decode()

@@ -98,6 +98,7 @@ def _held(facts: Mapping[str, Any], settings: SandboxSettings, *, writable: bool
         "a read-only root": writable or mounts["/"]["read_only"] is True,
         "the workspace's bounds": _bounded(workspace, settings.workspace_mb * MIB),
         "the bounds of /tmp": _bounded(tmp, TMP_BYTES) and tmp["noexec"] is True,
+        "the bounds of shared memory": _bounded(mounts["/dev/shm"], TMP_BYTES),  # noqa: S108 - the container's own
         "the limit of open files": 0 < limits["NOFILE"] <= DESCRIPTORS,
         "the limit of a file's size": 0 < limits["FSIZE"] <= _largest_file(settings, writable),
         "no core dumps": limits["CORE"] == 0,

@@ -1,4 +1,4 @@
-"""Hands back the files below one folder. No process of the run is left, but what it left behind is hostile.
+"""Hands back the files below one folder. No process of a run is left, but what it left behind is hostile.
 
 Every step is relative to an open folder and follows no link: a symlink in place of the folder exported the image's own
 files once.
@@ -75,7 +75,8 @@ class _Walk:
         source = os.open(name, FILE, dir_fd=opened)
         found = os.fstat(source)
         if (
-            len(encoded) > LONGEST
+            not stat.S_ISREG(found.st_mode)  # a session's threads go on, and may have put another in its place
+            or len(encoded) > LONGEST
             or any(byte < 32 or byte == 127 for byte in encoded)
             or self._files < 1
             or found.st_size > self._size

@@ -46,7 +46,6 @@ class Program:
         pipes = {stream: os.pipe2(os.O_CLOEXEC) for stream in (1, 2)}
         signal_end, self._signal = os.pipe2(os.O_CLOEXEC)
         self.done, done_end = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self.done, False)
         self.pid = os.fork()
         if self.pid == 0:
             ours = {REQUEST: self._request, SIGNAL: signal_end, DONE: done_end}
@@ -56,6 +55,10 @@ class Program:
         for _, writer in pipes.values():
             os.close(writer)
         self.streams = {reader: stream for stream, (reader, _) in pipes.items()}
+        # The program can open its ends the other way round, by /proc, and take what PID 1 was told is there, or fill up
+        # what PID 1 writes to.
+        for ours_alone in (self.done, self._signal, *self.streams):
+            os.set_blocking(ours_alone, False)
 
     def tell(self, job: Job) -> None:
         """What it is to become, and what it may read. Nothing here waits for it: it may be hostile already."""
@@ -69,8 +72,8 @@ class Program:
         self.ended()  # a byte that came after the last turn ends no other
         try:  # noqa: SIM105 - contextlib is not imported: it would cost every run some milliseconds
             os.write(self._signal, b"!")
-        except BrokenPipeError:
-            pass  # it ended meanwhile, and is found so when it is reaped
+        except (BrokenPipeError, BlockingIOError):
+            pass  # it ended meanwhile, and is found so when it is reaped; or it has more bytes than it can read
 
     def ended(self) -> int | None:
         """The exit code of a session's turn, where it told its end; not None where a program told that it is built."""

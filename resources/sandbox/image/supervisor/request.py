@@ -61,10 +61,19 @@ def receive() -> Job | None:
             return None
         if kind == b"J":
             job = Job(json.loads(payload))
-            if job.collect:
-                os.makedirs(os.path.join(WORKSPACE, job.collect), exist_ok=True)
+            _make_folder(job)
         elif kind == b"I" and job is not None:
             job.stdin = payload
+
+
+def _make_folder(job: Job) -> None:
+    """The folder whose files come back. In a session a former turn may have put anything in its place: none do then."""
+    try:
+        if job.collect:
+            os.makedirs(os.path.join(WORKSPACE, job.collect), exist_ok=True)
+    except OSError as error:
+        if not job.session:
+            job.error = f"{job.collect}: {error.strerror}"
 
 
 def _file(job: Job, size: int) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from program import Program
 
 STREAMS: Final = {1: b"o", 2: b"e"}
+WRITABLE: Final = (WORKSPACE, "/tmp", "/dev/shm")  # noqa: S108 - the run's own, in memory
 SETUP_FAILED: Final = 125
 CLOCK_REALTIME_COARSE: Final = 5
 INTERRUPT_SECONDS: Final = 2.0
@@ -39,7 +40,7 @@ def carry_out(job: Job, program: Program) -> dict[str, Any]:
     turn = _Turn(job, program, limits)
     code = turn.until_end()
     limits.update(name for name, count in facts.counters().items() if count > before[name])
-    if facts.full(WORKSPACE) or facts.full("/tmp"):  # noqa: S108 - the run's own tmpfs
+    if any(facts.full(path) for path in WRITABLE):
         limits.add("disk")
     withheld = collect.send(job.collect, job.collect_files, job.collect_bytes, since) if job.collect else []
     if withheld:
@@ -118,7 +119,10 @@ class _Turn:
             poll.unregister(descriptor)
 
     def _forward(self, reader: int) -> bool:
-        data = os.read(reader, 1 << 16)
+        try:
+            data = os.read(reader, 1 << 16)
+        except BlockingIOError:
+            return True  # the program read it back
         stream = self._program.streams[reader]
         if len(data) > self._left[stream]:
             self._limits.add("output")
