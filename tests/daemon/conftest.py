@@ -9,16 +9,21 @@ import pytest
 
 from .home import Home, home
 
+WARM = "ASTRO_MCP_SANDBOX__WARM"
+"""0 in these folders: a container is a run's then, which tests count and reach into."""
+
 
 @pytest.fixture
 def at(tmp_path: Path) -> Iterator[Home]:
     with home(tmp_path) as made:
+        made.environment[WARM] = "0"
         yield made
 
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     with home(tmp_path_factory.mktemp("shared")) as made:
+        made.environment[WARM] = "0"
         made.host().begin()
         made.end_hosts()
         yield made

@@ -17,6 +17,7 @@ from astro_mcp.shim.hello import hello
 from astro_mcp.shim.place import VERSION
 from astro_mcp.shim.start import connect
 
+from .conftest import WARM
 from .home import PATIENCE, SLEEP, Home, alive, until
 
 HOSTILE = (
@@ -225,3 +226,16 @@ def test_a_toolset_that_is_left_out_hands_out_no_files(shared: Home) -> None:
     assert said["error"]["code"] == -32003
     assert host.ask("resources/read", {"uri": "astro://health"})["result"]
     assert not host.call("astro_read", {"uri": "astro://agents"})["isError"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_however_it_ends_no_waiting_container_and_no_session_is_left(at: Home, number: signal.Signals) -> None:
+    del at.environment[WARM]
+    host = at.host()
+    host.begin()
+    assert not host.call("code_run", {"session": "kept", "code": "x = 1"})["isError"]
+    until(lambda: len(at.containers()) > 1)
+    pid = at.pid
+    os.kill(pid, number)
+    until(lambda: not alive(pid))
+    until(lambda: at.containers() == [])
