@@ -228,7 +228,7 @@ def test_a_toolset_that_is_left_out_hands_out_no_files(shared: Home) -> None:
     assert not host.call("astro_read", {"uri": "astro://agents"})["isError"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.full)])
 def test_however_it_ends_no_waiting_container_and_no_session_is_left(at: Home, number: signal.Signals) -> None:
     del at.environment[WARM]
     host = at.host()

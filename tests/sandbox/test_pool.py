@@ -86,6 +86,7 @@ async def test_nothing_of_a_run_is_there_in_the_next(warm: Sandbox) -> None:
         assert seen.endswith("0\n")
 
 
+@pytest.mark.full
 async def test_as_many_wait_as_runs_found_none_and_never_more_than_the_bound(
     make: Make, containers: Containers, tidy: None
 ) -> None:
@@ -112,6 +113,7 @@ async def test_an_image_that_nobody_asks_for_keeps_none(warm: Sandbox, container
             await anyio.sleep(0.01)
 
 
+@pytest.mark.full
 async def test_a_minute_without_a_miss_lowers_the_number(warm: Sandbox) -> None:
     async with anyio.create_task_group() as group:
         for _ in range(3):
@@ -123,6 +125,7 @@ async def test_a_minute_without_a_miss_lowers_the_number(warm: Sandbox) -> None:
         assert pool_of(warm).counts() == {warm.tag: left}
 
 
+@pytest.mark.full
 async def test_a_waiting_container_that_somebody_ended_is_not_handed_out(
     warm: Sandbox, engine: Any, containers: Containers
 ) -> None:
@@ -137,6 +140,7 @@ async def test_a_waiting_container_that_somebody_ended_is_not_handed_out(
     await waiting(warm, 2)
 
 
+@pytest.mark.full
 async def test_leaving_ends_what_waits_and_what_is_being_made(sandbox: Sandbox, containers: Containers) -> None:
     async with sandbox.warm():
         await ran_in(sandbox)
@@ -146,6 +150,7 @@ async def test_leaving_ends_what_waits_and_what_is_being_made(sandbox: Sandbox, 
     assert await ran_in(sandbox)
 
 
+@pytest.mark.full
 async def test_an_engine_that_can_make_no_container_ends_no_run_that_has_one(
     warm: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +170,7 @@ async def test_an_engine_that_can_make_no_container_ends_no_run_that_has_one(
     await waiting(warm, 2)
 
 
+@pytest.mark.full
 async def test_who_waits_too_long_for_a_place_is_told_busy(make: Make, containers: Containers, tidy: None) -> None:
     sandbox = make(SMALL.model_copy(update={"queue_seconds": 0.2}))
     up = anyio.Event()

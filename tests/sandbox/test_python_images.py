@@ -237,6 +237,7 @@ def test_requirements_have_one_spelling() -> None:
     assert canonical(["B >=1,<2", "a_b[x]", "b<2, >=1", "A.B[x]"]) == ("a-b[x]", "b<2,>=1")
 
 
+@pytest.mark.full
 async def test_start_up_code_of_a_package_runs_once_the_request_is_read_and_not_before(
     sandbox: Sandbox, index: Path, engine: Any
 ) -> None:

@@ -71,6 +71,7 @@ async def test_an_error_an_exit_and_an_interrupted_loop_leave_the_session_up(war
     assert await said(warm, "print(x)") == "1\n"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("code", "limits"),
     [
@@ -92,6 +93,7 @@ async def test_what_no_interpreter_survives_ends_the_session_and_the_next_turn_b
     assert "NameError" in await said(warm, "try: x\nexcept NameError as e: print(repr(e))")
 
 
+@pytest.mark.full
 async def test_a_session_gives_back_what_the_turn_made_and_nothing_twice(warm: Sandbox) -> None:
     first = await turn(warm, "open('out/a', 'w').write('1'); open('out/b', 'w').write('2')")
     assert {file.path: file.data for file in first.files} == {"a": b"1", "b": b"2"}
@@ -112,6 +114,7 @@ async def test_another_scope_finds_nothing_and_the_same_name_is_its_own(warm: Sa
     assert await said(warm, "print(x)") == "mine\n"
 
 
+@pytest.mark.full
 async def test_a_link_that_a_turn_left_is_not_followed_when_files_come(warm: Sandbox) -> None:
     await said(warm, "import os; os.symlink('/tmp', 'led')")
     with pytest.raises(LimitHit, match="led"):
@@ -119,6 +122,7 @@ async def test_a_link_that_a_turn_left_is_not_followed_when_files_come(warm: San
     assert "False" in await said(warm, "import os; print(os.path.exists('/tmp/x'))")
 
 
+@pytest.mark.full
 async def test_what_goes_on_between_turns_harms_no_turn(warm: Sandbox) -> None:
     flood = (
         "import threading\ndef f():\n  while True: print('x' * 1000)\nthreading.Thread(target=f, daemon=True).start()"
@@ -133,6 +137,7 @@ async def test_what_goes_on_between_turns_harms_no_turn(warm: Sandbox) -> None:
     assert (await turn(warm, "print('true')", name="forger")).exit_code in (0, 7)
 
 
+@pytest.mark.full
 async def test_turns_of_one_session_come_one_after_another(warm: Sandbox) -> None:
     await said(warm, "n = []")
     async with anyio.create_task_group() as group:
@@ -160,6 +165,7 @@ async def test_a_cancelled_turn_ends_its_session(warm: Sandbox) -> None:
     assert warm.sessions(MINE) == []
 
 
+@pytest.mark.full
 async def test_sessions_are_bounded_and_age(make: Make, containers: Containers, tidy: None) -> None:
     settings = SMALL.model_copy(update={"sessions": 2, "warm": 0, "session_seconds": 2000.0})
     sandbox = make(settings)
@@ -182,6 +188,7 @@ async def test_sessions_are_bounded_and_age(make: Make, containers: Containers, 
     await sandbox.close()
 
 
+@pytest.mark.full
 async def test_a_session_whose_container_somebody_ended_begins_anew(warm: Sandbox, engine: Any) -> None:
     await said(warm, "x = 1")
     await anyio.to_thread.run_sync(engine.kill, warm.sessions(MINE)[0].container.name)

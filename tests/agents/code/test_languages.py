@@ -160,6 +160,7 @@ async def test_a_program_that_can_not_be_built_is_told_by_its_compiler(house: Ho
         assert "not built" in got.text()
 
 
+@pytest.mark.full
 async def test_a_compiler_is_within_the_limits_of_the_run(house: House) -> None:
     got = output(await house.run(language="c", code='#include "/dev/zero"'))
     assert (got.built, got.exit_code, got.limits_hit) == (False, 1, ["memory"])
@@ -174,6 +175,7 @@ async def test_a_program_that_fails_is_told_by_itself(house: House) -> None:
         assert "never" not in got.stdout
 
 
+@pytest.mark.full
 async def test_a_timeout_keeps_what_was_printed(house: House) -> None:
     endless = {
         "js": "console.log('kept'); setInterval(() => {}, 1000)",

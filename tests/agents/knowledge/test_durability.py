@@ -114,7 +114,9 @@ async def test_an_end_in_the_middle_of_embedding_is_taken_up_again_by_itself(
     assert same_as_record(folder) == chunks
 
 
-@pytest.mark.parametrize("harm", ["bytes", "cut", "gone", "unsealed", "folder"])
+@pytest.mark.parametrize(
+    "harm", ["bytes", "gone", *(pytest.param(harm, marks=pytest.mark.full) for harm in ("cut", "unsealed", "folder"))]
+)
 async def test_an_index_that_is_not_as_it_was_closed_is_made_again(
     house: Any, tmp_path: Path, project: Path, harm: str
 ) -> None:

@@ -95,7 +95,7 @@ def compared(result: RunOutput) -> dict[str, int]:
     return counts | {name.strip().rstrip("s"): int(count) for count, name in others}
 
 
-@pytest.mark.parametrize("requirement", ["pytest>=7", "pytest<8"])
+@pytest.mark.parametrize("requirement", ["pytest>=7", pytest.param("pytest<8", marks=pytest.mark.full)])
 async def test_the_counts_are_those_of_pytest_itself_in_the_same_image(
     house: Bench, project: Path, requirement: str
 ) -> None:

@@ -7,6 +7,8 @@ from tests.security.sandbox.ground import Hostile, Seen
 
 from astro_mcp.sandbox import frames
 
+pytestmark = pytest.mark.full
+
 LINKS = """
 os.symlink('/etc/passwd', 'out/absolute'); os.symlink('../program.py', 'out/inner'); os.symlink('/etc', 'out/folder')
 os.symlink('/proc/1/environ', 'out/proc'); os.symlink('loop', 'out/loop'); os.symlink('/proc/self/fd/0', 'out/stdin')

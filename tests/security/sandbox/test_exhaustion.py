@@ -8,6 +8,8 @@ import pytest
 from tests.sandbox.rig import SMALL
 from tests.security.sandbox.ground import Ground, Hostile, Seen
 
+pytestmark = pytest.mark.full
+
 KEPT = {"before": b"kept"}
 BEFORE = "open('out/before', 'w').write('kept')\n"
 FORK_BOMB = BEFORE + "while True:\n    try: os.fork()\n    except OSError: pass"

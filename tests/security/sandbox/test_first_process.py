@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.security.sandbox.ground import Hostile, Seen
 
+pytestmark = pytest.mark.full
+
 ALIVE = "\nopen('out/alive', 'w').write('yes')"
 KEPT = {"alive": b"yes"}
 SIGNALS = """

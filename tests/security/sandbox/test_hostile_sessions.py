@@ -15,6 +15,8 @@ from astro_mcp.core.authority import Scope
 from astro_mcp.errors import AstroError, LimitHit
 from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
 
+pytestmark = pytest.mark.full
+
 SIDE_BY_SIDE = 4
 """As many as one scope may have up."""
 Two = tuple[Outcome, Outcome | AstroError]

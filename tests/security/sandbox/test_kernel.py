@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.security.sandbox.ground import Hostile, Seen
 
+pytestmark = pytest.mark.full
+
 NAMESPACES = (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000)
 INT_80 = """
 import mmap

@@ -8,6 +8,8 @@ import struct
 import pytest
 from tests.security.sandbox.ground import Hostile, Seen
 
+pytestmark = pytest.mark.full
+
 KEPT = {"before": b"kept"}
 BEFORE = "open('out/before', 'w').write('kept')\n"
 END = json.dumps({"code": 0, "limits": [], "withheld": [], "over": True}).encode()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.security.sandbox.ground import Hostile, Seen
 
+pytestmark = pytest.mark.full
+
 CONNECT = """
 import socket
 def dial(family, kind, address):
