@@ -144,7 +144,13 @@ def test_a_newer_shim_of_another_installation_is_served_and_changes_nothing(shar
     host = shared.host()
     host.begin()
     before = ask(shared, {"control": "status"})
-    body = {**hello((), {}), "version": "99.0", "prefix": "/elsewhere", "dance": True, "cwd": str(shared.project)}
+    body = {
+        **hello((), shared.environment),
+        "version": "99.0",
+        "prefix": "/elsewhere",
+        "dance": True,
+        "cwd": str(shared.project),
+    }
     reply = ask(shared, body)
     assert reply is not None
     assert reply["ok"] is True

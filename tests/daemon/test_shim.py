@@ -44,7 +44,8 @@ STARTERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_real_client_of_each_era_talks_through_the_shim(shared: Home, mode: str) -> None:
-    server = StdioServerParameters(command=SHIM, cwd=shared.project, env={"ASTRO_MCP_HOME": str(shared.folder)})
+    environment = {**shared.environment, "ASTRO_MCP_HOME": str(shared.folder)}
+    server = StdioServerParameters(command=SHIM, cwd=shared.project, env=environment)
     async with Client(server, mode=mode) as client:
         assert client.server_info is not None
         assert client.server_info.name == "astro-mcp"
