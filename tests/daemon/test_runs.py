@@ -12,6 +12,8 @@ from collections.abc import Collection
 from contextlib import closing
 from typing import Any
 
+import pytest
+
 from .home import Home, alive, until
 from .test_daemon import ask
 
@@ -93,6 +95,7 @@ def test_a_workflow_goes_on_after_its_host_closed(shared: Home) -> None:
     assert ended["outputs"] == {"result": '"11"'}
 
 
+@pytest.mark.full
 def test_a_daemon_that_is_idle_but_for_a_run_stays_until_the_run_has_ended(at: Home) -> None:
     at.environment["ASTRO_MCP_DAEMON__IDLE_SECONDS"] = "1"
     started(at)

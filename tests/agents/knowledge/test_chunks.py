@@ -52,12 +52,12 @@ def test_a_document_is_titled_by_its_headings() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "x" * 1_000_000,
-        "def f(\n" * 140_000,
-        "(" * 500_000,
-        " " * 999_000 + "x",
-        "\n" * 999_000 + "x",
-        "\u2028" * 300_000,
+        "x" * 250_000,
+        "def f(\n" * 35_000,
+        "(" * 125_000,
+        " " * 250_000 + "x",
+        "\n" * 250_000 + "x",
+        "\u2028" * 75_000,
     ],
 )
 @pytest.mark.parametrize("source", ["a.py", "a.md"])

@@ -20,10 +20,10 @@ CHILD = Path(__file__).with_name("indexing_child.py")
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """A project of 240 chunks: several rounds of the background task."""
+    """A project of 160 chunks: several rounds of the background task."""
     root = tmp_path / "large"
     root.mkdir()
-    for number in range(24):
+    for number in range(16):
         body = "".join(f"def task_{number}_{i}(queue):\n    return '{'word ' * 40}{i}'\n\n\n" for i in range(10))
         (root / f"module_{number}.py").write_text(body)
     return root
@@ -79,9 +79,10 @@ async def test_after_kill_9_while_indexing_no_row_is_lost_and_the_index_equals_t
         assert (await desk.search("marzipan"))[0].title == "Kept"
         await desk.value("kb_index")
         await desk.caught_up()
-    assert count(folder, "knowledge_chunk WHERE placed = 1") == same_as_record(folder) == 241
+    assert count(folder, "knowledge_chunk WHERE placed = 1") == same_as_record(folder) == 161
 
 
+@pytest.mark.full
 async def test_an_end_in_the_middle_of_embedding_is_taken_up_again_by_itself(
     house: Any, tmp_path: Path, large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
