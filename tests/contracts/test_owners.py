@@ -29,7 +29,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "packaging": ("sandbox", "agents.tests"),
     "pathspec": ("workspace",),
     "pip": ("sandbox.pip_child",),
-    "pydantic_core": ("agents.files",),
+    "pydantic_core": ("agents.files", "faces.mcp"),
     "pypdf": ("agents.files.pdf_child",),
     "re2": ("agents.files", "agents.lint", "packs", "workspace"),
     "requests": ("sandbox",),

@@ -68,7 +68,7 @@ class FilesWork:
         if args.path is not None and args.paths is None:
             content = await self._content(ctx.session, args.path, lines)
             self._attach(ctx, [content])
-            return ReadOutput(**content.facts().model_dump(exclude={"error"}), note=content.note, content=content.text)
+            return _whole(content)
         if args.paths is None or args.path is not None or not 0 < len(args.paths) <= PATHS:
             raise InvalidInput(f"give either path, or paths with 1 to {PATHS} files")
         return await self._read_several(args.paths, lines, ctx)
@@ -217,6 +217,20 @@ async def _with_text(content: Content, lines: Lines) -> Content:
     shown, part = reading.cut(text, lines)
     notes = "; ".join(filter(None, (note, part)))
     return Content(content.place, "pdf", content.size, content.sha256, text=shown, note=notes, mime="text/plain")
+
+
+def _whole(content: Content) -> ReadOutput:
+    return ReadOutput(
+        path=content.place.display,
+        kind=content.kind,
+        bytes=content.size,
+        encoding=content.encoding,
+        eol=content.eol,
+        total_lines=content.total_lines,
+        sha256=content.sha256,
+        note=content.note,
+        content=content.text,
+    )
 
 
 def _part(content: Content) -> str:

@@ -6,8 +6,7 @@ then one of the agent's and one of the total. So whoever asks for too much waits
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -63,32 +62,23 @@ class Limit:
     async def apply(self, invocation: Invocation, proceed: Proceed) -> Result:
         if invocation.tool.agent in self._exempt:
             return await proceed(invocation)
-        async with self._here(invocation) as places:
-            agent = invocation.tool.agent
-            share = self._share(places, agent)
-            taken: list[anyio.CapacityLimiter] = []
-            try:
-                for limiter in (places.all, share, self._agent(agent), self._total):
-                    await self._take(limiter, invocation)
-                    taken.append(limiter)
-                return await proceed(invocation)
-            finally:
-                for limiter in taken:
-                    limiter.release_on_behalf_of(invocation.call.id)
-
-    @asynccontextmanager
-    async def _here(self, invocation: Invocation) -> AsyncIterator[_Places]:
-        """The scope's places; they go with its last call."""
-        scope = invocation.call.session.scope
+        scope, agent = invocation.call.session.scope, invocation.tool.agent
         places = self._scopes.get(scope)
         if places is None:
             places = self._scopes[scope] = _Places(anyio.CapacityLimiter(self._limits.by_scope))
+        share = self._share(places, agent)
+        taken: list[anyio.CapacityLimiter] = []
         places.calls += 1
         try:
-            yield places
+            for limiter in (places.all, share, self._agent(agent), self._total):
+                await self._take(limiter, invocation)
+                taken.append(limiter)
+            return await proceed(invocation)
         finally:
+            for limiter in taken:
+                limiter.release_on_behalf_of(invocation.call.id)
             places.calls -= 1
-            if not places.calls:
+            if not places.calls:  # a scope's places go with its last call
                 del self._scopes[scope]
 
     async def _take(self, limiter: anyio.CapacityLimiter, invocation: Invocation) -> None:

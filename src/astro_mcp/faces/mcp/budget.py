@@ -64,7 +64,7 @@ class Budget:
     def _whole(self, value: Page, name: str, profile: Profile) -> Shape | None:
         """The value whole, where it fits. Renders no more than a few times the budget to see that it does not."""
         whole: Sequence[Any] = getattr(value, name)
-        count = 64
+        count = self._most // 4 if isinstance(whole, str) else 64  # a character weighs a byte, an item more
         while count < len(whole):
             if Shape.of(value.model_copy(update={name: whole[:count]}), profile).size > self._most:
                 return None

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic_core import to_json
+
 from astro_mcp.core.model import Output
 from astro_mcp.faces.mcp.peer import Profile
 
@@ -38,15 +40,18 @@ def structure(value: Output) -> dict[str, Any]:
 def sound_tree(body: dict[str, Any]) -> dict[str, Any]:
     """`body` with each string `sound`; itself where they all are."""
     try:
-        json.dumps(body, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
+        to_json(body)
+    except ValueError:
         return {sound(key): _sound_all(value) for key, value in body.items()}
     return body
 
 
 def weight(part: Any) -> int:
     """Bytes of `part` as JSON in UTF-8."""
-    return len(json.dumps(part, ensure_ascii=False, separators=(",", ":")).encode())
+    try:
+        return len(to_json(part))
+    except ValueError:  # deeper than it goes
+        return len(json.dumps(part, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def sound(text: str) -> str:
