@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -39,6 +39,9 @@ class SandboxSettings(Section):
 
     engine: str = Field(
         "", description="Address of the Docker engine; empty: the machine's own socket or the current Docker context."
+    )
+    runtime: Literal["", "runc", "runsc", "kata"] = Field(
+        "", description="OCI runtime of every container; empty: the engine's default. One that it has not is refused."
     )
     memory_mb: int = Field(512, ge=64, le=65536, description="Memory of a run, in MiB; swap is off.")
     cpus: float = Field(1.0, gt=0, le=64, description="CPUs of a run.")

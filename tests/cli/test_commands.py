@@ -174,16 +174,18 @@ def test_doctor_finds_this_machine_well(shared: Home) -> None:
     done = run(shared, "doctor", "--json")
     assert done.status == 0, done.out
     assert done.json["ok"] is True
-    names = {"python", "data", "settings", "daemon", "workspace", "git", "sandbox", "model", "search"}
+    names = {"python", "data", "settings", "daemon", "workspace", "git", "model", "search"}
+    names |= {"engine", "api", "image", "canary", "limits"}
     assert set(done.json["checks"]) == names
-    assert "limits hold" in done.json["checks"]["sandbox"]["detail"], "a real container answered"
+    assert "a container answered" in done.json["checks"]["canary"]["detail"]
+    assert set(done.json["checks"]["limits"]["facts"].values()) == {"held"}
 
 
 def test_doctor_tells_an_engine_that_is_not_there_and_one_line_that_mends_it(shared: Home) -> None:
     done = run(shared, "doctor", extra=NOWHERE)
     assert done.status == 1
     wrong = [line for line in done.out.splitlines() if line.startswith("NO ")]
-    assert [line.split()[1] for line in wrong] == ["sandbox"]
+    assert [line.split()[1] for line in wrong] == ["engine"]
     assert done.out.count("fix:") == 1
 
 

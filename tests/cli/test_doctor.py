@@ -18,6 +18,7 @@ from astro_mcp.cli import doctor
 from astro_mcp.core.agent import Health
 from astro_mcp.errors import Unavailable
 from astro_mcp.packs import Pack
+from astro_mcp.sandbox import canary, engine
 from astro_mcp.sandbox.job import Job, Outcome
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.shim.place import socket_path
@@ -118,17 +119,40 @@ def a_check_that_the_system_refuses(patch: pytest.MonkeyPatch, folder: Path) -> 
     patch.setattr(doctor, "_git", fails)
 
 
-@breaks("sandbox")
+@breaks("engine")
 def an_engine_that_is_away(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setenv("ASTRO_MCP_SANDBOX__ENGINE", NOWHERE)
 
 
-@breaks("sandbox")
+@breaks("engine")
+def a_runtime_that_the_engine_has_not(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setenv("ASTRO_MCP_SANDBOX__RUNTIME", "kata")
+
+
+@breaks("api")
+def an_engine_that_is_too_old(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setattr(engine, "OLDEST_API", (9, 0))
+
+
+@breaks("image")
+def an_image_that_is_not_built(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setattr(Sandbox, "tag", "astro-mcp-sandbox:never")
+
+
+@breaks("limits")
+def a_limit_that_does_not_hold(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    async def one(_: Sandbox) -> list[str]:
+        return ["memory"]
+
+    patch.setattr(canary, "not_held", one)
+
+
+@breaks("engine")
 def an_engine_that_is_no_address(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setenv("ASTRO_MCP_SANDBOX__ENGINE", "gopher://docker")
 
 
-@breaks("sandbox")
+@breaks("canary")
 def a_container_that_fails(patch: pytest.MonkeyPatch, folder: Path) -> None:
     async def fails(_: Sandbox, job: Job) -> Outcome:
         return Outcome(126, b"", b"", (), (), 1.0, 1.0)
@@ -164,6 +188,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     async def succeeds(_: Sandbox, job: Job) -> Outcome:
         return Outcome(0, b"", b"", (), (), 1.0, 1.0)
 
+    async def nothing(_: Sandbox) -> list[str]:
+        return []
+
+    monkeypatch.setattr(canary, "not_held", nothing)
     made = tmp_path / "home"
     made.mkdir(mode=0o700)
     monkeypatch.setenv("ASTRO_MCP_HOME", str(made))
@@ -195,6 +223,13 @@ def test_whatever_doctor_finds_wrong_has_a_fix(folder: Path, monkeypatch: pytest
         assert health.detail, name
         assert health.fix.strip(), f"{name} is wrong and nothing is said to do: {health.detail}"
         assert "\n" not in health.fix
+
+
+def test_what_needs_the_engine_is_not_looked_at_without_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    an_engine_that_is_away(monkeypatch, folder)
+    found = anyio.run(doctor._all)
+    assert not found["engine"].ok
+    assert not found.keys() & {"api", "image", "canary", "limits"}
 
 
 def test_every_check_that_can_be_wrong_was_broken(folder: Path) -> None:

@@ -116,6 +116,7 @@ async def test_health_tells_engine_api_image_and_canary(sandbox: Sandbox) -> Non
     assert health.facts == {
         "engine": "unix:///var/run/docker.sock",
         "api": health.facts["api"],
+        "runtime": "the engine's default",
         "image": sandbox.tag,
         "canary": "holds",
     }

@@ -100,7 +100,7 @@ async def test_what_a_dead_owner_never_started_is_swept_at_first_use(
     dead = {**owner.labels(folder), owner.PROCESS: "4194304:1"}
     ours = owner.labels(folder)
     made = [
-        engine.create_container_from_config(hardening.container(sandbox.tag, SMALL, labels))["Id"]
+        engine.create_container_from_config(hardening.container(sandbox.tag, SMALL, labels, ""))["Id"]
         for labels in (dead, {**ours, owner.BOOT: "another"}, ours)
     ]
     await sandbox.run(Job(("true",)))

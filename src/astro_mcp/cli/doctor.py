@@ -13,13 +13,12 @@ from typing import Final
 
 import anyio
 
+from astro_mcp.cli.doctor_sandbox import sandbox_checks
 from astro_mcp.cli.show import Printer
 from astro_mcp.config import Settings, load
 from astro_mcp.core.agent import Health
 from astro_mcp.errors import AstroError
 from astro_mcp.packs import Pack
-from astro_mcp.sandbox.job import Job
-from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.shim.place import ShimError, data_folder, make_private
 from astro_mcp.shim.pump import control
 from astro_mcp.workspace.roots import usable_roots
@@ -54,7 +53,6 @@ async def _all() -> dict[str, Health]:
         "daemon": _daemon,
         "workspace": lambda: _workspace(settings, folder),
         "git": _git,
-        "sandbox": lambda: _sandbox(settings, folder),
         "model": _model,
         "search": lambda: _search(settings),
     }
@@ -70,10 +68,25 @@ async def _all() -> dict[str, Health]:
             except OSError as error:
                 found[name] = Health(ok=False, detail=str(error), fix="choose another ASTRO_MCP_HOME, or mend that")
 
-    async with anyio.create_task_group() as group:
+    async with sandbox_checks(settings.sandbox, folder) as rows, anyio.create_task_group() as group:
+        steps = {
+            "engine": rows.engine,
+            "api": rows.api,
+            "image": rows.image,
+            "canary": rows.canary,
+            "limits": rows.limits,
+        }
+
+        async def each_needs_the_one_before() -> None:
+            for name, check in steps.items():
+                await one(name, check)
+                if not found[name].ok:
+                    return
+
+        group.start_soon(each_needs_the_one_before)
         for name, check in checks.items():
             group.start_soon(one, name, check)
-    return {name: found[name] for name in checks}
+    return {name: found[name] for name in [*checks, *steps] if name in found}
 
 
 def _settings(folder: Path) -> tuple[Settings, Health]:
@@ -130,32 +143,6 @@ async def _git() -> Health:
     if found is None:
         return Health(ok=False, detail="git is not on PATH", fix="install git with your system's package manager")
     return Health(ok=True, detail=found)
-
-
-async def _sandbox(settings: Settings, folder: Path) -> Health:
-    """Engine, API, image, and a real container whose limits are read back from inside."""
-    sandbox = Sandbox(settings.sandbox, folder / "images", Pack.find().resources / "sandbox")
-    try:
-        health = await sandbox.health()
-        if health.ok:
-            outcome = await sandbox.run(Job(("true",), timeout=20, collect=""))
-            if outcome.exit_code == 0:
-                took = f"{outcome.run_ms + outcome.queued_ms:.0f} ms"
-                detail = f"{health.detail}; a container answered in {took}, limits hold"
-                return Health(ok=True, detail=detail, fix=_host_engine(settings), facts=health.facts)
-            detail = f"{health.detail}; `true` in a container ended with {outcome.exit_code}"
-            fix = f"docker rmi --force {sandbox.tag}, then astro-mcp sandbox build"
-            health = Health(ok=False, detail=detail, fix=fix, facts=health.facts)
-    finally:
-        await sandbox.close()
-    return health
-
-
-def _host_engine(settings: Settings) -> str:
-    asked = os.environ.get("DOCKER_HOST")
-    if not asked or settings.sandbox.engine:
-        return ""
-    return f'DOCKER_HOST is not taken over; to use it: [sandbox] engine = "{asked}" in config.toml'
 
 
 async def _model() -> Health:

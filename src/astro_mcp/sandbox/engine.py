@@ -25,11 +25,13 @@ LARGEST_ANSWER: Final = 1 << 20
 
 
 class Engine:
-    """One engine that answered. The SDK's calls run in worker threads, at most eight at once."""
+    """One engine that answered. The SDK's calls run in worker threads, at most eight at once. `runtime` is the one
+    that its containers get, or empty for its default."""
 
     def __init__(self, address: Address, api_version: str) -> None:
         self.address = address
         self.api_version = api_version
+        self.runtime = ""
         self._limiter = anyio.CapacityLimiter(8)
         self._client: Any = None
 
@@ -76,11 +78,14 @@ class Engine:
         except requests.exceptions.Timeout:
             raise ProviderFailed("the Docker engine did not answer in time", hints.start_line()) from None
         except (requests.exceptions.RequestException, docker.errors.DockerException) as error:
-            raise SandboxUnavailable(f"the Docker engine went away: {_said(error)}", hints.start_line()) from None
+            raise gone(_said(error)) from None
 
     async def attach(self, container: str) -> tuple[ByteStream, bytes]:
         """Both ways to PID 1 (Docker Engine API, "Attach to a container"), and bytes read beyond the answer's head."""
-        stream = await _connect(self.address)
+        try:
+            stream = await _connect(self.address)
+        except SandboxUnavailable as error:
+            raise gone(error.message) from None
         path = f"/v{self.api_version}/containers/{container}/attach?stream=1&stdin=1&stdout=1&stderr=1"
         head = (
             f"POST {path} HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n"
@@ -97,7 +102,7 @@ class Engine:
             raise
         if status not in (101, 200):
             await anyio.aclose_forcefully(stream)
-            raise ProviderFailed(f"the Docker engine answered {status} when attaching")
+            raise ProviderFailed(f"the Docker engine answered {status} when attaching", retryable=True)
         return stream, rest
 
     def close(self) -> None:
@@ -111,6 +116,11 @@ class EngineRefused(ProviderFailed):
 
 class EngineNotFound(EngineRefused):
     """The Docker engine has no such thing."""
+
+
+def gone(said: str) -> SandboxUnavailable:
+    """An engine that was there before: it may be there again."""
+    return SandboxUnavailable(f"the Docker engine went away: {said}", hints.start_line(), retryable=True)
 
 
 async def get(address: Address, path: str) -> tuple[int, Any]:
@@ -131,6 +141,19 @@ async def get(address: Address, path: str) -> tuple[int, Any]:
         raise SandboxUnavailable(f"the Docker engine at {address.url} does not answer", hints.start_line()) from None
     except (OSError, ValueError, anyio.EndOfStream, anyio.BrokenResourceError):
         raise SandboxUnavailable(f"what listens at {address.url} is no Docker engine", hints.install_line()) from None
+
+
+async def answering(setting: str, home: Path) -> Address:
+    """Where some engine answers, whatever its version; raises `SandboxUnavailable`."""
+    problem = SandboxUnavailable("there is no Docker engine on this machine", hints.install_line())
+    for address in candidates(setting, home):
+        try:
+            await get(address, "/version")
+        except SandboxUnavailable as error:
+            problem = error
+        else:
+            return address
+    raise problem
 
 
 async def _api_version(address: Address) -> str:

@@ -22,9 +22,10 @@ PERIOD_NS: Final = 1_000_000_000
 
 
 def container(
-    image: str, settings: SandboxSettings, labels: Mapping[str, str], *, writable: bool = False
+    image: str, settings: SandboxSettings, labels: Mapping[str, str], runtime: str, *, writable: bool = False
 ) -> dict[str, Any]:
-    """The body of `POST /containers/create`. `writable`: the root file system of an image that is being made."""
+    """The body of `POST /containers/create`. `runtime` is the engine's name of one, or empty for its default.
+    `writable`: the root file system of an image that is being made."""
     memory = settings.memory_mb * MIB
     workspace = settings.workspace_mb * MIB
     mode = f"nosuid,nodev,size={{size}},nr_inodes={INODES}"
@@ -49,6 +50,7 @@ def container(
         "LogConfig": {"Type": "none"},
         "AutoRemove": not writable,
         "Privileged": False,
+        "Runtime": runtime,
     }
     return {
         "Image": image,

@@ -108,7 +108,7 @@ class PythonImages:
 
     async def _install(self, engine: Engine, base: str, tag: str, found: Sequence[wheels.Wheel], folder: Path) -> None:
         archive = await anyio.to_thread.run_sync(_archive, found, folder / "wheels.tar")
-        config = hardening.container(base, self._settings, self._labels, writable=True)
+        config = hardening.container(base, self._settings, self._labels, engine.runtime, writable=True)
         async with Container(engine, config, self._reaper, lambda api, made: _put(api, made, archive)) as container:
             hardening.check(await container.ready(), self._settings, writable=True)
             argv = ("python3", "-I", "-S", "/opt/astro/install.py", INCOMING)

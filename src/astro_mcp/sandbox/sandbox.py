@@ -27,7 +27,7 @@ from astro_mcp.errors import (
     TooLarge,
     Unavailable,
 )
-from astro_mcp.sandbox import hardening, hints, owner
+from astro_mcp.sandbox import hardening, hints, owner, runtimes
 from astro_mcp.sandbox.answer import Answer
 from astro_mcp.sandbox.container import Container, end
 from astro_mcp.sandbox.engine import Engine
@@ -158,7 +158,9 @@ class Sandbox:
     async def _fresh(self, image: str) -> Container:
         """A started container of `image` that holds what it must."""
         engine = await self.engine()
-        container = Container(engine, hardening.container(image, self._settings, self._labels), self._reaper)
+        container = Container(
+            engine, hardening.container(image, self._settings, self._labels, engine.runtime), self._reaper
+        )
         await container.start()
         try:
             facts = await container.ready()
@@ -209,6 +211,7 @@ class Sandbox:
         async with self._opening:
             if self._engine is None:
                 engine = await Engine.find(self._settings.engine, Path.home())
+                engine.runtime = await runtimes.chosen(engine.address, self._settings.runtime)
                 await self._need_image(engine)
                 await self._sweep(engine)
                 self._warden = await anyio.to_thread.run_sync(Warden, engine.address, self._labels)
@@ -226,6 +229,7 @@ class Sandbox:
         try:
             engine = await Engine.find(self._settings.engine, Path.home())
             facts |= {"engine": engine.address.url, "api": engine.api_version}
+            facts["runtime"] = await runtimes.chosen(engine.address, self._settings.runtime) or "the engine's default"
             await self._need_image(engine)
             facts["image"] = self.tag
         except AstroError as error:

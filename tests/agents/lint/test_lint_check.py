@@ -136,6 +136,7 @@ async def test_two_linters_run_and_yamllint_only_where_it_has_settings_or_is_nam
     assert {(item.tool, item.rule) for item in both.items} == {("ruff", "F401"), ("yamllint", "key-duplicates")}
 
 
+@pytest.mark.full
 async def test_more_findings_than_fit_are_counted_and_told(house: Bench, project: Path) -> None:
     write(project, {"a.py": "import os;" * 10_050})
     result = await house.check()

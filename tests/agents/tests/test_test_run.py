@@ -123,6 +123,7 @@ async def test_a_failure_has_id_file_line_message_trace_and_what_was_printed(hou
     assert all(part in result.text() for part in (failure.id, failure.file, failure.message, "before the failure"))
 
 
+@pytest.mark.full
 async def test_the_whole_log_is_an_artifact_of_this_scope_alone(house: Bench, project: Path) -> None:
     write(project, {"test_all.py": EVERY_OUTCOME})
     result = await house.run()
@@ -201,7 +202,12 @@ async def test_a_timeout_keeps_what_ran_and_is_told(house: Bench, project: Path)
             3,
             "odd",
         ),
-        ({"pytest.ini": "[pytest]\naddopts = --no-such-option", "test_a.py": ""}, 4, "--no-such-option"),
+        pytest.param(
+            {"pytest.ini": "[pytest]\naddopts = --no-such-option", "test_a.py": ""},
+            4,
+            "--no-such-option",
+            marks=pytest.mark.full,
+        ),
     ],
 )
 async def test_exit_codes_2_to_4_are_results_that_explain_themselves(
