@@ -34,12 +34,12 @@ class SecondEngine:
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
+                    *("unshare", "--net"),  # an engine without a bridge takes away the machine's own
                     "dockerd",
                     f"--host={self.url}",
                     f"--data-root={self._folder / 'data'}",
                     f"--exec-root={self._folder / 'exec'}",
                     f"--pidfile={self._folder / 'e.pid'}",
-                    "--bridge=none",
                     "--iptables=false",
                     *self._options,
                 ],
