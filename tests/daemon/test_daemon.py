@@ -132,6 +132,7 @@ def test_a_hostile_greeting_is_refused_and_harms_nobody(shared: Home) -> None:
         assert host.ask("ping")["result"] == {}
 
 
+@pytest.mark.full
 def test_a_greeting_that_never_comes_is_not_waited_for(shared: Home) -> None:
     shared.host().begin()
     with dial(shared) as link:

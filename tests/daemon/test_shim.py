@@ -261,6 +261,7 @@ def engine(host: Host) -> list[str]:
     return [facts["engine"], facts["api"], facts["image"]]
 
 
+@pytest.mark.full
 def test_relative_folders_of_path_do_not_reach_the_daemon(at: Home) -> None:
     at.host(extra={"PATH": f".:{os.environ['PATH']}:bin"}).begin()
     environment = Path(f"/proc/{at.pid}/environ").read_text().split("\0")

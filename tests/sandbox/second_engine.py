@@ -41,6 +41,7 @@ class SecondEngine:
                     f"--exec-root={self._folder / 'exec'}",
                     f"--pidfile={self._folder / 'e.pid'}",
                     "--iptables=false",
+                    f"--cgroup-parent=/{self._folder.name}",
                     *self._options,
                 ],
                 stdin=subprocess.DEVNULL,
@@ -82,6 +83,10 @@ class SecondEngine:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(END_SECONDS)
         subprocess.run(["pkill", "-9", "-f", str(self._folder)], check=False)
+        for left in Path("/sys/fs/cgroup").glob(f"**/{self._folder.name}/**/cgroup.procs"):
+            for pid in left.read_text().split():  # made when it was killed, and never started: nobody's any more
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
         mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
         for mount in sorted((m for m in mounts if m.startswith(str(self._folder))), reverse=True):
             subprocess.run(["umount", "-l", mount], check=False)

@@ -21,9 +21,11 @@ async def test_every_limit_holds_when_it_is_tried(sandbox: Sandbox) -> None:
     ("without", "named"),
     [
         ({"PidsLimit": 0}, "processes"),
-        ({"Memory": 0, "MemorySwap": 0}, "memory"),
-        ({"ReadonlyRootfs": False}, "read-only root"),
-        ({"Ulimits": [{"Name": "nofile", "Soft": 4096, "Hard": 4096}]}, "open files"),
+        pytest.param({"Memory": 0, "MemorySwap": 0}, "memory", marks=pytest.mark.full),
+        pytest.param({"ReadonlyRootfs": False}, "read-only root", marks=pytest.mark.full),
+        pytest.param(
+            {"Ulimits": [{"Name": "nofile", "Soft": 4096, "Hard": 4096}]}, "open files", marks=pytest.mark.full
+        ),
     ],
 )
 async def test_a_limit_that_an_engine_ignores_is_named(

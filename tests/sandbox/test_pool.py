@@ -240,6 +240,7 @@ async def test_the_interpreter_that_waits_gives_a_script_what_a_new_one_would(
     assert await containers() == []
 
 
+@pytest.mark.full
 async def test_what_was_said_before_a_timeout_is_kept_where_the_script_asks_for_it(sandbox: Sandbox) -> None:
     files = (SandboxFile("s.py", b"import time; print('said', end=''); time.sleep(100)"),)
     job = Job(("python3", "s.py"), files=files, timeout=3, env={"PYTHONUNBUFFERED": "1"}, script=True)
