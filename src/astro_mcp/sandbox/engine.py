@@ -5,7 +5,7 @@ milliseconds; the SDK, half a second of imports, is loaded with the first contai
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -38,13 +38,11 @@ class Engine:
     @classmethod
     async def find(cls, setting: str, home: Path) -> Engine:
         """The first engine that answers; raises `SandboxUnavailable` in milliseconds where there is none."""
-        problem = SandboxUnavailable("there is no Docker engine on this machine", hints.install_line())
-        for address in candidates(setting, home):
-            try:
-                return cls(address, await _api_version(address))
-            except SandboxUnavailable as error:
-                problem = error
-        raise problem
+
+        async def checked(address: Address) -> Engine:
+            return cls(address, await _api_version(address))
+
+        return await _first(setting, home, checked)
 
     async def image(self, name: str) -> dict[str, Any] | None:
         """What the engine tells of an image, or None where it has none of that name."""
@@ -145,14 +143,21 @@ async def get(address: Address, path: str) -> tuple[int, Any]:
 
 async def answering(setting: str, home: Path) -> Address:
     """Where some engine answers, whatever its version; raises `SandboxUnavailable`."""
+
+    async def asked(address: Address) -> Address:
+        await get(address, "/version")
+        return address
+
+    return await _first(setting, home, asked)
+
+
+async def _first(setting: str, home: Path, check: Callable[[Address], Awaitable[T]]) -> T:
     problem = SandboxUnavailable("there is no Docker engine on this machine", hints.install_line())
     for address in candidates(setting, home):
         try:
-            await get(address, "/version")
+            return await check(address)
         except SandboxUnavailable as error:
             problem = error
-        else:
-            return address
     raise problem
 
 
