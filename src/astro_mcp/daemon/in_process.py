@@ -77,7 +77,7 @@ class Stdio:
 async def serve(folder: Path, stdio: Stdio, greeting: Mapping[str, Any]) -> None:
     """One connection over the host's pipes, until they end or a signal comes."""
     lock = FolderLock(folder)
-    lock.acquire("in-process server")
+    await lock.acquire("in-process server")
     scope = anyio.CancelScope()
 
     def stop() -> None:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import anyio
+
 from astro_mcp.errors import Unavailable
 
 DRAIN_SECONDS: Final = 6.0
@@ -24,14 +26,14 @@ class FolderLock:
         self._facts: dict[str, Any] = {}
         self._descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def acquire(self, kind: str) -> None:
-        """Take the lock; raises `Unavailable` that names the owner. Blocks only while the owner is ending."""
+    async def acquire(self, kind: str) -> None:
+        """Take the lock; raises `Unavailable` that names the owner. Waits only for one that is ending."""
         patience = time.monotonic() + DRAIN_SECONDS
         while not self._try():
             owner = self._owner()
             if not owner.get("ending") or time.monotonic() > patience:
                 raise self._taken(owner)
-            time.sleep(0.02)
+            await anyio.sleep(0.02)
         self.note(pid=os.getpid(), kind=kind, since=datetime.now(UTC).isoformat(timespec="seconds"))
 
     def note(self, **facts: Any) -> None:

@@ -43,7 +43,7 @@ class Daemon:
 
     async def serve(self) -> None:
         """Hold the folder and serve its socket until a signal, a request or idleness ends it."""
-        self._lock.acquire("daemon")
+        await self._lock.acquire("daemon")
         try:
             async with open_house(self._lock, self._stop) as (app, door):
                 with self._scope:
