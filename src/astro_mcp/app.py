@@ -254,8 +254,9 @@ def _dispatcher(registry: Registry, trail: AuditTrail, settings: Settings) -> Di
     """The policies in their order: who, how many, how long, and the intent right before the effect."""
     audit = Audit(trail, SystemClock())
     limit = Limit(limits(settings), exempt=frozenset({WorkflowAgent.name}))
+    authorize = Authorize(folder.resolve() for folder in settings.roots.ceiling)
     return Dispatcher(
-        registry, [audit, Authorize(), limit, Deadline(), audit.intent()], audit, settings.limits.argument_bytes
+        registry, [audit, authorize, limit, Deadline(), audit.intent()], audit, settings.limits.argument_bytes
     )
 
 

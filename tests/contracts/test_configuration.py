@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from astro_mcp.config import Settings, load
+from astro_mcp.config import SandboxSettings, Settings, load
 from astro_mcp.errors import InvalidInput
+from astro_mcp.testing import workbench
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +34,27 @@ def test_an_unknown_key_is_told_with_file_line_and_the_nearest_right_key(tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("text", "near"),
+    [("[sandbox.tenants.guests]\ncpu = 1", "cpus"), ("[search.ddgs]\nenable = true", "enabled")],
+)
+def test_a_table_of_tables_is_as_strict(tmp_path: Path, text: str, near: str) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    with pytest.raises(InvalidInput) as told:
+        load(tmp_path, {})
+    assert [(problem.path, problem.suggestion) for problem in told.value.problems] == [
+        (f"{tmp_path / 'config.toml'}:2", near)
+    ]
+
+
+def test_a_tenants_limits_are_those_of_all_with_its_own_in_their_place(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[sandbox]\ncpus = 2\nruns = 6\n[sandbox.tenants.guests]\nruns = 1\n")
+    sandbox = load(tmp_path, {}).sandbox
+    assert (sandbox.of("guests").cpus, sandbox.of("guests").runs) == (2, 1)
+    assert (sandbox.of("local").cpus, sandbox.of("local").runs) == (2, 6)
+    assert sandbox.of("guests").memory_mb == sandbox.of("local").memory_mb == SandboxSettings().memory_mb
+
+
+@pytest.mark.parametrize(
     "text",
     ["[sandbox]\nmemory_mb = 1", "[sandbx]\n", "sandbox = 3", "[limits]\ncalls = 'many'", "[sandbox]\nmemory_mb"],
 )
@@ -45,6 +67,15 @@ def test_a_wrong_value_or_a_broken_file_stops_the_start(tmp_path: Path, text: st
 def test_an_unknown_variable_stops_the_start_and_names_itself(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="ASTRO_MCP_SANDBOX__OFF"):
         load(tmp_path, {"ASTRO_MCP_SANDBOX__OFF": "1"})
+
+
+async def test_a_grant_that_is_older_than_the_ceiling_is_held_against_it(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    environment = {"ASTRO_MCP_ROOTS__CEILING": f'["{tmp_path / "allowed"}"]'}
+    async with workbench(tmp_path / "data", roots=[tmp_path / "project"], environment=environment) as bench:
+        error = (await bench.call("fs_list", path=".")).error
+    assert error is not None
+    assert (error.code, "roots.ceiling" in error.hint) == ("forbidden", True)
 
 
 def test_no_key_switches_the_sandbox_off() -> None:

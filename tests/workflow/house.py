@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,6 +192,7 @@ async def house(
     templates: Path = TEMPLATES,
     database: type[Database] = Database,
     clock: SystemClock | None = None,
+    ceiling: Sequence[Path] = (),
 ) -> AsyncIterator[House]:
     """Open everything on `folder`; open it again there and the runs go on."""
     clock = clock or SystemClock()
@@ -201,7 +202,7 @@ async def house(
         registry = Registry()
         audit = Audit(AuditTrail(store, audit_key(folder)), clock)
         limit = Limit(Limits(), frozenset({"workflow"}))
-        dispatcher = Dispatcher(registry, [audit, Authorize(), limit, Deadline(), audit.intent()], audit)
+        dispatcher = Dispatcher(registry, [audit, Authorize(ceiling), limit, Deadline(), audit.intent()], audit)
         artifacts = Artifacts(store, folder / "artifacts", clock)
         scheduler = Scheduler(store, dispatcher, registry, artifacts, settings, clock)
         await registry.register(toys)

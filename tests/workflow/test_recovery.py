@@ -10,11 +10,12 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.workflow.house import Toys, house
+from tests.workflow.house import Toys, house, until_called
 
 from astro_mcp.core.ports import SystemClock
 
 ROOT = Path(__file__).parents[2]
+STEP_A = "SELECT status, json_extract(body, '$.error.code') FROM workflow_step WHERE path = 'a'"
 
 
 def child(folder: Path, number: str, where: str) -> subprocess.Popen[bytes]:
@@ -114,6 +115,24 @@ async def test_a_clean_stop_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
     toys.gate.set()
     async with house(tmp_path, toys=toys) as h:
         assert (await h.call("workflow_status", run_id=run_id, wait_seconds=10))["status"] == "succeeded"
+
+
+async def test_a_run_that_goes_on_has_no_more_than_the_operator_allows_by_then(tmp_path: Path) -> None:
+    toys = Toys()
+    async with house(tmp_path, toys=toys) as h:
+        run_id = (await h.run({"steps": [{"id": "a", "tool": "toy_hold"}]}, wait_seconds=0))["run_id"]
+        await until_called(toys, "hold ")
+    toys = Toys()
+    toys.gate.set()
+    async with house(tmp_path, toys=toys, ceiling=[tmp_path / "elsewhere"]) as h:
+        with anyio.fail_after(10):
+            while (row := await h.rows(STEP_A))[0][0] != "failed":
+                await anyio.sleep(0.01)
+        assert row == [("failed", "forbidden")]
+        assert toys.calls == []
+        assert (await h.fails("workflow_status", run_id=run_id)).code == "forbidden"
+    async with house(tmp_path, toys=toys, ceiling=[tmp_path]) as h:
+        assert (await h.call("workflow_status", run_id=run_id))["status"] == "failed"
 
 
 async def test_a_question_waits_over_a_restart_and_its_answer_counts(tmp_path: Path) -> None:
