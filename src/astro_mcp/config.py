@@ -9,9 +9,9 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from astro_mcp.errors import InvalidInput, Problem
 from astro_mcp.nearest import nearest
@@ -34,7 +34,22 @@ class RootSettings(Section):
     )
 
 
-class SandboxSettings(Section):
+class RunLimits(Section):
+    """What a tenant's runs may use: each of them, and by `runs` all together."""
+
+    memory_mb: int = Field(512, ge=64, le=65536, description="Memory of a run, in MiB; swap is off.")
+    cpus: float = Field(1.0, gt=0, le=64, description="CPUs of a run.")
+    processes: int = Field(64, ge=8, le=4096, description="Processes and threads of a run.")
+    open_files: int = Field(1024, ge=64, le=65536, description="Files that a process of a run may have open.")
+    workspace_mb: int = Field(256, ge=16, le=16384, description="Size of a run's workspace, in MiB.")
+    timeout_seconds: int = Field(600, ge=1, le=3600, description="The longest that a run may take.")
+    output_bytes: int = Field(
+        1_000_000, ge=1000, le=50_000_000, description="Bytes of output kept of each stream of a run."
+    )
+    runs: int = Field(8, ge=1, le=8, description="Runs of one tenant at once; of all tenants it is 8.")
+
+
+class SandboxSettings(RunLimits):
     """Where and within which bounds code runs. There is no setting that runs it outside of a container."""
 
     engine: str = Field(
@@ -43,11 +58,6 @@ class SandboxSettings(Section):
     runtime: Literal["", "runc", "runsc", "kata"] = Field(
         "", description="OCI runtime of every container; empty: the engine's default. One that it has not is refused."
     )
-    memory_mb: int = Field(512, ge=64, le=65536, description="Memory of a run, in MiB; swap is off.")
-    cpus: float = Field(1.0, gt=0, le=64, description="CPUs of a run.")
-    processes: int = Field(64, ge=8, le=4096, description="Processes and threads of a run.")
-    workspace_mb: int = Field(256, ge=16, le=16384, description="Size of a run's workspace, in MiB.")
-    timeout_seconds: int = Field(600, ge=1, le=3600, description="The longest that a run may take.")
     warm: int = Field(3, ge=0, le=32, description="Containers that may wait for a run, at most; 0: none do.")
     warm_idle_seconds: float = Field(
         600, gt=0, le=86_400, description="With no run of their image for so long, waiting containers end."
@@ -58,13 +68,30 @@ class SandboxSettings(Section):
     )
     session_seconds: float = Field(14_400, gt=0, le=604_800, description="The longest that a session is kept.")
     queue_seconds: float = Field(60, gt=0, le=3600, description="How long a run waits for its turn.")
-    output_bytes: int = Field(
-        1_000_000, ge=1000, le=50_000_000, description="Bytes of output kept of each stream of a run."
-    )
     images_mb: int = Field(
         4096, ge=256, description="Dependency images kept, in MiB in all; the least recently used goes first."
     )
     build_timeout_seconds: int = Field(900, ge=10, le=3600, description="The longest that building an image may take.")
+    tenants: dict[str, RunLimits] = Field(
+        default_factory=dict,
+        description="`[sandbox.tenants.NAME]`: memory_mb to runs of one tenant; what is not set stands as here.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _begin_as_here(cls, values: Any) -> Any:
+        """A tenant's table begins with what stands in `[sandbox]`."""
+        if not isinstance(values, dict) or not isinstance(values.get("tenants"), dict):
+            return values
+        own = {name: values[name] for name in RunLimits.model_fields if name in values}
+        whole = {name: own | table if isinstance(table, dict) else table for name, table in values["tenants"].items()}
+        return values | {"tenants": whole}
+
+    def of(self, tenant: str) -> RunLimits:
+        """What runs of `tenant` may use."""
+        return self.tenants.get(tenant) or RunLimits.model_construct(
+            **{name: getattr(self, name) for name in RunLimits.model_fields}
+        )
 
 
 class LimitSettings(Section):
@@ -198,7 +225,7 @@ def _problem(item: Any, path: Path, text: str) -> Problem:
         return Problem(where, f"{'.'.join(location)}: {item['msg']}")
     model: Any = Settings
     for part in location[:-1]:
-        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
-        model = SearchProvider if part not in getattr(model, "model_fields", {}) else field and field.annotation
+        field = getattr(model, "model_fields", {}).get(part)
+        model = field.annotation if field else get_args(model)[-1]  # a table of tables has any names
     known = list(getattr(model, "model_fields", {}))
     return Problem(where, f"unknown key {'.'.join(location)}", nearest(key, known) or "")

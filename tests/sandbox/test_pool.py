@@ -14,7 +14,7 @@ from tests.sandbox.rig import SMALL, Containers, Make
 
 from astro_mcp.errors import Busy
 from astro_mcp.sandbox.job import Job, SandboxFile
-from astro_mcp.sandbox.pool import Pool
+from astro_mcp.sandbox.pool import Pool, Sort
 from astro_mcp.sandbox.sandbox import Sandbox
 
 NAME = Job(("cat", "/etc/hostname"), collect="")
@@ -120,7 +120,7 @@ async def test_a_minute_without_a_miss_lowers_the_number(warm: Sandbox) -> None:
             group.start_soon(warm.run, NAME)
     await waiting(warm, 3)
     for left in (2, 1, 1):
-        pool_of(warm)._shelves[warm.tag].missed -= 61
+        pool_of(warm)._shelves[Sort(warm.tag, warm.limits())].missed -= 61
         pool_of(warm).settle(time.monotonic())
         assert pool_of(warm).counts() == {warm.tag: left}
 
@@ -131,7 +131,7 @@ async def test_a_waiting_container_that_somebody_ended_is_not_handed_out(
 ) -> None:
     await ran_in(warm)
     await waiting(warm, 1)
-    [container] = pool_of(warm)._shelves[warm.tag].waiting
+    [container] = pool_of(warm)._shelves[Sort(warm.tag, warm.limits())].waiting
     await anyio.to_thread.run_sync(engine.kill, container.name)
     with anyio.fail_after(PATIENCE):
         while await containers():
@@ -163,7 +163,7 @@ async def test_an_engine_that_can_make_no_container_ends_no_run_that_has_one(
     monkeypatch.setattr(pool_of(warm), "_make", refuse)
     assert await ran_in(warm)
     with anyio.fail_after(PATIENCE):
-        while pool_of(warm)._shelves[warm.tag].filling:
+        while pool_of(warm)._shelves[Sort(warm.tag, warm.limits())].filling:
             await anyio.sleep(0.01)
     monkeypatch.undo()
     assert await ran_in(warm)

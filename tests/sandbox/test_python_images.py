@@ -25,6 +25,7 @@ from astro_mcp.errors import AstroError, InvalidInput, LimitHit
 from astro_mcp.sandbox.image_records import Records
 from astro_mcp.sandbox.job import Job, SandboxFile
 from astro_mcp.sandbox.pip_child import REFUSED
+from astro_mcp.sandbox.pool import Sort
 from astro_mcp.sandbox.requirements import canonical
 from astro_mcp.sandbox.sandbox import Sandbox
 
@@ -258,7 +259,7 @@ async def up_for_a_while(sandbox: Sandbox, image: str, engine: Any) -> None:
     with anyio.fail_after(60):
         while not sandbox._pool.counts().get(image):
             await anyio.sleep(0.01)
-        [container, *_] = sandbox._pool._shelves[image].waiting
+        [container, *_] = sandbox._pool._shelves[Sort(image, sandbox.limits())].waiting
         while True:
             table = await anyio.to_thread.run_sync(lambda: engine.top(container.name, "-eo pid,stat,args"))
             if any("waiting.py" in row[2] and row[1].startswith("S") for row in table["Processes"]):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from astro_mcp.errors import Forbidden
 
@@ -21,6 +22,8 @@ class Effect(StrEnum):
     NETWORK = "network"
 
 
+LOCAL: Final = "local"
+"""The tenant of whoever comes through a door of this machine."""
 ALL_EFFECTS: frozenset[Effect] = frozenset(Effect)
 HARMLESS: frozenset[Effect] = frozenset({Effect.READ, Effect.NETWORK})
 
@@ -61,7 +64,7 @@ class Principal:
 
     id: str
     kind: Kind
-    tenant: str = "local"
+    tenant: str = LOCAL
 
 
 @dataclass(frozen=True, slots=True)

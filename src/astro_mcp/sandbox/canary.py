@@ -7,7 +7,6 @@ from typing import Final
 
 import anyio
 
-from astro_mcp.sandbox.hardening import DESCRIPTORS
 from astro_mcp.sandbox.job import Job, Outcome
 from astro_mcp.sandbox.sandbox import Sandbox
 
@@ -38,10 +37,10 @@ try:
 except OSError:
     pass
 """
-_FILES: Final = f"""
+_FILES: Final = """
 kept = []
 try:
-    for _ in range({DESCRIPTORS} + 1):
+    for _ in range(1 << 17):
         kept.append(open('/dev/null'))
 except OSError:
     print('held')

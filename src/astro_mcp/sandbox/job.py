@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from astro_mcp.core.authority import LOCAL
 from astro_mcp.errors import InvalidInput
 
 Stream = Literal["stdout", "stderr"]
@@ -32,7 +33,7 @@ class Job:
     returned. `build` makes what argv runs, in the same container and time: where it fails argv never runs. `collect` is
     the folder below /workspace whose files come back; it exists when the program starts. Empty: none do. `script`:
     argv is `python3 FILE ...`, and the interpreter that waits in the container runs FILE itself. `session`: it stays up
-    for further jobs in the same container.
+    for further jobs in the same container. `tenant`: whose limits it has, and counts for.
     """
 
     argv: tuple[str, ...]
@@ -46,6 +47,7 @@ class Job:
     on_output: OnOutput | None = None
     script: bool = False
     session: bool = False
+    tenant: str = LOCAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import anyio.to_thread
 
-from astro_mcp.config import SandboxSettings
+from astro_mcp.config import RunLimits, SandboxSettings
 from astro_mcp.core.agent import Health
-from astro_mcp.core.authority import Scope
+from astro_mcp.core.authority import LOCAL, Scope
 from astro_mcp.core.call import Progress, silent
 from astro_mcp.errors import (
     AstroError,
@@ -33,7 +33,7 @@ from astro_mcp.sandbox.container import Container, end
 from astro_mcp.sandbox.engine import Engine
 from astro_mcp.sandbox.image import base_tag, language_tag
 from astro_mcp.sandbox.job import Job, Outcome, check
-from astro_mcp.sandbox.pool import Pool
+from astro_mcp.sandbox.pool import Pool, Sort
 from astro_mcp.sandbox.sessions import Session, Sessions
 from astro_mcp.sandbox.warden import Warden
 
@@ -57,7 +57,9 @@ class Sandbox:
         self._folder = folder
         self._recipe = pack_resources / "image"
         self._labels = owner.labels(folder)
+        self._limits: dict[str, RunLimits] = {}
         self._places = anyio.CapacityLimiter(AT_ONCE)
+        self._own_places: dict[str, anyio.CapacityLimiter] = {}
         self._opening = anyio.Lock()
         self._engine: Engine | None = None
         self._warden: Warden | None = None
@@ -99,7 +101,7 @@ class Sandbox:
         """
         self._check(job)
         asked = time.monotonic()
-        async with self._place(), await self._ready(job.image) as container:
+        async with self._place(job.tenant), await self._ready(job.tenant, job.image) as container:
             return await self._carry_out(container, job, asked)
 
     async def turn(self, scope: Scope, name: str, job: Job, *, last: bool = False) -> Outcome:
@@ -110,10 +112,11 @@ class Sandbox:
 
         Raises what `run` does, and what `Sessions.use` does.
         """
+        job = replace(job, session=True, tenant=scope.tenant)
         self._check(job)
         asked = time.monotonic()
-        async with self._place(), self._open_sessions().use(scope, name, job.image) as session:
-            outcome = await self._carry_out(session.container, replace(job, session=True), asked)
+        async with self._place(job.tenant), self._open_sessions().use(scope, name, job.image) as session:
+            outcome = await self._carry_out(session.container, job, asked)
             session.over = outcome.over or last
             return replace(outcome, over=session.over)
 
@@ -128,43 +131,48 @@ class Sandbox:
 
     async def _carry_out(self, container: Container, job: Job, asked: float) -> Outcome:
         started, since = time.monotonic(), time.time()
-        answer = await container.carry_out(job, self._settings.output_bytes)
+        answer = await container.carry_out(job, self.limits(job.tenant).output_bytes)
         ended = time.monotonic()
         if answer.end is None and "timeout" not in answer.limits:
             await self._explain(await self.engine(), container.name, since, answer)
         return _outcome(answer, (started - asked) * 1000, (ended - started) * 1000)
 
+    def limits(self, tenant: str = LOCAL) -> RunLimits:
+        """What runs of `tenant` may use."""
+        return self._limits.setdefault(tenant, self._settings.of(tenant))
+
     @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        most = self._settings.queue_seconds
-        with anyio.move_on_after(most) as waited:
-            await self._places.acquire()
-        if waited.cancelled_caught:
-            raise Busy(
-                f"no sandbox got free within {most:g} s",
-                "try again, or raise sandbox.queue_seconds",
-                retry_after_ms=1000,
-            )
-        try:
+    async def _place(self, tenant: str) -> AsyncIterator[None]:
+        """One of the tenant's places, and then one of all: who waits for a place of its own holds none."""
+        own = self._own_places.setdefault(tenant, anyio.CapacityLimiter(self.limits(tenant).runs))
+        async with AsyncExitStack() as places:
+            most = self._settings.queue_seconds
+            with anyio.move_on_after(most) as waited:
+                await places.enter_async_context(own)
+                await places.enter_async_context(self._places)
+            if waited.cancelled_caught:
+                raise Busy(
+                    f"no sandbox got free within {most:g} s",
+                    "try again, or raise sandbox.queue_seconds",
+                    retry_after_ms=1000,
+                )
             yield
-        finally:
-            self._places.release()
 
-    async def _ready(self, image: str) -> Container:
+    async def _ready(self, tenant: str, image: str) -> Container:
         """A container that waited, or a fresh one; whoever gets it enters it, or discards it."""
-        image = image or self.tag
-        return (self._pool.take(image) if self._pool else None) or await self._fresh(image)
+        sort = Sort(image or self.tag, self.limits(tenant))
+        return (self._pool.take(sort) if self._pool else None) or await self._fresh(sort)
 
-    async def _fresh(self, image: str) -> Container:
-        """A started container of `image` that holds what it must."""
+    async def _fresh(self, sort: Sort) -> Container:
+        """A started container of `sort` that holds what it must."""
         engine = await self.engine()
         container = Container(
-            engine, hardening.container(image, self._settings, self._labels, engine.runtime), self._reaper
+            engine, hardening.container(sort.image, sort.limits, self._labels, engine.runtime), self._reaper
         )
         await container.start()
         try:
             facts = await container.ready()
-            hardening.check(facts, self._settings)
+            hardening.check(facts, sort.limits)
         except BaseException:
             await container.discard()
             raise
@@ -248,15 +256,16 @@ class Sandbox:
 
     def _check(self, job: Job) -> None:
         check(job)
-        most = self._settings.timeout_seconds
+        limits = self.limits(job.tenant)
+        most = limits.timeout_seconds
         if not 0 < job.timeout <= most:
             raise InvalidInput(
                 f"a run's timeout is more than 0 and at most {most} s", "sandbox.timeout_seconds is the bound"
             )
         size = sum(len(file.data) for file in job.files) + len(job.stdin)
-        if size > self._settings.workspace_mb * hardening.MIB:
+        if size > limits.workspace_mb * hardening.MIB:
             raise TooLarge(
-                f"the files hold {size:,} bytes; the sandbox's workspace has {self._settings.workspace_mb} MiB",
+                f"the files hold {size:,} bytes; the sandbox's workspace has {limits.workspace_mb} MiB",
                 "pass fewer paths, or raise sandbox.workspace_mb",
             )
 

@@ -19,7 +19,7 @@ from astro_mcp.sandbox.container import Container
 TOTAL: Final = 16
 """Sessions of all scopes together."""
 
-Ready = Callable[[str], Awaitable[Container]]
+Ready = Callable[[str, str], Awaitable[Container]]
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +37,7 @@ class Session:
 
 
 class Sessions:
-    """Kept by (scope, name). `ready(image)` gives a container; what ends here ends in `tasks`."""
+    """Kept by (scope, name). `ready(tenant, image)` gives a container; what ends here ends in `tasks`."""
 
     def __init__(self, tasks: TaskGroup, ready: Ready, settings: SandboxSettings) -> None:
         self._tasks = tasks
@@ -96,7 +96,7 @@ class Sessions:
             if session is None:
                 self._check_room(scope)
                 now = time.monotonic()
-                session = Session(name, image, await self._ready(image), now, now)
+                session = Session(name, image, await self._ready(scope.tenant, image), now, now)
                 self._kept[scope, name] = session
             elif image and image != session.image:
                 raise Conflict(

@@ -56,6 +56,7 @@ class CodeWork:
             env=language.env,
             image=await self._image(args, language, show, ctx),
             on_output=show.output,
+            tenant=ctx.session.scope.tenant,
         )
         if args.session:
             outcome = await self._sandbox.turn(ctx.session.scope, args.session, job, last=args.end_session)

@@ -55,7 +55,8 @@ class Run:
         argv: list[str] = []
         for word in linter.argv:
             argv += paths if word == PATHS else [word.replace(REPORT, f"{FOLDER}/{FILE}")]
-        job = Job(tuple(argv), files=self._sources.files, timeout=SECONDS, image=image, collect=FOLDER)
+        tenant = ctx.session.scope.tenant
+        job = Job(tuple(argv), files=self._sources.files, timeout=SECONDS, image=image, collect=FOLDER, tenant=tenant)
         outcome = await self._sandbox.run(job)
         return await self._workspace.at_length(lambda: report(linter, outcome))
 

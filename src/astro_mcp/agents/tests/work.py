@@ -46,7 +46,7 @@ class TestsWork:
         for requirement in self._runner.image.pip:
             wanted.require(requirement)
         image = await self._sandbox.python_image(ctx.session.scope.tenant, wanted.requirements, ctx.progress)
-        outcome = await self._sandbox.run(self._job(project, targets, image, args.timeout, Watcher(ctx)))
+        outcome = await self._sandbox.run(self._job(project, targets, image, args.timeout, ctx))
         return await self._result(project, wanted, outcome, ctx)
 
     async def _project(self, place: Place, ctx: Context) -> Project:
@@ -80,7 +80,7 @@ class TestsWork:
                 raise NotFound(f"there is no {path[:200]} in {project.top.display}", "fs_list shows what there is")
         return list(args.ids)
 
-    def _job(self, project: Project, targets: Sequence[str], image: str, timeout: int, watcher: Watcher) -> Job:
+    def _job(self, project: Project, targets: Sequence[str], image: str, timeout: int, ctx: Context) -> Job:
         argv: list[str] = []
         for word in self._runner.argv:
             argv += targets if word == PATHS else [word]
@@ -98,7 +98,8 @@ class TestsWork:
             env=environment,
             image=image,
             collect=f"{OURS}/out",
-            on_output=watcher.take,
+            on_output=Watcher(ctx).take,
+            tenant=ctx.session.scope.tenant,
         )
 
     async def _result(self, project: Project, wanted: Wanted, outcome: Outcome, ctx: Context) -> RunOutput:
