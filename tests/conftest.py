@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import anyio
 import pytest
+
+from astro_mcp.config import SandboxSettings
+from astro_mcp.sandbox import verdict
+from astro_mcp.sandbox.sandbox import Sandbox
 
 TESTS = Path(__file__).parent
 
@@ -31,6 +37,25 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def known_engine(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
+    """Lets a new data folder's `images/` know what a canary found in another one: it takes a second."""
+    first = tmp_path_factory.mktemp("engine") / "images"
+
+    async def look() -> None:
+        sandbox = Sandbox(SandboxSettings(), first, TESTS.parent / "resources/sandbox")
+        await sandbox.engine()
+        await sandbox.close()
+
+    anyio.run(look)
+
+    def known(folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(first / verdict.FILE, folder)
+
+    return known
 
 
 class Budget:

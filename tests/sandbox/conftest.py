@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make(folder: Path) -> Make:
+def make(folder: Path, known_engine: Callable[[Path], None]) -> Make:
+    known_engine(folder)
+
     def sandbox(settings: SandboxSettings = SMALL, resources: Path = RESOURCES) -> Sandbox:
         return Sandbox(settings, folder, resources)
 

@@ -52,12 +52,12 @@ class SandboxChecks:
 
     async def limits(self) -> Health:
         """Programs that go over each limit."""
-        missing = await canary.not_held(self._sandbox)
-        facts = {name: "not held" if name in missing else "held" for name in canary.PROBES}
+        missing = await self._sandbox.not_held()
+        facts = {name: "not held" if name in missing else "held" for name in canary.NAMES}
         if missing:
-            fix = "use an engine with cgroups and seccomp (rootless: delegate cpu, memory and pids), then: docker info"
-            return Health(ok=False, detail=f"not held: {', '.join(missing)}", fix=fix, facts=facts)
-        return Health(ok=True, detail=f"held when tried: {', '.join(canary.PROBES)}", facts=facts)
+            detail = f"not held: {', '.join(missing)}"
+            return Health(ok=False, detail=detail, fix=hints.OTHER_ENGINE, facts=facts)
+        return Health(ok=True, detail=f"held when tried: {', '.join(canary.NAMES)}", facts=facts)
 
     def _other_engine(self) -> str:
         asked = os.environ.get("DOCKER_HOST")

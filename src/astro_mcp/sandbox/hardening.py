@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from astro_mcp.config import RunLimits
 from astro_mcp.errors import SandboxUnavailable
+from astro_mcp.sandbox import hints
 
 USER: Final = 65532
 MIB: Final = 1 << 20
@@ -79,7 +80,7 @@ def check(facts: Mapping[str, Any], limits: RunLimits, *, writable: bool = False
     if missing:
         raise SandboxUnavailable(
             f"this Docker engine does not hold what it was asked for: {', '.join(missing)}",
-            "use an engine with cgroups and seccomp (rootless: delegate cpu, memory and pids), then: docker info",
+            hints.OTHER_ENGINE,
         )
 
 

@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Mapping
 
+OTHER_ENGINE = "use an engine with cgroups and seccomp (rootless: delegate cpu, memory and pids), then: docker info"
 IMAGE = "build the sandbox's image: astro-mcp sandbox build (in a checkout: scripts/sandbox-image)"
 
 

@@ -20,7 +20,7 @@ BOOT: Final = "astro-mcp.boot"
 
 def labels(folder: Path) -> dict[str, str]:
     """The labels of containers that this process makes for the data in `folder`."""
-    return {HOUSE: house(folder), PROCESS: f"{os.getpid()}:{_started(os.getpid())}", BOOT: _boot()}
+    return {HOUSE: house(folder), PROCESS: f"{os.getpid()}:{_started(os.getpid())}", BOOT: boot()}
 
 
 def house(folder: Path) -> str:
@@ -29,7 +29,7 @@ def house(folder: Path) -> str:
 
 def is_orphan(found: Mapping[str, str]) -> bool:
     """Whether the process that these labels name is gone."""
-    if found.get(BOOT) != _boot():
+    if found.get(BOOT) != boot():
         return True
     pid, _, started = found.get(PROCESS, "").partition(":")
     if not pid.isdigit():
@@ -51,7 +51,8 @@ def _started(pid: int) -> str:
         return ""
 
 
-def _boot() -> str:
+def boot() -> str:
+    """The machine's boot: another one after every start."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

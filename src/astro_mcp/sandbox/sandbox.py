@@ -27,7 +27,7 @@ from astro_mcp.errors import (
     TooLarge,
     Unavailable,
 )
-from astro_mcp.sandbox import hardening, hints, owner, runtimes
+from astro_mcp.sandbox import canary, hardening, hints, owner, runtimes, verdict
 from astro_mcp.sandbox.answer import Answer
 from astro_mcp.sandbox.container import Container, end
 from astro_mcp.sandbox.engine import Engine
@@ -164,8 +164,10 @@ class Sandbox:
         return (self._pool.take(sort) if self._pool else None) or await self._fresh(sort)
 
     async def _fresh(self, sort: Sort) -> Container:
-        """A started container of `sort` that holds what it must."""
-        engine = await self.engine()
+        return await self._started(await self.engine(), sort)
+
+    async def _started(self, engine: Engine, sort: Sort) -> Container:
+        """A container of `sort` that holds what it must."""
         container = Container(
             engine, hardening.container(sort.image, sort.limits, self._labels, engine.runtime), self._reaper
         )
@@ -215,16 +217,40 @@ class Sandbox:
         return self._images
 
     async def engine(self) -> Engine:
-        """The engine, checked at first use: it answers, its API is new enough, the image is there, orphans are gone."""
+        """The engine, checked at first use: it answers, its API is new enough, the image is there, orphans are gone,
+        and it holds every limit that a program goes over."""
         async with self._opening:
             if self._engine is None:
                 engine = await Engine.find(self._settings.engine, Path.home())
                 engine.runtime = await runtimes.chosen(engine.address, self._settings.runtime)
                 await self._need_image(engine)
                 await self._sweep(engine)
+                await self._hold(engine)
                 self._warden = await anyio.to_thread.run_sync(Warden, engine.address, self._labels)
                 self._engine = engine
             return self._engine
+
+    async def not_held(self) -> list[str]:
+        """The limits that this engine does not hold when programs go over them, tried now; raises what `run` does."""
+        return await self._tried(await self.engine())
+
+    async def _hold(self, engine: Engine) -> None:
+        about = await verdict.subject(engine, self.tag)
+        if await anyio.to_thread.run_sync(verdict.known, self._folder, about):
+            return
+        if missing := await self._tried(engine):
+            raise SandboxUnavailable(
+                f"this Docker engine lets a program go over its limits: {', '.join(missing)}", hints.OTHER_ENGINE
+            )
+        await anyio.to_thread.run_sync(verdict.keep, self._folder, about)
+
+    async def _tried(self, engine: Engine) -> list[str]:
+        async with await self._started(engine, Sort(self.tag, canary.LIMITS)) as container:
+
+            async def turn(job: Job) -> Outcome:
+                return _outcome(await container.carry_out(job, canary.LIMITS.output_bytes), 0.0, 0.0)
+
+            return await canary.not_held(turn)
 
     @property
     def tag(self) -> str:

@@ -54,11 +54,11 @@ Open = Callable[..., Awaitable[House]]
 
 
 @pytest.fixture
-async def open_house(tmp_path: Path) -> AsyncIterator[Open]:
+async def open_house(tmp_path: Path, known_engine: Callable[[Path], None]) -> AsyncIterator[Open]:
     root = tmp_path / "project"
     root.mkdir()
     data = tmp_path / "data"
-    data.mkdir()
+    known_engine(data / "images")
     session = Session(Principal("user", Kind.STDIO), Grant(roots=(root,)))
     registry = Registry()
     async with Database.open(data / "astro.db") as database, AsyncExitStack() as stack:
