@@ -188,6 +188,19 @@ async def test_sessions_are_bounded_and_age(make: Make, containers: Containers, 
     await sandbox.close()
 
 
+async def test_a_session_whose_container_somebody_ended_is_listed_no_more(warm: Sandbox, engine: Any) -> None:
+    await said(warm, "x = 1")
+    assert warm._sessions is not None
+    warm._sessions.settle(time.monotonic())
+    [session] = warm.sessions(MINE)
+    await anyio.to_thread.run_sync(engine.kill, session.container.name)
+    with anyio.fail_after(PATIENCE):
+        while session.container.alive():
+            await anyio.sleep(0.01)
+    warm._sessions.settle(time.monotonic())
+    assert warm.sessions(MINE) == []
+
+
 @pytest.mark.full
 async def test_a_session_whose_container_somebody_ended_begins_anew(warm: Sandbox, engine: Any) -> None:
     await said(warm, "x = 1")

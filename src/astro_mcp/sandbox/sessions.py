@@ -73,11 +73,12 @@ class Sessions:
         return sorted((s for (owner, _), s in self._kept.items() if owner == scope), key=lambda s: s.name)
 
     def settle(self, now: float) -> None:
-        """End what was not used for too long, or is too old; a turn that goes on is not cut short."""
+        """End what was not used for too long, is too old, or has lost its container; a turn that goes on is not cut
+        short."""
         for key, session in list(self._kept.items()):
             idle = now - session.used >= self._settings.session_idle_seconds
             old = now - session.began >= self._settings.session_seconds
-            if (idle or old) and not session.turn.locked():
+            if not session.turn.locked() and (idle or old or not session.container.alive()):
                 session.over = True
                 self._drop(key, session)
 
