@@ -120,7 +120,7 @@ class _Parts:
         return (
             FilesAgent(self.files),
             GitAgent(self.git),
-            CodeAgent(self.code),
+            CodeAgent(self.code, egress=bool(base.settings.sandbox.egress)),
             TestsAgent(self.tests),
             LintAgent(self.lint),
             KnowledgeAgent(self.knowledge),

@@ -9,15 +9,34 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from astro_mcp.errors import InvalidInput, Problem
 from astro_mcp.nearest import nearest
 
 ENV_PREFIX: Final = "ASTRO_MCP_"
 NOT_SETTINGS: Final = frozenset({"ASTRO_MCP_HOME"})
+
+
+_HOST_AND_PORT: Final = re.compile(
+    r"((?!-)[a-z0-9-]{1,63}(?<!-)\.)+([a-z]{2,63}|xn--[a-z0-9-]{1,59}(?<!-)):[1-9][0-9]{0,4}"
+)
+
+
+def _host_and_port(text: str) -> str:
+    """A public host's exact name and a port; raises ValueError."""
+    host, _, port = text.rpartition(":")
+    if not _HOST_AND_PORT.fullmatch(text) or len(host) > 253 or int(port) > 65535:
+        raise ValueError(
+            f"{text[:100]!r} is no host and port: write the exact name in lower case, as api.example.org:443 "
+            "(no wildcard, no address, other scripts as xn--…)"
+        )
+    return text
+
+
+HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 
 
 class Section(BaseModel):
@@ -72,6 +91,16 @@ class SandboxSettings(RunLimits):
         4096, ge=256, description="Dependency images kept, in MiB in all; the least recently used goes first."
     )
     build_timeout_seconds: int = Field(900, ge=10, le=3600, description="The longest that building an image may take.")
+    egress: tuple[HostAndPort, ...] = Field(
+        (),
+        max_length=256,
+        description='What code_run may connect to, as `["api.example.org:443"]`: exact names and ports, at public '
+        "addresses. Empty: nothing. Otherwise each of its calls has the effect network; tests, linters and the making of "
+        "images never connect.",
+    )
+    egress_mb: int = Field(
+        100, ge=1, le=65_536, description="MiB that one run may send and receive through egress, together."
+    )
     tenants: dict[str, RunLimits] = Field(
         default_factory=dict,
         description="`[sandbox.tenants.NAME]`: memory_mb to runs of one tenant; what is not set stands as here.",

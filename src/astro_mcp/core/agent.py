@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
-from astro_mcp.core.authority import Session
+from astro_mcp.core.authority import Effect, Session
 from astro_mcp.core.resource import Resource
 from astro_mcp.core.tool import Declaration, Tool
 
@@ -26,6 +26,8 @@ class Agent:
 
     name: ClassVar[str]
     title: ClassVar[str]
+    always: frozenset[Effect] = frozenset()
+    """Declared effects that each of its calls has, beyond those that the arguments tell: what a setting opened."""
 
     def tools(self) -> tuple[Tool, ...]:
         """Every method of this class that was declared a tool, in the order of the source."""
@@ -35,7 +37,7 @@ class Agent:
                 declaration = getattr(attribute, "__tool__", None)
                 if isinstance(declaration, Declaration):
                     run = partial(declaration.method, self)
-                    found[declaration.name] = Tool(self.name, declaration, run)
+                    found[declaration.name] = Tool(self.name, declaration, run, self.always)
         return tuple(found.values())
 
     def resources(self) -> tuple[Resource, ...]:

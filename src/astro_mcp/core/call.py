@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from astro_mcp.core.authority import Label, Session
+from astro_mcp.core.authority import Effect, Label, Session
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.model import Output
 from astro_mcp.errors import AstroError
@@ -66,12 +66,14 @@ class Result:
 
 
 class Context:
-    """What a tool is given beside its arguments: the call, its scope, and a tray for what it hands back."""
+    """What a tool is given beside its arguments: the call, its scope, the effects that the policies let through, and a
+    tray for what it hands back."""
 
-    __slots__ = ("blobs", "call", "labels", "sources")
+    __slots__ = ("blobs", "call", "effects", "labels", "sources")
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, effects: frozenset[Effect]) -> None:
         self.call = call
+        self.effects = effects
         self.labels: set[Label] = set()
         self.sources: list[str] = []
         self.blobs: list[Blob] = []

@@ -105,7 +105,7 @@ class _Step:
 
 
 async def _run(invocation: Invocation) -> Result:
-    ctx = Context(invocation.call)
+    ctx = Context(invocation.call, invocation.effects)
     try:
         value = await invocation.tool.run(invocation.arguments, ctx)
     except AstroError:

@@ -56,11 +56,13 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A declaration bound to the agent that carries it out."""
+    """A declaration bound to the agent that carries it out. `always` is what every call of the agent does, whatever its
+    arguments are."""
 
     agent: str
     declaration: Declaration
     run: Callable[[Any, Context], Awaitable[Output]]
+    always: frozenset[Effect] = frozenset()
 
     @property
     def name(self) -> str:
@@ -72,9 +74,9 @@ class Tool:
 
     @property
     def repeatable(self) -> bool:
-        """Whether a step that was in flight at a crash may simply run again."""
+        """Whether a step that was in flight at a crash may simply run again: not what may have reached somebody."""
         d = self.declaration
-        return self.read_only or d.idempotent or d.on_copy
+        return self.read_only or d.idempotent or (d.on_copy and Effect.NETWORK not in self.always)
 
     def parse(self, arguments: Any) -> Input:
         """The arguments as the tool's model; raises `InvalidInput` with the problems and their corrections."""
@@ -90,7 +92,7 @@ class Tool:
         """What this very call does: never more than is declared."""
         declared = self.declaration.effects
         computed = self.declaration.effects_of
-        return declared if computed is None else computed(arguments) & declared
+        return declared if computed is None else (computed(arguments) | self.always) & declared
 
 
 def invalid_input(error: ValidationError, model: type[Input], what: str) -> InvalidInput:

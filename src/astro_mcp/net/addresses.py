@@ -48,7 +48,14 @@ class Public:
         return "" if port in PORTS else f"port {port} is not one of {', '.join(map(str, sorted(PORTS)))}"
 
 
-class OwnNetwork(Public):
+class Named(Public):
+    """The open internet alone, on any port: for a host and a port that the operator named."""
+
+    def port(self, port: int) -> str:
+        return "" if 0 < port < 65536 else f"port {port} is out of range"
+
+
+class OwnNetwork(Named):
     """The open internet, and this machine and its private networks: for an address that the operator configured.
 
     Link-local addresses stay closed, for clouds answer there with credentials.
@@ -56,9 +63,6 @@ class OwnNetwork(Public):
 
     def address(self, address: Address) -> str:
         return "" if _is_host(carried(address)) else f"{carried(address)} is not a host's address"
-
-    def port(self, port: int) -> str:
-        return "" if 0 < port < 65536 else f"port {port} is out of range"
 
 
 def carried(address: Address) -> Address:

@@ -20,6 +20,7 @@ from astro_mcp.errors import Forbidden, InvalidInput, ProviderFailed, TimedOut
 from astro_mcp.net.addresses import AddressPolicy, OwnNetwork, Public
 from astro_mcp.net.decoding import ACCEPTED, Body
 from astro_mcp.net.resolver import Resolver, SystemResolver
+from astro_mcp.net.trust import trust
 from astro_mcp.net.urls import Target, target
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class GuardedClient:
             return OwnNetwork() if own else self._policy
 
         if self._tls is None:
-            self._tls = await anyio.to_thread.run_sync(_trust)
+            self._tls = await anyio.to_thread.run_sync(trust)
         return httpcore.AsyncConnectionPool(
             ssl_context=self._tls, network_backend=PinnedBackend(self._resolve, policy_of)
         )
@@ -175,13 +176,3 @@ def _unreachable(here: Target, error: Exception) -> ProviderFailed:
         reason = getattr(cause, "verify_message", "") or cause.reason or "the handshake failed"
         return ProviderFailed(f"{here.host} can't be trusted: {reason}", "check the address", retryable=False)
     return ProviderFailed(f"{here.host}:{here.port} can't be reached: {str(error) or type(error).__name__}")
-
-
-def _trust() -> ssl.SSLContext:
-    """The authorities of SSL_CERT_FILE or SSL_CERT_DIR, else of the system, else of certifi."""
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile or paths.capath:
-        return ssl.create_default_context()
-    import certifi  # noqa: PLC0415 - only where the system has none
-
-    return ssl.create_default_context(cafile=certifi.where())

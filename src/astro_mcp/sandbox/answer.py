@@ -13,10 +13,10 @@ from astro_mcp.sandbox.frames import (
     decode_file,
     decode_json,
 )
-from astro_mcp.sandbox.job import SandboxFile
+from astro_mcp.sandbox.job import SandboxFile, Traffic
 
 STREAMS: Final = {b"o": "stdout", b"e": "stderr"}
-LIMITS: Final = frozenset({"timeout", "memory", "processes", "disk", "output", "files"})
+LIMITS: Final = frozenset({"timeout", "memory", "processes", "disk", "output", "files", "network"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Answer:
     streams: dict[str, bytearray] = field(default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()})
     files: dict[str, SandboxFile] = field(default_factory=dict)
     limits: set[str] = field(default_factory=set)
+    traffic: tuple[Traffic, ...] = ()
     end: End | None = None
     _bytes: int = 0
 

@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -16,10 +17,13 @@ from anyio.abc import ByteStream, SocketAttribute
 
 from astro_mcp.errors import AstroError, ProviderFailed
 from astro_mcp.sandbox.answer import Answer
+from astro_mcp.sandbox.egress import AT_ONCE, IN_ALL, Egress
 from astro_mcp.sandbox.engine import Engine, EngineNotFound
 from astro_mcp.sandbox.frames import (
     COLLECT_BYTES,
     COLLECT_FILES,
+    RELAYED,
+    WINDOW,
     BrokenProtocol,
     Demux,
     Parser,
@@ -28,6 +32,7 @@ from astro_mcp.sandbox.frames import (
     encode_file,
 )
 from astro_mcp.sandbox.job import Job
+from astro_mcp.sandbox.relay import Relay
 
 log = logging.getLogger(__name__)
 
@@ -132,21 +137,27 @@ class Container:
             said = self._demux.complaint.decode(errors="replace")[-500:]
             raise ProviderFailed("the sandbox did not start", said or "docker info", retryable=True) from None
 
-    async def carry_out(self, job: Job, output_bytes: int) -> Answer:
-        """Send the request, take the answer. With the deadline over, or PID 1 gone, `Answer.end` is None."""
+    async def carry_out(self, job: Job, output_bytes: int, egress: Egress | None = None) -> Answer:
+        """Send the request, take the answer. With the deadline over, or PID 1 gone, `Answer.end` is None. What `egress`
+        allows may be reached."""
         answer = Answer(output_bytes)
+        relay = Relay(egress, self._send, self.name) if egress else None
         with anyio.move_on_after(job.timeout + GRACE_SECONDS) as scope:
             try:
-                await self._request(job, output_bytes)
-                await self._take(job, answer)
+                await self._request(job, output_bytes, egress is not None)
+                async with relay.running() if relay else nullcontext():
+                    await self._take(job, answer, relay)
             except (anyio.EndOfStream, anyio.BrokenResourceError):
                 pass
+        if relay:
+            answer.traffic = relay.traffic()
+            answer.limits |= {"network"} if relay.over else set()
         if scope.cancelled_caught:
             answer.limits.add("timeout")
         self._clean = answer.end is not None
         return answer
 
-    async def _request(self, job: Job, output_bytes: int) -> None:
+    async def _request(self, job: Job, output_bytes: int, egress: bool) -> None:
         head = {
             "argv": job.argv,
             "build": job.build,
@@ -158,6 +169,7 @@ class Container:
             "collect": job.collect,
             "collect_files": COLLECT_FILES,
             "collect_bytes": COLLECT_BYTES,
+            "egress": {"at_once": AT_ONCE, "in_all": IN_ALL, "window": WINDOW} if egress else None,
         }
         small = bytearray(encode(b"J", json.dumps(head).encode()))
         for file in job.files:
@@ -175,9 +187,12 @@ class Container:
             small += encode(b"I", job.stdin)
         await self._send(bytes(small + encode(b"G")))
 
-    async def _take(self, job: Job, answer: Answer) -> None:
+    async def _take(self, job: Job, answer: Answer, relay: Relay | None) -> None:
         while answer.end is None:
             for frame in self._parser.feed(await self._receive()):
+                if relay and frame.kind in RELAYED and answer.end is None:
+                    relay.take(frame)
+                    continue
                 shown = answer.take(frame)
                 if shown and shown[1] and job.on_output is not None:
                     await job.on_output(*shown)

@@ -3,6 +3,11 @@
 Outside: the engine's (`stream type, 0, 0, 0, length`: Docker Engine API, "Attach to a container"). Inside, on fd 0 and
 fd 1 of PID 1: one byte of kind, four bytes of length, big-endian. To PID 1: `J` job, `F` file, `I` stdin, `G` go. From
 PID 1: `R` what holds here, `o` `e` output, `a` a file, `x` the end.
+
+Where a run has egress, both ways, each with the four bytes of a connection's number first: `c` from PID 1 asks for
+`host:port`, to PID 1 it answers with a status (two bytes, HTTP's) and a reason; `d` data; `s` no more data follows; `w`
+so many more bytes (four bytes) may come, beyond the 65,536 that each side may send; `q` the connection is over for this
+side. Every connection has one `q` each way, and its number is taken until then.
 """
 
 from __future__ import annotations
@@ -22,12 +27,21 @@ MUX: Final = struct.Struct(">B3sI")
 LARGEST_CHUNK: Final = 1 << 24
 COLLECT_FILES: Final = 500
 COLLECT_BYTES: Final = 64 << 20
+NUMBER: Final = struct.Struct(">I")
+WINDOW: Final = 1 << 16
+LONGEST_TARGET: Final = 260
+RELAYED: Final = frozenset({b"c", b"d", b"s", b"q", b"w"})
 BOUNDS: Final[Mapping[bytes, int]] = {
     b"R": 1 << 16,
     b"o": 1 << 20,
     b"e": 1 << 20,
     b"a": COLLECT_BYTES + FILE_HEAD.size + LONGEST_PATH,
     b"x": 1 << 18,
+    b"c": NUMBER.size + LONGEST_TARGET,
+    b"d": NUMBER.size + WINDOW,
+    b"s": NUMBER.size,
+    b"q": NUMBER.size,
+    b"w": 2 * NUMBER.size,
 }
 
 

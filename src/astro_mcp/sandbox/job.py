@@ -33,7 +33,8 @@ class Job:
     returned. `build` makes what argv runs, in the same container and time: where it fails argv never runs. `collect` is
     the folder below /workspace whose files come back; it exists when the program starts. Empty: none do. `script`:
     argv is `python3 FILE ...`, and the interpreter that waits in the container runs FILE itself. `session`: it stays up
-    for further jobs in the same container. `tenant`: whose limits it has, and counts for.
+    for further jobs in the same container. `tenant`: whose limits it has, and counts for. `egress`: it may reach what
+    `sandbox.egress` names; only a call that has the effect network says so.
     """
 
     argv: tuple[str, ...]
@@ -48,6 +49,18 @@ class Job:
     script: bool = False
     session: bool = False
     tenant: str = LOCAL
+    egress: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What went between a run and one host and port. Bytes; `refused` is why, where it was."""
+
+    to: str
+    connections: int
+    sent: int
+    received: int
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +68,10 @@ class Outcome:
     """What a job did. A non-zero exit is an outcome, and so is a limit that was hit.
 
     `exit_code` is 128 + the signal where one ended the program. `limits_hit` holds `timeout`, `memory`, `processes`,
-    `disk`, `output` (of a stream, what came after the bound is dropped) and `files` (`withheld` names what did not come
-    back: links, special files, and what is over the bounds). Times are in milliseconds: until the program could start,
-    and from there to its end.
+    `disk`, `output` (of a stream, what came after the bound is dropped), `files` (`withheld` names what did not come
+    back: links, special files, and what is over the bounds) and `network` (bytes or connections). Times are in
+    milliseconds: until the program could start, and from there to its end. `egress` is in the order of the first
+    attempt.
     """
 
     exit_code: int
@@ -72,6 +86,7 @@ class Outcome:
     """Whether the program is gone; False after a session's turn that left it up."""
     built: bool = True
     """Whether `Job.build` made the program; where not, exit code and stderr are those of `build`."""
+    egress: tuple[Traffic, ...] = ()
 
 
 def safe_path(path: str) -> bool:

@@ -30,6 +30,7 @@ from astro_mcp.errors import (
 from astro_mcp.sandbox import canary, hardening, hints, owner, runtimes, verdict
 from astro_mcp.sandbox.answer import Answer
 from astro_mcp.sandbox.container import Container, end
+from astro_mcp.sandbox.egress import Egress
 from astro_mcp.sandbox.engine import Engine
 from astro_mcp.sandbox.image import base_tag, language_tag
 from astro_mcp.sandbox.job import Job, Outcome, check
@@ -49,11 +50,14 @@ class Sandbox:
     """Runs jobs in hardened, single-use containers, at most eight at once.
 
     `folder` is the data folder's `images/`; `pack_resources` is the pack's `resources/sandbox`. Nothing is touched
-    before the first use.
+    before the first use. `egress` is there for tests: it is made of the settings.
     """
 
-    def __init__(self, settings: SandboxSettings, folder: Path, pack_resources: Path) -> None:
+    def __init__(
+        self, settings: SandboxSettings, folder: Path, pack_resources: Path, *, egress: Egress | None = None
+    ) -> None:
         self._settings = settings
+        self._egress = egress or Egress(settings)
         self._folder = folder
         self._recipe = pack_resources / "image"
         self._labels = owner.labels(folder)
@@ -130,8 +134,12 @@ class Sandbox:
         return self._sessions
 
     async def _carry_out(self, container: Container, job: Job, asked: float) -> Outcome:
+        egress = self._egress if job.egress and self._egress.is_open else None
+        if egress:
+            files = (*job.files, await egress.authorities())
+            job = replace(job, files=files, env={**egress.environment, **job.env})
         started, since = time.monotonic(), time.time()
-        answer = await container.carry_out(job, self.limits(job.tenant).output_bytes)
+        answer = await container.carry_out(job, self.limits(job.tenant).output_bytes, egress)
         ended = time.monotonic()
         if answer.end is None and "timeout" not in answer.limits:
             await self._explain(await self.engine(), container.name, since, answer)
@@ -324,4 +332,5 @@ def _outcome(answer: Answer, queued_ms: float, run_ms: float) -> Outcome:
         code, withheld, over, built = answer.end.code, answer.end.withheld, answer.end.over, answer.end.built
     out, err = bytes(answer.streams["stdout"]), bytes(answer.streams["stderr"])
     files = tuple(answer.files.values())
-    return Outcome(code, out, err, files, tuple(sorted(answer.limits)), queued_ms, run_ms, withheld, over, built)
+    limits, traffic = tuple(sorted(answer.limits)), answer.traffic
+    return Outcome(code, out, err, files, limits, queued_ms, run_ms, withheld, over, built, traffic)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 HEADER: Final = struct.Struct(">cI")
 CHUNK: Final = 1 << 18
+_early = bytearray()
+"""What was read of a frame that is not whole yet, where nobody waited for the rest."""
 
 
 def json_bytes(value: Any) -> bytes:
@@ -30,7 +32,9 @@ def write(data: bytes, descriptor: int = 1) -> None:
 
 def read(size: int) -> bytes | None:
     """`size` bytes, or None where the host is gone."""
-    parts = []
+    parts = [bytes(_early[:size])]
+    del _early[:size]
+    size -= len(parts[0])
     while size:
         part = os.read(0, min(size, CHUNK))
         if not part:
@@ -43,3 +47,21 @@ def read(size: int) -> bytes | None:
 def header() -> tuple[bytes, int] | None:
     data = read(HEADER.size)
     return None if data is None else HEADER.unpack(data)
+
+
+def arrived() -> list[tuple[bytes, bytes]] | None:
+    """The frames that are whole by what there is to read now; None where the host is gone."""
+    data = os.read(0, CHUNK)
+    if not data:
+        return None
+    _early.extend(data)
+    found, at = [], 0
+    while len(_early) - at >= HEADER.size:
+        kind, size = HEADER.unpack_from(_early, at)
+        end = at + HEADER.size + size
+        if len(_early) < end:
+            break
+        found.append((kind, bytes(_early[at + HEADER.size : end])))
+        at = end
+    del _early[:at]
+    return found

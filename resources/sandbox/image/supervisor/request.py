@@ -1,4 +1,5 @@
-"""Takes the request: `J` what to run, `F` a file, `I` the child's stdin, `G` go.
+"""Takes the request: `J` what to run, `F` a file, `I` the child's stdin, `G` go. What still comes for connections of a
+session's former turn is passed over.
 
 It comes from the host and is believed; an error in it is told. What lies in the workspace is a former turn's, where the
 request is a session's.
@@ -24,7 +25,8 @@ class Job:
     """The fields of a `J` frame, what is on stdin, and in `error` why it can't be run.
 
     `build`, where it is not empty, makes what argv runs. `script`: argv is a script for the interpreter that waits,
-    which runs it itself; with `session` it stays for more.
+    which runs it itself; with `session` it stays for more. `egress`: the bounds of its connections, where it may have
+    any.
     """
 
     def __init__(self, fields: dict[str, Any]) -> None:
@@ -38,6 +40,7 @@ class Job:
         self.collect: str = fields["collect"]
         self.collect_files: int = fields["collect_files"]
         self.collect_bytes: int = fields["collect_bytes"]
+        self.egress: dict[str, int] | None = fields["egress"]
         self.stdin = b""
         self.error = ""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from program import Program
+    from relay import Relay
 
 STREAMS: Final = {1: b"o", 2: b"e"}
 WRITABLE: Final = (WORKSPACE, "/tmp", "/dev/shm")  # noqa: S108 - the run's own, in memory
@@ -28,16 +29,16 @@ PIPES: Final = 16
 """Reads of a session's pipe at the end of a turn: a whole pipe at most."""
 
 
-def carry_out(job: Job, program: Program) -> dict[str, Any]:
+def carry_out(job: Job, program: Program, relay: Relay | None) -> dict[str, Any]:
     """Run `job` as `program`; the fields of its exit frame. `over`: the program is gone, and nothing more is taken.
-    `built`: it could be made, where it had to be."""
+    `built`: it could be made, where it had to be. `relay` is its way out, where it has one."""
     if job.error:
         return {"code": SETUP_FAILED, "error": job.error, "limits": [], "withheld": [], "over": not job.session}
     before = facts.counters()
     # The clock that the file system stamps with: what a session's former turn left is not handed back again.
     since = time.clock_gettime_ns(CLOCK_REALTIME_COARSE) if job.session else 0
     limits: set[str] = set()
-    turn = _Turn(job, program, limits)
+    turn = _Turn(job, program, relay, limits)
     code = turn.until_end()
     limits.update(name for name, count in facts.counters().items() if count > before[name])
     if any(facts.full(path) for path in WRITABLE):
@@ -52,8 +53,9 @@ def carry_out(job: Job, program: Program) -> dict[str, Any]:
 class _Turn:
     """One run of the program, or one turn of a session's."""
 
-    def __init__(self, job: Job, program: Program, limits: set[str]) -> None:
+    def __init__(self, job: Job, program: Program, relay: Relay | None, limits: set[str]) -> None:
         self._limits = limits
+        self._relay = relay
         self._left = {1: job.output_bytes, 2: job.output_bytes}
         self._deadline = time.monotonic() + job.timeout
         wake, poke = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -68,19 +70,18 @@ class _Turn:
 
     def until_end(self) -> int:
         """The exit code: 128 + the signal where one ended the program."""
-        poll = select.poll()
-        poll.register(0, 0)
-        poll.register(self._wake, select.POLLIN)
-        if self._session:
-            poll.register(self._program.done, select.POLLIN)
-        for reader in self._program.streams:
-            poll.register(reader, select.POLLIN)
+        poll = self._watched()
         while self._code is None:
             left = self._deadline - time.monotonic()
             if left <= 0 and not self._late():
                 break
+            if self._relay:
+                left = self._relay.settle(left)
             for descriptor, _ in poll.poll(max(0, left) * 1000):
                 self._serve(descriptor, poll)
+        if self._relay:
+            self._relay.end()
+            self._limits.update({"network"} if self._relay.over else ())
         if not self._session or self._code is None:
             self.over = True
         if self.over:
@@ -91,6 +92,18 @@ class _Turn:
         for descriptor in (self._wake, self._poke):
             os.close(descriptor)
         return self._code or 0
+
+    def _watched(self) -> select.poll:
+        """What may happen until the end."""
+        poll = select.poll()
+        poll.register(0, select.POLLIN if self._relay else 0)
+        for reader in (self._wake, *self._program.streams):
+            poll.register(reader, select.POLLIN)
+        if self._session:
+            poll.register(self._program.done, select.POLLIN)
+        if self._relay:
+            self._relay.begin(poll)
+        return poll
 
     def _late(self) -> bool:
         """The time is over: a session's turn is interrupted, once, so that what it knows is not lost with it."""
@@ -106,17 +119,20 @@ class _Turn:
         return True
 
     def _serve(self, descriptor: int, poll: select.poll) -> None:
-        if descriptor == 0:
-            os._exit(1)
-        if descriptor == self._wake:
+        if self._relay and self._relay.owns(descriptor):
+            self._relay.serve(descriptor)
+        elif descriptor == 0:
+            if not (self._relay and self._relay.hear()):
+                os._exit(1)
+        elif descriptor == self._wake:
             os.read(descriptor, 512)
             self._reap(os.WNOHANG)
         elif descriptor == self._program.done:
             self._code = self._program.ended()
             if self._code is None:
                 poll.unregister(descriptor)
-        elif not self._forward(descriptor):
-            poll.unregister(descriptor)
+        elif descriptor in self._program.streams and not self._forward(descriptor):
+            poll.unregister(descriptor)  # what is none of them was a connection, and ended in this round
 
     def _forward(self, reader: int) -> bool:
         try:

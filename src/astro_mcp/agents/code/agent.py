@@ -33,8 +33,10 @@ class CodeAgent(Agent):
     name: ClassVar[str] = "code"
     title: ClassVar[str] = "Code"
 
-    def __init__(self, work: Deferred[CodeWork]) -> None:
+    def __init__(self, work: Deferred[CodeWork], *, egress: bool = False) -> None:
+        """`egress`: the operator opened hosts to it, so that every call has the effect network."""
         self._work = work
+        self.always = frozenset({Effect.NETWORK}) if egress else frozenset()
 
     @tool(
         title="Run code",
@@ -45,17 +47,22 @@ class CodeAgent(Agent):
     )
     async def code_run(self, args: CodeInput, ctx: Context) -> CodeOutput:
         """Use to compute, analyse data, draw, or try code. Runs Python or another `language` in a fresh Docker sandbox
-        without network, on a copy of `paths`; nothing in the workspace changes. Files written to ./out come back as
-        artifacts, the value of Python's last expression as `result`.
+        (no network unless the operator allowed hosts), on a copy of `paths`; nothing in the workspace changes. Files
+        written to ./out come back as artifacts, the value of Python's last expression as `result`.
 
         `session="name"` keeps interpreter and workspace for the next call of that name, until one with `end_session`, a
         while without any, or an end that no interpreter survives (`session_ended`).
         A language is what a manifest below tools/languages/ says; some have an image that is made once, by
         `astro-mcp sandbox build --language NAME`. Where a compiler refuses the program `built` is false, and exit code
         and stderr are the compiler's.
+        Where the operator's `sandbox.egress` names hosts and ports, programs reach those through the proxy that the
+        usual variables name (HTTP_PROXY and its like; not Node's own fetch), and nothing else. `egress` in the result
+        tells what was reached and what was refused, and why.
         `INPUT` holds the parsed `input`. Open matplotlib figures are saved as figure-N.png. A failing program is a
         successful call with its exit code. `limits_hit` tells what ran out: timeout, memory, processes, disk, output,
-        files. Example: `{"packages": ["numpy"], "input": "[1, 2]", "code": "import numpy\\nnumpy.mean(INPUT)"}`.
+        files, network.
+
+        Example: `{"packages": ["numpy"], "input": "[1, 2]", "code": "import numpy\\nnumpy.mean(INPUT)"}`.
         """
         if args.end_session and not args.session:
             raise InvalidInput("end_session is given, and no session", "name the session that is to end")

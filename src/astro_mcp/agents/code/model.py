@@ -45,10 +45,27 @@ class Artifact(BaseModel):
         return f"{self.name} · {self.mime} · {self.bytes:,} bytes · {self.uri}"
 
 
+class Reached(BaseModel):
+    """What went between the code and one host and port, in bytes; `refused` is why, where it was."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    to: str
+    connections: int
+    sent: int
+    received: int
+    refused: str
+
+    def line(self) -> str:
+        what = f"refused: {self.refused}" if self.refused else f"{self.sent:,} bytes out, {self.received:,} in"
+        return f"{self.to} · {self.connections} connections · {what}"
+
+
 class CodeOutput(Output):
     """`result` is JSON where the value can be written so, else its repr; `withheld` was not copied in or out;
     `session_ended` is there where a session was asked for. `built` is there where the language is compiled: false where
-    the program could not be made, and exit code and stderr are the compiler's."""
+    the program could not be made, and exit code and stderr are the compiler's. `egress` is there where the operator
+    opened hosts and the code asked for one."""
 
     exit_code: int
     stdout: str
@@ -59,6 +76,7 @@ class CodeOutput(Output):
     withheld: list[str] = Field(default_factory=list)
     session_ended: bool | None = None
     built: bool | None = None
+    egress: list[Reached] | None = None
     queued_ms: float
     run_ms: float
 
@@ -72,6 +90,7 @@ class CodeOutput(Output):
             parts.append("the session ended: its variables and files are gone")
         if self.withheld:
             parts.append(f"withheld: {', '.join(self.withheld)}")
+        parts += [f"egress: {one.line()}" for one in self.egress or ()]
         if self.result is not None:
             parts.append(f"result: {self.result}")
         if self.stdout:

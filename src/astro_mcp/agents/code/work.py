@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,9 +13,9 @@ import anyio.to_thread
 
 from astro_mcp.agents.code.artifacts import keep
 from astro_mcp.agents.code.languages import Languages
-from astro_mcp.agents.code.model import CodeInput, CodeOutput
+from astro_mcp.agents.code.model import CodeInput, CodeOutput, Reached
 from astro_mcp.core.agent import Health
-from astro_mcp.core.authority import Label, Scope
+from astro_mcp.core.authority import Effect, Label, Scope
 from astro_mcp.core.call import Context
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import InvalidInput
@@ -57,7 +58,10 @@ class CodeWork:
             image=await self._image(args, language, show, ctx),
             on_output=show.output,
             tenant=ctx.session.scope.tenant,
+            egress=Effect.NETWORK in ctx.effects,  # what no policy let through is not there
         )
+        if Effect.NETWORK in ctx.effects:
+            ctx.label(Label.UNTRUSTED)
         if args.session:
             outcome = await self._sandbox.turn(ctx.session.scope, args.session, job, last=args.end_session)
         else:
@@ -65,6 +69,7 @@ class CodeWork:
         result = await self._result(outcome, files, withheld, ctx)
         result.session_ended = outcome.over if args.session else None
         result.built = outcome.built if language.build else None
+        result.egress = [Reached(**asdict(one)) for one in outcome.egress] or None
         return result
 
     def sessions(self, scope: Scope) -> list[dict[str, Any]]:
@@ -90,8 +95,6 @@ class CodeWork:
         return await self._sandbox.python_image(ctx.session.scope.tenant, args.packages, show.step)
 
     async def _copy(self, args: CodeInput, ctx: Context) -> tuple[tuple[SandboxFile, ...], tuple[str, ...]]:
-        if args.packages:
-            ctx.label(Label.UNTRUSTED)
         if not args.paths:
             return (), ()
         ctx.label(Label.UNTRUSTED, Label.PRIVATE)

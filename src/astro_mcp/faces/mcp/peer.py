@@ -62,5 +62,7 @@ class Peer:
         agents = grant.toolsets or profile.agents
         wanted = not agents or tool.agent in agents
         declared = tool.declaration
-        possible = declared.effects <= grant.effects or declared.effects_of is not None
+        possible = declared.effects <= grant.effects or (
+            declared.effects_of is not None and tool.always <= grant.effects
+        )
         return wanted and possible
