@@ -95,8 +95,8 @@ class SandboxSettings(RunLimits):
         (),
         max_length=256,
         description='What code_run may connect to, as `["api.example.org:443"]`: exact names and ports, at public '
-        "addresses. Empty: nothing. Otherwise each of its calls has the effect network; tests, linters and the making of "
-        "images never connect.",
+        "addresses. Empty: nothing. Otherwise each of its calls has the effect network; tests, linters and the making "
+        "of images never connect.",
     )
     egress_mb: int = Field(
         100, ge=1, le=65_536, description="MiB that one run may send and receive through egress, together."

@@ -22,6 +22,8 @@ CHUNK: Final = 1 << 15
 PATIENCE: Final = 10.0
 """Seconds that a client has for its request, or to take its last answer."""
 TICK: Final = 1.0
+BACKLOG: Final = 256
+"""Connections that wait at the door: with none the kernel lets a program try again after a second."""
 NUMBER: Final = struct.Struct(">I")
 STATUS: Final = struct.Struct(">H")
 RESET: Final = struct.pack("ii", 1, 0)
@@ -56,7 +58,7 @@ class Relay:
 
     def __init__(self, bounds: dict[str, int]) -> None:
         self._at_once, self._in_all, self._window = bounds["at_once"], bounds["in_all"], bounds["window"]
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=self._at_once)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
         self._listener.setblocking(False)
         self._clients: dict[int, _Client] = {}
         self._numbers: dict[int, _Client | None] = {}
