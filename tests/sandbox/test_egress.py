@@ -136,7 +136,9 @@ async def test_a_named_host_that_leads_to_this_machine_or_its_networks_is_refuse
         assert seen.found["asked"][f"{name}:{way.site.port}"] == f"HTTP/1.1 403 {reason}"
 
 
-async def test_a_named_host_that_can_not_be_reached_is_told_apart_from_one_that_may_not(way: WayOut, seen: Seen) -> None:
+async def test_a_named_host_that_can_not_be_reached_is_told_apart_from_one_that_may_not(
+    way: WayOut, seen: Seen
+) -> None:
     assert seen.found["asked"][f"nowhere.example:{way.site.port}"] == "HTTP/1.1 502 nowhere.example has no address"
 
 

@@ -156,7 +156,6 @@ class Relay:
         link.room -= len(body)
         if not link.left:
             link.held += body
-            link.tally.sent += len(body)
             self._charge(len(body))
 
     def _charge(self, size: int) -> None:
@@ -209,6 +208,7 @@ class Relay:
                 link.held.clear()
                 await stream.send(part)
                 _touch(link)
+                link.tally.sent += len(part)
                 link.room += len(part)
                 await self._tell(b"w", link, NUMBER.pack(len(part)))
             await stream.send_eof()

@@ -24,6 +24,7 @@ from astro_mcp.core.policies.limit import Limit, Limits
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
 from astro_mcp.packs import Pack
+from astro_mcp.sandbox.egress import Egress
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
@@ -41,6 +42,7 @@ class House:
     session: Session
     artifacts: Artifacts
     root: Path
+    trail: AuditTrail
 
     async def run(self, /, watch: Progress = silent, by: Session | None = None, **arguments: Any) -> Result:
         return await self.dispatcher.call(Call(by or self.session, "code_run", arguments, progress=watch))
@@ -50,7 +52,8 @@ class House:
 
 
 Open = Callable[..., Awaitable[House]]
-"""`await open_house(settings)`, and a pack if it is another than the checkout's."""
+"""`await open_house(settings)`, and a pack if it is another than the checkout's; `egress` is what the sandbox has, and
+`told` what its agent is told of it, where that is not what the settings say."""
 
 
 @pytest.fixture
@@ -63,18 +66,25 @@ async def open_house(tmp_path: Path, known_engine: Callable[[Path], None]) -> As
     registry = Registry()
     async with Database.open(data / "astro.db") as database, AsyncExitStack() as stack:
         artifacts = Artifacts(database, data / "artifacts", SystemClock())
-        audit = Audit(AuditTrail(database, audit_key(data)), SystemClock())
+        trail = AuditTrail(database, audit_key(data))
+        audit = Audit(trail, SystemClock())
         policies: list[Policy] = [audit, Authorize(), Limit(Limits()), Deadline(), audit.intent()]
 
-        async def open_it(settings: SandboxSettings, pack: Pack | None = None) -> House:
-            sandbox = Sandbox(settings, data / "images", RESOURCES)
+        async def open_it(
+            settings: SandboxSettings,
+            pack: Pack | None = None,
+            egress: Egress | None = None,
+            told: bool | None = None,
+        ) -> House:
+            sandbox = Sandbox(settings, data / "images", RESOURCES, egress=egress)
             stack.push_async_callback(sandbox.close)
             await stack.enter_async_context(sandbox.warm())
             work = CodeWork(
                 sandbox, Workspace(SecretSettings()), artifacts, (pack or Pack.find()).manifests("language")
             )
-            await registry.register(CodeAgent(Ready(work)))
-            return House(Dispatcher(registry, policies, audit), session, artifacts, root)
+            known = bool(settings.egress) if told is None else told
+            await registry.register(CodeAgent(Ready(work), egress=known))
+            return House(Dispatcher(registry, policies, audit), session, artifacts, root, trail)
 
         yield open_it
         await registry.unregister("code")
