@@ -247,7 +247,7 @@ def _put(values: dict[str, Any], name: str, value: str) -> None:
 
 def _problem(item: Any, path: Path, text: str) -> Problem:
     location = [str(part) for part in item["loc"]]
-    key = location[-1]
+    key = next(part for part in reversed(item["loc"]) if isinstance(part, str))  # an array's own, for one of its items
     line = next((n for n, row in enumerate(text.splitlines(), 1) if re.match(rf"\s*\[?.*\b{re.escape(key)}\b", row)), 0)
     where = f"{path}:{line}" if line else f"{ENV_PREFIX}{'__'.join(location).upper()}"
     if item["type"] != "extra_forbidden":

@@ -64,6 +64,31 @@ def test_a_wrong_value_or_a_broken_file_stops_the_start(tmp_path: Path, text: st
         load(tmp_path, {})
 
 
+@pytest.mark.parametrize("host", ["api.example.org:443", "a-1.xn--bcher-kva.example:8443", "x.xn--p1ai:65535"])
+def test_egress_takes_exact_names_and_ports(host: str) -> None:
+    settings = load(Path("nowhere"), {"ASTRO_MCP_SANDBOX__EGRESS": f'["{host}"]'})
+    assert settings.sandbox.egress == (host,)
+    assert load(Path("nowhere"), {}).sandbox.egress == ()
+
+
+# fmt: off
+NO_HOSTS = [
+    "api.example.org", "*.example.org:443", "API.example.org:443", "bücher.example:443", "localhost:80", "db:5432",
+    "1.2.3.4:443", "0x7f.0x1:80", "2130706433:80", "[::1]:443", "::1:443", "a..org:1", "a.org.:1", "-a.org:1",
+    "a-.org:1", "a.org:0", "a.org:65536", "a.org:0443", "https://a.org:443", "a.org:443/x", "u@a.org:443", "a_b.org:1",
+    "", f"{'a.' * 126}org:443",
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("host", NO_HOSTS)
+def test_egress_takes_nothing_else_and_says_where_it_stands(tmp_path: Path, host: str) -> None:
+    (tmp_path / "config.toml").write_text(f'[sandbox]\nmemory_mb = 256\negress = ["api.example.org:443", "{host}"]\n')
+    with pytest.raises(InvalidInput, match="is no host and port") as told:
+        load(tmp_path, {})
+    assert f"{tmp_path / 'config.toml'}:3" in told.value.message
+
+
 def test_an_unknown_variable_stops_the_start_and_names_itself(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="ASTRO_MCP_SANDBOX__OFF"):
         load(tmp_path, {"ASTRO_MCP_SANDBOX__OFF": "1"})

@@ -43,10 +43,13 @@ class SandboxChecks:
         return Health(ok=True, detail=self._sandbox.tag, facts={"image": self._sandbox.tag})
 
     async def canary(self) -> Health:
-        """A real container, whose walls are read back from inside."""
+        """A real container, whose walls are read back from inside, and what the operator lets code reach from one."""
         outcome = await self._sandbox.run(Job(("true",), timeout=20, collect=""))
         if outcome.exit_code == 0:
-            return Health(ok=True, detail=f"a container answered in {outcome.run_ms + outcome.queued_ms:.0f} ms")
+            reached = ", ".join(self._settings.egress)
+            detail = f"a container answered in {outcome.run_ms + outcome.queued_ms:.0f} ms"
+            told = f"{detail}; code may reach {reached or 'nothing beyond it'}"
+            return Health(ok=True, detail=told, facts={"egress": reached})
         fix = f"docker rmi --force {self._sandbox.tag}, then astro-mcp sandbox build"
         return Health(ok=False, detail=f"`true` in a container ended with {outcome.exit_code}", fix=fix)
 

@@ -9,7 +9,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.sandbox.rig import RESOURCES, SMALL
 
 from astro_mcp.errors import AstroError
 from astro_mcp.sandbox import hardening, owner
+from astro_mcp.sandbox.egress import Egress
 from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
 from astro_mcp.sandbox.sandbox import Sandbox
 
@@ -91,10 +92,12 @@ Seen = dict[str, tuple[Outcome | AstroError, list[str]]]
 
 
 class Ground:
-    """A warm sandbox with small bounds on a host that is watched. Everything that a program did to it is `harm`."""
+    """A warm sandbox with small bounds on a host that is watched. Everything that a program did to it is `harm`.
+    `fields` are those of every hostile job."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path, engine: Any) -> None:
+    def __init__(self, sandbox: Sandbox, folder: Path, engine: Any, fields: dict[str, Any]) -> None:
         self.sandbox = sandbox
+        self._fields = fields
         self._folder = folder
         self._engine = engine
         self._canary = folder / "canary"
@@ -104,12 +107,13 @@ class Ground:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path) -> AsyncIterator[Ground]:
+    async def open(cls, folder: Path, way_out: Egress | None = None, **fields: Any) -> AsyncIterator[Ground]:
         """Leaving shows that no container, process or descriptor of it is left."""
         before = descriptors()
         with closing(docker.APIClient("unix:///var/run/docker.sock", version="auto")) as engine:
-            sandbox = Sandbox(SMALL.model_copy(update={"warm": SIDE_BY_SIDE}), folder / "images", RESOURCES)
-            ground = cls(sandbox, folder, engine)
+            settings = SMALL.model_copy(update={"warm": SIDE_BY_SIDE})
+            sandbox = Sandbox(settings, folder / "images", RESOURCES, egress=way_out)
+            ground = cls(sandbox, folder, engine, fields)
             async with sandbox.warm():
                 async with anyio.create_task_group() as group:
                     for _ in range(SIDE_BY_SIDE):  # as many wait from here on
@@ -143,7 +147,7 @@ class Ground:
 
     async def _attack(self, program: Hostile, ran: dict[str, Outcome | AstroError]) -> None:
         try:
-            ran[program.does] = await self.sandbox.run(program.job)
+            ran[program.does] = await self.sandbox.run(replace(program.job, **self._fields))
         except AstroError as error:
             ran[program.does] = error
 
