@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +69,10 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-async def way(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WayOut]:
-    async with way_out(tmp_path_factory.mktemp("egress"), (*CLOSED, "nowhere.example")) as made:
+async def way(tmp_path_factory: pytest.TempPathFactory, known_engine: Callable[[Path], None]) -> AsyncIterator[WayOut]:
+    folder = tmp_path_factory.mktemp("egress")
+    known_engine(folder / "images")
+    async with way_out(folder, (*CLOSED, "nowhere.example")) as made:
         made.names.answers = {name: [[address]] for name, address in CLOSED.items()}
         made.names.answers["nowhere.example"] = [[]]
         yield made
@@ -155,7 +157,10 @@ async def test_without_egress_there_is_neither_listener_nor_variable(way: WayOut
 
 
 @pytest.mark.full
-async def test_an_empty_list_is_no_egress_whatever_a_job_says(tmp_path: Path) -> None:
+async def test_an_empty_list_is_no_egress_whatever_a_job_says(
+    tmp_path: Path, known_engine: Callable[[Path], None]
+) -> None:
+    known_engine(tmp_path / "images")
     async with way_out(tmp_path, egress=()) as closed:
         assert await closed.said(LISTENING) == ["[] [] False"]
 
