@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from rich.console import Console
 
 import demo
+import demo_target
 from demo_checks import Shortfall, counts_of_pytest, git, real_work, same_as_pytest
 
 ROOT = Path(__file__).parents[2]
@@ -265,6 +269,44 @@ def test_every_run_begins_where_the_clone_began(trunk: tuple[Path, str]) -> None
     demo.go_to(clone, base)
     assert git(clone, "rev-parse", "HEAD") == base
     assert git(clone, "branch", "--show-current") == ""
+
+
+SDIST = b"the source of a package"
+PINNED = hashlib.sha256(SDIST).hexdigest()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What an index that has the package `thing` is asked for."""
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.path)
+        if request.url.path == "/simple/thing/":
+            return httpx.Response(200, json={"files": [{"filename": "thing-1.0.tar.gz", "url": "../../f/thing"}]})
+        return httpx.Response(200, content=SDIST)
+
+    client = partial(httpx.Client, transport=httpx.MockTransport(answer))
+    monkeypatch.setattr(httpx, "Client", client)
+    monkeypatch.setattr(demo_target, "index", lambda: "https://index.example/simple/")
+    return seen
+
+
+def test_the_target_is_fetched_once_and_again_where_the_kept_file_is_another(asked: list[str], tmp_path: Path) -> None:
+    for times in (1, 1):
+        kept = demo_target.fetch("thing", "1.0", PINNED, tmp_path)
+        assert kept.read_bytes() == SDIST
+        assert asked == ["/simple/thing/", "/f/thing"] * times
+    kept.write_bytes(b"another")
+    assert demo_target.fetch("thing", "1.0", PINNED, tmp_path).read_bytes() == SDIST
+    assert asked == ["/simple/thing/", "/f/thing"] * 2
+
+
+def test_a_file_that_is_not_the_pinned_one_ends_the_demo_and_is_not_kept(asked: list[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="its sha256 is another"):
+        demo_target.fetch("thing", "1.0", "0" * 64, tmp_path)
+    assert asked
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_shortfall_is_an_exit_of_1_however_deep_it_is_wrapped(
