@@ -8,7 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -263,12 +264,36 @@ async def test_another_number_of_commits_than_one_ends_the_demo(trunk: tuple[Pat
         await demo.decide(Decided(clone, commits=commits), "run", clone, f"{base}..lost-1", LOST)
 
 
-def test_every_run_begins_where_the_clone_began(trunk: tuple[Path, str]) -> None:
+async def test_every_try_of_the_third_run_begins_where_the_clone_began(
+    trunk: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     clone, base = trunk
-    reviewed(clone, 1)
-    demo.go_to(clone, base)
-    assert git(clone, "rev-parse", "HEAD") == base
-    assert git(clone, "branch", "--show-current") == ""
+    began, decided = [], []
+
+    @asynccontextmanager
+    async def host(home: Path, clone: Path) -> AsyncIterator[None]:
+        yield
+
+    async def start(server: None, branch: str) -> str:
+        began.append(git(clone, "rev-parse", "HEAD"))
+        git(clone, "switch", "-q", "-c", f"{branch}-of-this-test")
+        reviewed(clone, 1)
+        return branch
+
+    async def killed_in_the_commit(server: None, home: Path, run: str) -> bool:
+        return run == "lost-3"
+
+    async def follow(*_: Any) -> dict[str, Any]:
+        return LOST
+
+    async def decide(server: None, run: str, clone: Path, made: str, status: object) -> None:
+        decided.append(made)
+
+    for stub in (host, start, killed_in_the_commit, follow, decide):
+        monkeypatch.setattr(demo, stub.__name__, stub)
+    await demo.third_run(clone, clone, base)
+    assert began == [base] * 3
+    assert decided == [f"{base}..lost-3"]
 
 
 SDIST = b"the source of a package"
