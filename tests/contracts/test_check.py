@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -60,11 +61,13 @@ def test_this_checkout_is_within_it() -> None:
     assert budget(ROOT).returncode == 0
 
 
-def test_every_module_is_formatted_and_linted() -> None:
+def test_every_module_is_formatted_linted_and_typed() -> None:
     script = (ROOT / "scripts" / "check").read_text()
     linted = re.search(r"^places=\((.+)\)$", script, re.MULTILINE)
     assert linted
+    typed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["files"]
     listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
     modules = [Path(name) for name in listed.stdout.splitlines()]
     assert len(modules) > 300
-    assert [name for name in modules if not any(name.is_relative_to(place) for place in linted[1].split())] == []
+    for places in (linted[1].split(), typed):
+        assert [name for name in modules if not any(name.is_relative_to(place) for place in places)] == []
