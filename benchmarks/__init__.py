@@ -1,0 +1,1 @@
+"""Each headline figure as a command: scripts/bench NAME."""

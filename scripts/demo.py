@@ -31,7 +31,7 @@ from rich.panel import Panel
 
 from astro_mcp.observe.printable import printable
 from astro_mcp.store.audit import read_trail
-from demo_checks import LEAST_TESTS, Shortfall, git, images_of, real_work, same_as_pytest
+from demo_checks import LEAST_TESTS, Asked, Shortfall, git, images_of, real_work, same_as_pytest
 from demo_target import fetch, unpack
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,8 +90,10 @@ def prepare(path: str | None, workplace: Path) -> Path:
         source = Path(path).resolve()
     try:
         git(workplace, "clone", "-q", "--no-hardlinks", str(source), "clone")
+        git(workplace / "clone", "rev-parse", "-q", "--verify", "HEAD^{commit}")
     except subprocess.CalledProcessError as error:
-        raise Shortfall(f"{source} can't be cloned: {error.stderr.strip()}") from None
+        reason = error.stderr.strip() or "it has no commit"
+        raise Shortfall(f"{source} can't be cloned: {reason}") from None
     return workplace / "clone"
 
 
@@ -107,7 +109,7 @@ async def start(server: Host, branch: str) -> str:
 
 
 async def follow(
-    server: Host, run: str, told: set[str], until: Callable[[Mapping[str, Any]], bool], *, poll: float = 2.0
+    server: Asked, run: str, told: set[str], until: Callable[[Mapping[str, Any]], bool], *, poll: float = 2.0
 ) -> dict[str, Any]:
     """Print each step as it ends, until the run ends, waits, or `until` says so; returns the last status."""
     with anyio.fail_after(PATIENCE):
@@ -216,10 +218,11 @@ def repeated(home: Path, run: str) -> set[str]:
     return {step for step in begun if begun.count(step) > 1}
 
 
-async def third_run(home: Path, clone: Path) -> None:
+async def third_run(home: Path, clone: Path, base: str) -> None:
     console.rule("[bold]3. kill -9 during git_commit; the step is lost, and somebody decides")
     for attempt in range(1, 9):
         branch = f"lost-{attempt}"
+        go_to(clone, base)
         dead = False
         run = ""
         try:
@@ -234,7 +237,8 @@ async def third_run(home: Path, clone: Path) -> None:
             console.print("  [dim]the commit was done before it could be killed; once more[/]")
             continue
         async with host(home, clone) as server:
-            await decide(server, run, clone, branch, await follow(server, run, set(), lambda status: False))
+            status = await follow(server, run, set(), lambda status: False)
+            await decide(server, run, clone, f"{base}..{branch}", status)
         return
     raise Shortfall("eight tries, and the daemon never died during git_commit")
 
@@ -282,13 +286,14 @@ def standing(pid: int) -> bool:
     return told.startswith("T")
 
 
-async def decide(server: Host, run: str, clone: Path, branch: str, status: Mapping[str, Any]) -> None:
-    """What a host does with a lost step: look whether its effect happened, then say so."""
+async def decide(server: Asked, run: str, clone: Path, made: str, status: Mapping[str, Any]) -> None:
+    """What a host does with a lost step: look whether its effect happened, then say so. `made` is the range of commits
+    that are the run's."""
     waiting = status.get("waiting_for") or [{}]
     if (waiting[0].get("kind"), waiting[0].get("step")) != ("lost", "commit"):
         raise Shortfall(f"git_commit was killed and is not lost: {status}")
     console.print(f"  [yellow]lost[/]   {escape(printable(waiting[0]['text']))}")
-    happened = "REVIEW.md" in git(clone, "ls-tree", "--name-only", branch)
+    happened = commits(clone, made) > 0
     action = "cancel" if happened else "retry"
     console.print(
         f"  the commit {'did' if happened else 'did not'} happen → workflow_control(action={action!r}, step='commit')"
@@ -298,9 +303,18 @@ async def decide(server: Host, run: str, clone: Path, branch: str, status: Mappi
     wanted = ("cancelled", "failed") if happened else ("succeeded",)
     if ended["status"] not in wanted:
         raise Shortfall(f"after {action} the run is {ended['status']}")
-    if git(clone, "rev-list", "--count", f"main..{branch}") != "1":
+    if commits(clone, made) != 1:
         raise Shortfall("there is not exactly one commit on the branch")
-    console.print(f"  [green]✓[/] the run is {ended['status']}, with one commit on {branch}")
+    console.print(f"  [green]✓[/] the run is {ended['status']}, with one commit on {made.rpartition('..')[2]}")
+
+
+def commits(clone: Path, which: str) -> int:
+    return int(git(clone, "rev-list", "--count", which))
+
+
+def go_to(clone: Path, commit: str) -> None:
+    """Each run begins where the clone began, whatever the branches of the repository are called."""
+    git(clone, "switch", "-q", "--detach", commit)
 
 
 async def demo(path: str | None) -> None:
@@ -308,14 +322,13 @@ async def demo(path: str | None) -> None:
         workplace = Path(folder)
         home = workplace / "home"
         clone = prepare(path, workplace)
-        base = git(clone, "rev-parse", "--abbrev-ref", "HEAD")
+        base = git(clone, "rev-parse", "HEAD")
         console.print(f"[dim]{path or ' '.join(TARGET[:2])}, cloned; the server: {SERVER.name} --root {clone.name}[/]")
         try:
             await first_run(home, clone, default=path is None)
-            git(clone, "switch", "-q", base)
+            go_to(clone, base)
             await second_run(home, clone)
-            git(clone, "switch", "-q", base)
-            await third_run(home, clone)
+            await third_run(home, clone, base)
         finally:
             stop(home)
 

@@ -17,6 +17,7 @@ from astro_mcp.sandbox import verdict
 from astro_mcp.sandbox.sandbox import Sandbox
 
 TESTS = Path(__file__).parent
+WHOLE = "the whole run"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,12 +60,17 @@ def known_engine(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], N
 
 
 class Budget:
-    """Adds up the seconds of each suite (a folder of `tests/`) and fails the run where one spent more than it has."""
+    """Adds up the seconds of each suite (a folder of `tests/`) and of the whole run, collection and all, and fails the
+    run where one spent more than it has."""
 
     def __init__(self, *, full: bool) -> None:
         table = tomllib.loads((TESTS / "budget.toml").read_text())
-        self.seconds: dict[str, float] = table["full" if full else "suites"]
+        form = "full" if full else "suites"
+        self.seconds: dict[str, float] = table[form]
         self.spent: dict[str, float] = defaultdict(float)
+        self.most: float = table["whole"][form]
+        self.began = time.monotonic()
+        self.whole = 0.0
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -76,17 +82,20 @@ class Budget:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self.whole = time.monotonic() - self.began
         if self.over() and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def over(self) -> list[str]:
-        return [name for name, spent in self.spent.items() if spent > self.seconds.get(name, 0)]
+        suites = [name for name, spent in self.spent.items() if spent > self.seconds.get(name, 0)]
+        return [*suites, WHOLE] if self.whole > self.most else suites
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("seconds, spent of budget")
-        for name, spent in sorted(self.spent.items()):
+        rows = [(name, spent, self.seconds.get(name, 0)) for name, spent in sorted(self.spent.items())]
+        for name, spent, seconds in [*rows, (WHOLE, self.whole, self.most)]:
             mark = "  OVER BUDGET" if name in self.over() else ""
-            terminalreporter.line(f"{name:14} {spent:7.1f} of {self.seconds.get(name, 0):g}{mark}")
+            terminalreporter.line(f"{name:14} {spent:7.1f} of {seconds:g}{mark}")
 
 
 def suite(path: Path) -> str:

@@ -5,8 +5,11 @@ Each line is written whole before pytest goes on, so what ran is told even where
 but pytest 7 or newer. Runs inside the sandbox; whoever reads the lines takes them for hostile.
 """
 
+from __future__ import annotations
+
 import json
 import os
+from typing import Any
 
 import pytest
 
@@ -19,7 +22,7 @@ FULL = 1_000  # failures with their traces; of those beyond there is the message
 _write, _getpid = os.write, os.getpid
 
 
-def pytest_configure(config):
+def pytest_configure(config: pytest.Config) -> None:
     path = os.environ.get("ASTRO_PYTEST_EVENTS")
     if path and not hasattr(config, "workerinput"):  # a worker of a parallel run reports through its controller
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -27,12 +30,16 @@ def pytest_configure(config):
         config.pluginmanager.register(Recorder(config, events, _STDOUT), "astro-jsonl")
 
 
+Report = pytest.CollectReport | pytest.TestReport
+
 # pytest points descriptor 1 elsewhere while tests run, and does so after it has imported its `-p` plugins.
 _STDOUT = os.dup(1)
 
 
 class Recorder:
-    def __init__(self, config, events, progress):
+    """Writes to the descriptor `events` what happens, and to `progress` what is done."""
+
+    def __init__(self, config: pytest.Config, events: int, progress: int) -> None:
         self._config = config
         self._events = events
         self._progress = progress
@@ -42,41 +49,41 @@ class Recorder:
         self._total = 0
         self._emit(event="start", version=pytest.__version__)
 
-    def pytest_collection_finish(self, session):
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._total = len(session.items)
         self._emit(event="collected", total=self._total)
 
-    def pytest_collectreport(self, report):
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self._report(report, "error", "collect")
         elif report.skipped:
             self._report(report, "skipped", "collect")
 
-    def pytest_runtest_logstart(self, nodeid):
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._emit(event="running", id=nodeid)
 
-    def pytest_runtest_logreport(self, report):
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         # The category that pytest itself counts the report under; "" counts nowhere.
         status = self._config.hook.pytest_report_teststatus(report=report, config=self._config)
         self._report(report, status[0] if status else "", report.when)
 
-    def pytest_runtest_logfinish(self, nodeid):
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
         self._emit(event="finished", id=nodeid)
         self._done += 1
         self._line(self._progress, {"done": self._done, "total": self._total, "id": nodeid}, b"\x1e")
 
-    def pytest_internalerror(self, excrepr):
+    def pytest_internalerror(self, excrepr: object) -> None:
         self._emit(event="stopped", message=cut(str(excrepr), TRACE))
 
-    def pytest_keyboard_interrupt(self, excinfo):
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self._emit(event="stopped", message=cut(str(excinfo.value), MESSAGE))
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, exitstatus):
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
         self._emit(event="end", exit_code=int(exitstatus))
 
-    def _report(self, report, category, when):
-        extra = {}
+    def _report(self, report: Report, category: str, when: str | None) -> None:
+        extra: dict[str, Any] = {}
         if report.failed:
             self._failed += 1
             extra = failure(report, str(self._config.rootpath))
@@ -85,10 +92,10 @@ class Recorder:
         seconds = round(getattr(report, "duration", 0.0), 6)
         self._emit(event="report", id=report.nodeid, when=when, category=category, seconds=seconds, **extra)
 
-    def _emit(self, **record):
+    def _emit(self, **record: Any) -> None:
         self._line(self._events, record)
 
-    def _line(self, descriptor, record, before=b""):
+    def _line(self, descriptor: int, record: dict[str, Any], before: bytes = b"") -> None:
         if _getpid() == self._pid:  # a test that forks has a child with this object in it
             text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
             data = before + text.encode("utf-8", "replace") + b"\n"  # a lone surrogate is no JSON to most readers
@@ -96,7 +103,7 @@ class Recorder:
                 data = data[_write(descriptor, data) :]
 
 
-def failure(report, root):
+def failure(report: Report, root: str) -> dict[str, Any]:
     """Where and why a report failed: the innermost place within the project, else where pytest saw the crash."""
     longrepr, text = report.longrepr, report.longreprtext
     crash = getattr(longrepr, "reprcrash", None)
@@ -112,21 +119,23 @@ def failure(report, root):
     }
 
 
-def location(longrepr, root):
+def location(longrepr: object, root: str) -> tuple[str, int] | None:
     entries = getattr(getattr(longrepr, "reprtraceback", None), "reprentries", ())
     for entry in reversed(entries):
         place = getattr(entry, "reprfileloc", None)
-        path = relative(place.path, root) if place else "/"
+        if place is None:
+            continue
+        path = relative(place.path, root)
         if not path.startswith(("/", "..")) and os.path.exists(os.path.join(root, path)):
             return path, place.lineno
     return None
 
 
-def relative(path, root):
+def relative(path: str, root: str) -> str:
     return path[len(root) + 1 :] if path.startswith(root + "/") else path
 
 
-def cut(text, most):
+def cut(text: str, most: int) -> str:
     """Head and tail, and how much is missing between them."""
     if len(text) <= most:
         return text

@@ -15,6 +15,7 @@ from astro_mcp.faces.mcp.peer import PROFILES
 from astro_mcp.shim.hello import hello
 from astro_mcp.shim.place import VERSION
 
+from .an_engine import an_engine
 from .terminal import on_terminal, run
 
 COMMANDS = ("serve", "call", "doctor", "daemon", "workflow", "sandbox", "audit")
@@ -216,6 +217,18 @@ def test_the_sandboxs_images_are_listed(shared: Home) -> None:
     assert done.json["removed"] is False
     assert done.json["base"] in {row["image"] for row in done.json["items"]}
     assert done.json["base"] in run(shared, "sandbox", "list").out
+
+
+def test_prune_removes_the_images_of_dependencies_and_no_others(at: Home, tmp_path: Path) -> None:
+    kept = {"astro-mcp-sandbox:1": {}, "astro-mcp-language:2": {"astro-mcp.kind": "language"}}
+    going = {f"astro-mcp-python:{number}": {"astro-mcp.kind": "python"} for number in (3, 4)}
+    with an_engine(tmp_path / "e.sock", kept | going) as engine:
+        done = run(at, "sandbox", "prune", "--json", extra={"ASTRO_MCP_SANDBOX__ENGINE": engine.url})
+        assert (done.status, done.json["removed"]) == (0, True)
+        assert [row["image"] for row in done.json["items"]] == engine.removed == [*going]
+        assert engine.images == kept
+    ours = {"reference": ["astro-mcp-sandbox", "astro-mcp-language", "astro-mcp-python"]}
+    assert engine.listed == [ours], "it asks for none that could be somebody else's"
 
 
 def test_a_languages_image_is_made_once_and_a_wrong_name_gets_the_nearest(shared: Home) -> None:

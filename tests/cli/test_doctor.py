@@ -172,13 +172,21 @@ def a_model_file_that_is_gone(patch: pytest.MonkeyPatch, folder: Path) -> None:
 
 def another_pack(patch: pytest.MonkeyPatch, folder: Path) -> Path:
     """The pack, with a model of its own to break; returns that file."""
-    real = Pack.find().resources
-    copy = folder.parent / "resources"
-    shutil.copytree(real / "sandbox", copy / "sandbox")
-    model = copy / "models" / "minilm-l6-v2-int8"
-    shutil.copytree(real / "models" / "minilm-l6-v2-int8", model)
-    patch.setattr(Pack, "find", lambda: SimpleNamespace(resources=copy))
-    return model / "tokenizer.json"
+    real, copy = Pack.find(), Pack(folder.parent / "pack")
+    for part in ("tools", "resources/sandbox", "resources/models"):
+        shutil.copytree(real.root / part, copy.root / part)
+    patch.setattr(Pack, "find", lambda: copy)
+    return copy.resources / "models" / "minilm-l6-v2-int8" / "tokenizer.json"
+
+
+@breaks("search")
+def no_provider_that_is_enabled(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    (folder / "config.toml").write_text("[search.ddgs]\nenabled = false\n")
+
+
+@breaks("search")
+def a_provider_that_nobody_knows(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    (folder / "config.toml").write_text('[search.searxngg]\nbase_url = "https://search.example"\n')
 
 
 @pytest.fixture
@@ -232,7 +240,39 @@ def test_what_needs_the_engine_is_not_looked_at_without_it(folder: Path, monkeyp
     assert not found.keys() & {"api", "image", "canary", "limits"}
 
 
+SEARXNG = '[search.searxng]\nbase_url = "https://search.example"\n'
+
+
+@pytest.mark.parametrize(
+    ("settings", "providers", "hint"),
+    [
+        ("", "ddgs", True),
+        (SEARXNG, "ddgs, searxng", False),
+        (SEARXNG + "[search.ddgs]\nenabled = false\n", "searxng", False),
+        (SEARXNG + "enabled = false\n", "ddgs", True),
+    ],
+)
+def test_the_search_row_names_the_providers_that_are_asked(
+    folder: Path, settings: str, providers: str, hint: bool
+) -> None:
+    (folder / "config.toml").write_text(settings)
+    row = anyio.run(doctor._all)["search"]
+    assert (row.ok, row.detail, "SearXNG" in row.fix) == (True, f"providers: {providers}", hint)
+
+
+@pytest.mark.parametrize(("setting", "told"), [("", True), ("unix:///var/run/docker.sock", False)])
+def test_a_docker_host_that_is_not_taken_over_is_told_with_the_line_that_keeps_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, setting: str, told: bool
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
+    monkeypatch.setenv("ASTRO_MCP_SANDBOX__ENGINE", setting)
+    row = anyio.run(doctor._all)["engine"]
+    assert row.ok
+    assert ('[sandbox] engine = "tcp://192.0.2.1:2375"' in row.fix) is told
+    assert "192.0.2.1" not in row.detail
+
+
 def test_every_check_that_can_be_wrong_was_broken(folder: Path) -> None:
-    never = {"workspace", "search"}  # they tell what there is, and a hint
+    never = {"workspace"}  # it tells what there is, and a hint
     checks = set(anyio.run(doctor._all))
     assert {check for check, _ in BROKEN.values()} == checks - never

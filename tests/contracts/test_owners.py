@@ -91,6 +91,11 @@ def test_each_vendor_is_imported_in_its_own_room_alone() -> None:
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
+def test_no_module_is_empty() -> None:
+    rooms = {module(path) for path in SRC.rglob("__init__.py")}
+    assert [name for name, text in FILES.items() if name not in rooms and not nodes(text)] == []
+
+
 def test_each_owner_uses_what_it_owns() -> None:
     used = {(vendor, name) for name, text in FILES.items() for vendor in imports(text)}
     idle = [

@@ -16,6 +16,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from tests.quickest import ATTEMPTS, within_blocking
 
+from astro_mcp.shim.hello import hello
 from astro_mcp.shim.place import VERSION
 
 from .home import PATIENCE, SHIM, SLEEP, Home, Host, alive, until
@@ -40,6 +41,21 @@ STARTERS: dict[str, dict[str, Any]] = {
     "kb_remember": {"title": "hostile", "text": "a folder of traps"},
 }
 """A call for each process and library that could read the folder that it is started in."""
+
+
+def test_the_hello_has_these_fields_and_no_others() -> None:
+    told = {"version": str, "prefix": str, "pid": int, "cwd": str, "roots": list, "toolsets": list}
+    told |= {"read_only": bool, "profile": str, "environment": dict}
+    said = hello(["--root", "/a", "--toolsets=files,git", "--read-only", "--profile=coding"], {"ASTRO_MCP_X": "secret"})
+    assert {name: type(value) for name, value in said.items()} == told
+    assert (said["roots"], said["toolsets"], said["read_only"], said["profile"]) == (
+        ["/a"],
+        ["files", "git"],
+        True,
+        "coding",
+    )
+    assert list(said["environment"]) == ["ASTRO_MCP_X"]
+    assert "secret" not in json.dumps(said)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

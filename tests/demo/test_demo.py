@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from rich.console import Console
 
 import demo
+import demo_target
 from demo_checks import Shortfall, counts_of_pytest, git, real_work, same_as_pytest
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +33,52 @@ def test_the_demo_does_its_real_work_and_survives_its_kills() -> None:
     assert done.returncode == 0, done.stdout[-3000:]
     assert "not repeated" in done.stdout
     assert "lost" in done.stdout
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("detached", [False, True])
+def test_it_does_on_any_repository_of_a_person_who_stands_elsewhere(tmp_path: Path, detached: bool) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "sums.py").write_text("def add(a, b):\n    return a + b\n")
+    (project / "test_sums.py").write_text("from sums import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n")
+    (project / "README.md").write_text("The main entry point is `add`, and what it does first is also the last.\n")
+    (project / "REVIEW.md").write_text("# What we think of it ourselves\n")
+    git(project, "init", "-q", "-b", "trunk")
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "one")
+    if detached:
+        git(project, "switch", "-q", "--detach")
+    before = (git(project, "for-each-ref"), git(project, "status", "--porcelain", "--branch"))
+    command = [str(ROOT / "scripts" / "demo"), "project"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "project, cloned" in done.stdout
+    assert "with one commit on lost-" in done.stdout
+    assert (git(project, "for-each-ref"), git(project, "status", "--porcelain", "--branch")) == before
+
+
+def test_the_script_stays_in_the_folder_that_a_path_is_relative_to(tmp_path: Path) -> None:
+    checkout, elsewhere = tmp_path / "check out", tmp_path / "elsewhere"
+    for folder in (checkout / "scripts", checkout / ".venv" / "bin", elsewhere):
+        folder.mkdir(parents=True)
+    shutil.copy(ROOT / "scripts" / "demo", checkout / "scripts")
+    for name, body in (("scripts/setup", 'cd /; echo "set up"'), (".venv/bin/python", 'pwd -P; printf "%s\\n" "$@"')):
+        (checkout / name).write_text(f"#!/bin/bash\n{body}\n")
+        (checkout / name).chmod(0o755)
+    command = [os.path.relpath(checkout / "scripts" / "demo", elsewhere), "../a project", "--record", "run.svg"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=elsewhere)
+    given = [str(checkout / "scripts" / "demo.py"), "../a project", "--record", "run.svg"]
+    assert done.stdout.splitlines() == ["set up", str(elsewhere), *given]
+
+
+def test_a_repository_without_a_commit_is_told(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    git(source, "init", "-q")
+    with pytest.raises(Shortfall, match="it has no commit"):
+        demo.prepare(str(source), tmp_path)
 
 
 def test_a_folder_that_is_no_repository_is_told_and_ends_with_1(tmp_path: Path) -> None:
@@ -149,6 +202,136 @@ async def test_a_container_that_was_not_seen_is_no_proof_of_its_image(stub: Stub
 )
 def test_one_error_and_two_are_counted_under_one_name(said: str, counts: dict[str, int]) -> None:
     assert counts_of_pytest(said) == counts
+
+
+class Decided:
+    """A server whose run lost its commit: `retry` makes it, as `lost-1` goes on from where the clone began."""
+
+    def __init__(self, clone: Path, *, commits: int) -> None:
+        self.clone = clone
+        self.commits = commits
+        self.asked: list[str] = []
+        self.status = "waiting"
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        if tool == "workflow_control":
+            self.asked.append(arguments["action"])
+            self.status = "succeeded" if arguments["action"] == "retry" else "cancelled"
+            if arguments["action"] == "retry":
+                reviewed(self.clone, self.commits)
+        return {"status": self.status, "steps": []}
+
+    async def step(self, run: str, step: str) -> dict[str, Any]:
+        raise AssertionError("nothing is left to look at")
+
+
+LOST = {"waiting_for": [{"kind": "lost", "step": "commit", "text": "the process died during git_commit"}], "steps": []}
+
+
+def reviewed(clone: Path, times: int) -> None:
+    for number in range(times):
+        (clone / "REVIEW.md").write_text(f"# Review {number}\n")
+        git(clone, "add", "REVIEW.md")
+        git(clone, "commit", "-q", "-m", "Review")
+
+
+@pytest.fixture
+def trunk(tmp_path: Path) -> tuple[Path, str]:
+    """A clone on the branch of a lost run, and the commit that it began at. No branch is called main, and there was a
+    REVIEW.md before."""
+    git(tmp_path, "init", "-q", "-b", "trunk")
+    reviewed(tmp_path, 2)
+    base = git(tmp_path, "rev-parse", "HEAD")
+    git(tmp_path, "switch", "-q", "-c", "lost-1")
+    return tmp_path, base
+
+
+@pytest.mark.parametrize(("there", "action"), [(0, "retry"), (1, "cancel")])
+async def test_a_lost_commit_is_retried_only_where_the_branch_has_none(
+    trunk: tuple[Path, str], there: int, action: str
+) -> None:
+    clone, base = trunk
+    reviewed(clone, there)
+    server = Decided(clone, commits=1)
+    await demo.decide(server, "run", clone, f"{base}..lost-1", LOST)
+    assert server.asked == [action]
+
+
+@pytest.mark.parametrize("commits", [0, 2])
+async def test_another_number_of_commits_than_one_ends_the_demo(trunk: tuple[Path, str], commits: int) -> None:
+    clone, base = trunk
+    with pytest.raises(Shortfall, match="exactly one commit"):
+        await demo.decide(Decided(clone, commits=commits), "run", clone, f"{base}..lost-1", LOST)
+
+
+async def test_every_try_of_the_third_run_begins_where_the_clone_began(
+    trunk: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone, base = trunk
+    began, decided = [], []
+
+    @asynccontextmanager
+    async def host(home: Path, clone: Path) -> AsyncIterator[None]:
+        yield
+
+    async def start(server: None, branch: str) -> str:
+        began.append(git(clone, "rev-parse", "HEAD"))
+        git(clone, "switch", "-q", "-c", f"{branch}-of-this-test")
+        reviewed(clone, 1)
+        return branch
+
+    async def killed_in_the_commit(server: None, home: Path, run: str) -> bool:
+        return run == "lost-3"
+
+    async def follow(*_: Any) -> dict[str, Any]:
+        return LOST
+
+    async def decide(server: None, run: str, clone: Path, made: str, status: object) -> None:
+        decided.append(made)
+
+    for stub in (host, start, killed_in_the_commit, follow, decide):
+        monkeypatch.setattr(demo, stub.__name__, stub)
+    await demo.third_run(clone, clone, base)
+    assert began == [base] * 3
+    assert decided == [f"{base}..lost-3"]
+
+
+SDIST = b"the source of a package"
+PINNED = hashlib.sha256(SDIST).hexdigest()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What an index that has the package `thing` is asked for."""
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.path)
+        if request.url.path == "/simple/thing/":
+            return httpx.Response(200, json={"files": [{"filename": "thing-1.0.tar.gz", "url": "../../f/thing"}]})
+        return httpx.Response(200, content=SDIST)
+
+    client = partial(httpx.Client, transport=httpx.MockTransport(answer))
+    monkeypatch.setattr(httpx, "Client", client)
+    monkeypatch.setattr(demo_target, "index", lambda: "https://index.example/simple/")
+    return seen
+
+
+def test_the_target_is_fetched_once_and_again_where_the_kept_file_is_another(asked: list[str], tmp_path: Path) -> None:
+    for times in (1, 1):
+        kept = demo_target.fetch("thing", "1.0", PINNED, tmp_path)
+        assert kept.read_bytes() == SDIST
+        assert asked == ["/simple/thing/", "/f/thing"] * times
+    kept.write_bytes(b"another")
+    assert demo_target.fetch("thing", "1.0", PINNED, tmp_path).read_bytes() == SDIST
+    assert asked == ["/simple/thing/", "/f/thing"] * 2
+
+
+def test_a_file_that_is_not_the_pinned_one_ends_the_demo_and_is_not_kept(asked: list[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="its sha256 is another"):
+        demo_target.fetch("thing", "1.0", "0" * 64, tmp_path)
+    assert asked
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_shortfall_is_an_exit_of_1_however_deep_it_is_wrapped(

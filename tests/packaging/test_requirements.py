@@ -53,6 +53,15 @@ def test_the_pinned_files_satisfy_what_pyproject_asks_for(name: str) -> None:
             assert requirement.specifier.contains(version), f"{name} pins {requirement.name} {version}, asked: {text}"
 
 
+BOUNDS = {"<", "<=", "==", "~="}
+
+
+def test_every_dependency_has_an_upper_bound() -> None:
+    asked = {text for texts in ASKED.values() for text in texts}
+    assert len(asked) > 30
+    assert [text for text in asked if not BOUNDS & {one.operator for one in Requirement(text).specifier}] == []
+
+
 def test_the_tests_run_on_what_is_shipped() -> None:
     assert set(entries("requirements.txt")) <= set(entries("requirements-dev.txt"))
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +25,10 @@ esac
 """
 STARTS = 'echo up >"$MACHINE/started"; echo "to nobody\'s terminal"'
 NEVER = "exit 1"
+HANGS = """
+echo $$ >"$MACHINE/pid"
+read -r _ <"$MACHINE/started"
+"""
 INSTALLS = """
 if [ "$1" = install ]; then
     for name in docker dockerd; do cp "$MACHINE/later/$name" "$MACHINE/bin/$name"; done
@@ -74,11 +81,12 @@ class Machine:
 
 
 def machine(folder: Path, *, user: int = 0, system: str = "Linux") -> Machine:
-    for name in ("bin", "later", "checkout", "var/log", "var/run"):
+    for name in ("bin", "later", "checkout/.venv/bin", "var/log", "var/run"):
         (folder / name).mkdir(parents=True)
     os.mkfifo(folder / "started")
     for name in REAL:
-        (folder / "bin" / name).symlink_to(str(shutil.which(name)))
+        if name != "timeout" or system == "Linux":
+            (folder / "bin" / name).symlink_to(str(shutil.which(name)))
     made = Machine(folder)
     made.program("id", f'[ "$1" = -u ] && echo {user} || echo somebody')
     made.program("uname", f"echo {system}")
@@ -99,6 +107,34 @@ def test_an_engine_that_answers_is_left_alone(tmp_path: Path) -> None:
     done = at.run("docker_engine")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert at.calls == ["docker info"]
+
+
+def mac(folder: Path) -> Machine:
+    """A Mac has no `timeout`; the environment that setup made before it looks for an engine has Python."""
+    at = machine(folder, user=501, system="Darwin")
+    (folder / "checkout/.venv/bin/python").symlink_to(sys.executable)
+    return at
+
+
+def test_on_a_mac_an_engine_that_answers_is_found(tmp_path: Path) -> None:
+    at = mac(tmp_path)
+    at.program("docker")
+    done = at.run("docker_engine")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert at.calls == ["docker info"]
+
+
+@pytest.mark.parametrize("make", [machine, mac])
+def test_an_engine_that_never_answers_a_question_is_not_waited_for(
+    tmp_path: Path, make: Callable[[Path], Machine]
+) -> None:
+    at = make(tmp_path)
+    at.program("docker", HANGS)
+    began = time.monotonic()
+    assert at.run("engine_answers 0.3").returncode != 0
+    assert time.monotonic() - began < 10
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_without_an_engine_and_without_root_the_lines_to_type_are_printed_and_it_fails(tmp_path: Path) -> None:
@@ -255,7 +291,6 @@ def test_a_second_run_makes_no_environment_and_a_changed_pin_makes_it_again(tmp_
     at = machine(tmp_path)
     for name in ("requirements-dev.txt", "pyproject.toml"):
         at.file(f"checkout/{name}", name)
-    (tmp_path / "checkout/.venv/bin").mkdir(parents=True)
     at.program("python", where="checkout/.venv/bin")
     install = "python -m pip install --quiet --no-deps"
     for made in (2, 2):
@@ -274,10 +309,66 @@ def test_an_installation_that_failed_is_not_taken_for_a_finished_one(tmp_path: P
     at = machine(tmp_path)
     for name in ("requirements-dev.txt", "pyproject.toml"):
         at.file(f"checkout/{name}", name)
-    (tmp_path / "checkout/.venv/bin").mkdir(parents=True)
     at.program("python", "exit 1", where="checkout/.venv/bin")
     assert at.run("python_environment").returncode == 1
     assert not (tmp_path / "checkout/.venv/.ready").exists()
+
+
+TOOLS = ("basename", "find", "head", "mv", "sort", "tail")
+BUILDS = """
+[ "$4" != broken ] || exit 1
+echo "image:$4"
+"""
+"""What `astro-mcp sandbox build --language NAME` says."""
+
+
+def languages(folder: Path) -> Machine:
+    """A checkout with two languages that have an image of their own and one that has none."""
+    at = machine(folder)
+    for name in TOOLS:
+        (folder / "bin" / name).symlink_to(str(shutil.which(name)))
+    for name, text in (("a", "[image]\n"), ("b", "[image]\n"), ("plain", "[run]\n")):
+        at.file(f"checkout/tools/languages/{name}.tool.toml", text)
+    at.file("checkout/resources/sandbox/image/Dockerfile", "FROM base\n")
+    at.program("docker")
+    at.program("astro-mcp", BUILDS, where="checkout/.venv/bin")
+    return at
+
+
+BOTH = ["astro-mcp sandbox build --language a", "astro-mcp sandbox build --language b"]
+
+
+def test_a_language_with_packages_of_its_own_gets_its_image_once(tmp_path: Path) -> None:
+    at = languages(tmp_path)
+    for _ in range(2):
+        done = at.run("language_images")
+        assert (done.returncode, done.stdout) == (0, "")
+        assert at.asked("astro-mcp") == BOTH
+    assert at.asked("docker") == ["docker image inspect image:a image:b"], "the second run asks whether they are there"
+
+
+@pytest.mark.parametrize("path", ["tools/languages/a.tool.toml", "resources/sandbox/image/Dockerfile"])
+def test_a_changed_manifest_or_recipe_makes_the_images_again(tmp_path: Path, path: str) -> None:
+    at = languages(tmp_path)
+    at.run("language_images")
+    at.file(f"checkout/{path}", "[image]\n# another\n")
+    assert at.run("language_images").returncode == 0
+    assert at.asked("astro-mcp") == BOTH * 2
+
+
+def test_an_image_that_the_engine_has_no_more_is_made_again(tmp_path: Path) -> None:
+    at = languages(tmp_path)
+    at.run("language_images")
+    at.program("docker", NEVER)
+    assert at.run("language_images").returncode == 0
+    assert at.asked("astro-mcp") == BOTH * 2
+
+
+def test_an_image_that_could_not_be_made_ends_setup_and_is_not_taken_for_a_made_one(tmp_path: Path) -> None:
+    at = languages(tmp_path)
+    at.file("checkout/tools/languages/broken.tool.toml", "[image]\n")
+    assert at.run("language_images; echo went on").returncode == 1
+    assert not (tmp_path / "checkout/.venv/.languages").exists()
 
 
 def test_without_npm_the_inspector_is_left_out_and_that_is_said(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def missing(argv: list[str], error: Exception) -> NoReturn:
 def unbuffered(descriptor: int) -> io.TextIOWrapper:
     """A stream whose every write is out before it returns: what was said before a timeout is kept."""
     raw = io.FileIO(descriptor, "w", closefd=False)
-    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)  # type: ignore[type-var,arg-type] # as python -u does
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)  # as python -u does
 
 
 def run(argv: list[str]) -> int:

@@ -8,16 +8,20 @@ import platform
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import anyio
 
+from astro_mcp.agents.search.agent import SearchAgent
 from astro_mcp.cli.doctor_sandbox import sandbox_checks
 from astro_mcp.cli.show import Printer
 from astro_mcp.config import Settings, load
 from astro_mcp.core.agent import Health
+from astro_mcp.core.deferred import Ready
 from astro_mcp.errors import AstroError
+from astro_mcp.net.client import GuardedClient
 from astro_mcp.packs import Pack
 from astro_mcp.shim.place import ShimError, data_folder, make_private
 from astro_mcp.shim.pump import control
@@ -154,8 +158,13 @@ async def _model() -> Health:
 
 
 async def _search(settings: Settings) -> Health:
-    configured = settings.search.get("searxng")
-    if configured and configured.base_url:
-        return Health(ok=True, detail=f"SearXNG at {configured.base_url}, DuckDuckGo")
+    """As the daemon would say: the same parts, of the same manifests and settings."""
+    from astro_mcp.agents.search.work import SearchWork  # noqa: PLC0415 - one check among many
+
+    manifests = Pack.find().manifests("search")
+    work = SearchWork(GuardedClient(settings.web), manifests, settings.search)
+    health = await SearchAgent(manifests, settings.search, Ready(work)).health()
+    if not health.ok or "searxng" in health.facts["providers"]:
+        return health
     hint = 'a SearXNG of your own answers more reliably: [search.searxng] base_url = "…" in config.toml'
-    return Health(ok=True, detail="DuckDuckGo (no key)", fix=hint)
+    return replace(health, fix=hint)

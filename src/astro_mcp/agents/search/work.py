@@ -51,7 +51,8 @@ class SearchWork:
 
     async def health(self) -> Health:
         names = ", ".join(self._providers)
-        return Health(ok=bool(names), detail=f"providers: {names or 'none'}", fix="" if names else _ADD_ONE)
+        detail, fix = f"providers: {names or 'none'}", "" if names else _ADD_ONE
+        return Health(ok=bool(names), detail=detail, fix=fix, facts={"providers": names})
 
     async def search(self, args: SearchInput, ctx: Context) -> SearchOutput:
         only, never = _domains(args.include_domains), _domains(args.exclude_domains)
