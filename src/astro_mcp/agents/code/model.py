@@ -17,7 +17,7 @@ class CodeInput(Input):
     packages: Strings = Field(
         default_factory=list,
         max_length=50,
-        description="Python: PyPI packages, as `numpy` or `pandas>=2,<3`; wheels only, cached.",
+        description="Of PyPI (wheels): `pandas>=2,<3`; JavaScript, TypeScript: of npm: `lodash@^4`. Cached.",
     )
     session: str = Field(
         "",
