@@ -15,6 +15,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+Fields = Mapping[str, Any]
+NONE: Fields = {}
+
 
 def tarball(files: Mapping[str, bytes], *special: tarfile.TarInfo) -> bytes:
     """A package's file: `files` by their whole names, then members without data, such as links."""
@@ -38,7 +41,9 @@ class Registry:
         self._packages: dict[str, dict[str, Any]] = {}
         self._files: dict[str, bytes] = {}
 
-    def add(self, name: str, version: str = "1.0.0", code: str = "", packed: bytes = b"", **fields: Any) -> None:
+    def add(
+        self, name: str, version: str = "1.0.0", code: str = "", packed: bytes = b"", fields: Fields = NONE
+    ) -> None:
         """A package whose one module is `code`, or whose file is `packed`; `fields` are of its package.json."""
         about = {"name": name, "version": version, **fields}
         files = {"package/package.json": json.dumps(about).encode(), "package/index.js": code.encode()}
@@ -65,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._registry = registry
         super().__init__(*args)
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class' name
+    def do_GET(self) -> None:
         body = self._registry.answer(self.path)
         self.send_response(404 if body is None else 200)
         self.send_header("Content-Length", str(len(body or b"")))

@@ -52,7 +52,7 @@ async def run(
 
 
 def environment(ours: Mapping[str, str], needed: Callable[[str], bool]) -> dict[str, str]:
-    """Of our own environment: where programs and the user's settings are, the proxies, and the names that are `needed`."""
+    """Of our own: where programs and the user's settings are, the proxies, and the names that are `needed`."""
     return {
         name: value for name, value in ours.items() if name in ("PATH", "HOME") or PROXY.match(name) or needed(name)
     }

@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Records:
-    """`requests/<digest>.json` and `<kind>/<digest>.json` below `folder`; the latter's mtime is the image's last use."""
+    """`requests/<digest>.json` and `<kind>/<digest>.json` below `folder`; the latter's mtime is its last use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

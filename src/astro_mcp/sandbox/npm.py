@@ -1,4 +1,4 @@
-"""Packages of npm by name: resolved and fetched outside by this machine's npm, hashed, and never opened or run there."""
+"""Packages of npm by name: resolved and fetched outside by the machine's npm, hashed, never opened or run there."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ ADDRESS: Final = "astro-mcp: a package names an address"
 REFUSED: Final = "astro-mcp: npm starts no process"
 MOST_PACKAGES: Final = 1_000
 MOST_BYTES: Final = 1 << 30
+LARGEST_LOCK: Final = 32 << 20
 KEPT_NAMES: Final = frozenset(
     {"NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "NPM_TOKEN", "NODE_AUTH_TOKEN", "XDG_CONFIG_HOME"}
 )
@@ -36,7 +37,13 @@ MACHINES: Final = {"x86_64": "x64", "aarch64": "arm64", "armv7l": "arm", "ppc64l
 OPTIONS: Final = (
     *("--ignore-scripts", "--omit=dev", "--audit=false", "--fund=false", "--update-notifier=false", "--yes=false"),
     *("--workspaces=false", "--global=false", "--location=project", "--dry-run=false", "--engine-strict=false"),
-    *("--prefer-offline", "--prefer-online=false", "--package-lock=true", "--lockfile-version=3", "--omit-lockfile-registry-resolved=false"),
+    *(
+        "--prefer-offline",
+        "--prefer-online=false",
+        "--package-lock=true",
+        "--lockfile-version=3",
+        "--omit-lockfile-registry-resolved=false",
+    ),
     *("--install-strategy=hoisted", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=5000", "--logs-max=0"),
     *("--heading=npm", "--loglevel=http", "--color=false", "--progress=false", "--json=false", "--timing=false"),
 )
@@ -44,7 +51,7 @@ OPTIONS: Final = (
 FETCHED: Final = re.compile(r"npm http \S+ GET 200 (\S+)")
 SAID: Final = re.compile(r"^npm (?:error|ERR!) ?(404|notarget|notsup|network)?\s*")
 NOISE: Final = re.compile(
-    r"^(code |errno |syscall |A complete log|Log files were|Note that you|tarball, folder|In most cases|a package version|$)"
+    r"^(code |errno |syscall |A complete log|Log files were|Note that you|tarball, fol|In most cases|a package ver|$)"
 )
 CODE: Final = re.compile(r"^npm (?:error|ERR!) code (\S+)$", re.MULTILINE)
 
@@ -63,8 +70,7 @@ async def fetch(
     npm = _Npm(folder, platform, progress)
     await anyio.to_thread.run_sync(_write_project, folder, requirements)
     await npm.run(("install", "--package-lock-only"), deadline)
-    lock = await anyio.to_thread.run_sync((folder / "package-lock.json").read_bytes)
-    packages = await anyio.to_thread.run_sync(npm_lock.read, lock, platform)
+    packages = await anyio.to_thread.run_sync(_read_lock, folder, platform)
     names = sorted({str(package) for package in packages})
     if len(names) > MOST_PACKAGES:
         raise TooLarge(f"{len(names)} packages are needed; {MOST_PACKAGES} is the bound", "ask for fewer")
@@ -130,6 +136,14 @@ def _write_project(folder: Path, requirements: Iterable[str]) -> None:
     wanted = dict(split(requirement) for requirement in requirements)
     project = {"name": "packages", "version": "0.0.0", "private": True, "dependencies": wanted}
     (folder / "package.json").write_text(json.dumps(project), encoding="utf-8")
+
+
+def _read_lock(folder: Path, platform: npm_lock.Platform) -> tuple[npm_lock.Package, ...]:
+    with (folder / "package-lock.json").open("rb") as file:
+        text = file.read(LARGEST_LOCK + 1)
+    if len(text) > LARGEST_LOCK:
+        raise TooLarge(f"npm's lock is larger than {LARGEST_LOCK:,} bytes", "ask for fewer")
+    return npm_lock.read(text, platform)
 
 
 def _record(folder: Path, packages: Sequence[npm_lock.Package]) -> Fetched:

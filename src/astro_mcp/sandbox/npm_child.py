@@ -14,7 +14,7 @@ LARGEST: Final = 1 << 30
 
 
 def main(arguments: list[str]) -> None:
-    """Returns never. A file over the bound is npm's error EFBIG: Python has SIGXFSZ ignored, and so has what follows it."""
+    """Returns never. A file over the bound is npm's error EFBIG: SIGXFSZ is ignored by Python, and stays so."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.execv(arguments[0], arguments)  # noqa: S606 - the machine's own npm, no shell

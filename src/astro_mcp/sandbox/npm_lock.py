@@ -37,7 +37,7 @@ class Platform(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """`at` is its folder, such as `node_modules/a/node_modules/b`; `programs` are files in it, by their commands' names."""
+    """`at` is its folder, such as `node_modules/a/node_modules/b`; `programs` are files in it, by their commands."""
 
     at: str
     name: str
@@ -54,7 +54,7 @@ class _Unfit(Exception):
 
 
 def read(lock: bytes, platform: Platform) -> tuple[Package, ...]:
-    """What is to be installed, parents first. Optional packages for other platforms are left out, with what is below them.
+    """What is to be installed, parents first. Optional packages for other platforms are left out, with what they hold.
 
     Raises `InvalidInput` with every package that comes from elsewhere than a registry, or does not fit.
     """
@@ -87,8 +87,8 @@ def _package(at: str, entry: Mapping[str, Any]) -> Package:
         raise _Unfit("is a link to a folder")
     if not at.startswith(FOLDER) or len(names) > DEEPEST or not all(map(is_name, names)) or not is_name(name):
         raise _Unfit("has no name that a package can have")
-    if not re.match("https?://", str(entry.get("resolved"))) or not _VERSION.fullmatch(str(version)):
-        raise _Unfit(f"comes from no registry: {printable(str(entry.get('resolved')), 100)}")
+    if not re.match("https?://", str(entry.get("resolved", ""))) or not _VERSION.fullmatch(str(version)):
+        raise _Unfit(f"comes from no registry, but from {printable(str(entry.get('resolved', 'a folder')), 100)}")
     if entry.get("hasShrinkwrap"):
         raise _Unfit("brings a lock file of its own (npm-shrinkwrap.json)")
     for dependency, wanted in _dependencies(entry):
@@ -98,11 +98,11 @@ def _package(at: str, entry: Mapping[str, Any]) -> Package:
 
 
 def _dependencies(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for table in ("dependencies", "optionalDependencies"):
-        yield from entry.get(table, {}).items()
-    free = entry.get("peerDependenciesMeta", {})
-    peers = entry.get("peerDependencies", {})
-    yield from ((name, wanted) for name, wanted in peers.items() if not free.get(name, {}).get("optional"))
+    for key in ("dependencies", "optionalDependencies"):
+        yield from _table(entry.get(key)).items()
+    free = _table(entry.get("peerDependenciesMeta"))
+    peers = _table(entry.get("peerDependencies"))
+    yield from ((name, wanted) for name, wanted in peers.items() if not _table(free.get(name)).get("optional"))
 
 
 def _named(wanted: str) -> bool:
@@ -131,9 +131,12 @@ def _sha512(integrity: str) -> str:
 
 def _programs(table: object) -> dict[str, str]:
     """Those that are a plain name and a file in the package; others are none that anybody could call."""
-    entries = table.items() if isinstance(table, dict) else ()
-    plain = {str(name): str(path).removeprefix("./") for name, path in entries}
+    plain = {str(name): str(path).removeprefix("./") for name, path in _table(table).items()}
     return {name: path for name, path in plain.items() if _PROGRAM.fullmatch(name) and safe_path(path)}
+
+
+def _table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _parents(at: str) -> Iterator[str]:

@@ -109,9 +109,7 @@ class PackageImages:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
 
-    async def _install(
-        self, engine: Engine, source: Source, base: str, tag: str, found: Fetched, folder: Path
-    ) -> None:
+    async def _install(self, engine: Engine, source: Source, base: str, tag: str, found: Fetched, folder: Path) -> None:
         incoming = PurePosixPath(source.incoming)
         archive = await anyio.to_thread.run_sync(_archive, found, incoming.name, folder / "packages.tar")
         put = partial(_put, folder=str(incoming.parent), archive=archive)
@@ -129,8 +127,8 @@ class PackageImages:
             await engine.call(lambda api: api.commit(container.name, repository, name, conf={"Labels": labels}))
 
     async def _prune(self, engine: Engine, newest: str) -> None:
-        """Take away the least recently used until the rest fits `images_mb`; one that is in use stays. What a base holds
-        is not counted, as long as the engine has it."""
+        """Take away the least recently used until the rest fits `images_mb`; one that is in use stays. What a base
+        holds is not counted, as long as the engine has it."""
         house = f"{owner.HOUSE}={self._labels[owner.HOUSE]}"
         rows: list[dict[str, Any]] = await engine.call(lambda api: api.images(filters={"label": [KIND, house]}))
         bases = {row["Labels"].get(BASE, "") for row in rows}

@@ -19,9 +19,9 @@ class Fetched:
 
 
 Fetch = Callable[[Sequence[str], Mapping[str, str], Path, float, Progress], Awaitable[Fetched]]
-"""`await fetch(requirements, facts, folder, seconds, progress)`: everything that they need, in `folder`. `facts` is what
-PID 1 told of its Python and its machine. Raises `InvalidInput` where there is nothing that fits, `ProviderFailed` where
-the registry can't be reached, `TooLarge`, `TimedOut`."""
+"""`await fetch(requirements, facts, folder, seconds, progress)`: everything that they need, in `folder`. `facts` is
+what PID 1 told of its Python and its machine. Raises `InvalidInput` where nothing fits, `ProviderFailed` where the
+registry can't be reached, `TooLarge`, `TimedOut`."""
 
 
 @dataclass(frozen=True, slots=True)

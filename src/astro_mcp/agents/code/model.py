@@ -17,7 +17,7 @@ class CodeInput(Input):
     packages: Strings = Field(
         default_factory=list,
         max_length=50,
-        description="Of PyPI (wheels): `pandas>=2,<3`; JavaScript, TypeScript: of npm: `lodash@^4`. Cached.",
+        description="Python: `pandas>=2,<3` (PyPI, wheels); JavaScript, TypeScript: `lodash@^4` (npm).",
     )
     session: str = Field(
         "",
