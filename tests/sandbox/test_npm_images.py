@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -216,6 +217,27 @@ async def test_other_bytes_than_the_registry_promised_are_refused(registry: Regi
     error = await failure(tmp_path / "build", "thing")
     assert (error.code, error.retryable) == ("provider_failed", True)
     assert "EINTEGRITY" in error.message or "integrity" in error.message
+
+
+FAKE = """#!/bin/sh
+case $1 in
+install) echo '{lock}' >package-lock.json ;;
+cache) mkdir -p {place} && echo other >{place}/{rest} ;;
+esac
+"""
+
+
+async def test_what_lies_in_npms_cache_is_hashed_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    integrity = f"sha512-{base64.b64encode(bytes(64)).decode()}"
+    entry = {"version": "1.0.0", "resolved": "https://registry.example/a.tgz", "integrity": integrity}
+    text = json.dumps({"packages": {"node_modules/a": entry}})
+    program = tmp_path / "npm"
+    program.write_text(FAKE.format(lock=text, place="cache/_cacache/content-v2/sha512/00/00", rest="0" * 124))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    error = await failure(tmp_path / "build", "a")
+    assert (error.code, error.retryable) == ("provider_failed", True)
+    assert "a@1.0.0" in error.message
 
 
 @pytest.mark.full
