@@ -34,6 +34,8 @@ DebianName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]{1,9
 LanguageName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+#-]{0,39}$")]
 WorkspaceFile = Annotated[str, StringConstraints(pattern=r"^\.?[A-Za-z0-9_][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*$")]
 Severity = Literal["error", "warning", "info"]
+Registry = Literal["pypi", "npm"]
+"""Where packages come from."""
 
 
 class Table(BaseModel):
@@ -174,6 +176,9 @@ class Language(Manifest):
     script: bool = Field(
         False,
         description="argv is python3 and the file, which the waiting interpreter runs with input, result and sessions.",
+    )
+    packages: Registry | None = Field(
+        None, description="The registry that `packages` of a call are of; left out where the language takes none."
     )
     image: DebianImage | None = Field(None, description="Left out where the base image has all that it needs.")
 

@@ -158,6 +158,7 @@ def test_a_whole_language_reads(tmp_path: Path) -> None:
         ('"-o", "toy", "toy.t"', '"-o", "toy"', "names toy.t"),
         ('["./toy"]', '"./toy"', "argv"),
         ('["./toy"]', '["./toy"]\nscript = true', "a script"),
+        ('["./toy"]', '["./toy"]\npackages = "cargo"', "packages"),
         ('["./toy"]', '["./toy"]\naliases = ["T o y"]', "aliases"),
         ('"toy-tools"', '"--option"', "image.debian"),
         ('"toy-tools"', '"a,b"', "image.debian"),

@@ -173,6 +173,11 @@ STARTS = {
         "sys.executable, [sys.executable, '-I', '-X', 'utf8', '-m', 'astro_mcp', 'daemon', 'run', f'--ready={READY}']",
     ),
     ("sandbox/child.py", "run", "anyio.open_process", "argv, a parameter"),
+    ("sandbox/npm_child.py", "main", "os.execv", "arguments[0], arguments, a parameter"),
+    (
+        *("sandbox/npm.py", "run", "astro_mcp.sandbox.child.run"),
+        "[*CHILD, a parameter, self._program, command, *self._options, *rest]",
+    ),
     (
         *("sandbox/warden.py", "__init__", "subprocess.Popen"),
         "[sys.executable, '-I', '-S', str(SCRIPT), engine, *ours]",
@@ -232,7 +237,7 @@ def f(run=sp.Popen):
 """
 
 
-def test_every_place_that_starts_a_process_is_known_and_starts_our_own_python_git_or_our_recipe() -> None:
+def test_every_place_that_starts_a_process_is_known_and_starts_our_own_python_git_npm_or_our_recipe() -> None:
     package = SOURCE / "astro_mcp"
     found = set()
     for path in sorted(package.rglob("*.py")):

@@ -7,8 +7,9 @@ missing="$(command -v git >/dev/null || echo git) ${PACKAGES:-}"
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "the base image needs python3 >= 3.11" >&2; exit 1; }
 grep -q ':65532:' /etc/group || echo 'sandbox:x:65532:' >>/etc/group
 grep -q ':x:65532:' /etc/passwd || echo 'sandbox:x:65532:65532:sandbox:/tmp:/bin/sh' >>/etc/passwd
-mkdir -p /opt/site /workspace
-chown 65532:65532 /opt/site /workspace
+# Node looks for packages in every folder above a program, for `require` and for `import`: at the top last of all.
+mkdir -p /opt/site /node_modules /workspace
+chown 65532:65532 /opt/site /node_modules /workspace
 # A .pth line, and no PYTHONPATH: packages are found by `python -I` too, and a project's own environment stays its own.
 python3 - <<'PYTHON'
 import site

@@ -22,11 +22,11 @@ from astro_mcp.errors import SandboxUnavailable
 from astro_mcp.packs import Pack
 from astro_mcp.sandbox.engine import Engine, get
 from astro_mcp.sandbox.image import base_tag
-from astro_mcp.sandbox.python_images import KIND
+from astro_mcp.sandbox.package_images import KIND
 from astro_mcp.shim.place import data_folder
 
 BUILD_SECONDS: Final = 1800
-OURS: Final = {"reference": ["astro-mcp-sandbox", "astro-mcp-language", "astro-mcp-python"]}
+OURS: Final = {"reference": ["astro-mcp-sandbox", "astro-mcp-language", "astro-mcp-python", "astro-mcp-npm"]}
 
 
 def run(given: argparse.Namespace, printer: Printer) -> int:
@@ -117,7 +117,7 @@ async def _images(prune: bool) -> list[dict[str, Any]]:
         found = [_row(row, tag) for row in rows for tag in row.get("RepoTags") or ()]
         if not prune:
             return found
-        going = [row for row in found if row["kind"] == "python"]
+        going = [row for row in found if row["kind"] in ("python", "npm")]
         for row in going:
             await engine.call(methodcaller("remove_image", row["image"]))
         return going

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ import anyio
 from astro_mcp.errors import TimedOut
 
 KEPT: Final = 64_000
+PROXY: Final = re.compile(r"(https?|all|no)_proxy\Z", re.IGNORECASE)
 OnLine = Callable[[str], Awaitable[None]]
 
 
@@ -47,3 +49,10 @@ async def run(
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
             await process.aclose()
+
+
+def environment(ours: Mapping[str, str], needed: Callable[[str], bool]) -> dict[str, str]:
+    """Of our own: where programs and the user's settings are, the proxies, and the names that are `needed`."""
+    return {
+        name: value for name, value in ours.items() if name in ("PATH", "HOME") or PROXY.match(name) or needed(name)
+    }

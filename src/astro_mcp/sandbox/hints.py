@@ -1,4 +1,4 @@
-"""The one line that a person types to get a Docker engine, for the system that this is."""
+"""The one line that a person types to get a Docker engine, or npm, for the system that this is."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from collections.abc import Mapping
 
 OTHER_ENGINE = "use an engine with cgroups and seccomp (rootless: delegate cpu, memory and pids), then: docker info"
 IMAGE = "build the sandbox's image: astro-mcp sandbox build (in a checkout: scripts/sandbox-image)"
+NPM: Mapping[str, str] = {
+    "debian": "apt-get install -y npm",
+    "ubuntu": "apt-get install -y npm",
+    "fedora": "dnf install -y nodejs-npm",
+    "rhel": "dnf install -y npm",
+    "arch": "pacman -S --noconfirm npm",
+    "suse": "zypper install -y npm",
+    "alpine": "apk add npm",
+}
 
 
 def install_line() -> str:
@@ -17,16 +26,12 @@ def install_line() -> str:
         return "brew install --cask docker && open -a Docker"
     if sys.platform == "win32":
         return "winget install Docker.DockerDesktop"
-    try:
-        release: Mapping[str, str] = platform.freedesktop_os_release()
-    except OSError:
-        release = {}
-    return linux_line(release, root=os.geteuid() == 0)
+    return linux_line(_release(), root=os.geteuid() == 0)
 
 
 def linux_line(release: Mapping[str, str], *, root: bool) -> str:
     """The same for a Linux by its os-release; `root` needs no sudo and no group."""
-    families = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
+    families = _families(release)
     sudo = "" if root else "sudo "
     start = (
         f"{sudo}systemctl enable --now docker"
@@ -47,6 +52,15 @@ def linux_line(release: Mapping[str, str], *, root: bool) -> str:
     return "install Docker Engine for this system, then check with: docker info"
 
 
+def npm_line() -> str:
+    """How to install npm here."""
+    if sys.platform == "darwin":
+        return "brew install node"
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    found = next((line for family, line in NPM.items() if family in _families(_release())), "")
+    return f"{sudo}{found}" if found else "install Node.js with npm for this system, then check with: npm --version"
+
+
 def start_line() -> str:
     """How to start an engine that is installed."""
     if sys.platform == "darwin":
@@ -59,3 +73,14 @@ def start_line() -> str:
 def permission_line() -> str:
     """How to be let in to an engine that runs."""
     return 'sudo usermod -aG docker "$USER" (then log in again)'
+
+
+def _release() -> Mapping[str, str]:
+    try:
+        return platform.freedesktop_os_release()
+    except OSError:
+        return {}
+
+
+def _families(release: Mapping[str, str]) -> set[str]:
+    return {release.get("ID", ""), *release.get("ID_LIKE", "").split()}

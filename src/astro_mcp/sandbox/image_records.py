@@ -12,15 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from astro_mcp.sandbox.wheels import Wheel
-
 
 class Records:
-    """`requests/<digest>.json` and `images/<digest>.json` below `folder`; the latter's mtime is its last use."""
+    """`requests/<digest>.json` and `<kind>/<digest>.json` below `folder`; the latter's mtime is its last use."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._requests = folder / "requests"
-        self._images = folder / "python"
 
     def resolved(self, request: str, fresh_seconds: float) -> str:
         """The image that `request` became, where that is fresh; empty where not. Counts as a use."""
@@ -32,10 +30,9 @@ class Records:
         self._touch(tag)
         return tag
 
-    def keep(self, request: str, tag: str, found: Sequence[Wheel]) -> None:
+    def keep(self, request: str, tag: str, contents: Sequence[str]) -> None:
         """Write down what was made, and of what."""
-        wheels = [{"name": w.name, "version": w.version, "sha256": w.sha256} for w in found]
-        _store(self._images / _name(tag), {"image": tag, "wheels": wheels})
+        _store(self._image(tag), {"image": tag, "packages": list(contents)})
         _store(self._requests / f"{request}.json", {"image": tag, "at": time.time()})
 
     def surplus(self, sizes: Mapping[str, int], newest: str, budget: int) -> list[str]:
@@ -51,23 +48,23 @@ class Records:
         return going
 
     def forget(self, tag: str) -> None:
-        (self._images / _name(tag)).unlink(missing_ok=True)
+        self._image(tag).unlink(missing_ok=True)
 
     def _used(self, tag: str) -> float:
         try:
-            return (self._images / _name(tag)).stat().st_mtime
+            return self._image(tag).stat().st_mtime
         except OSError:
             return 0.0
 
     def _touch(self, tag: str) -> None:
         try:
-            os.utime(self._images / _name(tag))
+            os.utime(self._image(tag))
         except OSError:
             return
 
-
-def _name(tag: str) -> str:
-    return f"{tag.rpartition(':')[2]}.json"
+    def _image(self, tag: str) -> Path:
+        kind, _, name = tag.removeprefix("astro-mcp-").partition(":")
+        return self._folder / kind / f"{name}.json"
 
 
 def _load(path: Path) -> dict[str, Any]:

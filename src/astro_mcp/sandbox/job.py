@@ -29,7 +29,7 @@ class SandboxFile:
 class Job:
     """One program in a fresh container, its working folder /workspace; there is no shell unless argv names one.
 
-    `timeout` is in seconds. `image` is empty for the base image, or what `Sandbox.python_image` or `language_image`
+    `timeout` is in seconds. `image` is empty for the base image, or what `Sandbox.package_image` or `language_image`
     returned. `build` makes what argv runs, in the same container and time: where it fails argv never runs. `collect` is
     the folder below /workspace whose files come back; it exists when the program starts. Empty: none do. `script`:
     argv is `python3 FILE ...`, and the interpreter that waits in the container runs FILE itself. `session`: it stays up

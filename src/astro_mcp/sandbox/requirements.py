@@ -1,9 +1,9 @@
-"""What may be asked for: names and version specifiers. Everything else that pip understands is refused."""
+"""What may be asked for of PyPI: names and version specifiers. Everything else that pip understands is refused."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -17,29 +17,37 @@ LONGEST: Final = 200
 
 def canonical(requirements: Sequence[str]) -> tuple[str, ...]:
     """Sorted, each once, in one spelling. Raises `InvalidInput` with every text that is no requirement (PEP 508)."""
+    hint = "write names and versions, such as requests or numpy>=2,<3; no options, paths or addresses"
+    return tuple(sorted(set(each(requirements, _requirement, hint))))
+
+
+def each(requirements: Sequence[str], read: Callable[[str], str], hint: str) -> list[str]:
+    """What `read` makes of each; raises `InvalidInput` with every one for which it raised `ValueError`."""
     if len(requirements) > MOST:
         raise InvalidInput(f"{len(requirements)} packages were asked for; {MOST} is the bound")
-    found: set[str] = set()
+    found = []
     problems = []
     for index, text in enumerate(requirements):
         try:
             if len(text) > LONGEST or any(ord(character) < 32 for character in text):
-                raise InvalidRequirement("too long, or not one line")
-            parsed = Requirement(text)
-            if parsed.url:
-                raise InvalidRequirement("addresses are not accepted")
-        except InvalidRequirement as error:
+                raise ValueError("too long, or not one line")
+            found.append(read(text))
+        except ValueError as error:
             reason = str(error).splitlines()[0][:200]
             problems.append(
                 Problem(f"packages.{index}", f"{text[:80]!r} is no name with a version specifier: {reason}")
             )
-            continue
-        parsed.name = canonicalize_name(parsed.name)
-        found.add(str(parsed))
     if problems:
-        hint = "write names and versions, such as requests or numpy>=2,<3; no options, paths or addresses"
         raise InvalidInput(problems[0].reason, hint, problems=tuple(problems))
-    return tuple(sorted(found))
+    return found
+
+
+def _requirement(text: str) -> str:
+    parsed = Requirement(text)
+    if parsed.url:
+        raise InvalidRequirement("addresses are not accepted")
+    parsed.name = canonicalize_name(parsed.name)
+    return str(parsed)
 
 
 def digest(*parts: str) -> str:

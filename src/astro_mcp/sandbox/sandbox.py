@@ -39,7 +39,9 @@ from astro_mcp.sandbox.sessions import Session, Sessions
 from astro_mcp.sandbox.warden import Warden
 
 if TYPE_CHECKING:
-    from astro_mcp.sandbox.python_images import PythonImages
+    from astro_mcp.packs import Registry
+    from astro_mcp.sandbox.package_images import PackageImages
+    from astro_mcp.sandbox.source import Source
 
 AT_ONCE: Final = 8
 KILLED: Final = 137
@@ -68,7 +70,7 @@ class Sandbox:
         self._engine: Engine | None = None
         self._warden: Warden | None = None
         self._reaper = ThreadPoolExecutor(2, "sandbox-reaper")
-        self._images: PythonImages | None = None
+        self._images: PackageImages | None = None
         self._pool: Pool | None = None
         self._sessions: Sessions | None = None
         self._checked: dict[str, Any] = {}
@@ -190,21 +192,29 @@ class Sandbox:
         return container
 
     async def python_image(self, tenant: str, requirements: Sequence[str], progress: Progress = silent) -> str:
-        """An image with the packages that `requirements` (names and version specifiers) name, for `Job.image`.
+        """The base image with packages of PyPI; see `package_image`."""
+        return await self.package_image("pypi", "", tenant, requirements, progress)
 
-        Wheels are fetched outside by pip and unpacked in a container without network; sources are never built. Cached
-        by tenant and content; which versions a list resolves to is believed for 24 hours. Raises `InvalidInput` with
-        pip's own words, `ProviderFailed` where the index can't be reached, `LimitHit`, `TimedOut`,
-        `SandboxUnavailable`.
+    async def package_image(
+        self, registry: Registry, base: str, tenant: str, requirements: Sequence[str], progress: Progress = silent
+    ) -> str:
+        """An image of `base` (empty: the base image) with the packages that `requirements` name, for `Job.image`.
+
+        Names and versions alone. Wheels and tarballs are fetched outside by this machine's pip or npm and unpacked in a
+        container without network; sources are never built, and no script of a package runs. Cached by tenant and
+        content; which versions a list resolves to is believed for 24 hours. Raises `InvalidInput` with the words of pip
+        or npm, `ProviderFailed` where the registry can't be reached, `Unavailable` where there is no npm, `LimitHit`,
+        `TimedOut`, `SandboxUnavailable`.
         """
         if not requirements:
-            return ""
+            return base
         engine = await self.engine()
         if not self._checked:
             await self.run(Job(("true",), collect=""))
-        python = {str(name): str(value) for name, value in self._checked["python"].items()}
+        facts = {str(name): str(value) for name, value in self._checked["python"].items()}
+        images, source = self._package_images(registry)
         async with self._places:
-            return await self._python_images().get(engine, self.tag, python, tenant, requirements, progress)
+            return await images.get(engine, source, base or self.tag, facts, tenant, requirements, progress)
 
     async def language_image(self, packages: Sequence[str], missing: str) -> str:
         """The image that holds Debian's `packages`, for `Job.image`.
@@ -217,12 +227,13 @@ class Sandbox:
             raise SandboxUnavailable(f"the sandbox's image with {', '.join(packages)} is not built", missing)
         return tag
 
-    def _python_images(self) -> PythonImages:
-        from astro_mcp.sandbox.python_images import PythonImages  # noqa: PLC0415 - the daemon's start does without it
+    def _package_images(self, registry: Registry) -> tuple[PackageImages, Source]:
+        from astro_mcp.sandbox import npm, wheels  # noqa: PLC0415 - the daemon's start does without them
+        from astro_mcp.sandbox.package_images import PackageImages  # noqa: PLC0415 - the same
 
         if self._images is None:
-            self._images = PythonImages(self._settings, self._folder, self._labels, self._reaper)
-        return self._images
+            self._images = PackageImages(self._settings, self._folder, self._labels, self._reaper)
+        return self._images, {"pypi": wheels.WHEELS, "npm": npm.NPM}[registry]
 
     async def engine(self) -> Engine:
         """The engine, checked at first use: it answers, its API is new enough, the image is there, orphans are gone,

@@ -8,7 +8,6 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,31 +19,20 @@ from astro_mcp.errors import InvalidInput, ProviderFailed, TooLarge
 from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox import child
 from astro_mcp.sandbox.pip_child import ADDRESS, REFUSED
-from astro_mcp.sandbox.requirements import wheel_options
+from astro_mcp.sandbox.requirements import canonical, wheel_options
+from astro_mcp.sandbox.source import Fetched, Source
 
 MOST_WHEELS: Final = 300
 MOST_BYTES: Final = 2 << 30
 CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-KEPT_NAMES: Final = frozenset({"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "NETRC", *CERTIFICATES})
-PROXY: Final = re.compile(r"(https?|all|no)_proxy\Z", re.IGNORECASE)
+KEPT_NAMES: Final = frozenset({"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "NETRC", *CERTIFICATES})
 NOISE: Final = re.compile(r"^(ERROR|error): ?(Exception:)?\s*")
-
-
-@dataclass(frozen=True, slots=True)
-class Wheel:
-    """A fetched file; `sha256` is of the file as it came."""
-
-    path: Path
-    name: str
-    version: str
-    sha256: str
-    bytes: int
 
 
 async def fetch(
     requirements: Sequence[str], python: Mapping[str, str], folder: Path, seconds: float, progress: Progress
-) -> tuple[Wheel, ...]:
-    """Every wheel that `requirements` need under the image's Python, in `folder`, sorted by name.
+) -> Fetched:
+    """Every wheel that `requirements` need under the image's Python, in `folder`.
 
     Raises `InvalidInput` where there is none that fits, `ProviderFailed` where the index can't be reached, `TimedOut`.
     """
@@ -68,12 +56,12 @@ async def fetch(
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:
     """What pip needs of this machine: its proxies, certificates and pip's own settings."""
-    kept = {name for name in ours if name in KEPT_NAMES or name.startswith("PIP_") or PROXY.match(name)}
-    return {name: ours[name] for name in kept}
+    return child.environment(ours, lambda name: name in KEPT_NAMES or name.startswith("PIP_"))
 
 
-def _record(folder: Path) -> tuple[Wheel, ...]:
-    wheels = []
+def _record(folder: Path) -> Fetched:
+    wheels = {}
+    size = 0
     for path in sorted(folder.iterdir()):
         try:
             name, version, _, _ = parse_wheel_filename(path.name)
@@ -81,11 +69,11 @@ def _record(folder: Path) -> tuple[Wheel, ...]:
             raise InvalidInput(f"{printable(path.name, 100)} is no wheel", "only wheels are installed") from None
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        wheels.append(Wheel(path, str(name), str(version), sha256, path.stat().st_size))
-    size = sum(wheel.bytes for wheel in wheels)
+        wheels[f"{name}=={version}:{sha256}"] = path
+        size += path.stat().st_size
     if len(wheels) > MOST_WHEELS or size > MOST_BYTES:
         raise TooLarge(f"{len(wheels)} packages of {size:,} bytes; {MOST_WHEELS} and {MOST_BYTES:,} are the bounds")
-    return tuple(sorted(wheels, key=lambda wheel: wheel.name))
+    return Fetched(tuple(sorted(wheels)), {path.name: path for path in wheels.values()})
 
 
 def _failure(said: str, python: Mapping[str, str]) -> InvalidInput | ProviderFailed:
@@ -107,3 +95,6 @@ def _failure(said: str, python: Mapping[str, str]) -> InvalidInput | ProviderFai
         conflict = [line for line in lines if " depends on " in line or "requested" in line]
         return InvalidInput(f"{message} {'; '.join(conflict)[:400]}".strip(), "loosen one of the versions")
     return ProviderFailed(message, "pip could not fetch the packages", retryable=True)
+
+
+WHEELS: Final = Source("python", canonical, fetch, installer="/opt/astro/install.py", incoming="/opt/site/.incoming")

@@ -39,6 +39,9 @@ _KEPT: Final = frozenset(
         "SSL_CERT_DIR",
         "REQUESTS_CA_BUNDLE",
         "CURL_CA_BUNDLE",
+        "NODE_EXTRA_CA_CERTS",
+        "NPM_TOKEN",
+        "NODE_AUTH_TOKEN",
         "HTTP_PROXY",
         "HTTPS_PROXY",
         "ALL_PROXY",
@@ -49,7 +52,7 @@ _KEPT: Final = frozenset(
         "no_proxy",
     }
 )
-_KEPT_PREFIXES: Final = ("ASTRO_MCP_", "PIP_", "LC_")
+_KEPT_PREFIXES: Final = ("ASTRO_MCP_", "PIP_", "NPM_CONFIG_", "npm_config_", "LC_")
 
 
 def connect(

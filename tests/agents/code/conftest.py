@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 
 from astro_mcp.agents.code.agent import CodeAgent
@@ -24,6 +25,7 @@ from astro_mcp.core.policies.limit import Limit, Limits
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
 from astro_mcp.packs import Pack
+from astro_mcp.sandbox import owner
 from astro_mcp.sandbox.egress import Egress
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.store.artifacts import Artifacts
@@ -88,6 +90,17 @@ async def open_house(tmp_path: Path, known_engine: Callable[[Path], None]) -> As
 
         yield open_it
         await registry.unregister("code")
+
+
+@pytest.fixture
+def tidy(tmp_path: Path) -> Iterator[None]:
+    """The images with packages that a test made go; asked for before the house, which ends first then."""
+    yield
+    client = docker.APIClient("unix:///var/run/docker.sock", version="auto")
+    label = f"{owner.HOUSE}={owner.house(tmp_path / 'data' / 'images')}"
+    for row in client.images(filters={"label": label}):
+        client.remove_image(row["Id"], force=True)
+    client.close()
 
 
 @pytest.fixture

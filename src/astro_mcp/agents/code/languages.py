@@ -38,17 +38,19 @@ class Languages:
         raise InvalidInput(reason, f"{told}there are: {', '.join(self._names)}", problems=(problem,))
 
     def of(self, args: CodeInput) -> Language:
-        """The language that `args` name. Raises what `named` does, and `Unsupported` where they ask another than Python
-        for what Python alone has."""
+        """The language that `args` name. Raises what `named` does, and `Unsupported` where they ask it for what it has
+        not: packages, or what Python alone has."""
         found = self.named(args.language)
+        if args.packages and not found.packages:
+            some = [name for name in self._names if self._by_name[name].packages]
+            told = f", but for {', '.join(some)}" if some else ""
+            raise Unsupported(f"no packages are installed for {found.name}{told}", "leave packages out")
         if not found.script:
             _refuse(args, found.name)
         return found
 
 
 def _refuse(args: CodeInput, name: str) -> None:
-    if args.packages:
-        raise Unsupported(f"packages are installed for Python alone, and not for {name}", "leave packages out")
     if args.session:
         raise Unsupported(f"sessions are Python's alone: {name} has no interpreter to keep", "leave session out")
     if args.input is not None:

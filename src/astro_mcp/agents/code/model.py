@@ -17,7 +17,7 @@ class CodeInput(Input):
     packages: Strings = Field(
         default_factory=list,
         max_length=50,
-        description="Python: PyPI packages, as `numpy` or `pandas>=2,<3`; wheels only, cached.",
+        description="Python: `pandas>=2,<3` (PyPI, wheels); JavaScript, TypeScript: `lodash@^4` (npm).",
     )
     session: str = Field(
         "",

@@ -90,9 +90,13 @@ class CodeWork:
         return await self._sandbox.health()
 
     async def _image(self, args: CodeInput, language: Language, show: _Ticker, ctx: Context) -> str:
+        image = ""
         if language.image is not None:
-            return await self._sandbox.language_image(language.image.debian, language.install_hint)
-        return await self._sandbox.python_image(ctx.session.scope.tenant, args.packages, show.step)
+            image = await self._sandbox.language_image(language.image.debian, language.install_hint)
+        if language.packages is None:
+            return image
+        tenant = ctx.session.scope.tenant
+        return await self._sandbox.package_image(language.packages, image, tenant, args.packages, show.step)
 
     async def _copy(self, args: CodeInput, ctx: Context) -> tuple[tuple[SandboxFile, ...], tuple[str, ...]]:
         if not args.paths:

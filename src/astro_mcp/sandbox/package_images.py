@@ -1,4 +1,4 @@
-"""Images with packages: wheels fetched outside, unpacked in a container without network, committed, kept by content."""
+"""Images with packages: fetched outside, unpacked in a container without network, committed, kept by content."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -23,19 +23,20 @@ from astro_mcp.config import SandboxSettings
 from astro_mcp.core.call import Progress
 from astro_mcp.errors import InvalidInput, LimitHit
 from astro_mcp.observe.printable import printable
-from astro_mcp.sandbox import hardening, owner, wheels
+from astro_mcp.sandbox import hardening, owner
 from astro_mcp.sandbox.container import Container
 from astro_mcp.sandbox.engine import Engine, EngineRefused
 from astro_mcp.sandbox.image_records import Records
 from astro_mcp.sandbox.job import Job
-from astro_mcp.sandbox.requirements import canonical, digest
+from astro_mcp.sandbox.requirements import digest
+from astro_mcp.sandbox.source import Fetched, Source
 
 KIND: Final = "astro-mcp.kind"
-INCOMING: Final = "/opt/site/.incoming"
+BASE: Final = "astro-mcp.base"
 FRESH_SECONDS: Final = 24 * 3600.0
 
 
-class PythonImages:
+class PackageImages:
     """`folder` holds one small record an image. A resolved list of requirements is believed for 24 hours."""
 
     def __init__(
@@ -51,29 +52,31 @@ class PythonImages:
     async def get(
         self,
         engine: Engine,
+        source: Source,
         base: str,
-        python: Mapping[str, str],
+        facts: Mapping[str, str],
         tenant: str,
         requirements: Sequence[str],
         progress: Progress,
     ) -> str:
-        """The image with `requirements` on `base`; made where there is none. See `Sandbox.python_image`."""
-        wanted = canonical(requirements)
+        """The image with `requirements` on `base`; made where there is none. See `Sandbox.package_image`."""
+        wanted = source.canonical(requirements)
         base_id = str((await engine.image(base) or {}).get("Id", ""))
-        request = digest(tenant, base_id, *wanted)
+        request = digest(source.kind, tenant, base_id, *wanted)
         lock = self._building.setdefault(request, anyio.Lock())
         async with lock:
             known = await anyio.to_thread.run_sync(self._records.resolved, request, FRESH_SECONDS)
             if known and await engine.image(known) is not None:
                 return known
-            return await self._make(engine, base, (tenant, base_id), python, wanted, request, progress)
+            return await self._make(engine, source, base, (tenant, base_id), facts, wanted, request, progress)
 
     async def _make(
         self,
         engine: Engine,
+        source: Source,
         base: str,
         belongs: tuple[str, str],
-        python: Mapping[str, str],
+        facts: Mapping[str, str],
         wanted: Sequence[str],
         request: str,
         progress: Progress,
@@ -88,14 +91,14 @@ class PythonImages:
                 await progress(next(steps), None, text)
 
             await step(0, None, f"resolving {', '.join(wanted)}")
-            found = await wheels.fetch(wanted, python, folder, self._settings.build_timeout_seconds, step)
-            tag = f"astro-mcp-python:{digest(*belongs, *(f'{w.name}=={w.version}:{w.sha256}' for w in found))}"
+            found = await source.fetch(wanted, facts, folder, self._settings.build_timeout_seconds, step)
+            tag = f"astro-mcp-{source.kind}:{digest(*belongs, *found.contents)}"
             if await engine.image(tag) is None:
-                await step(0, None, f"installing {len(found)} packages in the sandbox")
+                await step(0, None, f"installing {len(found.contents)} packages in the sandbox")
                 with anyio.fail_after(max(1.0, deadline - time.monotonic())):
-                    await self._install(engine, base, tag, found, folder)
-                await self._prune(engine, base, tag)
-            await anyio.to_thread.run_sync(self._records.keep, request, tag, found)
+                    await self._install(engine, source, base, tag, found, folder)
+                await self._prune(engine, tag)
+            await anyio.to_thread.run_sync(self._records.keep, request, tag, found.contents)
             return tag
         except TimeoutError:
             raise LimitHit(
@@ -106,51 +109,57 @@ class PythonImages:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
 
-    async def _install(self, engine: Engine, base: str, tag: str, found: Sequence[wheels.Wheel], folder: Path) -> None:
-        archive = await anyio.to_thread.run_sync(_archive, found, folder / "wheels.tar")
+    async def _install(self, engine: Engine, source: Source, base: str, tag: str, found: Fetched, folder: Path) -> None:
+        incoming = PurePosixPath(source.incoming)
+        archive = await anyio.to_thread.run_sync(_archive, found, incoming.name, folder / "packages.tar")
+        put = partial(_put, folder=str(incoming.parent), archive=archive)
         config = hardening.container(base, self._settings, self._labels, engine.runtime, writable=True)
-        async with Container(engine, config, self._reaper, lambda api, made: _put(api, made, archive)) as container:
+        async with Container(engine, config, self._reaper, put) as container:
             hardening.check(await container.ready(), self._settings, writable=True)
-            argv = ("python3", "-I", "-S", "/opt/astro/install.py", INCOMING)
+            argv = ("python3", "-I", "-S", source.installer, source.incoming)
             job = Job(argv, timeout=float(self._settings.build_timeout_seconds), collect="")
             answer = await container.carry_out(job, 100_000)
             if answer.end is None or answer.end.code:
                 raise _refused(bytes(answer.streams["stdout"] or answer.streams["stderr"]), answer.limits)
             repository, _, name = tag.partition(":")
-            labels = {KIND: "python"}
+            labels = {KIND: source.kind, BASE: base}
             await engine.call(lambda api: api.wait(container.name, timeout=30))
             await engine.call(lambda api: api.commit(container.name, repository, name, conf={"Labels": labels}))
 
-    async def _prune(self, engine: Engine, base: str, newest: str) -> None:
-        """Take away the least recently used until the rest fits `images_mb`; one that is in use stays."""
-        base_size = int((await engine.image(base) or {}).get("Size", 0))
+    async def _prune(self, engine: Engine, newest: str) -> None:
+        """Take away the least recently used until the rest fits `images_mb`; one that is in use stays. What a base
+        holds is not counted, as long as the engine has it."""
         house = f"{owner.HOUSE}={self._labels[owner.HOUSE]}"
-        rows: list[dict[str, Any]] = await engine.call(
-            lambda api: api.images(filters={"label": [f"{KIND}=python", house]})
-        )
-        sizes = {tag: max(0, row["Size"] - base_size) for row in rows for tag in row.get("RepoTags") or ()}
+        rows: list[dict[str, Any]] = await engine.call(lambda api: api.images(filters={"label": [KIND, house]}))
+        bases = {row["Labels"].get(BASE, "") for row in rows}
+        held = {base: int((await engine.image(base) or {}).get("Size", 0)) for base in bases if base}
+        sizes = {
+            tag: max(0, row["Size"] - held.get(row["Labels"].get(BASE, ""), 0))
+            for row in rows
+            for tag in row.get("RepoTags") or ()
+        }
         for tag in await anyio.to_thread.run_sync(self._records.surplus, sizes, newest, self._settings.images_mb << 20):
             with contextlib.suppress(EngineRefused):
                 await engine.call(partial(_remove_image, tag=tag))
                 await anyio.to_thread.run_sync(self._records.forget, tag)
 
 
-def _archive(found: Sequence[wheels.Wheel], target: Path) -> Path:
-    folder = tarfile.TarInfo(".incoming")
+def _archive(found: Fetched, name: str, target: Path) -> Path:
+    folder = tarfile.TarInfo(name)
     folder.type, folder.mode, folder.uid, folder.gid = tarfile.DIRTYPE, 0o700, hardening.USER, hardening.USER
     with tarfile.open(target, "w") as archive:
         archive.addfile(folder)
-        for wheel in found:
-            entry = tarfile.TarInfo(f".incoming/{wheel.path.name}")
-            entry.size, entry.mode, entry.uid, entry.gid = wheel.bytes, 0o600, hardening.USER, hardening.USER
-            with wheel.path.open("rb") as file:
-                archive.addfile(entry, file)
+        for file, path in found.files.items():
+            entry = tarfile.TarInfo(f"{name}/{file}")
+            entry.size, entry.mode, entry.uid, entry.gid = path.stat().st_size, 0o600, hardening.USER, hardening.USER
+            with path.open("rb") as data:
+                archive.addfile(entry, data)
     return target
 
 
-def _put(api: Any, container: str, archive: Path) -> None:
+def _put(api: Any, container: str, folder: str, archive: Path) -> None:
     with archive.open("rb") as file:
-        api.put_archive(container, str(Path(INCOMING).parent), file)
+        api.put_archive(container, folder, file)
 
 
 def _remove_image(api: Any, tag: str) -> None:
