@@ -9,6 +9,7 @@ import runpy
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,18 @@ async def test_start_up_code_of_a_package_runs_once_the_request_is_read_and_not_
             outcome = await sandbox.run(Job(("python3", "s.py"), files=files, image=image, script=script))
             assert outcome.stdout == b"True\n", outcome.stderr
             await up_for_a_while(sandbox, image, engine)
+
+
+async def test_a_packages_program_named_python3_is_not_the_interpreter_that_waits(
+    sandbox: Sandbox, index: Path
+) -> None:
+    imposter = b'#!/bin/sh\ntouch /workspace/imposter\nexec /usr/bin/python3 "$@"\n'
+    wheel(index, "imposter", files={"imposter-1.0.data/scripts/python3": imposter})
+    image = await sandbox.python_image("local", ["imposter"], silent)
+    look = b"import os; print(os.path.exists('/workspace/imposter'))"
+    job = Job(("python3", "look.py"), files=(SandboxFile("look.py", look),), image=image)
+    assert (await sandbox.run(replace(job, script=True))).stdout == b"False\n"
+    assert (await sandbox.run(job)).stdout == b"True\n", "the run itself takes what it installed"
 
 
 async def up_for_a_while(sandbox: Sandbox, image: str, engine: Any) -> None:

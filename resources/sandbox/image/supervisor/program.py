@@ -25,7 +25,7 @@ REQUEST, SIGNAL, DONE = 3, 4, 5
 """The program's descriptors: its request, a pipe that tells when that stands there, and one on which it tells the end
 of a session's turn, or that the program is built."""
 ENVIRONMENT: Final = {
-    "PATH": "/opt/site/bin:/usr/local/bin:/usr/bin:/bin",
+    "PATH": "/usr/local/bin:/usr/bin:/bin",  # without packages' programs: one may be named python3
     "HOME": "/tmp",  # noqa: S108 - a tmpfs inside of the container
     "TMPDIR": "/tmp",  # noqa: S108 - the same
     "LANG": "C.UTF-8",
