@@ -172,6 +172,15 @@ def test_a_root_that_is_refused_is_told_in_the_instructions(shared: Home) -> Non
         host.end()
 
 
+def test_a_host_whose_machine_reaches_others_in_another_way_is_told_whose_is_used(shared: Home) -> None:
+    assert "\n! " not in shared.host().begin()["result"]["instructions"]
+    index = "https://user:word@index.invalid"
+    said = shared.host(extra={"PIP_INDEX_URL": index}).begin()["result"]["instructions"]
+    assert "\n! this host's PIP_INDEX_URL differs from the running daemon's" in said
+    assert index not in said
+    assert "PIP_INDEX_URL" not in Path(f"/proc/{shared.pid}/environ").read_text()
+
+
 @pytest.mark.parametrize(("profile", "most"), [("full", 32_000), ("coding", 16_000)])
 def test_the_list_of_tools_stays_within_what_a_host_can_afford(shared: Home, profile: str, most: int) -> None:
     host = shared.host("--profile", profile)

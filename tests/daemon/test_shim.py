@@ -45,8 +45,9 @@ STARTERS: dict[str, dict[str, Any]] = {
 
 def test_the_hello_has_these_fields_and_no_others() -> None:
     told = {"version": str, "prefix": str, "pid": int, "cwd": str, "roots": list, "toolsets": list}
-    told |= {"read_only": bool, "profile": str, "environment": dict}
-    said = hello(["--root", "/a", "--toolsets=files,git", "--read-only", "--profile=coding"], {"ASTRO_MCP_X": "secret"})
+    told |= {"read_only": bool, "profile": str, "environment": dict, "network": dict}
+    environment = {"ASTRO_MCP_X": "secret", "PIP_INDEX_URL": "secret", "https_proxy": "secret", "HOME": "/home"}
+    said = hello(["--root", "/a", "--toolsets=files,git", "--read-only", "--profile=coding"], environment)
     assert {name: type(value) for name, value in said.items()} == told
     assert (said["roots"], said["toolsets"], said["read_only"], said["profile"]) == (
         ["/a"],
@@ -54,7 +55,7 @@ def test_the_hello_has_these_fields_and_no_others() -> None:
         True,
         "coding",
     )
-    assert list(said["environment"]) == ["ASTRO_MCP_X"]
+    assert (list(said["environment"]), list(said["network"])) == (["ASTRO_MCP_X"], ["PIP_INDEX_URL", "https_proxy"])
     assert "secret" not in json.dumps(said)
 
 

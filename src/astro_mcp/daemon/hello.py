@@ -15,6 +15,7 @@ from astro_mcp.core.authority import HARMLESS, Grant, Kind, Principal, Session
 from astro_mcp.errors import Conflict, InvalidInput
 from astro_mcp.faces.mcp.peer import PROFILES, Peer
 from astro_mcp.nearest import nearest
+from astro_mcp.observe.printable import printable
 
 Text = Annotated[str, StringConstraints(max_length=4096)]
 ALWAYS: Final = "artifacts"
@@ -34,6 +35,7 @@ class Hello(BaseModel):
     read_only: bool = False
     profile: Text = ""
     environment: dict[str, Text] = Field(default_factory=dict, max_length=256)
+    network: dict[str, Text] = Field(default_factory=dict, max_length=256)
     kind: Literal["stdio", "cli"] = "stdio"
     control: Literal["", "status", "stop"] = ""
 
@@ -49,14 +51,15 @@ def parse(line: bytes) -> Hello:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What every session of a process is bound to: settings, refused folders, agents, and the process's user and
-    environment."""
+    """What every session of a process is bound to: settings, refused folders, agents, and the process's user,
+    environment and network."""
 
     settings: Settings
     refused: tuple[Path, ...]
     agents: Sequence[str]
     uid: int
     environment: Mapping[str, str]
+    network: Mapping[str, str]
 
     def peer(self, hello: Hello) -> Peer:
         """The session that `hello` may have. Blocks on the file system. Raises `Conflict` where the host's settings
@@ -69,7 +72,7 @@ class Terms:
         toolsets = {*hello.toolsets, ALWAYS} if hello.toolsets else None
         grant = Grant(roots).narrowed(effects=HARMLESS if hello.read_only else None, toolsets=toolsets)
         session = Session(Principal(f"uid:{self.uid}", Kind(hello.kind)), grant)
-        return Peer(session, hello.profile, notices)
+        return Peer(session, hello.profile, (*notices, *self._other_network(hello)))
 
     def _roots(self, hello: Hello) -> tuple[tuple[Path, ...], tuple[str, ...]]:
         from astro_mcp.workspace.roots import usable_roots  # noqa: PLC0415 - the first session needs it, the start does not
@@ -78,13 +81,22 @@ class Terms:
         return usable_roots(asked, self.settings.roots.ceiling, self.refused)
 
     def _same_environment(self, hello: Hello) -> None:
-        ours, theirs = self.environment, hello.environment
-        differing = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
-        if differing:
+        if differing := _differing(self.environment, hello.environment):
             raise Conflict(
-                f"this host's {', '.join(differing[:5])[:300]} differs from the running daemon's",
+                f"this host's {differing} differs from the running daemon's",
                 "settings are the daemon's, for all hosts: put them into config.toml, or `astro-mcp daemon stop` first",
             )
+
+    def _other_network(self, hello: Hello) -> tuple[str, ...]:
+        differing = _differing(self.network, hello.network)
+        told = f"this host's {differing} differs from the running daemon's, which is used for all hosts"
+        return (f"{told}: `astro-mcp daemon stop`, and the next host's is taken",) if differing else ()
+
+
+def _differing(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
+    """Names of what differs, for people."""
+    names = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
+    return printable(", ".join(names[:5]))[:300]
 
 
 def _known(what: str, name: str, names: Sequence[str]) -> None:

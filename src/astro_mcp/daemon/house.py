@@ -18,7 +18,7 @@ from astro_mcp.daemon.door import Door
 from astro_mcp.daemon.hello import Terms
 from astro_mcp.daemon.lock import FolderLock
 from astro_mcp.packs import Pack
-from astro_mcp.shim.hello import digests
+from astro_mcp.shim.hello import digests, network
 from astro_mcp.shim.place import VERSION
 
 FACE: Final = "astro_mcp.faces.mcp.face"
@@ -46,7 +46,9 @@ def _door(app: App, lock: FolderLock, stop: Callable[[], None], environment: dic
 
     pack = Pack.find()
     refused = (lock.folder, Path(sys.prefix), Path(__file__).parents[1], pack.tools, pack.resources)
-    terms = Terms(app.settings, refused, tuple(app.registry.agents), os.geteuid(), digests(environment))
+    terms = Terms(
+        app.settings, refused, tuple(app.registry.agents), os.geteuid(), digests(environment), network(environment)
+    )
     face = McpFace(app.dispatcher, app.artifacts, pack.resources / "prompts", VERSION)
 
     def status() -> dict[str, Any]:

@@ -13,6 +13,27 @@ from astro_mcp.shim.place import VERSION, ShimError
 
 PREFIX: Final = "ASTRO_MCP_"
 REPLY_MAX: Final = 64 * 1024
+NETWORK: Final = frozenset(
+    {
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "NODE_EXTRA_CA_CERTS",
+        "NPM_TOKEN",
+        "NODE_AUTH_TOKEN",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "no_proxy",
+    }
+)
+NETWORK_PREFIXES: Final = ("PIP_", "NPM_CONFIG_", "npm_config_")
+"""The machine's own settings, as a daemon takes them over from the host that starts it."""
 
 
 def hello(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -47,17 +68,27 @@ def hello(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str,
         "roots": roots,
         **body,
         "environment": digests(environment),
+        "network": network(environment),
     }
 
 
 def digests(environment: Mapping[str, str]) -> dict[str, str]:
     """Each `ASTRO_MCP_*` setting by name and a digest of its value: enough to tell a difference, and no secret."""
-    names = sorted(name for name in environment if name.startswith(PREFIX) and name != "ASTRO_MCP_HOME")
+    return _digested(environment, [name for name in environment if name.startswith(PREFIX) and name != PREFIX + "HOME"])
+
+
+def network(environment: Mapping[str, str]) -> dict[str, str]:
+    """The same of what says how this machine reaches others, and where packages come from."""
+    prefixes = NETWORK_PREFIXES
+    return _digested(environment, [name for name in environment if name in NETWORK or name.startswith(prefixes)])
+
+
+def _digested(environment: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
     if not names:
         return {}
     from hashlib import sha256  # noqa: PLC0415 - 4 ms that few hosts need
 
-    return {name: sha256(os.fsencode(environment[name])).hexdigest()[:16] for name in names}
+    return {name: sha256(os.fsencode(environment[name])).hexdigest()[:16] for name in sorted(names)}
 
 
 def greet(link: socket.socket, body: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:

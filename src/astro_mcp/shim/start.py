@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from astro_mcp.shim.hello import greet
+from astro_mcp.shim.hello import NETWORK, NETWORK_PREFIXES, greet
 from astro_mcp.shim.place import ShimError, check_private, make_private, socket_path
 
 START_SECONDS: Final = 30.0
@@ -22,37 +22,20 @@ REPLY_SECONDS: Final = 10.0
 READY: Final = 3
 """The descriptor on which a starting daemon says that it is ready, or why it is not."""
 
-_KEPT: Final = frozenset(
-    {
-        "PATH",
-        "HOME",
-        "USER",
-        "LOGNAME",
-        "LANG",
-        "LANGUAGE",
-        "TZ",
-        "TMPDIR",
-        "XDG_RUNTIME_DIR",
-        "XDG_DATA_HOME",
-        "XDG_CONFIG_HOME",
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-        "REQUESTS_CA_BUNDLE",
-        "CURL_CA_BUNDLE",
-        "NODE_EXTRA_CA_CERTS",
-        "NPM_TOKEN",
-        "NODE_AUTH_TOKEN",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "NO_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-        "no_proxy",
-    }
-)
-_KEPT_PREFIXES: Final = ("ASTRO_MCP_", "PIP_", "NPM_CONFIG_", "npm_config_", "LC_")
+_KEPT: Final = NETWORK | {
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "XDG_DATA_HOME",
+    "XDG_CONFIG_HOME",
+}
+_KEPT_PREFIXES: Final = ("ASTRO_MCP_", *NETWORK_PREFIXES, "LC_")
 
 
 def connect(
