@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import tomllib
@@ -77,7 +78,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     for block in blocks("sh"):
         for line in block.text.replace("\\\n", " ").splitlines():
             words = our_words(line.removeprefix("$ "))
-            if words is not None and not line.startswith("npx "):  # the Inspector takes options of its own between ours
+            if words is not None and not line.startswith("npx "):  # tests/faces/test_inspector.py runs that line
                 yield f"{block} {line.strip()}", words
 
 
@@ -181,8 +182,33 @@ def test_the_readmes_first_screen_says_what_it_is_and_has_the_two_commands() -> 
     screen = README.splitlines()[:12]
     fences = [number for number, line in enumerate(screen) if line.startswith("```")]
     assert len(fences) == 2
-    assert [line.split()[0] for line in screen[fences[0] + 1 : fences[1]]] == ["scripts/demo", "scripts/test"]
-    assert len(" ".join(screen[1 : fences[0]])) > 200, "what it is comes before how it is started"
+    commands = [line.split()[0] for line in screen[fences[0] + 1 : fences[1]]]
+    assert commands == ["scripts/demo", "scripts/test"]
+    assert all(os.access(ROOT / command, os.X_OK) for command in commands)
+    told = [line for line in screen[1 : fences[0]] if line]
+    assert len(told) == 4, "what it is, in four lines, comes before how it is started"
+    assert all(60 < len(line) < 160 for line in told)
+
+
+def test_the_readmes_recorded_run_has_every_step_of_the_template_and_stands_on_the_first_screen() -> None:
+    [run] = [block for block in blocks("text") if block.page.name == "README.md"]
+    assert run.line + run.text.count("\n") < 45
+    document = yaml.safe_load((ROOT / "resources" / "workflows" / "review-repository.yaml").read_text())
+    recorded = re.findall(r"^  ✓ +\d+\.\d\d s  (\w+) +(\w+)$", run.text, re.MULTILINE)
+    assert sorted(recorded) == sorted((step["id"], step["tool"]) for step in document["steps"])
+    assert re.search(r"^  ✓ pytest's own count in the same image: \d+ passed$", run.text, re.MULTILINE)
+    assert run.text.count("kill -9 ") >= 2
+
+
+def test_the_readme_has_its_sections_and_says_how_each_of_five_hosts_is_connected() -> None:
+    sections = re.split(r"^## (.+)\n", README, flags=re.MULTILINE)
+    found = dict(zip(sections[1::2], sections[2::2], strict=True))
+    needed = ["Connect a host", "Tools", "What leaves the machine", "Out of scope"]
+    assert [name for name in found if name in needed] == needed
+    assert all(len(found[name].split()) > 20 for name in needed)
+    hosts = re.split(r"^\*\*([^*]+)\*\*", found["Connect a host"], flags=re.MULTILINE)
+    assert hosts[1::2] == ["Claude Desktop", "Claude Code", "VS Code", "Cursor", "Inspector"]
+    assert all(".venv/bin/astro-mcp" in told for told in hosts[2::2])
 
 
 def test_ci_runs_the_check_and_then_the_test_command_of_the_readme() -> None:

@@ -22,6 +22,7 @@ from astro_mcp.errors import NotFound
 from astro_mcp.faces.mcp.instructions import MOST, TEXT, instructions
 from astro_mcp.faces.mcp.listing import Listing, describe
 from astro_mcp.faces.mcp.peer import PROFILES, Peer
+from astro_mcp.faces.mcp.prompts import read_prompt
 from astro_mcp.testing import workbench
 
 # R read-only, D destructive, I idempotent, O open world; a tool without R writes, or runs code on a copy.
@@ -56,6 +57,13 @@ TOOLS = {
     "astro_read": "RI",
     "artifact_save": "DI",
 }
+PROMPTS = [read_prompt(path) for path in Path(__file__).parents[2].glob("resources/prompts/*.md")]
+COMPLETED = {
+    "resume_run run_id": "astro://runs/{run_id}",
+    "review_changes from": "refs",
+    "remember tags": "tags",
+    "run_template name": "astro://workflows/{name}",
+}
 HINTS = {"R": "readOnlyHint", "D": "destructiveHint", "I": "idempotentHint", "O": "openWorldHint"}
 ON_A_COPY = {"code_run", "test_run", "lint_check"}
 LONG = {"content", "code", "spec", "edits", "message", "text", "value"}
@@ -75,6 +83,7 @@ class Seen:
     described: dict[str, dict[str, Any]]
     listed: dict[str, str]
     published: list[str]
+    completed: dict[str, bool]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +101,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
             tools = dict(registry.tools)
             described = {name: describe(tool, schemas=True) for name, tool in tools.items()}
             published = [resource.uri for resource in registry.resources(bench.session.grant)]
-            return Seen(tools, described, listed, published)
+            completed = {name: registry.completer(name, bench.session.grant) is not None for name in COMPLETED.values()}
+            return Seen(tools, described, listed, published, completed)
 
     return anyio.run(look, tmp_path_factory.mktemp("tools") / "data")
 
@@ -251,3 +261,9 @@ async def test_a_workbench_raises_a_tools_error_and_tells_sessions_apart(tmp_pat
         with pytest.raises(NotFound):
             await other.value("fs_read", path="a.txt")
         assert (await other.call("fs_read", path="b.txt")).error is None
+
+
+def test_what_a_prompt_is_completed_by_is_there(seen: Seen) -> None:
+    arguments = {f"{file.name} {name}": told for file in PROMPTS for name, told in file.head.arguments.items()}
+    assert {name: told.complete for name, told in arguments.items() if told.complete} == COMPLETED
+    assert all(seen.completed.values()), seen.completed

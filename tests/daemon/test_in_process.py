@@ -9,6 +9,7 @@ import signal
 import pytest
 from mcp import Client, StdioServerParameters
 
+from . import traps
 from .home import SHIM, SLEEP, Home, alive, until
 
 SERVE = ("serve", "--in-process")
@@ -88,13 +89,19 @@ def test_a_wrong_option_ends_it_with_one_line(at: Home) -> None:
     assert said.count("\n") == 1
 
 
-def test_settings_of_libraries_in_a_project_are_not_read(at: Home) -> None:
-    (at.project / ".env").write_text("chroma_server_http_port=notanumber\n")
-    host = at.host(*SERVE)
+def test_a_folder_of_modules_named_like_the_standard_library_and_of_settings_changes_nothing(
+    at: Home, shared: Home
+) -> None:
+    traps.lay(at)
+    host = at.host(*SERVE, extra=traps.VARIABLES)
     host.begin()
     assert os.readlink(f"/proc/{host.process.pid}/cwd") == str(at.folder)
-    assert not host.call("kb_remember", {"title": "retries", "text": "we retry three times"})["isError"]
-    found = host.call("kb_search", {"query": "how often is it tried again"})
+    plain = shared.host()
+    plain.begin()
+    assert traps.engine(host) == traps.engine(plain), "the engine is the machine's"
+    traps.passed_by(host)
+    found = host.call("kb_search", {"query": "a directory that is a pitfall"})
     assert not found["isError"]
-    assert "three times" in json.dumps(found["structuredContent"])
+    assert "a folder of traps" in json.dumps(found["structuredContent"])
     assert not host.call("fs_list", {})["isError"], "the project is still the root"
+    assert host.end() == (0, "")

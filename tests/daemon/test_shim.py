@@ -10,7 +10,6 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mcp import Client, StdioServerParameters
@@ -19,28 +18,8 @@ from tests.quickest import ATTEMPTS, within_blocking
 from astro_mcp.shim.hello import hello
 from astro_mcp.shim.place import VERSION
 
-from .home import PATIENCE, SHIM, SLEEP, Home, Host, alive, until
-
-STDLIB_NAMES = ("json", "socket", "os", "signal", "typing", "enum", "hashlib", "runpy", "pkgutil", "anyio", "pydantic")
-
-HOSTILE = {
-    "DOCKER_HOST": "tcp://evil:2375",
-    "DOCKER_CONTEXT": "evil",
-    "DOCKER_CONFIG": ".",
-    "GIT_DIR": "/nonexistent",
-    "LD_LIBRARY_PATH": ".",
-    "PYTHONSTARTUP": "json.py",
-    "PYTHONINSPECT": "",
-    "GIT_EXTERNAL_DIFF": "./json.py",
-}
-EXPRESSION = {"name": "x", "steps": [{"id": "look", "if": "1 + 1 == 2", "tool": "fs_list"}]}
-STARTERS: dict[str, dict[str, Any]] = {
-    "git_status": {},
-    "workflow_run": {"spec": json.dumps(EXPRESSION), "wait_seconds": 60},
-    "code_run": {"language": "python", "code": "import json; json.dumps(1)"},
-    "kb_remember": {"title": "hostile", "text": "a folder of traps"},
-}
-"""A call for each process and library that could read the folder that it is started in."""
+from . import traps
+from .home import PATIENCE, SHIM, SLEEP, Home, alive, until
 
 
 def test_the_hello_has_these_fields_and_no_others() -> None:
@@ -237,45 +216,26 @@ def test_hosts_with_and_without_a_runtime_folder_meet_at_one_daemon(at: Home, tm
 
 
 def test_a_folder_of_modules_named_like_the_standard_library_changes_nothing(at: Home, shared: Home) -> None:
-    lay_traps(at.project)
-    trapped = at.host(command=(sys.executable, "-c", "import json"))
-    assert trapped.wait() == (9, "HIJACKED"), "they spring where nobody looks out for them"
-    host = at.host(extra=HOSTILE)
+    traps.lay(at)
+    host = at.host(extra=traps.VARIABLES)
     assert host.begin()["result"]
     environment = dict(
         entry.split("=", 1) for entry in Path(f"/proc/{at.pid}/environ").read_text().split("\0") if "=" in entry
     )
-    assert not set(HOSTILE) & set(environment)
+    assert not set(traps.VARIABLES) & set(environment)
     assert Path(f"/proc/{at.pid}/cwd").resolve() == at.folder
     arguments = Path(f"/proc/{at.pid}/cmdline").read_bytes().split(b"\0")
     assert b"-I" in arguments
     plain = shared.host()
     plain.begin()
-    assert engine(host) == engine(plain), "the engine is the machine's"
-    for tool, given in STARTERS.items():
-        result = host.call(tool, given)
-        assert not result["isError"], result["content"]
-        assert "HIJACKED" not in json.dumps(result)
+    assert traps.engine(host) == traps.engine(plain), "the engine is the machine's"
+    traps.passed_by(host)
     assert host.end() == (0, "")
-    as_module = at.host(command=(sys.executable, "-m", "astro_mcp"), extra=HOSTILE)
+    traps.clear_for_python(at.project)
+    as_module = at.host(command=(sys.executable, "-m", "astro_mcp"), extra=traps.VARIABLES)
     assert as_module.begin()["result"]
     assert as_module.end() == (0, "")
-    assert "HIJACKED" not in (at.folder / "logs" / "daemon.err").read_text()
-
-
-def lay_traps(project: Path) -> None:
-    subprocess.run(["git", "init", "-q", "-b", "main"], cwd=project, check=True)
-    for name in STDLIB_NAMES:
-        (project / f"{name}.py").write_text("import os\nos.write(2, b'HIJACKED')\nos._exit(9)\n")
-    (project / ".env").write_text("ASTRO_MCP_SANDBOX__ENGINE=tcp://evil:2375\nDOCKER_HOST=tcp://evil:2375\n")
-    (project / "sitecustomize.py").write_text("raise SystemExit(9)\n")
-
-
-def engine(host: Host) -> list[str]:
-    """The engine, its API and the image that `astro://health` tells of."""
-    text = host.ask("resources/read", {"uri": "astro://health"})["result"]["contents"][0]["text"]
-    facts = json.loads(text)["agents"]["code"]["facts"]
-    return [facts["engine"], facts["api"], facts["image"]]
+    assert traps.SPRUNG not in (at.folder / "logs" / "daemon.err").read_text()
 
 
 @pytest.mark.full

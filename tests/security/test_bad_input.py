@@ -38,6 +38,25 @@ def furnish(project: Path) -> None:
     os.link(outside / "secret.txt", project / "hard.txt")
     os.mkfifo(project / "pipe")
     (project / ".env").write_text("TOKEN=hunter2\n")
+    for name in ("hostile", "filtered", "extended", "borrowing"):
+        subprocess.run(["git", "init", "-q", "-b", "main", name], cwd=project, check=True)
+        (project / name / "a.txt").write_text("inside\n")
+    run = outside / "run.sh"
+    run.write_text(f"#!/bin/sh\ntouch {outside}/ran\ncat\n")
+    run.chmod(0o755)
+    configure(project / "hostile", "core.fsmonitor", str(run))
+    (project / "hostile/.git/hooks").mkdir(exist_ok=True)
+    (project / "hostile/.git/hooks/pre-commit").symlink_to(run)
+    configure(project / "filtered", "filter.evil.clean", str(run))
+    (project / "filtered/.gitattributes").write_text("*.txt filter=evil\n")
+    configure(project / "extended", "extensions.evil", "true")
+    (project / "borrowing/.git/objects/info/alternates").write_text(f"{outside}\n")
+    (project / "named").mkdir()
+    (project / "named/.git").write_text(f"gitdir: {outside}\n")
+
+
+def configure(repository: Path, key: str, value: str) -> None:
+    subprocess.run(["git", "config", "--file", repository / ".git/config", key, value], check=True)
 
 
 def picture(project: Path) -> dict[str, str]:
@@ -74,13 +93,26 @@ BAD = [
     ("fs_write", {"path": "a.txt", "if_match": "0" * 64, "content": "x"}, "conflict"),
     ("fs_move", {"path": "a.txt", "to": ".git/hooks/pre-commit"}, "protected_path"),
     ("fs_move", {"path": "a.txt", "to": "../outside/a.txt"}, "path_denied"),
+    ("fs_move", {"path": "hard.txt", "to": "soft.txt"}, "path_denied"),
+    ("fs_move", {"path": "a.txt", "to": "b\0.txt"}, "invalid_input"),
+    ("fs_move", {"path": "a\0.txt", "to": "b.txt"}, "invalid_input"),
+    ("fs_edit", {"edits": [{"path": "hard.txt", "old": "outside", "new": "x"}]}, "path_denied"),
+    ("fs_edit", {"edits": [{"path": "link", "old": "outside", "new": "x"}]}, "path_denied"),
+    ("fs_edit", {"edits": [{"path": "a\0.txt", "old": "inside", "new": "x"}]}, "invalid_input"),
     ("fs_delete", {"path": ".git"}, "protected_path"),
+    ("fs_delete", {"path": "hard.txt"}, "path_denied"),
+    ("fs_delete", {"path": "folder/secret.txt"}, "path_denied"),
+    ("fs_delete", {"path": "a\0.txt"}, "invalid_input"),
     ("fs_undo", {"undo_id": "undo_" + "0" * 32}, "not_found"),
     ("fs_search", {"pattern": "(", "regex": True}, "invalid_input"),
     ("fs_read", {"path": ["a.txt"], "start_line": "many"}, "invalid_input"),
     ("fs_read", {"pth": "a.txt"}, "invalid_input"),
     ("git_log", {"ref": "--output=stolen"}, "invalid_input"),
     ("git_status", {"repo": "../outside"}, "path_denied"),
+    ("git_status", {"repo": "named"}, "path_denied"),
+    ("git_status", {"repo": "borrowing"}, "path_denied"),
+    ("git_status", {"repo": "extended"}, "unsupported"),
+    ("git_commit", {"repo": "filtered", "message": "m"}, "unsupported"),
     ("code_run", {"language": "perl", "code": "1"}, "invalid_input"),
     ("code_run", {"language": "python", "packages": ["--index-url=http://evil"], "code": "1"}, "invalid_input"),
     ("code_run", {"language": "python", "packages": ["git+https://evil/x"], "code": "1"}, "invalid_input"),
@@ -118,6 +150,65 @@ def test_bad_input_is_a_typed_error_and_changes_nothing(
     assert error["code"] in result["content"][0]["text"]
     assert "hunter2" not in json.dumps(result)
     assert picture(at.project) == before
+
+
+ROUND = steps(
+    {"id": "a", "tool": "fs_read", "with": {"path": "${{ steps.b.path }}"}},
+    {"id": "b", "tool": "fs_read", "with": {"path": "${{ steps.a.path }}"}},
+)
+NOBODY = steps({"id": "a", "tool": "fs_read", "with": {"path": "${{ steps.nobody.path }}"}})
+
+
+@pytest.mark.parametrize(("spec", "words"), [(ROUND, ("a → b → a", "b → a → b")), (NOBODY, ("nobody",))])
+def test_a_workflow_that_waits_for_itself_or_for_nobody_is_refused_with_the_names(
+    at: Home, host: Host, spec: str, words: tuple[str, ...]
+) -> None:
+    before = host.call("workflow_status", {})["structuredContent"]
+    error = host.call("workflow_run", {"spec": spec})["structuredContent"]["error"]
+    assert error["code"] == "invalid_input"
+    assert any(word in problem["reason"] for word in words for problem in error["problems"])
+    assert host.call("workflow_status", {})["structuredContent"] == before, "no run was made"
+
+
+GROWS, NESTED, LONG = "['a']" + ".map(a,a+a)" * 28, "(" * 400 + "1" + ")" * 400, "['a']" + ".map(a,a)" * 200
+
+
+@pytest.mark.parametrize(("expression", "code"), [(NESTED, "invalid_input"), (LONG, "invalid_input"), (GROWS, "")])
+def test_a_hostile_expression_is_a_typed_error_and_its_step_does_not_begin(
+    at: Home, host: Host, expression: str, code: str
+) -> None:
+    """What can be seen without evaluating it is refused; what has to be tried ends its run."""
+    before = picture(at.project)
+    write = {"id": "a", "if": f"size({expression}) > 0", "tool": "fs_write", "with": {"path": "b.txt", "content": "x"}}
+    asked = {"allow": ["read", "write", "destroy"], "wait_seconds": 60, "spec": steps(write)}
+    ran = host.call("workflow_run", asked)["structuredContent"]
+    if code:
+        assert ran["error"]["code"] == code
+    else:
+        assert ran["status"] == "failed"
+        [step] = host.call("workflow_status", {"run_id": ran["run_id"]})["structuredContent"]["steps"]
+        assert (step["status"], step["error"].split(":")[0]) == ("failed", "expression_limit")
+    assert picture(at.project) == before
+
+
+def test_programs_that_a_repository_configures_are_not_run(at: Home, host: Host) -> None:
+    repository, ran = at.project / "hostile", at.project.parent / "outside" / "ran"
+    subprocess.run(["git", "status"], cwd=repository, check=True, capture_output=True)
+    assert ran.exists(), "plain git runs them"
+    ran.unlink()
+    before = picture(at.project)
+    status = host.call("git_status", {"repo": "hostile"})
+    assert status["structuredContent"]["untracked"] == ["a.txt"]
+    assert picture(at.project) == before
+    made = host.call("git_commit", {"repo": "hostile", "message": "m"})
+    assert not made["isError"], made["content"]
+    after = picture(at.project)
+    assert str(ran) not in after
+    assert after.items() >= {path: digest for path, digest in before.items() if "/hostile/.git/" not in path}.items()
+    kept = ("config", "hooks/pre-commit")
+    assert [after[f"{repository}/.git/{name}"] for name in kept] == [
+        before[f"{repository}/.git/{name}"] for name in kept
+    ]
 
 
 def test_a_workflow_with_many_faults_is_told_all_of_them_at_once(host: Host) -> None:

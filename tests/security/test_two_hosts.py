@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.daemon.home import Home, Host, home
+from tests.daemon.home import Host, home
+from tests.security.neighbours import PRIVATE, SECRET, VAULT, Hosts, furnished, good, refusal, whole
 
-SECRET = "the launch code is zebra-quartz-7741"
-DOCUMENT = {"name": "mine", "steps": [{"id": "look", "tool": "fs_list", "with": {"path": "."}}]}
-ASKING = {"name": "asks", "steps": [{"id": "word", "ask": "Say the word", "answer": {"word": "string"}}]}
-
-
-@dataclass
-class Hosts:
-    """Host A with everything that a host can have, and host B with another root."""
-
-    a: Host
-    b: Host
-    project: Path
-    have: dict[str, str] = field(default_factory=dict)
+LOOK = "import os; print('treasure' in globals(), os.path.exists('treasure.txt'))"
 
 
 @pytest.fixture(scope="module")
@@ -35,49 +22,6 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
         yield furnished(at, other)
 
 
-def furnished(at: Home, other: Path) -> Hosts:
-    for root, text in ((at.project, "only for A"), (other, "nothing to see")):
-        (root / "both.txt").write_text(f"{text}\n" * 4000)
-    for number in range(3000):
-        (at.project / f"file-{number:04}-{'x' * 60}.txt").write_text("")
-    (at.project / "plan.md").write_text(f"# Plan\n\n{SECRET}\n")
-    found = Hosts(at.host(), at.host("--root", str(other)), at.project)
-    for host in (found.a, found.b):
-        host.begin()
-    have = found.have
-    have["undo"] = good(found.a, "fs_write", path="mine.txt", content=SECRET)["undo_id"]
-    listing = good(found.a, "fs_list", path=".")
-    have["cursor"] = listing["next_cursor"]
-    have["page"] = good(found.a, "fs_read", path="both.txt")["next_cursor"]
-    have["artifact"] = whole(found.a)
-    have["run"] = good(found.a, "workflow_run", spec=json.dumps(DOCUMENT), wait_seconds=20)["run_id"]
-    have["asking"] = good(found.a, "workflow_run", spec=json.dumps(ASKING), wait_seconds=20)["run_id"]
-    have["file"], have["collection"] = "plan.md", "workspace"
-    have["note"] = good(found.a, "kb_remember", title="Launch", text=SECRET)["id"]
-    good(found.a, "kb_index", paths=["plan.md"])
-    return found
-
-
-def good(host: Host, tool: str, **arguments: Any) -> dict[str, Any]:
-    result = host.call(tool, arguments)
-    assert not result.get("isError"), result["content"]
-    structured: dict[str, Any] = result["structuredContent"]
-    return structured
-
-
-def whole(host: Host) -> str:
-    """The address of the artifact that a cut result was kept as."""
-    result = host.call("fs_list", {"path": "."})
-    return str(result["_meta"]["astro/whole"]).removeprefix("astro://artifacts/")
-
-
-def refusal(host: Host, tool: str, **arguments: Any) -> dict[str, Any]:
-    result = host.call(tool, arguments)
-    assert result.get("isError"), f"{tool} answered: {result['content']}"
-    error: dict[str, Any] = result["structuredContent"]["error"]
-    return error
-
-
 def missing(kind: str) -> str:
     """What never was, in the form of the kind."""
     never = {"artifact": "0" * 64, "file": "gone.md", "collection": "nothing", "undo": f"undo_{'0' * 32}"}
@@ -86,6 +30,7 @@ def missing(kind: str) -> str:
 
 BY_ID = [
     ("undo", "fs_undo", {"undo_id": "ID"}),
+    ("wrote", "fs_undo", {"run_id": "ID"}),
     ("run", "workflow_status", {"run_id": "ID"}),
     ("run", "workflow_control", {"run_id": "ID", "action": "cancel"}),
     ("asking", "workflow_answer", {"run_id": "ID", "step": "word", "value": '{"word": "x"}'}),
@@ -140,7 +85,13 @@ def test_the_owner_gets_what_the_other_does_not(hosts: Hosts) -> None:
     assert any(SECRET in item["text"] for item in good(hosts.a, "kb_search", query="launch code zebra")["items"])
 
 
-CURSORS = [("cursor", "fs_list", {"path": "."}), ("page", "fs_read", {"path": "both.txt"})]
+CURSORS = [
+    ("cursor", "fs_list", {"path": "."}),
+    ("page", "fs_read", {"path": "both.txt"}),
+    ("hits", "fs_search", {"path": "both.txt", "pattern": "o"}),
+    ("log", "git_log", {}),
+    ("uri", "astro_read", {"uri": "astro://files/both.txt"}),
+]
 
 
 @pytest.mark.parametrize(("kind", "tool", "arguments"), CURSORS)
@@ -182,6 +133,33 @@ def test_what_is_listed_for_everybody_is_the_same_for_both(hosts: Hosts, method:
     assert hosts.a.ask(method) == hosts.b.ask(method)
 
 
+def test_what_the_server_tells_of_itself_tells_the_other_host_nothing(hosts: Hosts) -> None:
+    uris = [item["uri"] for item in hosts.b.ask("resources/list")["result"]["resources"]]
+    names = [agent["name"] for agent in json.loads(read(hosts.b, "astro://agents"))["agents"]]
+    assert len(uris) >= 3
+    assert len(names) >= 9
+    assert "treasury" in read(hosts.a, "astro://agents/code"), "its owner is told of its sessions"
+    own = (SECRET, "treasury", str(hosts.project), hosts.have["branch"], *(hosts.have[kind] for kind in PRIVATE))
+    for uri in (*uris, *(f"astro://agents/{name}" for name in names)):
+        assert not [word for word in own if word in read(hosts.b, uri)], uri
+
+
+def test_a_session_of_the_same_name_is_another_for_the_other_host(hosts: Hosts) -> None:
+    asked = {"language": "python", "session": "treasury", "code": LOOK}
+    assert good(hosts.b, "code_run", **asked)["stdout"] == "False False\n"
+    assert good(hosts.a, "code_run", **asked)["stdout"] == "True True\n"
+
+
+def test_a_note_like_one_of_the_other_host_is_like_none(hosts: Hosts) -> None:
+    again = {**VAULT, "text": f"{VAULT['text']} It is cold there."}
+    assert hosts.have["vault"] in [note["id"] for note in good(hosts.a, "kb_remember", **again)["similar_existing"]]
+    assert good(hosts.b, "kb_remember", **again)["similar_existing"] == []
+
+
+def read(host: Host, uri: str) -> str:
+    return str(host.ask("resources/read", {"uri": uri})["result"]["contents"][0]["text"])
+
+
 def test_the_last_change_of_the_other_host_is_not_the_one_that_is_undone(hosts: Hosts) -> None:
     assert refusal(hosts.b, "fs_undo", last=True)["code"] == "not_found"
     assert (hosts.project / "mine.txt").read_text() == SECRET
@@ -193,6 +171,8 @@ COMPLETIONS = [
     ({"type": PROMPT, "name": "resume_run"}, "run_id", "run_", "asking"),
     ({"type": RESOURCE, "uri": "astro://files/{+path}"}, "path", "pl", "file"),
     ({"type": RESOURCE, "uri": "astro://knowledge/{collection}"}, "collection", "w", "collection"),
+    ({"type": PROMPT, "name": "review_changes"}, "from", "only", "branch"),
+    ({"type": PROMPT, "name": "remember"}, "tags", "l", "tag"),
 ]
 
 
@@ -215,16 +195,40 @@ def test_nobody_is_offered_artifacts_or_steps(hosts: Hosts) -> None:
             assert host.ask("completion/complete", asked)["result"]["completion"]["values"] == []
 
 
-@pytest.mark.parametrize("tool", ["fs_read", "fs_list", "fs_delete", "lint_check", "git_status"])
-def test_a_path_of_the_other_hosts_root_is_denied(hosts: Hosts, tool: str) -> None:
-    name = {"lint_check": "paths", "git_status": "repo"}.get(tool, "path")
-    assert refusal(hosts.b, tool, **{name: str(hosts.project / "plan.md")})["code"] == "path_denied"
-    assert (hosts.project / "plan.md").exists()
+PATHS: list[tuple[str, dict[str, Any]]] = [
+    ("fs_read", {"path": "PATH"}),
+    ("fs_read", {"paths": ["PATH"]}),
+    ("fs_list", {"path": "PATH"}),
+    ("fs_search", {"path": "PATH", "pattern": "zebra"}),
+    ("fs_write", {"path": "PATH", "create_only": True, "content": "x"}),
+    ("fs_edit", {"edits": [{"path": "PATH", "old": "zebra", "new": "x"}]}),
+    ("fs_move", {"path": "PATH", "to": "stolen.md"}),
+    ("fs_move", {"path": "both.txt", "to": "PATH"}),
+    ("fs_delete", {"path": "PATH"}),
+    ("git_status", {"repo": "PATH"}),
+    ("git_log", {"path": "PATH"}),
+    ("kb_index", {"paths": ["PATH"]}),
+    ("lint_check", {"paths": ["PATH"]}),
+    ("test_run", {"path": "PATH"}),
+    ("code_run", {"language": "python", "paths": ["PATH"], "code": "1"}),
+    ("artifact_save", {"uri": "astro://artifacts/OWN", "path": "PATH"}),
+    ("astro_read", {"uri": "astro://files/PATH"}),
+]
 
 
-def test_the_other_hosts_file_is_not_published_to_it_by_its_whole_path(hosts: Hosts) -> None:
-    path = str(hosts.project / "plan.md")
-    assert refusal(hosts.b, "astro_read", uri=f"astro://files/{path}")["code"] == "path_denied"
+@pytest.mark.parametrize(("tool", "arguments"), PATHS, ids=[tool for tool, _ in PATHS])
+def test_a_path_of_the_other_hosts_root_answers_as_one_that_never_was(
+    hosts: Hosts, tool: str, arguments: dict[str, Any]
+) -> None:
+    own, blank = whole(hosts.b, "fs_read", path="both.txt"), []
+    for name in ("plan.md", "gone.md", ""):
+        path = str(hosts.project / name)
+        given = json.loads(json.dumps(arguments).replace("PATH", path).replace("OWN", own))
+        blank.append(json.dumps(hosts.b.call(tool, given)).replace(path, "PATH"))
+    assert "path_denied" in blank[0]
+    assert blank == [blank[0]] * 3
+    assert (hosts.project / "plan.md").read_text() == f"# Plan\n\n{SECRET}\n"
+    assert not (hosts.project / "gone.md").exists()
 
 
 def test_after_all_of_this_the_owners_things_are_as_they_were(hosts: Hosts) -> None:
@@ -232,3 +236,6 @@ def test_after_all_of_this_the_owners_things_are_as_they_were(hosts: Hosts) -> N
     assert (hosts.project / "mine.txt").read_text() == SECRET
     good(hosts.a, "fs_undo", undo_id=hosts.have["undo"])
     assert not (hosts.project / "mine.txt").exists()
+    assert (hosts.project / "ran.txt").read_text() == SECRET
+    good(hosts.a, "fs_undo", run_id=hosts.have["wrote"])
+    assert not (hosts.project / "ran.txt").exists()

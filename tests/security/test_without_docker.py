@@ -23,6 +23,7 @@ from astro_mcp import app
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 from astro_mcp.core.call import Call
 from astro_mcp.net import client
+from astro_mcp.sandbox import hints
 
 SOURCE = Path(__file__).parents[2] / "src"
 ENGINE = '[sandbox]\nengine = "unix:///nonexistent/docker.sock"\n'
@@ -145,7 +146,7 @@ def test_the_sandboxs_tools_say_at_once_what_is_missing_and_the_one_line_that_me
     assert result["isError"], result
     error = result["structuredContent"]["error"]
     assert error["code"] == "sandbox_unavailable"
-    assert error["hint"]
+    assert error["hint"] == hints.install_line()
     assert "\n" not in error["hint"]
     assert error["hint"] in result["content"][0]["text"]
 

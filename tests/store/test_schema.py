@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from astro_mcp.agents.knowledge import statements
+import astro_mcp
 from astro_mcp.store.connection import Transaction
 from astro_mcp.store.database import Database
 from astro_mcp.workflow.drivers.sqlite.journal import queries
 
+SRC = Path(astro_mcp.__file__).parent
+JOURNAL = SRC / "workflow" / "drivers" / "sqlite" / "journal.sql"
 OWNERS = ["tenant", "scope"]
-OF_EVERY_SCOPE = {"unfinished": "recovery takes up the runs of every scope"}
+SQL = re.compile(r"\s*(?:WITH|SELECT|INSERT|UPDATE|DELETE|REPLACE)\s")
+OWNED = re.compile(
+    r"\s*INSERT .*\btenant, scope\b|.*\btenant = (?:\?|:tenant) AND (?:\w\.)?scope = (?:\?|:scope)(?!\w)", re.DOTALL
+)
+OF_EVERY_SCOPE = {
+    "journal.sql unfinished": "recovery takes up the runs of every scope",
+    "workspace.journal._PENDING": "recovery takes back what a crash interrupted in every scope",
+    "store.audit._LAST": "the trail is the operator's, and no session's",
+}
+INDEX = "agents.knowledge.statements."
 BY_FOUND_ROWS = {
     # By ids that a statement with tenant and scope has found, or for the index as a whole, which holds every scope.
-    "UNPLACED", "WORK", "PLACED", "GONE", "FORGET_GONE", "UNPLACE_ALL", "FORGET_ALL_GONE", "FINGERPRINT", "TOUCHED",
-    "PLACED_COUNT", "WORDS_EXIST", "MAKE_WORDS", "ADD_WORDS", "DROP_WORDS",
+    f"{INDEX}{name}"
+    for name in (
+        "UNPLACED", "WORK", "PLACED", "GONE", "FORGET_GONE", "UNPLACE_ALL", "FORGET_ALL_GONE", "FINGERPRINT", "TOUCHED",
+        "PLACED_COUNT", "WORDS_EXIST", "ADD_WORDS", "DROP_WORDS",
+    )
 }  # fmt: skip
 
 
@@ -42,16 +61,58 @@ async def test_every_table_has_tenant_and_scope_and_an_index_that_they_lead(tmp_
         assert OWNERS in leads, f"{name} can't be looked up by its owner"
 
 
-@pytest.mark.parametrize("name", sorted(set(queries()) - set(OF_EVERY_SCOPE)))
-def test_every_statement_on_runs_names_their_owner(name: str) -> None:
-    statement = queries()[name]
-    assert re.search(r"\btenant\b", statement)
-    assert re.search(r"\bscope\b", statement)
+@cache
+def statements() -> dict[str, str]:
+    """Every statement of the source, by its module and name; one that has no name by module and line."""
+    found = {f"journal.sql {name}": text for name, text in queries().items()}
+    for path in sorted(SRC.rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        if not SQL.search(source):
+            continue
+        module, tree = ".".join(path.relative_to(SRC).with_suffix("").parts), ast.parse(source)
+        named = [text for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) for text in texts(node)]
+        found |= {f"{module}:{text.lineno}": str(text.value) for text in texts(tree) if text not in named}
+        if named:
+            found |= {f"{module}.{name}": text for name, text in strings(import_module(f"astro_mcp.{module}"))}
+    return found
 
 
-KNOWLEDGE = {name: text for name, text in vars(statements).items() if name.isupper() and isinstance(text, str)}
+def texts(tree: ast.AST) -> list[ast.Constant]:
+    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return [node for node in constants if isinstance(node.value, str) and SQL.match(node.value)]
 
 
-@pytest.mark.parametrize("name", sorted(set(KNOWLEDGE) - BY_FOUND_ROWS))
-def test_every_statement_on_knowledge_names_its_owner(name: str) -> None:
-    assert re.search(r"tenant\b.*\bscope\b", KNOWLEDGE[name], re.DOTALL)
+def strings(module: ModuleType) -> Iterator[tuple[str, str]]:
+    """The statements that the module's names stand for; a tuple's by their number."""
+    for name, value in vars(module).items():
+        several = value if isinstance(value, tuple) else ()
+        for key, text in [(name, value), *((f"{name}[{number}]", part) for number, part in enumerate(several))]:
+            if isinstance(text, str) and SQL.match(text):
+                yield key, text
+
+
+def test_the_sweep_finds_the_statements_of_every_room_that_has_some() -> None:
+    rooms = {name.rpartition(".")[0] for name in statements() if " " not in name}
+    assert rooms == {"agents.knowledge.statements", "store.artifacts", "store.audit", "workspace.journal"}
+    assert not [name for name in statements() if ":" in name], "each has a name of its own"
+    assert len(statements()) > 40
+    assert {path.parent.name for path in SRC.rglob("*.sql") if path != JOURNAL} == {"migrations"}
+
+
+def test_every_statement_names_the_owner_of_its_rows_but_those_that_are_let_off() -> None:
+    assert {name for name, text in statements().items() if not OWNED.match(text)} == {*OF_EVERY_SCOPE, *BY_FOUND_ROWS}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT mime FROM artifact WHERE sha256 = ?",
+        "SELECT tenant, scope FROM undo WHERE id = ?",
+        "DELETE FROM undo WHERE tenant = ? AND id = ?",
+        "UPDATE undo SET scope = ? WHERE tenant = ? AND id = ?",
+        "INSERT INTO undo VALUES (?, ?, ?)",
+    ],
+)
+def test_a_statement_that_leaves_the_owner_open_is_seen(text: str) -> None:
+    assert SQL.match(text)
+    assert not OWNED.match(text)

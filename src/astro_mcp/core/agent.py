@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
 from astro_mcp.core.authority import Effect, Session
-from astro_mcp.core.resource import Resource
+from astro_mcp.core.resource import Completer, Resource
 from astro_mcp.core.tool import Declaration, Tool
 
 
@@ -43,6 +44,10 @@ class Agent:
     def resources(self) -> tuple[Resource, ...]:
         """The resources that this agent publishes."""
         return ()
+
+    def completers(self) -> Mapping[str, Completer]:
+        """Who knows values that have no URI of their own, by the name under which a prompt's argument asks for them."""
+        return {}
 
     async def open(self) -> None:
         """Take what the agent needs for its life; called once, before the first call."""

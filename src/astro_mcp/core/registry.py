@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Grant
-from astro_mcp.core.resource import Resource
+from astro_mcp.core.resource import Completer, Resource
 from astro_mcp.core.tool import Tool
 from astro_mcp.errors import Conflict, NotFound
 from astro_mcp.nearest import nearest
@@ -20,6 +20,7 @@ class Registry:
         self._agents: dict[str, Agent] = {}
         self._tools: dict[str, Tool] = {}
         self._resources: dict[str, tuple[Resource, ...]] = {}
+        self._completers: dict[str, dict[str, Completer]] = {}
         self._listeners: list[Callable[[], None]] = []
 
     @property
@@ -54,6 +55,7 @@ class Registry:
             raise
         self._tools.update({tool.name: tool for tool in tools})
         self._resources[agent.name] = agent.resources()
+        self._completers[agent.name] = {**_by_uri(agent.resources()), **agent.completers()}
         self._changed()
 
     async def unregister(self, name: str) -> None:
@@ -63,6 +65,7 @@ class Registry:
             raise NotFound(f"no agent is named {name}")
         self._tools = {key: tool for key, tool in self._tools.items() if tool.agent != name}
         self._resources.pop(name, None)
+        self._completers.pop(name, None)
         self._changed()
         await agent.close()
 
@@ -84,12 +87,13 @@ class Registry:
                 return resource, variables
         raise NotFound(f"nothing is published at {uri[:200]!r}", "resources/templates/list names what there is")
 
-    def template(self, uri: str, grant: Grant) -> Resource | None:
-        """The resource published under the very template `uri`, if any; raises `Forbidden` as `resource` does."""
-        for agent, resource in self._fixed_first():
-            if resource.uri == uri:
-                grant.check_toolset(agent, uri)
-                return resource
+    def completer(self, name: str, grant: Grant) -> Completer | None:
+        """Who knows values for `name`, a template's URI or one of an agent's `completers`; raises `Forbidden` as
+        `resource` does."""
+        for agent, completers in self._completers.items():
+            if name in completers:
+                grant.check_toolset(agent, name)
+                return completers[name]
         return None
 
     def _fixed_first(self) -> list[tuple[str, Resource]]:
@@ -99,3 +103,7 @@ class Registry:
     def _changed(self) -> None:
         for listener in list(self._listeners):
             listener()
+
+
+def _by_uri(resources: tuple[Resource, ...]) -> dict[str, Completer]:
+    return {resource.uri: resource.complete for resource in resources if resource.complete is not None}

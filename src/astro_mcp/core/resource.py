@@ -14,7 +14,7 @@ from astro_mcp.core.authority import Session
 from astro_mcp.core.model import Page
 
 Completer = Callable[[Session, str], Awaitable[list[str]]]
-"""`await complete(session, prefix)`: at most 100 values for the template's last variable."""
+"""`await complete(session, prefix)`: at most 100 values for a template's last variable or a prompt's argument."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,10 @@ from astro_mcp.store.database import Database
 
 MOST: Final = 256 * 1024 * 1024
 SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
+_KEEP: Final = (
+    "INSERT OR IGNORE INTO artifact (tenant, scope, sha256, bytes, mime, name, created) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_MIME: Final = "SELECT mime FROM artifact WHERE tenant = ? AND scope = ? AND sha256 = ?"
 
 
 class Artifacts:
@@ -34,9 +38,7 @@ class Artifacts:
             raise TooLarge(f"an artifact holds at most {MOST:,} bytes; this one has {len(data):,}")
         sha256 = await anyio.to_thread.run_sync(lambda: self._store(scope.tenant, data))
         row = (scope.tenant, scope.key, sha256, len(data), mime, name, self._clock.now())
-        await self._database.write(
-            lambda tx: tx.execute("INSERT OR IGNORE INTO artifact VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        )
+        await self._database.write(lambda tx: tx.execute(_KEEP, row))
         return sha256
 
     async def get(self, scope: Scope, sha256: str) -> tuple[bytes, str]:
@@ -45,10 +47,7 @@ class Artifacts:
             raise NotFound("no such artifact", "artifact ids are 64 hexadecimal digits")
 
         def look(tx: Transaction) -> str | None:
-            row = tx.one(
-                "SELECT mime FROM artifact WHERE tenant = ? AND scope = ? AND sha256 = ?",
-                (scope.tenant, scope.key, sha256),
-            )
+            row = tx.one(_MIME, (scope.tenant, scope.key, sha256))
             return None if row is None else str(row["mime"])
 
         mime = await self._database.read(look)

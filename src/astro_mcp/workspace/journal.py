@@ -17,7 +17,10 @@ from astro_mcp.workspace.place import Place
 _BEGIN: Final = (
     "INSERT INTO undo (tenant, scope, id, run_id, created, state, is_undo) VALUES (?, ?, ?, ?, ?, 'pending', ?)"
 )
-_ACTION: Final = "INSERT INTO undo_action VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ACTION: Final = """
+INSERT INTO undo_action (tenant, scope, id, position, root, path, moved_root, moved_to, before, after)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 _ACTIONS: Final = "SELECT * FROM undo_action WHERE tenant = ? AND scope = ? AND id = ? ORDER BY position"
 _DONE: Final = "UPDATE undo SET state = 'done' WHERE tenant = ? AND scope = ? AND id = ?"
 _UNDONE: Final = "UPDATE undo SET undone_by = ? WHERE tenant = ? AND scope = ? AND id = ?"

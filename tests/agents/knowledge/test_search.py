@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from astro_mcp.agents.knowledge.record import Filter, Record
-from astro_mcp.core.authority import Label
+from astro_mcp.core.authority import Grant, Label
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.errors import InvalidInput, NoRoot, NotFound
 
@@ -23,6 +23,23 @@ async def test_meaning_finds_a_passage_that_shares_no_word_with_the_question(
     assert (login[0].source, login[0].start_line) == ("src/accounts.py", 1)
     assert "verify_password_hash" in login[0].text
     assert plants[0].source == "docs/guide.md"
+
+
+async def test_tags_are_completed_from_the_sessions_notes_one_after_the_other(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        complete = desk.registry.completer("tags", Grant())
+        note = {"title": "Retries", "text": "We retry five times."}
+        await desk.value("kb_remember", **note, tags=["Decision", "retries", "re\u202ed"])
+        await desk.value("kb_remember", **note, tags=["release"], scope="user")
+        assert await complete(desk.session, "") == ["decision", "release", "retries"]
+        assert await complete(desk.session, "RE") == ["release", "retries"]
+        assert await complete(desk.session, "retries, de") == ["retries, decision"]
+        assert await complete(desk.session, "retries,re") == ["retries, release"]
+        elsewhere, stranger = desk.at(tmp_path), desk.at(project, principal="stranger")
+        assert await complete(elsewhere.session, "") == ["release"], "the user's own notes are in every workspace"
+        assert await complete(stranger.session, "") == []
 
 
 @pytest.mark.parametrize("query", ["sendWithBackoff", "backoff", "SENDWITHBACKOFF"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from astro_mcp.agents.git.inputs import BranchInput, CommitInput, DiffInput, LogInput, ShowInput, StatusInput
@@ -14,9 +15,10 @@ from astro_mcp.agents.git.outputs import (
     Status,
 )
 from astro_mcp.core.agent import Agent, Health
-from astro_mcp.core.authority import Effect, Label
+from astro_mcp.core.authority import Effect, Label, Session
 from astro_mcp.core.call import Context
 from astro_mcp.core.deferred import Deferred
+from astro_mcp.core.resource import Completer
 from astro_mcp.core.tool import tool
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ class GitAgent(Agent):
 
     def __init__(self, work: Deferred[GitWork]) -> None:
         self._work = work
+
+    def completers(self) -> Mapping[str, Completer]:
+        return {"refs": self._complete_ref}
 
     @tool(title="Git status", effects={Effect.READ}, idempotent=True, labels=CONTENT, needs_root=True)
     async def git_status(self, args: StatusInput, ctx: Context) -> Status:
@@ -98,3 +103,6 @@ class GitAgent(Agent):
 
     async def health(self) -> Health:
         return await (await self._work.get()).health()
+
+    async def _complete_ref(self, session: Session, prefix: str) -> list[str]:
+        return await (await self._work.get()).complete_ref(session, prefix)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from astro_mcp.agents.git import differences, history, shows
 from astro_mcp.agents.git.differences import shown
 from astro_mcp.agents.git.inputs import BranchInput, CommitInput, DiffInput, LogInput, ShowInput, StatusInput
@@ -18,11 +20,13 @@ from astro_mcp.agents.git.outputs import (
 )
 from astro_mcp.config import GitSettings
 from astro_mcp.core.agent import Health
+from astro_mcp.core.authority import Session
 from astro_mcp.core.call import Context
 from astro_mcp.errors import AstroError, Problem, ProtectedPath
 from astro_mcp.workspace.git import branches, commits
 from astro_mcp.workspace.git.child import program
 from astro_mcp.workspace.git.repository import Git, Repository
+from astro_mcp.workspace.git.revisions import names
 from astro_mcp.workspace.git.status import changes, tracking
 
 LISTED = 2000
@@ -96,6 +100,15 @@ class GitWork:
                 sha = await branches.switch(repository, args.name, self._settings)
             current = args.action == "switch" or repository.refs.branch == args.name
             return Branch(branch=args.name, sha=sha, path=str(repository.layout.worktree), current=current)
+
+    async def complete_ref(self, session: Session, prefix: str) -> list[str]:
+        """Branches and tags of the repositories at the session's roots; none of one that can't be opened."""
+        found: dict[str, None] = {}
+        for root in session.grant.roots:
+            with suppress(AstroError):
+                refs = await self._git.refs(session, str(root))
+                found.update((name, None) for name in names(refs) if name.startswith(prefix))
+        return list(found)[:100]
 
     async def _commit(self, repository: Repository, made: commits.Draft, message: str, keys: list[FoundKey]) -> str:
         if keys:

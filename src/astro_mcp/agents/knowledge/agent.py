@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from astro_mcp.agents.knowledge.models import (
@@ -16,7 +17,7 @@ from astro_mcp.core.agent import Agent, Health
 from astro_mcp.core.authority import Effect, Label, Session
 from astro_mcp.core.call import Context
 from astro_mcp.core.deferred import Deferred
-from astro_mcp.core.resource import Body, Resource
+from astro_mcp.core.resource import Body, Completer, Resource
 from astro_mcp.core.tool import tool
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class KnowledgeAgent(Agent):
                 complete=self._complete,
             ),
         )
+
+    def completers(self) -> Mapping[str, Completer]:
+        return {"tags": self._complete_tag}
 
     @tool(title="Search knowledge", effects={Effect.READ}, idempotent=True, labels={Label.PRIVATE})
     async def kb_search(self, args: SearchInput, ctx: Context) -> SearchOutput:
@@ -102,3 +106,6 @@ class KnowledgeAgent(Agent):
 
     async def _complete(self, session: Session, prefix: str) -> list[str]:
         return await (await self._work.get()).summary.complete(session, prefix)
+
+    async def _complete_tag(self, session: Session, prefix: str) -> list[str]:
+        return await (await self._work.get()).summary.complete_tag(session, prefix)

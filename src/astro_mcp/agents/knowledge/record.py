@@ -20,6 +20,7 @@ from astro_mcp.store.database import Database
 
 Outcome = Literal["added", "updated", "unchanged"]
 MOST_SOURCES: Final = 1000
+MOST_TAGS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,10 @@ class Record:
     async def sources(self, scope: Scope, collection: str) -> list[Row]:
         """source, kind, title, chunks: the first thousand, by source."""
         return await self._rows(sql.SOURCES, (scope.tenant, scope.key, collection, MOST_SOURCES))
+
+    async def tags(self, scope: Scope) -> list[str]:
+        """Every tag that a document of the scope has, sorted: the first ten thousand."""
+        return [str(row["tag"]) for row in await self._rows(sql.TAGS, (scope.tenant, scope.key, MOST_TAGS))]
 
     async def pending(self, scope: Scope, collection: str) -> int:
         """Chunks of the collection that the vector index does not hold yet."""

@@ -93,6 +93,11 @@ WHERE d.tenant = ? AND d.scope = ? AND d.collection = ?
 GROUP BY d.id ORDER BY d.source LIMIT ?
 """
 
+TAGS: Final = """
+SELECT DISTINCT t.value AS tag FROM knowledge_document AS d, json_each(d.tags) AS t
+WHERE d.tenant = ? AND d.scope = ? ORDER BY tag LIMIT ?
+"""
+
 # The index. Newest first, so that a note stands there at once however much else waits.
 
 UNPLACED: Final = """

@@ -1,4 +1,4 @@
-"""`astro://knowledge/{collection}`: what a collection holds."""
+"""`astro://knowledge/{collection}`: what a collection holds; and which collections and tags there are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.core.authority import Scope, Session
 from astro_mcp.core.resource import Body
 from astro_mcp.errors import NotFound
+from astro_mcp.observe.printable import printable
 from astro_mcp.store.connection import Row
 
 
@@ -32,6 +33,15 @@ class Summary:
         """The session's collections that start with `prefix`."""
         names = {row["collection"] for _, scope in _scopes(session) for row in await self._record.collections(scope)}
         return sorted(name for name in names if name.startswith(prefix))[:100]
+
+    async def complete_tag(self, session: Session, prefix: str) -> list[str]:
+        """The tags that notes of the session have and that start as the last of `prefix` (`decision, re`) does."""
+        before, comma, last = prefix.rpartition(",")
+        start = last.strip().lower()
+        named = {tag.strip().lower() for tag in before.split(",")}
+        tags = {tag for _, scope in _scopes(session) for tag in await self._record.tags(scope)}
+        fitting = sorted(tag for tag in tags - named if tag.startswith(start) and printable(tag) == tag)
+        return [f"{before}{comma} {tag}".strip() for tag in fitting[:100]]
 
 
 def _scopes(session: Session) -> list[tuple[str, Scope]]:

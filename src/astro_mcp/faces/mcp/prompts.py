@@ -34,7 +34,8 @@ ARGUMENT_MAX: Final = 20_000
 
 
 class Argument(BaseModel):
-    """One argument: required unless it has a default; `complete` is the URI template whose completer knows values."""
+    """One argument: required unless it has a default; `complete` is who knows values, as `Registry.completer` takes
+    it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     description: str
@@ -94,7 +95,7 @@ class Prompts:
         return GetPromptResult(description=file.head.description, messages=[PromptMessage(role="user", content=text)])
 
     def completed_by(self, name: str, argument: str) -> str:
-        """The URI template whose completer knows values for this argument; empty where none does."""
+        """Who knows values for this argument, as `Registry.completer` takes it; empty where nobody does."""
         file = self._usable().get(name)
         found = file.head.arguments.get(argument) if file else None
         return found.complete if found else ""

@@ -83,28 +83,28 @@ class Published:
     async def complete(self, ctx: Ctx, params: CompleteRequestParams) -> CompleteResult:
         """Values for a template's last variable or a prompt's argument; none where nobody knows any."""
         if isinstance(params.ref, PromptReference):
-            template = self._prompts.completed_by(params.ref.name, params.argument.name)
+            name = self._prompts.completed_by(params.ref.name, params.argument.name)
         else:
-            template = params.ref.uri
+            name = params.ref.uri
         try:
             with anyio.move_on_after(COMPLETE_SECONDS):
-                values = await self._values(ctx.lifespan_context.session, template, params.argument.value[:500])
+                values = await self._values(ctx.lifespan_context.session, name, params.argument.value[:500])
                 shown = [sound(value) for value in values[:MOST]]
                 total, more = len(values), len(values) > MOST
                 return CompleteResult(completion=Completion(values=shown, total=total, has_more=more))
         except AstroError as error:
             raise protocol_error(error) from None
         except Exception:  # a reader's defect is answered, and not the connection's end
-            log.exception("the completion of %.200r broke", template)
+            log.exception("the completion of %.200r broke", name)
             raise protocol_error(Internal()) from None
         raise protocol_error(TimedOut(f"no values were found within {COMPLETE_SECONDS:g} s"))
 
-    async def _values(self, session: Session, template: str, prefix: str) -> Sequence[str]:
-        resource = self._registry.template(template, session.grant)
-        if resource is None or resource.complete is None:
+    async def _values(self, session: Session, name: str, prefix: str) -> Sequence[str]:
+        complete = self._registry.completer(name, session.grant)
+        if complete is None:
             return []
-        session.grant.check_effects({Effect.READ}, template)
-        return await resource.complete(session, prefix)
+        session.grant.check_effects({Effect.READ}, name)
+        return await complete(session, prefix)
 
     def _visible(self, ctx: Ctx) -> tuple[core.Resource, ...]:
         return self._registry.resources(ctx.lifespan_context.session.grant)

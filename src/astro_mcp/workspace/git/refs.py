@@ -13,6 +13,7 @@ from astro_mcp.workspace.git.layout import Layout, small
 
 SHA: Final = re.compile(r"[0-9a-f]{40}")
 MOST: Final = 200_000
+"""Files and folders beneath `refs/`."""
 PACKED: Final = 64 * 1024 * 1024
 _BAD: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.(?=/|\Z)|\.lock(?=/|\Z)|\A[./-]|/\Z")
 
@@ -106,8 +107,12 @@ def _loose(common: Path) -> list[tuple[str, str]]:
     waiting = [common / "refs"]
     if waiting[0].is_symlink():
         raise PathDenied("the repository's refs hold a link")
+    seen = 0
     while waiting:
         for entry in os.scandir(waiting.pop()):
+            seen += 1
+            if seen > MOST:
+                raise TooLarge("the repository has too many refs")
             if entry.is_symlink():
                 raise PathDenied("the repository's refs hold a link")
             name = Path(entry.path).relative_to(common).as_posix()
@@ -115,6 +120,4 @@ def _loose(common: Path) -> list[tuple[str, str]]:
                 waiting.append(Path(entry.path))
             elif valid_ref(name):
                 found.append((name, (small(Path(entry.path)) or b"").decode("utf-8", "replace").strip()))
-        if len(found) > MOST:
-            raise TooLarge("the repository has too many refs")
     return found

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 import anyio
 import anyio.to_thread
+from anyio import from_thread
 
 from astro_mcp.core.authority import Session
 from astro_mcp.errors import AstroError, InvalidInput, PathDenied, ProtectedPath, Unsupported
@@ -160,6 +161,11 @@ class Git:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(remove, private.folder, limiter=self._threads)
 
+    async def refs(self, session: Session, repo: str) -> Refs:
+        """HEAD and refs of the repository at `repo`, for which no git is started; raises what `open` does."""
+        place = self._workspace.locate(session, repo)
+        return await self._workspace.at_length(partial(_refs, place.path, session.grant.roots), place.root)
+
     async def sweep(self) -> None:
         """Remove what calls of a process that died left: in our folder, and their locks in repositories."""
         await anyio.to_thread.run_sync(_sweep, self._folder, limiter=self._threads)
@@ -174,6 +180,12 @@ def _prepare(folder: Path, roots: Sequence[Path], parent: Path) -> tuple[Layout,
     layout = find(folder, roots)
     refs = read_refs(layout)
     return layout, refs, build(layout, refs, parent)
+
+
+def _refs(folder: Path, roots: Sequence[Path]) -> Refs:
+    layout = find(folder, roots)
+    from_thread.check_cancelled()
+    return read_refs(layout)
 
 
 def _sweep(folder: Path) -> None:

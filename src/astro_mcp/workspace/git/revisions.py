@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from astro_mcp.errors import InvalidInput, NotFound
 from astro_mcp.nearest import nearest
 from astro_mcp.observe.printable import printable
+from astro_mcp.workspace.git.refs import Refs
 from astro_mcp.workspace.git.repository import Repository
 
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+_KINDS: Final = ("refs/heads/", "refs/tags/", "refs/remotes/")
 _REVISION: Final = re.compile(r"[^-\x00-\x20\x7f:?*\[\\{}][^\x00-\x20\x7f:?*\[\\{}]{0,249}")
 
 
@@ -19,7 +22,7 @@ async def commit_of(repository: Repository, revision: str) -> str:
 
     Ranges, searches (`:/text`) and paths (`ref:path`) are no revisions here. Raises `InvalidInput`, `NotFound`.
     """
-    if not _REVISION.fullmatch(revision) or ".." in revision or "@{" in revision:
+    if not _sayable(revision):
         raise InvalidInput(f"{printable(revision, 80)!r} can't name a commit", "a branch, a tag, a sha, or HEAD~2")
     if revision == "HEAD" and not repository.refs.sha:
         raise NotFound("this branch has no commit yet")
@@ -28,7 +31,21 @@ async def commit_of(repository: Repository, revision: str) -> str:
     )
     sha = ran.out.decode("ascii", "replace").strip()
     if ran.code != 0 or not re.fullmatch(r"[0-9a-f]{40}", sha):
-        names = [name.split("/", 2)[2] for name in repository.refs.table if name.count("/") >= 2]
-        near = nearest(revision, names)
+        near = nearest(revision, list(names(repository.refs)))
         raise NotFound(f"no commit is named {printable(revision, 80)!r}", f"did you mean {near}?" if near else "")
     return sha
+
+
+def names(refs: Refs) -> Iterator[str]:
+    """Branches, then tags, then the branches of remotes, each sorted, as `commit_of` takes them.
+
+    A name that can't be said to it, or that would not look like what it is, is left out: a repository chooses names.
+    """
+    for kind in _KINDS:
+        for name in sorted(name.removeprefix(kind) for name in refs.table if name.startswith(kind)):
+            if _sayable(name) and printable(name) == name:
+                yield name
+
+
+def _sayable(revision: str) -> bool:
+    return bool(_REVISION.fullmatch(revision)) and ".." not in revision and "@{" not in revision
