@@ -178,9 +178,8 @@ class Sandbox:
 
     async def _started(self, engine: Engine, sort: Sort) -> Container:
         """A container of `sort` that holds what it must."""
-        container = Container(
-            engine, hardening.container(sort.image, sort.limits, self._labels, engine.runtime), self._reaper
-        )
+        config = hardening.container(sort.image, sort.limits, self._labels, engine.runtime, podman=engine.podman)
+        container = Container(engine, config, self._reaper)
         await container.start()
         try:
             facts = await container.ready()
