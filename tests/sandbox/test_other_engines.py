@@ -167,7 +167,7 @@ async def test_what_gvisor_leaves_open_reaches_nothing_but_the_run_itself(
 async def test_a_runsc_that_leaves_a_wall_out_is_refused_with_what_to_do_or_in_its_own_words(
     gvisor: SecondEngine, at: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str, said: str
 ) -> None:
-    monkeypatch.setitem(NAMES, "runsc", (name,))  # type: ignore[arg-type] # nobody else writes to it
+    monkeypatch.setitem(NAMES, "runsc", (name,))
     async with at(gvisor.url, "runsc") as sandbox:
         error = await refused(sandbox)
     assert any(word in error.message for word in said.split("|"))

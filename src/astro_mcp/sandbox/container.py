@@ -251,12 +251,14 @@ def _remove(api: Any, container: str) -> None:
     deadline = time.monotonic() + END_SECONDS
     while True:
         try:
-            return api.remove_container(container, force=True, v=True)
+            api.remove_container(container, force=True, v=True)
+            return
         except docker.errors.NotFound:
             raise
         except docker.errors.APIError as error:
             if "in progress" in str(error.explanation):
-                return api.wait(container, timeout=END_SECONDS, condition="removed")
+                api.wait(container, timeout=END_SECONDS, condition="removed")
+                return
             if "state improper" not in str(error.explanation) or time.monotonic() > deadline:
                 raise
         time.sleep(0.05)

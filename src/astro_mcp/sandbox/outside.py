@@ -28,7 +28,7 @@ def limits(api: Any, name: str) -> dict[str, float]:
 
 def _folders(container: str, pid: int) -> dict[str, Path]:
     """The cgroup's folders by controller; the unified one's name is empty. None where the process is another's."""
-    found = {}
+    found: dict[str, Path] = {}
     for line in _read(PROC / str(pid) / "cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if container in path:
