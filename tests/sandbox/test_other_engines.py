@@ -22,7 +22,7 @@ from tests.sandbox.second_engine import SecondEngine, second_engine
 
 from astro_mcp.core.authority import Scope
 from astro_mcp.errors import AstroError, SandboxUnavailable
-from astro_mcp.sandbox import canary, hardening, outside
+from astro_mcp.sandbox import hardening, outside, owner
 from astro_mcp.sandbox.image import base_tag
 from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
 from astro_mcp.sandbox.runtimes import NAMES
@@ -104,7 +104,7 @@ async def does_its_work(sandbox: Sandbox) -> None:
             outcome = await sandbox.turn(SCOPE, "one", job)
             assert not outcome.over
     assert outcome.stdout == b"42\n"
-    assert await canary.not_held(sandbox) == []
+    assert await sandbox.not_held() == []
 
 
 async def refused(sandbox: Sandbox) -> AstroError:
@@ -224,14 +224,14 @@ async def test_podman_runs_jobs_and_sessions_within_every_limit(rootful: str, at
     assert found["output_1"] == found["memory_1"] == "EACCES"
 
 
-async def test_a_container_of_podmans_that_lost_its_owner_is_swept(rootful: str, at: Callable[..., Any]) -> None:
+async def test_a_container_of_podmans_that_lost_its_owner_is_swept(
+    rootful: str, at: Callable[..., Any], folder: Path
+) -> None:
+    labels = {**owner.labels(folder), owner.PROCESS: "1:0"}
+    config = hardening.container(IMAGE, LARGER, labels, "", podman=True)
+    with closing(docker.APIClient(rootful, version="auto")) as client:
+        await anyio.to_thread.run_sync(client.create_container_from_config, config, "left")
     async with at(rootful) as sandbox:
-        await sandbox.run(Job(("true",), timeout=30))
-        labels = {**sandbox._labels, "astro-mcp.process": "1:0"}
-        config = hardening.container(IMAGE, LARGER, labels, "", podman=True)
-        with closing(docker.APIClient(rootful, version="auto")) as client:
-            await anyio.to_thread.run_sync(client.create_container_from_config, config, "left")
-        sandbox._engine = None
         await sandbox.run(Job(("true",), timeout=30))
 
 

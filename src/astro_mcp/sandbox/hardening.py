@@ -41,7 +41,9 @@ def container(
     of_processes = {"nofile": limits.open_files, "fsize": _largest_file(limits, writable), "core": 0}
     processes = limits.processes
     if runtime in NAMES["runsc"]:
-        of_processes["nproc"] = processes  # gVisor counts a container's; Linux would count the user's in every container
+        of_processes["nproc"] = (
+            processes  # gVisor counts a container's; Linux would count the user's in every container
+        )
         processes = _threads(limits)
     host = {
         "NetworkMode": "none",
@@ -95,8 +97,8 @@ def _mounts(limits: RunLimits, *, podman: bool) -> dict[str, str]:
 
 
 def check(facts: Mapping[str, Any], limits: RunLimits, *, writable: bool = False) -> None:
-    """Raises `SandboxUnavailable` naming each protection that PID 1 did not find. Below gVisor `facts` has an `outside`,
-    which are the limits of `outside.limits`."""
+    """Raises `SandboxUnavailable` naming each protection that PID 1 did not find. Below gVisor `facts` has an `outside`:
+    what `outside.limits` found."""
     try:
         missing = [name for name, holds in _held(facts, limits, writable=writable).items() if not holds]
     except (KeyError, TypeError, ValueError):

@@ -263,12 +263,13 @@ class Sandbox:
         await anyio.to_thread.run_sync(verdict.keep, self._folder, about)
 
     async def _tried(self, engine: Engine) -> list[str]:
-        async with await self._started(engine, Sort(self.tag, canary.LIMITS)) as container:
+        limits = canary.BELOW_GVISOR if engine.runtime in runtimes.NAMES["runsc"] else canary.LIMITS
+        async with await self._started(engine, Sort(self.tag, limits)) as container:
 
             async def turn(job: Job) -> Outcome:
-                return _outcome(await container.carry_out(job, canary.LIMITS.output_bytes), 0.0, 0.0)
+                return _outcome(await container.carry_out(job, limits.output_bytes), 0.0, 0.0)
 
-            return await canary.not_held(turn)
+            return await canary.not_held(turn, limits)
 
     @property
     def tag(self) -> str:
