@@ -23,8 +23,8 @@ SUPERVISOR = Path(__file__).parents[2] / "resources/sandbox/image/supervisor"
 sys.path.insert(0, str(SUPERVISOR))
 
 with atheris.instrument_imports(include=["astro_mcp.sandbox", "frames", "request"]):
-    import frames as inside  # type: ignore[import-not-found] # the supervisor's own, by the name that it has in the image
-    import request  # type: ignore[import-not-found] # as above
+    import frames as inside  # the supervisor's own, by the name that it has in the image
+    import request
 
     from astro_mcp.config import SandboxSettings
     from astro_mcp.errors import SandboxUnavailable

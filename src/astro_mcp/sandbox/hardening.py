@@ -97,8 +97,8 @@ def _mounts(limits: RunLimits, *, podman: bool) -> dict[str, str]:
 
 
 def check(facts: Mapping[str, Any], limits: RunLimits, *, writable: bool = False) -> None:
-    """Raises `SandboxUnavailable` naming each protection that PID 1 did not find. Below gVisor `facts` has an `outside`:
-    what `outside.limits` found."""
+    """Raises `SandboxUnavailable` naming each protection that PID 1 did not find. Below gVisor `facts` has, as
+    `outside`, what `outside.limits` found."""
     try:
         missing = [name for name, holds in _held(facts, limits, writable=writable).items() if not holds]
     except (KeyError, TypeError, ValueError):

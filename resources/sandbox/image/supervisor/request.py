@@ -15,10 +15,10 @@ import frames
 
 TYPE_CHECKING = False  # importing typing would cost every run 5 ms
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Final
 
 WORKSPACE = "/workspace"
-FIELDS = {
+FIELDS: Final[dict[str, type | tuple[type, ...]]] = {
     "argv": list,
     "build": list,
     "script": bool,
