@@ -72,7 +72,8 @@ class SandboxSettings(RunLimits):
     """Where and within which bounds code runs. There is no setting that runs it outside of a container."""
 
     engine: str = Field(
-        "", description="Address of the Docker engine; empty: the machine's own socket or the current Docker context."
+        "",
+        description="Address of the Docker engine; empty: the current Docker context, else the machine's own socket.",
     )
     runtime: Literal["", "runc", "runsc", "kata"] = Field(
         "", description="OCI runtime of every container; empty: the engine's default. One that it has not is refused."

@@ -66,14 +66,15 @@ NUMBERS = {
     "fsopen": 430,
 }
 PTRACE_ATTACH = 16
+PR_GET_NO_NEW_PRIVS = 39
 find = ["find", "/", "-xdev", "-perm", "/6000", "-type", "f"]
 setuid = subprocess.run(find, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 json.dump(
     {
         "ids": [*os.getresuid(), *os.getresgid(), *os.getgroups()],
-        "capabilities": int(fields["CapEff"], 16) | int(fields["CapBnd"], 16) | int(fields["CapAmb"], 16),
-        "no_new_privileges": fields["NoNewPrivs"].strip(),
+        "capabilities": int(fields["CapEff"], 16) | int(fields["CapBnd"], 16) | int(fields.get("CapAmb", "0"), 16),
+        "no_new_privileges": libc.prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0),
         "filters": int(fields.get("Seccomp_filters", "0")),
         "writes": {path: tried(partial(written, path)) for path in ("/x", "/etc/passwd", "/opt/site/x", "/usr/bin/x")},
         "sysctl": tried(lambda: written("/proc/sys/kernel/core_pattern")),

@@ -8,9 +8,10 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import docker
 
@@ -19,11 +20,18 @@ END_SECONDS = 30
 
 
 class SecondEngine:
-    """`start` and `kill` as often as wanted; `images` come from the machine's own engine, without a registry."""
+    """`start` and `kill` as often as wanted; `images` come from the machine's own engine, without a registry.
 
-    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
+    It sees `files` (their text by path) in the place of the machine's own, and nobody else does.
+    """
+
+    def __init__(
+        self, folder: Path, options: Sequence[str] = (), files: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._folder = folder
         self._options = options
+        self._files = files
+        folder.chmod(0o711)  # who is root in its containers is nobody here, and has to get through
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"unix://{folder / 'e.sock'}"
 
@@ -34,7 +42,7 @@ class SecondEngine:
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *("unshare", "--net"),  # an engine without a bridge takes away the machine's own
+                    *apart(self._folder, self._files),  # an engine without a bridge takes away the machine's own
                     "dockerd",
                     f"--host={self.url}",
                     f"--data-root={self._folder / 'data'}",
@@ -100,10 +108,23 @@ class SecondEngine:
             return False
 
 
+def apart(folder: Path, files: Mapping[str, str]) -> Sequence[str]:
+    """What stands before a program that is to have a network of its own, and `files` in the place of the machine's."""
+    if not files:
+        return ("unshare", "--net")
+    lines = []
+    for number, (path, text) in enumerate(files.items()):
+        (folder / f"file-{number}").write_text(text)
+        lines.append(f"mount --bind {folder}/file-{number} {path}")
+    return ("unshare", "--net", "--mount", "sh", "-c", " && ".join((*lines, 'exec "$@"')), "sh")
+
+
 @contextmanager
-def second_engine(folder: Path, options: Sequence[str] = ()) -> Iterator[SecondEngine]:
+def second_engine(
+    folder: Path, options: Sequence[str] = (), files: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[SecondEngine]:
     """One that runs, and is gone after the block. `folder` is short: a socket's path has 107 bytes."""
-    engine = SecondEngine(folder, options)
+    engine = SecondEngine(folder, options, files)
     try:
         engine.start()
         yield engine

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.sandbox.rig import Containers, Make
 
+from astro_mcp.config import RunLimits
 from astro_mcp.errors import SandboxUnavailable
 from astro_mcp.sandbox import canary, hardening, owner, verdict
 from astro_mcp.sandbox.job import Job
@@ -74,7 +75,7 @@ async def test_what_held_is_not_tried_again_until_the_engine_or_the_boot_is_anot
 ) -> None:
     tried: list[str] = []
 
-    async def nothing(try_: canary.Try) -> list[str]:
+    async def nothing(try_: canary.Try, limits: RunLimits) -> list[str]:
         tried.append("tried")
         return []
 

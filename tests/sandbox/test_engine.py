@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
 import threading
@@ -17,7 +16,7 @@ from tests.sandbox.rig import Make
 
 from astro_mcp.config import SandboxSettings
 from astro_mcp.errors import SandboxUnavailable
-from astro_mcp.sandbox import address, hardening
+from astro_mcp.sandbox import hardening
 from astro_mcp.sandbox.hints import linux_line
 from astro_mcp.sandbox.job import Job
 from astro_mcp.sandbox.sandbox import Sandbox
@@ -122,20 +121,6 @@ async def test_health_tells_engine_api_image_and_canary(sandbox: Sandbox) -> Non
     }
 
 
-def test_a_hosts_docker_host_is_not_taken_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
-    assert [found.url for found in address.candidates("", tmp_path)] == ["unix:///var/run/docker.sock"]
-
-
-def test_the_docker_context_comes_after_the_machines_socket(tmp_path: Path) -> None:
-    folder = tmp_path / ".docker/contexts/meta" / hashlib.sha256(b"mine").hexdigest()
-    folder.mkdir(parents=True)
-    (tmp_path / ".docker/config.json").write_text(json.dumps({"currentContext": "mine"}))
-    (folder / "meta.json").write_text(json.dumps({"Endpoints": {"docker": {"Host": "unix:///run/mine.sock"}}}))
-    found = [item.url for item in address.candidates("", tmp_path)]
-    assert found == ["unix:///var/run/docker.sock", "unix:///run/mine.sock"]
-
-
 @pytest.mark.parametrize(
     ("release", "program"),
     [
@@ -159,6 +144,7 @@ HOLDS = {
     "processes": 64,
     "cpus": 1.0,
     "interfaces": ["lo"],
+    "writable": ["/tmp", "/workspace", "/dev/shm"],
     "mounts": {
         "/": {"read_only": True},
         "/tmp": {"nosuid": True, "nodev": True, "noexec": True, "bytes": 64 << 20},
@@ -177,6 +163,7 @@ HOLDS = {
         ({"processes": 0}, "the process limit"),
         ({"cpus": 0.0}, "the CPU limit"),
         ({"interfaces": ["lo", "eth0"]}, "no network"),
+        ({"writable": ["/tmp", "/var/tmp"]}, "no other place to write to"),
         ({"uid": [0] * 6}, "an unprivileged user"),
         ({"capabilities": [0, 0, 0, 1, 0]}, "no capabilities"),
         ({"seccomp": False}, "seccomp"),

@@ -15,7 +15,7 @@ from tests.sandbox.rig import SMALL, Containers, Make
 from astro_mcp.sandbox.job import Job, SandboxFile
 from astro_mcp.sandbox.sandbox import Sandbox
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
 
 RUNS = 2000
 CLIENTS = 6

@@ -36,7 +36,7 @@ def test_code_is_nobody(found: Any) -> None:
 
 def test_code_has_no_capabilities_and_can_gain_none(found: Any) -> None:
     assert found["capabilities"] == 0
-    assert found["no_new_privileges"] == "1"
+    assert found["no_new_privileges"] == 1
     assert found["setuid"] == []
 
 

@@ -10,6 +10,7 @@ grep -q ':x:65532:' /etc/passwd || echo 'sandbox:x:65532:65532:sandbox:/tmp:/bin
 # Node looks for packages in every folder above a program, for `require` and for `import`: at the top last of all.
 mkdir -p /opt/site /node_modules /workspace
 chown 65532:65532 /opt/site /node_modules /workspace
+chmod 1777 /workspace # what is mounted there gets this mode; where Podman mounts it, it is root's
 # A .pth line, and no PYTHONPATH: packages are found by `python -I` too, and a project's own environment stays its own.
 python3 - <<'PYTHON'
 import site

@@ -12,6 +12,7 @@ from astro_mcp.core.agent import Health
 from astro_mcp.errors import SandboxUnavailable
 from astro_mcp.packs import Pack
 from astro_mcp.sandbox import canary, hints, runtimes
+from astro_mcp.sandbox.address import context
 from astro_mcp.sandbox.engine import Engine, answering
 from astro_mcp.sandbox.job import Job
 from astro_mcp.sandbox.sandbox import Sandbox
@@ -63,10 +64,19 @@ class SandboxChecks:
         return Health(ok=True, detail=f"held when tried: {', '.join(canary.NAMES)}", facts=facts)
 
     def _other_engine(self) -> str:
-        asked = os.environ.get("DOCKER_HOST")
-        if not asked or self._settings.engine:
+        """What of the environment, or of the chosen Docker context, is not followed."""
+        if self._settings.engine:
             return ""
-        return f'DOCKER_HOST is not taken over; to use it: [sandbox] engine = "{asked}" in config.toml'
+        if asked := os.environ.get("DOCKER_HOST"):
+            return f'DOCKER_HOST is not taken over; to use it: [sandbox] engine = "{asked}" in config.toml'
+        if named := os.environ.get("DOCKER_CONTEXT"):
+            return f"DOCKER_CONTEXT is not taken over; to use it: docker context use {named}"
+        try:
+            if chosen := context(Path.home()):
+                chosen.address()
+        except SandboxUnavailable as error:
+            return error.message
+        return ""
 
 
 @asynccontextmanager

@@ -1,7 +1,10 @@
-"""Where a Docker engine may be. A host's `DOCKER_HOST` is not taken over: the daemon serves several hosts."""
+"""Where a Docker engine may be. A host's `DOCKER_HOST` and `DOCKER_CONTEXT` are not taken over: the daemon serves
+several hosts. The context that a person chose with `docker context use` is asked first, as `docker` itself does it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -11,6 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from astro_mcp.errors import SandboxUnavailable
+from astro_mcp.observe.printable import printable
 
 SOCKET: Final = Path("/var/run/docker.sock")
 
@@ -39,25 +43,48 @@ def parse(url: str) -> Address:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A Docker context, as `docker context create` wrote it down."""
+
+    name: str
+    endpoint: str
+    tls: bool
+
+    def address(self) -> Address:
+        """Raises `SandboxUnavailable` where its engine can't be spoken to, with the reason."""
+        scheme = urlsplit(self.endpoint).scheme
+        why = "it is reached with TLS" if self.tls else f"it is reached by {scheme}" if scheme == "ssh" else ""
+        if why:
+            raise SandboxUnavailable(
+                printable(f"the engine of the Docker context {self.name!r} can't be used here: {why}")[:300],
+                "choose another (docker context use default), or set sandbox.engine to unix:///path/to/docker.sock",
+            )
+        return parse(self.endpoint)
+
+
 def candidates(setting: str, home: Path) -> Iterator[Address]:
-    """The operator's engine alone, or else: the machine's own socket, the current Docker context, Docker Desktop's."""
+    """The operator's engine alone, or else: the current Docker context, the machine's own socket, Docker Desktop's."""
     if setting:
         yield parse(setting)
         return
+    if chosen := context(home):
+        with contextlib.suppress(SandboxUnavailable):
+            yield chosen.address()
     yield parse(f"unix://{SOCKET}")
-    if context := _context(home):
-        yield parse(context)
     desktop = home / ".docker/run/docker.sock"
     if desktop.exists():
         yield parse(f"unix://{desktop}")
 
 
-def _context(home: Path) -> str:
-    """The endpoint of the context that `docker context use` chose, or nothing."""
+def context(home: Path) -> Context | None:
+    """The context that `docker context use` chose; None where there is none."""
+    folder = home / ".docker"
     try:
-        name = json.loads((home / ".docker/config.json").read_bytes())["currentContext"]
-        folder = hashlib.sha256(str(name).encode()).hexdigest()
-        meta = json.loads((home / ".docker/contexts/meta" / folder / "meta.json").read_bytes())
-        return str(meta["Endpoints"]["docker"]["Host"])
+        name = str(json.loads((folder / "config.json").read_bytes())["currentContext"])
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        meta = json.loads((folder / "contexts/meta" / digest / "meta.json").read_bytes())
+        endpoint = str(meta["Endpoints"]["docker"]["Host"])
     except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        return None
+    return Context(name, endpoint, tls=any((folder / "contexts/tls" / digest / "docker").glob("*.pem")))

@@ -15,6 +15,8 @@ from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
 LIMITS: Final = RunLimits(
     memory_mb=64, cpus=0.5, processes=16, open_files=64, workspace_mb=16, output_bytes=1000, timeout_seconds=60, runs=2
 )
+BELOW_GVISOR: Final = LIMITS.model_copy(update={"memory_mb": 256})
+"""gVisor's own kernel is in a container's memory."""
 NAMES: Final = (
     "memory",
     "CPUs",
@@ -27,6 +29,7 @@ NAMES: Final = (
     "read-only root",
 )
 SECONDS: Final = 20.0
+KILLED: Final = 137
 CLOCK_SECONDS: Final = 0.35
 PATIENCE: Final = 4
 """How often the clock's program runs, each time for five times as long, where a busy machine let it say nothing."""
@@ -34,7 +37,7 @@ FULL_SPEED: Final = 0.85
 """Of a CPU's time; half a CPU gets 0.5, and up to a tenth of a second more at the beginning."""
 
 _BOUNDED: Final = f"""
-import errno, json, os, signal, socket, sys
+import errno, json, os, socket, sys
 held = {{}}
 
 def stopped_by(act, *numbers):
@@ -68,23 +71,15 @@ def processes():
         for child in children:
             os.waitpid(child, 0)
 
-def memory():
-    child = os.fork()
-    if not child:
-        kept = bytearray({LIMITS.memory_mb + 16} << 20)
-        kept[::4096] = bytes(len(kept) // 4096)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-held['network'] = stopped_by(lambda: socket.create_connection(('192.0.2.1', 80), timeout=2), errno.ENETUNREACH)
-held['read-only root'] = stopped_by(lambda: open('/opt/x', 'w'), errno.EROFS)
+unreachable = errno.ENETUNREACH, errno.EHOSTUNREACH
+held['network'] = stopped_by(lambda: socket.create_connection(('192.0.2.1', 80), timeout=2), *unreachable)
+held['read-only root'] = stopped_by(lambda: open('/opt/site/x', 'w'), errno.EROFS)
 held['open files'] = stopped_by(files, errno.EMFILE)
 held['disk'] = stopped_by(disk)
 for name in os.listdir('/workspace'):
     if name.startswith('full-'):
         os.unlink(f'/workspace/{{name}}')
 held['processes'] = stopped_by(processes)
-held['memory'] = memory()
 sys.stderr.write(json.dumps(held))
 sys.stdout.write('x' * {LIMITS.output_bytes * 100})
 """
@@ -99,13 +94,24 @@ while True:
         print((time.process_time() - used) / (now - began), flush=True)
 """
 
+_MEMORY: Final = """
+import os, signal, sys
+print('begun', flush=True)
+child = os.fork()
+if not child:
+    kept = bytearray(int(sys.argv[1]) + 16 << 20)
+    kept[::4096] = bytes(len(kept) // 4096)
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL)
+"""
+
 Try = Callable[[Job], Awaitable[Outcome]]
-"""`await try_(job)`: the next turn of a container with `LIMITS`."""
+"""`await try_(job)`: the next turn of a container with `LIMITS`, or `BELOW_GVISOR`."""
 
 
-async def not_held(try_: Try) -> list[str]:
+async def not_held(try_: Try, limits: RunLimits) -> list[str]:
     """The limits that a program went over unhindered; raises what `try_` raises."""
-    held = await _bounds(try_) | await _clock(try_)
+    held = await _bounds(try_) | await _clock(try_) | await _memory(try_, limits)
     return [name for name in NAMES if not held.get(name)]
 
 
@@ -128,6 +134,13 @@ async def _clock(try_: Try) -> dict[str, bool]:
     return {}
 
 
-def _job(program: str, seconds: float) -> Job:
+async def _memory(try_: Try, limits: RunLimits) -> dict[str, bool]:
+    """The last turn: gVisor's memory is that of its container, which ends with it."""
+    outcome = await try_(_job(_MEMORY, SECONDS, str(limits.memory_mb)))
+    ended = outcome.exit_code == KILLED and "timeout" not in outcome.limits_hit
+    return {"memory": outcome.stdout.split() in ([b"begun", b"True"], [b"begun"] if ended else [])}
+
+
+def _job(program: str, seconds: float, *arguments: str) -> Job:
     file = SandboxFile("canary.py", program.encode())
-    return Job(("python3", file.path), (file,), timeout=seconds, collect="", script=True, session=True)
+    return Job(("python3", file.path, *arguments), (file,), timeout=seconds, collect="", script=True, session=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -16,6 +17,7 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute
 
 from astro_mcp.errors import AstroError, ProviderFailed
+from astro_mcp.sandbox import outside
 from astro_mcp.sandbox.answer import Answer
 from astro_mcp.sandbox.egress import AT_ONCE, IN_ALL, Egress
 from astro_mcp.sandbox.engine import Engine, EngineNotFound
@@ -33,6 +35,7 @@ from astro_mcp.sandbox.frames import (
 )
 from astro_mcp.sandbox.job import Job
 from astro_mcp.sandbox.relay import Relay
+from astro_mcp.sandbox.runtimes import NAMES
 
 log = logging.getLogger(__name__)
 
@@ -131,11 +134,17 @@ class Container:
                     for frame in self._parser.feed(await self._receive()):
                         if frame.kind != b"R":
                             raise BrokenProtocol(hint="the first frame is not R")
-                        self.facts = decode_json(frame.payload)
+                        self.facts = decode_json(frame.payload) | {"outside": await self._outside()}
                         return self.facts
         except (TimeoutError, anyio.EndOfStream):
             said = self._demux.complaint.decode(errors="replace")[-500:]
             raise ProviderFailed("the sandbox did not start", said or "docker info", retryable=True) from None
+
+    async def _outside(self) -> dict[str, float] | None:
+        """What PID 1 can't see below gVisor; None where it sees for itself."""
+        if self._engine.runtime not in NAMES["runsc"]:
+            return None
+        return await self._engine.call(lambda api: outside.limits(api, self.name))
 
     async def carry_out(self, job: Job, output_bytes: int, egress: Egress | None = None) -> Answer:
         """Send the request, take the answer. With the deadline over, or PID 1 gone, `Answer.end` is None. What `egress`
@@ -235,12 +244,21 @@ def end(engine: Engine, container: str) -> None:
 
 
 def _remove(api: Any, container: str) -> None:
-    """The engine's own removal of an ended container may be under way; it refuses a second one, and is waited for."""
+    """The engine's own removal of an ended container may be under way. Docker refuses a second one, and is waited for;
+    Podman finds the container in a state that it can't be in, until it is gone."""
     import docker  # noqa: PLC0415 - loaded by the call that made the container
 
-    try:
-        api.remove_container(container, force=True, v=True)
-    except docker.errors.APIError as error:
-        if "in progress" not in str(error.explanation):
+    deadline = time.monotonic() + END_SECONDS
+    while True:
+        try:
+            api.remove_container(container, force=True, v=True)
+            return
+        except docker.errors.NotFound:
             raise
-        api.wait(container, timeout=END_SECONDS, condition="removed")
+        except docker.errors.APIError as error:
+            if "in progress" in str(error.explanation):
+                api.wait(container, timeout=END_SECONDS, condition="removed")
+                return
+            if "state improper" not in str(error.explanation) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)

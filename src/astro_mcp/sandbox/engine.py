@@ -14,8 +14,9 @@ import anyio.to_thread
 from anyio.abc import ByteStream
 
 from astro_mcp.errors import ProviderFailed, SandboxUnavailable
+from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox import hints
-from astro_mcp.sandbox.address import Address, candidates
+from astro_mcp.sandbox.address import Address, candidates, context
 
 T = TypeVar("T")
 OLDEST_API: Final = (1, 40)
@@ -26,11 +27,12 @@ LARGEST_ANSWER: Final = 1 << 20
 
 class Engine:
     """One engine that answered. The SDK's calls run in worker threads, at most eight at once. `runtime` is the one
-    that its containers get, or empty for its default."""
+    that its containers get, or empty for its default. `podman`: it is Podman, which speaks the same API."""
 
-    def __init__(self, address: Address, api_version: str) -> None:
+    def __init__(self, address: Address, api_version: str, *, podman: bool = False) -> None:
         self.address = address
         self.api_version = api_version
+        self.podman = podman
         self.runtime = ""
         self._limiter = anyio.CapacityLimiter(8)
         self._client: Any = None
@@ -40,7 +42,8 @@ class Engine:
         """The first engine that answers; raises `SandboxUnavailable` in milliseconds where there is none."""
 
         async def checked(address: Address) -> Engine:
-            return cls(address, await _api_version(address))
+            version, podman = await _version(address)
+            return cls(address, version, podman=podman)
 
         return await _first(setting, home, checked)
 
@@ -100,7 +103,7 @@ class Engine:
             raise
         if status not in (101, 200):
             await anyio.aclose_forcefully(stream)
-            raise ProviderFailed(f"the Docker engine answered {status} when attaching", retryable=True)
+            raise ProviderFailed(f"the Docker engine answered {status} when attaching: {_told(rest)}", retryable=True)
         return stream, rest
 
     def close(self) -> None:
@@ -152,25 +155,32 @@ async def answering(setting: str, home: Path) -> Address:
 
 
 async def _first(setting: str, home: Path, check: Callable[[Address], Awaitable[T]]) -> T:
-    problem = SandboxUnavailable("there is no Docker engine on this machine", hints.install_line())
+    problems = []
     for address in candidates(setting, home):
         try:
             return await check(address)
         except SandboxUnavailable as error:
-            problem = error
-    raise problem
+            problems.append(error)
+    if not setting and (chosen := context(home)):
+        chosen.address()  # raises what is wrong with it
+        raise problems[0]
+    raise problems[-1]
 
 
-async def _api_version(address: Address) -> str:
+async def _version(address: Address) -> tuple[str, bool]:
+    """The API's version, and whether it is Podman's."""
     status, body = await get(address, "/version")
-    version = str(body.get("ApiVersion", "")) if isinstance(body, dict) else ""
+    body = body if isinstance(body, dict) else {}
+    version = str(body.get("ApiVersion", ""))
     numbers = version.split(".")
     if status != 200 or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
         raise SandboxUnavailable(f"what listens at {address.url} is no Docker engine", hints.install_line())
     if (int(numbers[0]), int(numbers[1])) < OLDEST_API:
         oldest = ".".join(map(str, OLDEST_API))
         raise SandboxUnavailable(f"the Docker engine speaks API {version}; {oldest} is needed", hints.install_line())
-    return version
+    parts = body.get("Components")
+    names = [part.get("Name") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return version, "Podman Engine" in names
 
 
 async def _connect(address: Address) -> ByteStream:
@@ -201,6 +211,15 @@ async def _head(stream: ByteStream) -> tuple[int, bytes]:
     if len(words) < 2 or not head.startswith(b"HTTP/1.") or not words[1].isdigit():
         raise ValueError("no HTTP answer")
     return int(words[1]), rest
+
+
+def _told(body: bytes) -> str:
+    """The engine's own words in what came of an answer's body."""
+    try:
+        text = str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        text = body.decode(errors="replace")
+    return printable(text)[:300]
 
 
 def _said(error: Exception) -> str:

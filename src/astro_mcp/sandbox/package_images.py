@@ -113,7 +113,9 @@ class PackageImages:
         incoming = PurePosixPath(source.incoming)
         archive = await anyio.to_thread.run_sync(_archive, found, incoming.name, folder / "packages.tar")
         put = partial(_put, folder=str(incoming.parent), archive=archive)
-        config = hardening.container(base, self._settings, self._labels, engine.runtime, writable=True)
+        config = hardening.container(
+            base, self._settings, self._labels, engine.runtime, writable=True, podman=engine.podman
+        )
         async with Container(engine, config, self._reaper, put) as container:
             hardening.check(await container.ready(), self._settings, writable=True)
             argv = ("python3", "-I", "-S", source.installer, source.incoming)

@@ -178,9 +178,8 @@ class Sandbox:
 
     async def _started(self, engine: Engine, sort: Sort) -> Container:
         """A container of `sort` that holds what it must."""
-        container = Container(
-            engine, hardening.container(sort.image, sort.limits, self._labels, engine.runtime), self._reaper
-        )
+        config = hardening.container(sort.image, sort.limits, self._labels, engine.runtime, podman=engine.podman)
+        container = Container(engine, config, self._reaper)
         await container.start()
         try:
             facts = await container.ready()
@@ -264,12 +263,13 @@ class Sandbox:
         await anyio.to_thread.run_sync(verdict.keep, self._folder, about)
 
     async def _tried(self, engine: Engine) -> list[str]:
-        async with await self._started(engine, Sort(self.tag, canary.LIMITS)) as container:
+        limits = canary.BELOW_GVISOR if engine.runtime in runtimes.NAMES["runsc"] else canary.LIMITS
+        async with await self._started(engine, Sort(self.tag, limits)) as container:
 
             async def turn(job: Job) -> Outcome:
-                return _outcome(await container.carry_out(job, canary.LIMITS.output_bytes), 0.0, 0.0)
+                return _outcome(await container.carry_out(job, limits.output_bytes), 0.0, 0.0)
 
-            return await canary.not_held(turn)
+            return await canary.not_held(turn, limits)
 
     @property
     def tag(self) -> str:

@@ -6,30 +6,33 @@ import os
 import resource
 import sys
 
+import jail
+
 TYPE_CHECKING = False  # importing typing would cost every run 5 ms
 if TYPE_CHECKING:
     from typing import Any, Final
 
 CGROUP: Final = "/sys/fs/cgroup"
+LIMITS: Final = ("NOFILE", "FSIZE", "CORE", "NPROC")
 MOUNTS: Final = ("/", "/tmp", "/workspace", "/dev/shm")  # noqa: S108 - mount points, and no files of ours
 
 
 def gather() -> dict[str, Any]:
     status = dict(line.split(":", 1) for line in _read("/proc/self/status").splitlines() if ":" in line)
-    return {
+    mounts = {row[1]: row[3].split(",") for row in map(str.split, _read("/proc/self/mounts").splitlines())}
+    return {  # gVisor knows no ambient capabilities, and has no line for them
         "uid": [*os.getresuid(), *os.getresgid()],
         "groups": os.getgroups(),
-        "capabilities": [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")],
-        "no_new_privileges": status["NoNewPrivs"].strip() == "1",
+        "capabilities": [int(status.get(name, "0"), 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")],
+        "no_new_privileges": jail.no_new_privileges(),
         "seccomp": status["Seccomp"].strip() == "2",
         "memory": _number("memory.max", "memory/memory.limit_in_bytes"),
         "processes": _number("pids.max", "pids/pids.max"),
         "cpus": _cpus(),
         "interfaces": os.listdir("/sys/class/net"),
-        "mounts": {path: _mount(path) for path in MOUNTS},
-        "limits": {
-            name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1] for name in ("NOFILE", "FSIZE", "CORE")
-        },
+        "writable": [path for path in mounts if os.path.isdir(path) and os.access(path, os.W_OK)],
+        "mounts": {path: _mount(path, mounts.get(path, [])) for path in MOUNTS},
+        "limits": {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1] for name in LIMITS},
         "python": _python(),
     }
 
@@ -42,16 +45,16 @@ def counters() -> dict[str, int]:
 
 
 def full(path: str) -> bool:
-    """Whether a file system has neither a page nor an inode left."""
+    """Whether a file system has neither a page nor an inode left; where inodes are not bounded, none are counted."""
     room = os.statvfs(path)
-    return room.f_bavail * room.f_frsize < resource.getpagesize() or room.f_favail == 0
+    return room.f_bavail * room.f_frsize < resource.getpagesize() or (room.f_files > 0 and room.f_favail == 0)
 
 
-def _mount(path: str) -> dict[str, Any]:
+def _mount(path: str, options: list[str]) -> dict[str, Any]:
+    """Flags as the mount table has them: gVisor's statvfs knows none."""
     room = os.statvfs(path)
-    names = {"read_only": os.ST_RDONLY, "nosuid": os.ST_NOSUID, "nodev": os.ST_NODEV, "noexec": os.ST_NOEXEC}
-    flags: dict[str, Any] = {name: bool(room.f_flag & bit) for name, bit in names.items()}
-    return {**flags, "bytes": room.f_blocks * room.f_frsize}
+    flags: dict[str, Any] = {name: name in options for name in ("nosuid", "nodev", "noexec")}
+    return {**flags, "read_only": "ro" in options, "bytes": room.f_blocks * room.f_frsize}
 
 
 def _python() -> dict[str, str]:

@@ -16,6 +16,10 @@ _early = bytearray()
 """What was read of a frame that is not whole yet, where nobody waited for the rest."""
 
 
+class Broken(Exception):
+    """What came is no request."""
+
+
 def json_bytes(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 

@@ -1,8 +1,8 @@
 """Takes the request: `J` what to run, `F` a file, `I` the child's stdin, `G` go. What still comes for connections of a
 session's former turn is passed over.
 
-It comes from the host and is believed; an error in it is told. What lies in the workspace is a former turn's, where the
-request is a session's.
+It comes from the host and is believed; an error in it is told, and what is none raises `frames.Broken`, which ends PID 1.
+What lies in the workspace is a former turn's, where the request is a session's.
 """
 
 from __future__ import annotations
@@ -15,9 +15,21 @@ import frames
 
 TYPE_CHECKING = False  # importing typing would cost every run 5 ms
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Final
 
 WORKSPACE = "/workspace"
+FIELDS: Final[dict[str, type | tuple[type, ...]]] = {
+    "argv": list,
+    "build": list,
+    "script": bool,
+    "session": bool,
+    "env": dict,
+    "timeout": (int, float),
+    "output_bytes": int,
+    "collect": str,
+    "collect_files": int,
+    "collect_bytes": int,
+}
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -30,6 +42,9 @@ class Job:
     """
 
     def __init__(self, fields: dict[str, Any]) -> None:
+        for name, kind in FIELDS.items():
+            if not isinstance(fields.get(name), kind):
+                raise frames.Broken(f"{name} is missing, or of another kind")
         self.argv: list[str] = fields["argv"]
         self.build: list[str] = fields["build"]
         self.script: bool = fields["script"]
@@ -63,20 +78,31 @@ def receive() -> Job | None:
         if payload is None:
             return None
         if kind == b"J":
-            job = Job(json.loads(payload))
+            job = Job(_fields(payload))
             _make_folder(job)
         elif kind == b"I" and job is not None:
             job.stdin = payload
+
+
+def _fields(payload: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(payload)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise frames.Broken("a job is a JSON object")
+    return value
 
 
 def _make_folder(job: Job) -> None:
     """The folder whose files come back. In a session a former turn may have put anything in its place: none do then."""
     try:
         if job.collect:
+            _stay_inside(job.collect)
             os.makedirs(os.path.join(WORKSPACE, job.collect), exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         if not job.session:
-            job.error = f"{job.collect}: {error.strerror}"
+            job.error = f"{job.collect}: {_reason(error)}"
 
 
 def _file(job: Job, size: int) -> bool:
@@ -87,9 +113,13 @@ def _file(job: Job, size: int) -> bool:
     length, executable = struct.unpack(">HB", head)
     name = frames.read(length)
     left = size - 3 - length
+    if left < 0:
+        raise frames.Broken("a file's name is longer than its frame")
+    if name is None:
+        return False
     target = -1
     try:
-        if name is not None and not job.error:
+        if not job.error:
             target = _create(name.decode(), 0o755 if executable else 0o644, again=job.session)
         while left:
             chunk = frames.read(min(left, frames.CHUNK))
@@ -98,8 +128,8 @@ def _file(job: Job, size: int) -> bool:
             left -= len(chunk)
             if not job.error:
                 _write(target, chunk, job, name)
-    except OSError as error:
-        job.error = f"{(name or b'').decode(errors='replace')}: {error.strerror}"
+    except (OSError, ValueError) as error:
+        job.error = f"{name.decode(errors='replace')}: {_reason(error)}"
         return left == 0 or frames.read(left) is not None
     finally:
         if target >= 0:
@@ -110,6 +140,7 @@ def _file(job: Job, size: int) -> bool:
 def _create(name: str, mode: int, *, again: bool) -> int:
     """A new file below the workspace; `again`: a former turn's may be in its place. No link is followed: what ran in a
     session before may have left one."""
+    _stay_inside(name)
     *folders, last = name.split("/")
     at = os.open(WORKSPACE, FOLDER)
     try:
@@ -131,10 +162,19 @@ def _create(name: str, mode: int, *, again: bool) -> int:
         os.close(at)
 
 
-def _write(target: int, chunk: bytes, job: Job, name: bytes | None) -> None:
+def _write(target: int, chunk: bytes, job: Job, name: bytes) -> None:
     view = memoryview(chunk)
     try:
         while view:
             view = view[os.write(target, view) :]
     except OSError as error:
-        job.error = f"{(name or b'').decode(errors='replace')}: {error.strerror}"
+        job.error = f"{name.decode(errors='replace')}: {error.strerror}"
+
+
+def _stay_inside(path: str) -> None:
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError("leads out of the workspace")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
