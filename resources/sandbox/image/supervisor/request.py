@@ -1,8 +1,8 @@
 """Takes the request: `J` what to run, `F` a file, `I` the child's stdin, `G` go. What still comes for connections of a
 session's former turn is passed over.
 
-It comes from the host and is believed; an error in it is told, and what is none raises `frames.Broken`, which ends PID 1.
-What lies in the workspace is a former turn's, where the request is a session's.
+It comes from the host and is believed; an error in it is told, and what is none raises `frames.Broken`, which ends
+PID 1. What lies in the workspace is a former turn's, where the request is a session's.
 """
 
 from __future__ import annotations
