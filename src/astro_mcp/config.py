@@ -36,7 +36,16 @@ def _host_and_port(text: str) -> str:
     return text
 
 
+def _package_name(text: str) -> str:
+    """A package's canonical name (PEP 503); raises ValueError."""
+    plain = re.sub(r"[-_.]+", "-", text).lower()
+    if text != plain or not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", text):
+        raise ValueError(f"{text[:100]!r} is no canonical name of a package, which reads like {plain[:100]}")
+    return text
+
+
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
+PackageName = Annotated[str, AfterValidator(_package_name)]
 
 
 class Section(BaseModel):
@@ -92,6 +101,11 @@ class SandboxSettings(RunLimits):
         4096, ge=256, description="Dependency images kept, in MiB in all; the least recently used goes first."
     )
     build_timeout_seconds: int = Field(900, ge=10, le=3600, description="The longest that building an image may take.")
+    build_from_source: tuple[PackageName, ...] = Field(
+        (),
+        description="Packages, by their canonical names, that may be built from source where no wheel fits: their own "
+        "code then runs in a container without network, and becomes part of images.",
+    )
     egress: tuple[HostAndPort, ...] = Field(
         (),
         max_length=256,

@@ -56,7 +56,8 @@ def test_a_tenants_limits_are_those_of_all_with_its_own_in_their_place(tmp_path:
 
 @pytest.mark.parametrize(
     "text",
-    ["[sandbox]\nmemory_mb = 1", "[sandbx]\n", "sandbox = 3", "[limits]\ncalls = 'many'", "[sandbox]\nmemory_mb"],
+    ["[sandbox]\nmemory_mb = 1", "[sandbx]\n", "sandbox = 3", "[limits]\ncalls = 'many'", "[sandbox]\nmemory_mb"]
+    + [f"[sandbox]\nbuild_from_source = ['{name}']" for name in ("Foo_Bar", ":all:", "*", "", "x @ y", "-r")],
 )
 def test_a_wrong_value_or_a_broken_file_stops_the_start(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.toml").write_text(text)

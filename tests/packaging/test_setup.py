@@ -4,94 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-SETUP = Path(__file__).parents[2] / "scripts" / "setup"
-REAL = ("bash", "cat", "cut", "dirname", "grep", "mkdir", "rm", "seq", "setsid", "sha256sum", "timeout")
-RECORD = '#!/bin/bash\nprintf "%s\\n" "${0##*/}${*:+ $*}" >>"$MACHINE/calls"\n'
-ANSWERS_THE_THIRD_TIME = """
-[ "$1" = info ] || exit 0
-case $(grep -c "docker info" "$MACHINE/calls") in
-    1) exit 1 ;;
-    2) read -r _ <"$MACHINE/started"; exit 1 ;;  # only once the engine was begun
-esac
-"""
-STARTS = 'echo up >"$MACHINE/started"; echo "to nobody\'s terminal"'
-NEVER = "exit 1"
-HANGS = """
-echo $$ >"$MACHINE/pid"
-read -r _ <"$MACHINE/started"
-"""
-INSTALLS = """
-if [ "$1" = install ]; then
-    for name in docker dockerd; do cp "$MACHINE/later/$name" "$MACHINE/bin/$name"; done
-fi
-"""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Programs that record their calls, and a folder in the place of the machine's /proc, /run and /var."""
-
-    folder: Path
-
-    def program(self, name: str, body: str = "", *, where: str = "bin") -> None:
-        path = self.folder / where / name
-        path.write_text(RECORD + body)
-        path.chmod(0o755)
-
-    def later(self, docker: str) -> None:
-        """What apt-get installs."""
-        self.program("docker", docker, where="later")
-        self.program("dockerd", STARTS, where="later")
-        self.program("apt-get", INSTALLS)
-        (self.folder / "bin" / "cp").symlink_to(str(shutil.which("cp")))
-
-    def file(self, path: str, text: str) -> Path:
-        made = self.folder / path
-        made.parent.mkdir(parents=True, exist_ok=True)
-        made.write_text(text)
-        return made
-
-    def run(self, function: str) -> subprocess.CompletedProcess[str]:
-        script = f'source "{SETUP}"; system=$MACHINE; cd "$MACHINE/checkout"; {function}'
-        return subprocess.run(
-            ["/bin/bash", "-c", script],
-            env={"PATH": str(self.folder / "bin"), "MACHINE": str(self.folder)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
-    @property
-    def calls(self) -> list[str]:
-        path = self.folder / "calls"
-        return path.read_text().splitlines() if path.exists() else []
-
-    def asked(self, program: str) -> list[str]:
-        return [call for call in self.calls if call.split()[0] == program]
-
-
-def machine(folder: Path, *, user: int = 0, system: str = "Linux") -> Machine:
-    for name in ("bin", "later", "checkout/.venv/bin", "var/log", "var/run"):
-        (folder / name).mkdir(parents=True)
-    os.mkfifo(folder / "started")
-    for name in REAL:
-        if name != "timeout" or system == "Linux":
-            (folder / "bin" / name).symlink_to(str(shutil.which(name)))
-    made = Machine(folder)
-    made.program("id", f'[ "$1" = -u ] && echo {user} || echo somebody')
-    made.program("uname", f"echo {system}")
-    made.program("sleep")
-    return made
+from tests.packaging.setup_machine import ANSWERS_THE_THIRD_TIME, HANGS, NEVER, STARTS, Machine, machine
 
 
 def test_sourcing_it_defines_functions_and_does_nothing(tmp_path: Path) -> None:
@@ -340,63 +259,6 @@ def test_an_installation_that_failed_is_not_taken_for_a_finished_one(tmp_path: P
     at.program("python", "exit 1", where="checkout/.venv/bin")
     assert at.run("python_environment").returncode == 1
     assert not (tmp_path / "checkout/.venv/.ready").exists()
-
-
-TOOLS = ("basename", "find", "head", "mv", "sort", "tail")
-BUILDS = """
-[ "$4" != broken ] || exit 1
-echo "image:$4"
-"""
-"""What `astro-mcp sandbox build --language NAME` says."""
-
-
-def languages(folder: Path) -> Machine:
-    """A checkout with two languages that have an image of their own and one that has none."""
-    at = machine(folder)
-    for name in TOOLS:
-        (folder / "bin" / name).symlink_to(str(shutil.which(name)))
-    for name, text in (("a", "[image]\n"), ("b", "[image]\n"), ("plain", "[run]\n")):
-        at.file(f"checkout/tools/languages/{name}.tool.toml", text)
-    at.file("checkout/resources/sandbox/image/Dockerfile", "FROM base\n")
-    at.program("docker")
-    at.program("astro-mcp", BUILDS, where="checkout/.venv/bin")
-    return at
-
-
-BOTH = ["astro-mcp sandbox build --language a", "astro-mcp sandbox build --language b"]
-
-
-def test_a_language_with_packages_of_its_own_gets_its_image_once(tmp_path: Path) -> None:
-    at = languages(tmp_path)
-    for _ in range(2):
-        done = at.run("language_images")
-        assert (done.returncode, done.stdout) == (0, "")
-        assert at.asked("astro-mcp") == BOTH
-    assert at.asked("docker") == ["docker image inspect image:a image:b"], "the second run asks whether they are there"
-
-
-@pytest.mark.parametrize("path", ["tools/languages/a.tool.toml", "resources/sandbox/image/Dockerfile"])
-def test_a_changed_manifest_or_recipe_makes_the_images_again(tmp_path: Path, path: str) -> None:
-    at = languages(tmp_path)
-    at.run("language_images")
-    at.file(f"checkout/{path}", "[image]\n# another\n")
-    assert at.run("language_images").returncode == 0
-    assert at.asked("astro-mcp") == BOTH * 2
-
-
-def test_an_image_that_the_engine_has_no_more_is_made_again(tmp_path: Path) -> None:
-    at = languages(tmp_path)
-    at.run("language_images")
-    at.program("docker", NEVER)
-    assert at.run("language_images").returncode == 0
-    assert at.asked("astro-mcp") == BOTH * 2
-
-
-def test_an_image_that_could_not_be_made_ends_setup_and_is_not_taken_for_a_made_one(tmp_path: Path) -> None:
-    at = languages(tmp_path)
-    at.file("checkout/tools/languages/broken.tool.toml", "[image]\n")
-    assert at.run("language_images; echo went on").returncode == 1
-    assert not (tmp_path / "checkout/.venv/.languages").exists()
 
 
 def test_without_npm_the_inspector_is_left_out_and_that_is_said(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,17 @@ def tidy(engine: Any, folder: Path) -> Iterator[None]:
     yield
     for row in engine.images(filters={"label": f"{owner.HOUSE}={owner.house(folder)}"}):
         engine.remove_image(row["Id"], force=True)
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tidy: None) -> Path:
+    """A folder of packages that is all pip knows."""
+    place = tmp_path / "index"
+    place.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(place))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    return place
 
 
 @pytest.fixture

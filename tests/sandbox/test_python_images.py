@@ -25,21 +25,10 @@ from astro_mcp.core.call import silent
 from astro_mcp.errors import AstroError, InvalidInput, LimitHit
 from astro_mcp.sandbox.image_records import Records
 from astro_mcp.sandbox.job import Job, SandboxFile
-from astro_mcp.sandbox.pip_child import REFUSED
+from astro_mcp.sandbox.pip_sources import REFUSED
 from astro_mcp.sandbox.pool import Sort
 from astro_mcp.sandbox.requirements import canonical
 from astro_mcp.sandbox.sandbox import Sandbox
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tidy: None) -> Path:
-    """A folder of wheels that is all pip knows."""
-    place = tmp_path / "index"
-    place.mkdir()
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(place))
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    return place
 
 
 async def printed(sandbox: Sandbox, image: str, *argv: str) -> str:
@@ -132,7 +121,8 @@ def test_the_child_that_runs_pip_builds_nothing_even_when_told_to(tmp_path: Path
     source = evil(tmp_path, mark)
     pip = ["download", "--no-index", "--no-deps", "--no-build-isolation", "--dest", str(tmp_path / "to"), str(source)]
     environment = {**packaging.markers.default_environment(), "python_full_version": "3.13.5"}
-    argv = [sys.executable, "-I", "-m", "astro_mcp.sandbox.pip_child", json.dumps(environment), *pip]
+    told = {"markers": environment, "approved": [], "folder": str(tmp_path)}
+    argv = [sys.executable, "-I", "-m", "astro_mcp.sandbox.pip_child", json.dumps(told), *pip]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     assert done.returncode != 0
     assert REFUSED in done.stdout + done.stderr
@@ -143,9 +133,9 @@ async def test_a_package_with_sources_only_is_refused_with_the_reason(sandbox: S
     with tarfile.open(index / "onlysource-1.0.tar.gz", "w:gz"):
         pass
     error = await failure(sandbox, "onlysource")
-    assert isinstance(error, InvalidInput)
+    assert error.code == "approval_required"
     assert "onlysource" in error.message
-    assert "only wheels" in error.hint
+    assert '"onlysource" in sandbox.build_from_source' in error.hint
 
 
 async def test_a_conflict_is_told_in_pips_words(sandbox: Sandbox, index: Path) -> None:

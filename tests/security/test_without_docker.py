@@ -165,7 +165,7 @@ def test_nothing_of_the_project_runs_on_the_host(at: Home, host: Host) -> None:
 
 
 # Each place in the source that starts a process or loads what is named at run time: file, function, by what, and what.
-PIP = "[sys.executable, '-I', '-m', 'astro_mcp.sandbox.pip_child', json.dumps(markers), 'download']"
+PIP = "[sys.executable, '-I', '-m', 'astro_mcp.sandbox.pip_child', json.dumps(told), 'download']"
 STARTS = {
     ("cli/sandbox.py", "_build", "subprocess.run", "['/usr/bin/env', 'bash', str(recipe / 'build.sh'), *options]"),
     ("shim/start.py", "_spawn", "os.fork", ""),

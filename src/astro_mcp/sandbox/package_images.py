@@ -8,7 +8,6 @@ import json
 import shutil
 import tarfile
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -62,7 +61,7 @@ class PackageImages:
         """The image with `requirements` on `base`; made where there is none. See `Sandbox.package_image`."""
         wanted = source.canonical(requirements)
         base_id = str((await engine.image(base) or {}).get("Id", ""))
-        request = digest(source.kind, tenant, base_id, *wanted)
+        request = digest(source.kind, tenant, base_id, *source.key, *wanted)
         lock = self._building.setdefault(request, anyio.Lock())
         async with lock:
             known = await anyio.to_thread.run_sync(self._records.resolved, request, FRESH_SECONDS)
@@ -81,7 +80,6 @@ class PackageImages:
         request: str,
         progress: Progress,
     ) -> str:
-        deadline = time.monotonic() + self._settings.build_timeout_seconds
         await anyio.to_thread.run_sync(lambda: self._folder.mkdir(parents=True, exist_ok=True, mode=0o700))
         folder = Path(await anyio.to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="build-", dir=self._folder)))
         try:
@@ -90,14 +88,14 @@ class PackageImages:
             async def step(done: float, total: float | None, text: str) -> None:
                 await progress(next(steps), None, text)
 
-            await step(0, None, f"resolving {', '.join(wanted)}")
-            found = await source.fetch(wanted, facts, folder, self._settings.build_timeout_seconds, step)
-            tag = f"astro-mcp-{source.kind}:{digest(*belongs, *found.contents)}"
-            if await engine.image(tag) is None:
-                await step(0, None, f"installing {len(found.contents)} packages in the sandbox")
-                with anyio.fail_after(max(1.0, deadline - time.monotonic())):
+            with anyio.fail_after(self._settings.build_timeout_seconds):
+                await step(0, None, f"resolving {', '.join(wanted)}")
+                found = await source.fetch(wanted, facts, folder, self._settings.build_timeout_seconds, step)
+                tag = f"astro-mcp-{source.kind}:{digest(*belongs, *found.contents)}"
+                if await engine.image(tag) is None:
+                    await step(0, None, f"installing {len(found.contents)} packages in the sandbox")
                     await self._install(engine, source, base, tag, found, folder)
-                await self._prune(engine, tag)
+                    await self._prune(engine, tag)
             await anyio.to_thread.run_sync(self._records.keep, request, tag, found.contents)
             return tag
         except TimeoutError:

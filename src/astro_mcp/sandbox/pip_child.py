@@ -1,10 +1,10 @@
 """A child process of the daemon: `pip` for another Python than its own, which builds nothing.
 
-`python -I -m astro_mcp.sandbox.pip_child MARKERS ARGUMENT…`; MARKERS is the environment of dependency markers (PEP 508)
-in the image, as JSON: pip evaluates them with its own interpreter's otherwise. A wheel's metadata may name a source
-archive or a repository by address, and pip would fetch it and run its build on this machine, `--only-binary` or not. So
-addresses are no requirements here, and an audit hook (PEP 578, it can't be taken back) refuses every new process, and
-with it every build.
+`python -I -m astro_mcp.sandbox.pip_child TOLD ARGUMENT…`; TOLD is JSON: `markers`, the environment of dependency
+markers (PEP 508) in the image, which pip evaluates with its own interpreter's otherwise; and what `pip_sources.Sources`
+takes, `approved` and `folder`. A wheel's metadata may name a source archive or a repository by address, and pip would
+fetch it and run its build on this machine, `--only-binary` or not. So addresses are no requirements here, and an audit
+hook (PEP 578, it can't be taken back) refuses every new process, and with it every build.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ from __future__ import annotations
 import json
 import resource
 import sys
+from pathlib import Path
 from typing import Any, Final, cast
+
+from astro_mcp.sandbox.pip_sources import REFUSED, Sources
 
 LARGEST: Final = 2 << 30
 ADDRESS: Final = "astro-mcp: a package names an address in place of a name"
-REFUSED: Final = "astro-mcp: sources are never built on this machine"
 PROCESSES: Final = frozenset(
     {"subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "pty.spawn"}
 )
 
 
 def main(arguments: list[str]) -> int:
-    environment: dict[str, str] = json.loads(arguments[0])
+    told = json.loads(arguments[0])
+    environment: dict[str, str] = told["markers"]
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.addaudithook(_refuse)
@@ -41,7 +44,12 @@ def main(arguments: list[str]) -> int:
     markers.default_environment = lambda: cast("markers.Environment", dict(environment))
     if not markers.Marker(f"python_full_version == '{environment['python_full_version']}'").evaluate():
         raise AssertionError("this pip keeps its markers elsewhere")
-    return int(pip(arguments[1:]))
+    sources = Sources(frozenset(told["approved"]), Path(told["folder"]))
+    sources.hold()
+    try:
+        return int(pip(arguments[1:]))
+    finally:
+        sources.report()
 
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -34,6 +35,7 @@ from astro_mcp.sandbox.egress import Egress
 from astro_mcp.sandbox.engine import Engine
 from astro_mcp.sandbox.image import base_tag, language_tag
 from astro_mcp.sandbox.job import Job, Outcome, check
+from astro_mcp.sandbox.order import Order
 from astro_mcp.sandbox.pool import Pool, Sort
 from astro_mcp.sandbox.sessions import Session, Sessions
 from astro_mcp.sandbox.warden import Warden
@@ -41,11 +43,13 @@ from astro_mcp.sandbox.warden import Warden
 if TYPE_CHECKING:
     from astro_mcp.packs import Registry
     from astro_mcp.sandbox.package_images import PackageImages
+    from astro_mcp.sandbox.python_packages import PythonPackages
     from astro_mcp.sandbox.source import Source
 
 AT_ONCE: Final = 8
 KILLED: Final = 137
 SETTLE_SECONDS: Final = 15.0
+NO_HASHES: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
 
 
 class Sandbox:
@@ -71,6 +75,7 @@ class Sandbox:
         self._warden: Warden | None = None
         self._reaper = ThreadPoolExecutor(2, "sandbox-reaper")
         self._images: PackageImages | None = None
+        self._python: PythonPackages | None = None
         self._pool: Pool | None = None
         self._sessions: Sessions | None = None
         self._checked: dict[str, Any] = {}
@@ -190,30 +195,49 @@ class Sandbox:
         self._checked = facts
         return container
 
-    async def python_image(self, tenant: str, requirements: Sequence[str], progress: Progress = silent) -> str:
+    async def python(self) -> dict[str, str]:
+        """What Python runs there: the environment of dependency markers (PEP 508), and `libc`."""
+        if not self._checked:
+            await self.run(Job(("true",), collect=""))
+        return {str(name): str(value) for name, value in self._checked["python"].items()}
+
+    async def python_image(
+        self,
+        tenant: str,
+        requirements: Sequence[str],
+        progress: Progress = silent,
+        hashes: Mapping[str, frozenset[str]] = NO_HASHES,
+    ) -> str:
         """The base image with packages of PyPI; see `package_image`."""
-        return await self.package_image("pypi", "", tenant, requirements, progress)
+        return await self.package_image("pypi", "", tenant, requirements, progress, hashes)
 
     async def package_image(
-        self, registry: Registry, base: str, tenant: str, requirements: Sequence[str], progress: Progress = silent
+        self,
+        registry: Registry,
+        base: str,
+        tenant: str,
+        requirements: Sequence[str],
+        progress: Progress = silent,
+        hashes: Mapping[str, frozenset[str]] = NO_HASHES,
     ) -> str:
         """An image of `base` (empty: the base image) with the packages that `requirements` name, for `Job.image`.
 
         Names and versions alone. Wheels and tarballs are fetched outside by this machine's pip or npm and unpacked in a
-        container without network; sources are never built, and no script of a package runs. Cached by tenant and
-        content; which versions a list resolves to is believed for 24 hours. Raises `InvalidInput` with the words of pip
-        or npm, `ProviderFailed` where the registry can't be reached, `Unavailable` where there is no npm, `LimitHit`,
-        `TimedOut`, `SandboxUnavailable`.
+        container without network, and no script of a package runs. What has no wheel is built in such a container too,
+        where `sandbox.build_from_source` names it. Where `hashes` has a package of PyPI, by canonical name, its file is
+        one with such a sha256, or refused. Cached by tenant and content; which versions a list resolves to is believed
+        for 24 hours. Raises `InvalidInput` with the words of pip, npm or a build, `ApprovalRequired` where a package
+        would have to be built and may not, `ProviderFailed` where the registry can't be reached, `Unavailable` where
+        there is no npm, `LimitHit`, `TimedOut`, `SandboxUnavailable`.
         """
         if not requirements:
             return base
-        engine = await self.engine()
-        if not self._checked:
-            await self.run(Job(("true",), collect=""))
-        facts = {str(name): str(value) for name, value in self._checked["python"].items()}
-        images, source = self._package_images(registry)
+        engine, facts, base = await self.engine(), await self.python(), base or self.tag
+        approved = frozenset(self._settings.build_from_source)
+        base_id = str((await engine.image(base) or {}).get("Id", ""))
+        images, source = self._package_images(registry, Order(engine, base, base_id, tenant, approved, hashes))
         async with self._places:
-            return await images.get(engine, source, base or self.tag, facts, tenant, requirements, progress)
+            return await images.get(engine, source, base, facts, tenant, requirements, progress)
 
     async def language_image(self, packages: Sequence[str], missing: str) -> str:
         """The image that holds Debian's `packages`, for `Job.image`.
@@ -226,13 +250,18 @@ class Sandbox:
             raise SandboxUnavailable(f"the sandbox's image with {', '.join(packages)} is not built", missing)
         return tag
 
-    def _package_images(self, registry: Registry) -> tuple[PackageImages, Source]:
-        from astro_mcp.sandbox import npm, wheels  # noqa: PLC0415 - the daemon's start does without them
+    def _package_images(self, registry: Registry, order: Order) -> tuple[PackageImages, Source]:
+        from astro_mcp.sandbox import npm  # noqa: PLC0415 - the daemon's start does without it
         from astro_mcp.sandbox.package_images import PackageImages  # noqa: PLC0415 - the same
+        from astro_mcp.sandbox.python_packages import PythonPackages  # noqa: PLC0415 - the same
+        from astro_mcp.sandbox.source_builds import SourceBuilds  # noqa: PLC0415 - the same
 
-        if self._images is None:
+        if self._images is None or self._python is None:
             self._images = PackageImages(self._settings, self._folder, self._labels, self._reaper)
-        return self._images, {"pypi": wheels.WHEELS, "npm": npm.NPM}[registry]
+            program = self._recipe.with_name("build_wheel.py")
+            builds = SourceBuilds(self._settings, self._folder / "built", self._labels, self._reaper, program)
+            self._python = PythonPackages(self._images, builds)
+        return self._images, npm.NPM if registry == "npm" else self._python.source(order)
 
     async def engine(self) -> Engine:
         """The engine, checked at first use: it answers, its API is new enough, the image is there, orphans are gone,

@@ -27,10 +27,12 @@ registry can't be reached, `TooLarge`, `TimedOut`."""
 @dataclass(frozen=True, slots=True)
 class Source:
     """One registry's. `canonical` gives requirements in one spelling, and raises `InvalidInput` with every one that is
-    none. `installer` is the image's own program that is run on `incoming`, a folder in the container."""
+    none. `installer` is the image's own program that is run on `incoming`, a folder in the container. `key`: what else
+    its answer hangs on."""
 
     kind: str
     canonical: Callable[[Sequence[str]], tuple[str, ...]]
     fetch: Fetch
     installer: str
     incoming: str
+    key: tuple[str, ...] = ()

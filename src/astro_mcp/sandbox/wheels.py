@@ -1,44 +1,103 @@
-"""Wheels by name: resolved and fetched outside by pip, hashed, and never opened or run there."""
+"""Packages by name: resolved and fetched outside by pip, hashed, and neither built nor run there."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import anyio.to_thread
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 
 from astro_mcp.core.call import Progress
-from astro_mcp.errors import InvalidInput, ProviderFailed, TooLarge
+from astro_mcp.errors import InvalidInput, TooLarge
 from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox import child
-from astro_mcp.sandbox.pip_child import ADDRESS, REFUSED
-from astro_mcp.sandbox.requirements import canonical, wheel_options
-from astro_mcp.sandbox.source import Fetched, Source
+from astro_mcp.sandbox.pip_errors import failure
+from astro_mcp.sandbox.pip_sources import FILE, REPORT
+from astro_mcp.sandbox.requirements import wheel_options
 
 MOST_WHEELS: Final = 300
 MOST_BYTES: Final = 2 << 30
 CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 KEPT_NAMES: Final = frozenset({"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "NETRC", *CERTIFICATES})
-NOISE: Final = re.compile(r"^(ERROR|error): ?(Exception:)?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A fetched file; `sha256` is of the file as it came."""
+
+    path: Path
+    name: str
+    version: str
+    sha256: str
+    bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.name}=={self.version}:{self.sha256}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sdist:
+    """A source distribution as it was fetched, and unopened; `name` is canonical, `suffix` is of its archive.
+
+    `discarded` is what pip said of wheels that it passed over.
+    """
+
+    path: Path
+    name: str
+    version: str
+    suffix: str
+    sha256: str
+    discarded: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+class Place:
+    """The folders of one image's making, below `folder`: what came, and the wheels that were built on the way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.wheels = folder / "wheels"
+        self.built = folder / "built"
+        self.source = folder / "source"
+
+    def make(self) -> None:
+        for path in (self.wheels, self.built, self.source):
+            path.mkdir()
 
 
 async def fetch(
-    requirements: Sequence[str], python: Mapping[str, str], folder: Path, seconds: float, progress: Progress
-) -> Fetched:
-    """Every wheel that `requirements` need under the image's Python, in `folder`.
+    requirements: Sequence[str],
+    python: Mapping[str, str],
+    approved: frozenset[str],
+    place: Place,
+    seconds: float,
+    progress: Progress,
+) -> tuple[Wheel, ...] | Sdist:
+    """Every wheel that `requirements` need under the image's Python, in `place`, sorted by name; or the first package
+    of those `approved` that has none that fits, as source. Called again with its wheel in `place.built`, it goes on.
 
-    Raises `InvalidInput` where there is none that fits, `ProviderFailed` where the index can't be reached, `TimedOut`.
+    Raises `InvalidInput` where there is none that fits, `ApprovalRequired` where there are only sources of one,
+    `ProviderFailed` where the index can't be reached, `TimedOut`.
     """
     markers = {name: value for name, value in python.items() if name != "libc"}
-    pip = [sys.executable, "-I", "-m", "astro_mcp.sandbox.pip_child", json.dumps(markers), "download"]
-    options = ["--dest", str(folder), "--no-input", "--disable-pip-version-check", "--progress-bar=off", "--no-color"]
+    told = {"markers": markers, "approved": sorted(approved), "folder": str(place.source)}
+    pip = [sys.executable, "-I", "-m", "astro_mcp.sandbox.pip_child", json.dumps(told), "download"]
+    options = ["--dest", str(place.wheels), "--find-links", str(place.built), "--prefer-binary"]
+    options += ["--no-input", "--disable-pip-version-check", "--progress-bar=off", "--no-color"]
     seen = 0
 
     async def on_line(line: str) -> None:
@@ -48,10 +107,13 @@ async def fetch(
             await progress(seen, None, printable(line.strip(), 150))
 
     argv = [*pip, *options, *wheel_options(python), "--", *requirements]
-    status, said = await child.run(argv, environment(os.environ), folder, seconds, on_line)
-    if status:
-        raise _failure(said, python)
-    return await anyio.to_thread.run_sync(_record, folder)
+    status, said = await child.run(argv, environment(os.environ), place.wheels, seconds, on_line)
+    if not status:
+        return await anyio.to_thread.run_sync(_record, place.wheels)
+    fetched, passed_over = await anyio.to_thread.run_sync(_report, place.source)
+    if fetched:
+        return await anyio.to_thread.run_sync(_source, fetched, said, place.source)
+    raise failure(said, python, passed_over)
 
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:
@@ -59,9 +121,8 @@ def environment(ours: Mapping[str, str]) -> dict[str, str]:
     return child.environment(ours, lambda name: name in KEPT_NAMES or name.startswith("PIP_"))
 
 
-def _record(folder: Path) -> Fetched:
-    wheels = {}
-    size = 0
+def _record(folder: Path) -> tuple[Wheel, ...]:
+    wheels = []
     for path in sorted(folder.iterdir()):
         try:
             name, version, _, _ = parse_wheel_filename(path.name)
@@ -69,32 +130,31 @@ def _record(folder: Path) -> Fetched:
             raise InvalidInput(f"{printable(path.name, 100)} is no wheel", "only wheels are installed") from None
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        wheels[f"{name}=={version}:{sha256}"] = path
-        size += path.stat().st_size
+        wheels.append(Wheel(path, str(name), str(version), sha256, path.stat().st_size))
+    size = sum(wheel.bytes for wheel in wheels)
     if len(wheels) > MOST_WHEELS or size > MOST_BYTES:
         raise TooLarge(f"{len(wheels)} packages of {size:,} bytes; {MOST_WHEELS} and {MOST_BYTES:,} are the bounds")
-    return Fetched(tuple(sorted(wheels)), {path.name: path for path in wheels.values()})
+    return tuple(sorted(wheels, key=lambda wheel: wheel.name))
 
 
-def _failure(said: str, python: Mapping[str, str]) -> InvalidInput | ProviderFailed:
-    """pip's own words, cleaned, as the error that they mean."""
-    lines = [printable(line.strip()) for line in said.splitlines()]
-    errors = [NOISE.sub("", line) for line in lines if NOISE.match(line)]
-    message = (" · ".join(line for line in errors if line) or next(reversed(lines), "") or "pip failed")[:600]
-    if ADDRESS in said:
-        return InvalidInput("a package needs another by its address", "only wheels are installed, and only by name")
-    if REFUSED in said:
-        return InvalidInput("a package would have to be built from source, which is never done")
-    if "No matching distribution" in said or "Could not find a version" in said:
-        where = f"Python {python['python_version']} on Linux {python['platform_machine']}"
-        unreachable = "Retrying" in said or "Max retries" in said or "connection broken" in said
-        if unreachable:
-            return ProviderFailed(message, "the package index could not be reached", retryable=True)
-        return InvalidInput(message, f"only wheels are installed, never sources: is there one for {where}?")
-    if "ResolutionImpossible" in said or "conflicting dependencies" in said:
-        conflict = [line for line in lines if " depends on " in line or "requested" in line]
-        return InvalidInput(f"{message} {'; '.join(conflict)[:400]}".strip(), "loosen one of the versions")
-    return ProviderFailed(message, "pip could not fetch the packages", retryable=True)
+def _report(folder: Path) -> tuple[str, frozenset[str]]:
+    """What `pip_sources.Sources` wrote down: a source's file name, and the packages whose sources were passed over."""
+    path = folder / REPORT
+    if not path.exists():  # pip did not come so far
+        return "", frozenset()
+    said = json.loads(path.read_bytes())
+    path.unlink()
+    return said["fetched"], frozenset(canonicalize_name(name) for name in said["refused"])
 
 
-WHEELS: Final = Source("python", canonical, fetch, installer="/opt/astro/install.py", incoming="/opt/site/.incoming")
+def _source(fetched: str, said: str, folder: Path) -> Sdist:
+    try:
+        name, version = parse_sdist_filename(fetched)
+    except InvalidSdistFilename:
+        raise InvalidInput(f"{printable(fetched, 100)} is no source distribution of today's form") from None
+    path = folder / FILE
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    suffix = ".zip" if fetched.endswith(".zip") else ".tar.gz"
+    discarded = [printable(line.strip(), 400) for line in said.splitlines() if line.lstrip().startswith("Discarding ")]
+    return Sdist(path, str(name), str(version), suffix, sha256, "; ".join(discarded))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ import anyio
 import pytest
 from tests.agents.tests.bench import Bench, bench, write
 from tests.quickest import given_more
+from tests.sandbox.wheels import wheel
 
 from astro_mcp.agents.tests.models import RunOutput
 from astro_mcp.core.authority import Effect, Kind, Label, Principal, Session
@@ -93,6 +95,33 @@ def compared(result: RunOutput) -> dict[str, int]:
     told = re.search(r"also counted: (.*)", result.explanation)
     others = re.findall(r"(\d+) ([a-z ]+)", told[1]) if told else []
     return counts | {name.strip().rstrip("s"): int(count) for count, name in others}
+
+
+@pytest.mark.full
+async def test_a_lock_goes_before_dependency_files_and_the_runner_comes_beside_it(
+    house: Bench, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "more"
+    place.mkdir()
+    made = wheel(place, "astro_pinned", "1.0")
+    wheel(place, "astro_pinned", "2.0")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(place))
+    found = hashlib.sha256(made.read_bytes()).hexdigest()
+    lock = (
+        '[[package]]\nname = "project"\nsource = { virtual = "." }\n'
+        '[package.dev-dependencies]\ndev = [{ name = "astro-pinned" }]\n'
+        '[[package]]\nname = "astro-pinned"\nversion = "1.0"\nsource = { registry = "https://example.org" }\n'
+        'wheels = [{ url = "https://example.org/x.whl", hash = "sha256:HASH" }]\n'
+    )
+    test = "import astro_pinned\ndef test_version(): assert astro_pinned.version == '1.0'\n"
+    write(
+        project,
+        {"uv.lock": lock.replace("HASH", found), "requirements.txt": "no-such-package-at-all", "test_a.py": test},
+    )
+    assert (await house.run()).counts.passed == 1
+    write(project, {"uv.lock": lock.replace("HASH", "0" * 64)})
+    with pytest.raises(InvalidInput, match="not what is pinned"):
+        await house.run()
 
 
 @pytest.mark.parametrize("requirement", ["pytest>=7", pytest.param("pytest<8", marks=pytest.mark.full)])

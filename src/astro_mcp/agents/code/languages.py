@@ -51,6 +51,10 @@ class Languages:
 
 
 def _refuse(args: CodeInput, name: str) -> None:
+    if args.project:
+        raise Unsupported(
+            f"a project's packages are installed for Python alone, and not for {name}", "leave project out"
+        )
     if args.session:
         raise Unsupported(f"sessions are Python's alone: {name} has no interpreter to keep", "leave session out")
     if args.input is not None:

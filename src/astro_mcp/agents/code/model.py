@@ -19,6 +19,9 @@ class CodeInput(Input):
         max_length=50,
         description="Python: `pandas>=2,<3` (PyPI, wheels); JavaScript, TypeScript: `lodash@^4` (npm).",
     )
+    project: str = Field(
+        "", max_length=1000, description="Python: a workspace folder; installs what its lock or dependency files name."
+    )
     session: str = Field(
         "",
         pattern=r"^([a-z0-9][a-z0-9_.-]{0,39})?$",
@@ -74,6 +77,7 @@ class CodeOutput(Output):
     artifacts: list[Artifact] = Field(default_factory=list)
     limits_hit: list[str] = Field(default_factory=list)
     withheld: list[str] = Field(default_factory=list)
+    left_out: list[str] = Field(default_factory=list, description="Of project: what was not installed, and why.")
     session_ended: bool | None = None
     built: bool | None = None
     egress: list[Reached] | None = None
@@ -90,6 +94,7 @@ class CodeOutput(Output):
             parts.append("the session ended: its variables and files are gone")
         if self.withheld:
             parts.append(f"withheld: {', '.join(self.withheld)}")
+        parts += [f"left out: {entry}" for entry in self.left_out]
         parts += [f"egress: {one.line()}" for one in self.egress or ()]
         if self.result is not None:
             parts.append(f"result: {self.result}")

@@ -44,9 +44,10 @@ class TestsAgent(Agent):
         as wheels before. Failing tests are a result, not an error.
 
         The project is the nearest folder at or above `path` with a pyproject.toml, pytest.ini, tox.ini, setup.cfg or
-        setup.py. What it needs is read from `[project]`, from extras and dependency groups named test, tests or
-        testing (else dev), and from requirements.txt and requirements-test.txt or alike. Nothing is built: the
-        project is imported from its folder or from `src/`.
+        setup.py. What it needs is read from its pylock.toml or uv.lock, with versions and hashes as they are pinned;
+        where there is none, from `[project]` and from requirements.txt and requirements-test.txt or alike. Of extras
+        and dependency groups those count that are named test, tests or testing (else dev). The project is not built:
+        it is imported from its folder or from `src/`.
 
         Example: `{"path": "tests/test_a.py"}`, then `{"select": "ids", "ids": ["tests/test_a.py::test_b"]}`.
         """

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from astro_mcp.sandbox.job import SandboxFile
+from astro_mcp.sandbox.project_needs import TEXT_BYTES, counts
+from astro_mcp.sandbox.wanted import table
 from astro_mcp.workspace.place import Place
 
 WORKSPACE: Final = "/workspace"
 OURS: Final = ".astro"
 """The folder of the copy that is ours: a hidden one, so that no runner looks for tests in it."""
-TEXT_BYTES: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,8 @@ class Project:
 
     @property
     def texts(self) -> dict[str, bytes]:
-        """The small text files that say what a project needs."""
-        named = ("pyproject.toml", "setup.py")
-        return {
-            path: file.data
-            for path, file in self.files.items()
-            if (path in named or path.endswith(".txt")) and len(file.data) <= TEXT_BYTES
-        }
+        """The text files that say what a project needs."""
+        return {path: file.data for path, file in self.files.items() if counts(path, len(file.data))}
 
     @property
     def python_path(self) -> list[str]:
@@ -98,7 +94,3 @@ def _entry_points(project: Mapping[str, Any]) -> str:
         lines.append(f"[{group}]")
         lines += [f"{name} = {target}" for name, target in table(entries).items() if isinstance(target, str)]
     return "\n".join(line for line in lines if "\n" not in line) + "\n"
-
-
-def table(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -11,13 +11,14 @@ from astro_mcp.agents.tests.models import RunInput, RunOutput
 from astro_mcp.agents.tests.progress import Watcher
 from astro_mcp.agents.tests.project import OURS, WORKSPACE, Project, metadata, top_of
 from astro_mcp.agents.tests.report import LOG, output
-from astro_mcp.agents.tests.requirements import Finder, Wanted
 from astro_mcp.core.call import Context
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import InvalidInput, NotFound
 from astro_mcp.packs import PATHS, Runner
 from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
+from astro_mcp.sandbox.project_needs import needs
 from astro_mcp.sandbox.sandbox import Sandbox
+from astro_mcp.sandbox.wanted import Wanted
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
 
@@ -42,10 +43,12 @@ class TestsWork:
         place = self._workspace.locate(ctx.session, args.path)
         project = await self._project(place, ctx)
         targets = self._targets(args, project)
-        wanted = Finder(project.texts).find()
+        texts, python = project.texts, await self._sandbox.python()
+        wanted = await self._workspace.quickly(lambda: needs(texts, python, tests=True))
         for requirement in self._runner.image.pip:
             wanted.require(requirement)
-        image = await self._sandbox.python_image(ctx.session.scope.tenant, wanted.requirements, ctx.progress)
+        tenant = ctx.session.scope.tenant
+        image = await self._sandbox.python_image(tenant, wanted.requirements, ctx.progress, wanted.hashes)
         outcome = await self._sandbox.run(self._job(project, targets, image, args.timeout, ctx))
         return await self._result(project, wanted, outcome, ctx)
 

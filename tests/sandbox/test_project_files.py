@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from astro_mcp.agents.tests.requirements import Finder, Wanted
+from astro_mcp.sandbox.project_files import Finder
+from astro_mcp.sandbox.wanted import Wanted
 
 
 def found_in(files: dict[str, str]) -> Wanted:
-    return Finder({path: text.encode() for path, text in files.items()}).find()
+    return Finder({path: text.encode() for path, text in files.items()}, tests=True).find()
 
 
 def test_dependencies_and_the_extras_and_groups_for_tests_are_found() -> None:
@@ -71,7 +72,7 @@ def test_requirements_files_give_names_and_versions_and_the_rest_is_told() -> No
     wanted = found_in(
         {
             "requirements.txt": (
-                "# a comment\nalpha==1.0 \\\n    --hash=sha256:00 \\\n    --hash=sha256:11\nbeta>=2  # why\n"
+                f"# a comment\nalpha==1.0 \\\n    --hash=sha256:{'0' * 64}\nbeta>=2  # why\n"
                 "-e .\n-e ../other\n--index-url https://example.org/simple\n"
                 "gamma @ https://example.org/gamma.whl\n./local\ngit+https://example.org/x.git\n-r more.txt\n"
             ),
@@ -82,9 +83,9 @@ def test_requirements_files_give_names_and_versions_and_the_rest_is_told() -> No
     )
     assert wanted.requirements == ["alpha==1.0", "beta>=2", "delta", "epsilon"]
     told = "\n".join(wanted.left_out)
-    for part in ("../other", "--index-url", "gamma", "./local", "git+https", "hashes are not checked"):
+    for part in ("../other", "--index-url", "gamma", "./local", "git+https"):
         assert part in told
-    assert len(wanted.left_out) == 6
+    assert len(wanted.left_out) == 5
 
 
 def test_an_include_that_leaves_the_project_finds_nothing() -> None:

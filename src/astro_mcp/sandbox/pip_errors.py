@@ -1,0 +1,62 @@
+"""What pip said when it failed, as the error that it means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from packaging.utils import canonicalize_name
+
+from astro_mcp.errors import ApprovalRequired, AstroError, InvalidInput, ProviderFailed
+from astro_mcp.observe.printable import printable
+from astro_mcp.sandbox.pip_child import ADDRESS
+from astro_mcp.sandbox.pip_sources import REFUSED
+
+MISSING: Final = re.compile(r"No matching distribution found for ([A-Za-z0-9][A-Za-z0-9._-]{0,199})")
+NOISE: Final = re.compile(r"^(ERROR|error): ?(Exception:)?\s*")
+CHANGED: Final = "DO NOT MATCH THE HASHES"
+INVALID: Final = "has an invalid wheel"
+
+
+def failure(said: str, python: Mapping[str, str], sources: frozenset[str]) -> AstroError:
+    """pip's own words, cleaned; `sources` are the packages, by canonical name, whose sources it passed over."""
+    lines = [printable(line.strip()) for line in said.splitlines()]
+    errors = [NOISE.sub("", line) for line in lines if NOISE.match(line)]
+    message = (" · ".join(line for line in errors if line) or next(reversed(lines), "") or "pip failed")[:600]
+    if found := _refused(said, lines, message):
+        return found
+    if "No matching distribution" in said or "Could not find a version" in said:
+        return _missing(said, message, python, sources)
+    if "ResolutionImpossible" in said or "conflicting dependencies" in said:
+        conflict = [line for line in lines if " depends on " in line or "requested" in line]
+        return InvalidInput(f"{message} {'; '.join(conflict)[:400]}".strip(), "loosen one of the versions")
+    return ProviderFailed(message, "pip could not fetch the packages", retryable=True)
+
+
+def _refused(said: str, lines: Sequence[str], message: str) -> AstroError | None:
+    """A package that is not as it should be."""
+    if CHANGED in said:
+        told = [line for line in lines if " from " in line or line.startswith(("Expected ", "Got "))]
+        return InvalidInput(f"a package is not what its hash says: {' '.join(told)[-400:]}", "nothing of it was read")
+    if INVALID in said:
+        return InvalidInput(message)
+    if ADDRESS in said:
+        return InvalidInput("a package needs another by its address", "packages are fetched only by name")
+    if REFUSED in said:
+        return InvalidInput("a package would have to be built from source on this machine, which is never done")
+    return None
+
+
+def _missing(said: str, message: str, python: Mapping[str, str], sources: frozenset[str]) -> AstroError:
+    where = f"Python {python['python_version']} on Linux {python['platform_machine']}"
+    if "Retrying" in said or "Max retries" in said or "connection broken" in said:
+        return ProviderFailed(message, "the package index could not be reached", retryable=True)
+    for name in map(canonicalize_name, MISSING.findall(said)):
+        if name in sources:
+            return ApprovalRequired(
+                f"{name} would have to be built from source, which is not approved: {message}",
+                f'an operator may name "{name}" in sandbox.build_from_source; it is built in a container without '
+                f"network. Or take a version with a wheel for {where}",
+            )
+    return InvalidInput(message, f"is there a wheel of it for {where}?")
