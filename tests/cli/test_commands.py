@@ -221,14 +221,14 @@ def test_the_sandboxs_images_are_listed(shared: Home) -> None:
 
 def test_prune_removes_the_images_of_dependencies_and_no_others(at: Home, tmp_path: Path) -> None:
     kept = {"astro-mcp-sandbox:1": {}, "astro-mcp-language:2": {"astro-mcp.kind": "language"}}
-    going = {f"astro-mcp-python:{number}": {"astro-mcp.kind": "python"} for number in (3, 4)}
+    going = {f"astro-mcp-{kind}:3": {"astro-mcp.kind": kind} for kind in ("python", "npm")}
     with an_engine(tmp_path / "e.sock", kept | going) as engine:
         done = run(at, "sandbox", "prune", "--json", extra={"ASTRO_MCP_SANDBOX__ENGINE": engine.url})
         assert (done.status, done.json["removed"]) == (0, True)
         assert [row["image"] for row in done.json["items"]] == engine.removed == [*going]
         assert engine.images == kept
-    ours = {"reference": ["astro-mcp-sandbox", "astro-mcp-language", "astro-mcp-python"]}
-    assert engine.listed == [ours], "it asks for none that could be somebody else's"
+    ours = [name.partition(":")[0] for name in (kept | going)]
+    assert engine.listed == [{"reference": ours}], "it asks for none that could be somebody else's"
 
 
 def test_a_languages_image_is_made_once_and_a_wrong_name_gets_the_nearest(shared: Home) -> None:
