@@ -18,7 +18,7 @@ from astro_mcp.cli import doctor
 from astro_mcp.core.agent import Health
 from astro_mcp.errors import Unavailable
 from astro_mcp.packs import Pack
-from astro_mcp.sandbox import canary, engine
+from astro_mcp.sandbox import engine
 from astro_mcp.sandbox.job import Job, Outcome
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.shim.place import socket_path
@@ -144,7 +144,7 @@ def a_limit_that_does_not_hold(patch: pytest.MonkeyPatch, folder: Path) -> None:
     async def one(_: Sandbox) -> list[str]:
         return ["memory"]
 
-    patch.setattr(canary, "not_held", one)
+    patch.setattr(Sandbox, "not_held", one)
 
 
 @breaks("engine")
@@ -199,7 +199,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     async def nothing(_: Sandbox) -> list[str]:
         return []
 
-    monkeypatch.setattr(canary, "not_held", nothing)
+    monkeypatch.setattr(Sandbox, "not_held", nothing)
     made = tmp_path / "home"
     made.mkdir(mode=0o700)
     monkeypatch.setenv("ASTRO_MCP_HOME", str(made))
