@@ -70,6 +70,23 @@ async def test_the_sandbox_does_not_start_where_a_limit_is_ignored_and_says_whic
     assert await containers() == []
 
 
+async def test_what_a_busy_machine_made_of_one_try_is_no_limit_that_is_missing(
+    make: Make, unknown: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [["CPUs", "wall clock"], ["wall clock"]]
+
+    async def one(*_: object) -> list[str]:
+        return found.pop(0)
+
+    monkeypatch.setattr(canary, "not_held", one)
+    sandbox = make()
+    with pytest.raises(SandboxUnavailable, match=r"over its limits: wall clock$"):
+        await sandbox.run(TRUE)
+    found = [["CPUs"], []]
+    assert (await sandbox.run(TRUE)).exit_code == 0
+    await sandbox.close()
+
+
 async def test_what_held_is_not_tried_again_until_the_engine_or_the_boot_is_another(
     make: Make, unknown: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
