@@ -1,7 +1,7 @@
 """Takes the request: `J` what to run, `F` a file, `I` the child's stdin, `G` go. What still comes for connections of a
 session's former turn is passed over.
 
-It comes from the host and is believed; an error in it is told, and what is none raises `frames.Broken`, which ends PID 1.
+It comes from the host and is believed; an error in it is told, and what is none raises `frames.Broken`: PID 1 ends.
 What lies in the workspace is a former turn's, where the request is a session's.
 """
 
@@ -29,6 +29,7 @@ FIELDS: Final[dict[str, type | tuple[type, ...]]] = {
     "collect": str,
     "collect_files": int,
     "collect_bytes": int,
+    "egress": (dict, type(None)),
 }
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -43,7 +44,7 @@ class Job:
 
     def __init__(self, fields: dict[str, Any]) -> None:
         for name, kind in FIELDS.items():
-            if not isinstance(fields.get(name), kind):
+            if not isinstance(fields.get(name, ...), kind):
                 raise frames.Broken(f"{name} is missing, or of another kind")
         self.argv: list[str] = fields["argv"]
         self.build: list[str] = fields["build"]
