@@ -196,34 +196,6 @@ def test_a_unit_that_systemd_can_not_start_is_told_at_once(tmp_path: Path) -> No
     assert at.asked("sleep") == []
 
 
-ENGINES = "runsc podman uidmap"
-
-
-def test_the_long_tests_engines_are_installed_where_one_is_missing(tmp_path: Path) -> None:
-    at = machine(tmp_path)
-    at.program("apt-get")
-    for name in ("runsc", "podman"):
-        at.program(name)
-    assert at.run("other_engines").returncode == 0
-    assert at.calls == [
-        "id -u",
-        "apt-get update -qq",
-        f"apt-get install -qq -y --no-install-recommends {ENGINES}",
-    ]
-    at.program("newuidmap")
-    assert at.run("other_engines").stderr == ""
-    assert len(at.calls) == 3
-
-
-def test_without_root_the_line_that_installs_the_long_tests_engines_is_printed(tmp_path: Path) -> None:
-    at = machine(tmp_path, user=1000)
-    at.program("apt-get")
-    done = at.run("other_engines")
-    assert done.returncode == 0
-    assert f"    sudo apt-get update && sudo apt-get install -y --no-install-recommends {ENGINES}\n" in done.stderr
-    assert at.asked("apt-get") == []
-
-
 def test_a_machine_without_python_is_told_what_to_install(tmp_path: Path) -> None:
     at = machine(tmp_path)
     at.program("python3", "exit 1")  # too old, or without venv

@@ -47,6 +47,7 @@ JOB = {
     "collect": "out",
     "collect_files": 1,
     "collect_bytes": 1,
+    "egress": None,
 }
 
 

@@ -95,6 +95,9 @@ class SecondEngine:
             for pid in left.read_text().split():  # made when it was killed, and never started: nobody's any more
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(pid), signal.SIGKILL)
+        for cgroup in sorted(Path("/sys/fs/cgroup").glob(f"**/{self._folder.name}/**/"), reverse=True):
+            with contextlib.suppress(OSError):  # a process that was killed just now may be in it still
+                cgroup.rmdir()
         mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
         for mount in sorted((m for m in mounts if m.startswith(str(self._folder))), reverse=True):
             subprocess.run(["umount", "-l", mount], check=False)

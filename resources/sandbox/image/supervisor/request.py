@@ -29,6 +29,7 @@ FIELDS: Final[dict[str, type | tuple[type, ...]]] = {
     "collect": str,
     "collect_files": int,
     "collect_bytes": int,
+    "egress": (dict, type(None)),
 }
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -43,7 +44,7 @@ class Job:
 
     def __init__(self, fields: dict[str, Any]) -> None:
         for name, kind in FIELDS.items():
-            if not isinstance(fields.get(name), kind):
+            if not isinstance(fields.get(name, ...), kind):
                 raise frames.Broken(f"{name} is missing, or of another kind")
         self.argv: list[str] = fields["argv"]
         self.build: list[str] = fields["build"]
