@@ -53,7 +53,8 @@ def known_engine(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], N
     anyio.run(look)
 
     def known(folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        for made in (folder.parent, folder):
+            made.mkdir(mode=0o700, exist_ok=True)
         shutil.copy(first / verdict.FILE, folder)
 
     return known

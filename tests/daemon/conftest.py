@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,16 +14,18 @@ WARM = "ASTRO_MCP_SANDBOX__WARM"
 
 
 @pytest.fixture
-def at(tmp_path: Path) -> Iterator[Home]:
+def at(tmp_path: Path, known_engine: Callable[[Path], None]) -> Iterator[Home]:
     with home(tmp_path) as made:
         made.environment[WARM] = "0"
+        known_engine(made.folder / "images")
         yield made
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def running(tmp_path_factory: pytest.TempPathFactory, known_engine: Callable[[Path], None]) -> Iterator[Home]:
     with home(tmp_path_factory.mktemp("shared")) as made:
         made.environment[WARM] = "0"
+        known_engine(made.folder / "images")
         made.host().begin()
         made.end_hosts()
         yield made

@@ -116,11 +116,16 @@ async def test_each_tool_runs_for_the_tenant_of_its_caller(
     async def image(*_: object) -> str:
         return "none"
 
+    async def python(_: Sandbox) -> dict[str, str]:
+        return {}
+
     async def run(_: Sandbox, asked: Job) -> None:
         seen.append(asked.tenant)
         raise LimitHit("as far as it goes")
 
-    monkeypatch.setattr(Sandbox, "python_image", image)
+    for door in ("python_image", "package_image"):
+        monkeypatch.setattr(Sandbox, door, image)
+    monkeypatch.setattr(Sandbox, "python", python)
     monkeypatch.setattr(Sandbox, "run", run)
     project = tmp_path / "project"
     project.mkdir()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from astro_mcp.errors import ApprovalRequired, AstroError, InvalidInput, ProviderFailed
@@ -13,14 +14,17 @@ from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox.pip_child import ADDRESS
 from astro_mcp.sandbox.pip_sources import REFUSED
 
-MISSING: Final = re.compile(r"No matching distribution found for ([A-Za-z0-9][A-Za-z0-9._-]{0,199})")
+PassedOver = Sequence[tuple[str, str]]
+"""Canonical names and versions of sources."""
+
+MISSING: Final = re.compile(r"No matching distribution found for ([^\n]{1,300}?)(?: \(from [^\n]*)?$", re.MULTILINE)
 NOISE: Final = re.compile(r"^(ERROR|error): ?(Exception:)?\s*")
 CHANGED: Final = "DO NOT MATCH THE HASHES"
 INVALID: Final = "has an invalid wheel"
 
 
-def failure(said: str, python: Mapping[str, str], sources: frozenset[str]) -> AstroError:
-    """pip's own words, cleaned; `sources` are the packages, by canonical name, whose sources it passed over."""
+def failure(said: str, python: Mapping[str, str], sources: PassedOver) -> AstroError:
+    """pip's own words, cleaned; `sources` are those that it passed over."""
     lines = [printable(line.strip()) for line in said.splitlines()]
     errors = [NOISE.sub("", line) for line in lines if NOISE.match(line)]
     message = (" · ".join(line for line in errors if line) or next(reversed(lines), "") or "pip failed")[:600]
@@ -48,15 +52,26 @@ def _refused(said: str, lines: Sequence[str], message: str) -> AstroError | None
     return None
 
 
-def _missing(said: str, message: str, python: Mapping[str, str], sources: frozenset[str]) -> AstroError:
+def _missing(said: str, message: str, python: Mapping[str, str], sources: PassedOver) -> AstroError:
     where = f"Python {python['python_version']} on Linux {python['platform_machine']}"
     if "Retrying" in said or "Max retries" in said or "connection broken" in said:
         return ProviderFailed(message, "the package index could not be reached", retryable=True)
-    for name in map(canonicalize_name, MISSING.findall(said)):
-        if name in sources:
+    for wanted in MISSING.findall(said):
+        if name := _only_as_source(wanted, sources):
             return ApprovalRequired(
                 f"{name} would have to be built from source, which is not approved: {message}",
                 f'an operator may name "{name}" in sandbox.build_from_source; it is built in a container without '
                 f"network. Or take a version with a wheel for {where}",
             )
     return InvalidInput(message, f"is there a wheel of it for {where}?")
+
+
+def _only_as_source(wanted: str, sources: PassedOver) -> str:
+    """The name of what is `wanted` (PEP 508) where one of `sources` would do."""
+    try:
+        requirement = Requirement(wanted)
+    except InvalidRequirement:
+        return ""
+    name = canonicalize_name(requirement.name)
+    fits = requirement.specifier
+    return name if any(one == name and fits.contains(version, prereleases=True) for one, version in sources) else ""

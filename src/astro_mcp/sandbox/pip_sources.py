@@ -7,6 +7,7 @@ child has it built elsewhere, and starts pip again with the wheel.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -21,13 +22,14 @@ NOT_PERMITTED: Final = "No sources permitted for "
 
 class Sources:
     """`approved` are canonical names. `folder`, which is there, gets `report.json`: `fetched`, the name of the source
-    distribution that lies beside it as `file`, or none; and `refused`, the packages whose sources were passed over."""
+    distribution that lies beside it as `file`, or none; and `refused`, names and versions of sources that were passed
+    over."""
 
     def __init__(self, approved: frozenset[str], folder: Path) -> None:
         self._approved = approved
         self._folder = folder
         self._fetched = ""
-        self._refused: set[str] = set()
+        self._refused: set[tuple[str, str]] = set()
 
     def hold(self) -> None:
         """From here on this process's pip prepares wheels alone."""
@@ -36,7 +38,11 @@ class Sources:
         from pip._internal.metadata import BaseDistribution  # noqa: PLC0415 - the same
         from pip._internal.models.format_control import FormatControl  # noqa: PLC0415 - the same
         from pip._internal.operations import prepare  # noqa: PLC0415 - the same
-        from pip._vendor.packaging.utils import canonicalize_name  # noqa: PLC0415 - the same
+        from pip._vendor.packaging.utils import (  # noqa: PLC0415 - the same
+            InvalidSdistFilename,
+            canonicalize_name,
+            parse_sdist_filename,
+        )
 
         approved, refused, put_aside = self._approved, self._refused, self._put_aside
         formats = FormatControl.get_allowed_formats
@@ -48,7 +54,9 @@ class Sources:
 
         def noted(self: PackageFinder, link: Any, result: Any, detail: str) -> None:
             if detail.startswith(NOT_PERMITTED):
-                refused.add(detail.removeprefix(NOT_PERMITTED))
+                with contextlib.suppress(InvalidSdistFilename):  # what is no source of today's form is never built
+                    name, version = parse_sdist_filename(link.filename)
+                    refused.add((name, str(version)))
             skipped(self, link, result, detail)
 
         def wheels_alone(

@@ -15,7 +15,6 @@ import anyio.to_thread
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
-    canonicalize_name,
     parse_sdist_filename,
     parse_wheel_filename,
 )
@@ -24,7 +23,7 @@ from astro_mcp.core.call import Progress
 from astro_mcp.errors import InvalidInput, TooLarge
 from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox import child
-from astro_mcp.sandbox.pip_errors import failure
+from astro_mcp.sandbox.pip_errors import PassedOver, failure
 from astro_mcp.sandbox.pip_sources import FILE, REPORT
 from astro_mcp.sandbox.requirements import wheel_options
 
@@ -137,14 +136,14 @@ def _record(folder: Path) -> tuple[Wheel, ...]:
     return tuple(sorted(wheels, key=lambda wheel: wheel.name))
 
 
-def _report(folder: Path) -> tuple[str, frozenset[str]]:
-    """What `pip_sources.Sources` wrote down: a source's file name, and the packages whose sources were passed over."""
+def _report(folder: Path) -> tuple[str, PassedOver]:
+    """What `pip_sources.Sources` wrote down: a source's file name, and the sources that were passed over."""
     path = folder / REPORT
     if not path.exists():  # pip did not come so far
-        return "", frozenset()
+        return "", ()
     said = json.loads(path.read_bytes())
     path.unlink()
-    return said["fetched"], frozenset(canonicalize_name(name) for name in said["refused"])
+    return said["fetched"], tuple((name, version) for name, version in said["refused"])
 
 
 def _source(fetched: str, said: str, folder: Path) -> Sdist:
