@@ -14,10 +14,9 @@ WARM = "ASTRO_MCP_SANDBOX__WARM"
 
 
 @pytest.fixture
-def at(tmp_path: Path, known_engine: Callable[[Path], None]) -> Iterator[Home]:
+def at(tmp_path: Path) -> Iterator[Home]:
     with home(tmp_path) as made:
         made.environment[WARM] = "0"
-        known_engine(made.folder / "images")
         yield made
 
 

@@ -8,8 +8,9 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +43,13 @@ ASKING = {
     ],
     "outputs": {"word": "${{ steps.word.word }}"},
 }
+
+
+@pytest.fixture
+def at(at: Home, known_engine: Callable[[Path], None]) -> Home:
+    """A folder that knows its engine: each container in it is a step's, and none a canary's."""
+    known_engine(at.folder / "images")
+    return at
 
 
 def call(at: Home, tool: str, **arguments: Any) -> dict[str, Any]:

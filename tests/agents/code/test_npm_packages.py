@@ -22,6 +22,7 @@ async def house(open_house: Open) -> House:
     return await open_house(SMALL)
 
 
+@pytest.mark.full
 async def test_packages_are_required_and_imported_in_both_languages_from_one_image(tidy: None, house: House) -> None:
     said: list[str] = []
 
