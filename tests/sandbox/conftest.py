@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import anyio.to_thread
 import docker
 import pytest
 from tests.sandbox.rig import RESOURCES, SMALL, Containers, Make, Python
+from tests.sandbox.wheels import only_index
 
 from astro_mcp.config import SandboxSettings
 from astro_mcp.sandbox import owner
@@ -62,12 +62,7 @@ def tidy(engine: Any, folder: Path) -> Iterator[None]:
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tidy: None) -> Path:
     """A folder of packages that is all pip knows."""
-    place = tmp_path / "index"
-    place.mkdir()
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(place))
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    return place
+    return only_index(tmp_path / "index", monkeypatch)
 
 
 @pytest.fixture

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import pytest
 
 
 def wheel(
@@ -33,3 +36,12 @@ def wheel(
         archive.writestr(f"{info}/entry_points.txt", points)
         archive.writestr(f"{info}/RECORD", "")
     return path
+
+
+def only_index(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make the folder `place`, and have pip know nothing else."""
+    place.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(place))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    return place

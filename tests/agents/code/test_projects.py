@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import cast
 
 import pytest
 from tests.agents.code.conftest import House, Open
 from tests.sandbox.sdists import plain, sdist
-from tests.sandbox.wheels import wheel
+from tests.sandbox.wheels import only_index, wheel
 
 from astro_mcp.agents.code.model import CodeOutput
 from astro_mcp.config import SandboxSettings
@@ -20,12 +19,7 @@ from astro_mcp.core.authority import Effect, Label
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of packages that is all pip knows."""
-    place = tmp_path / "index"
-    place.mkdir()
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(place))
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    return place
+    return only_index(tmp_path / "index", monkeypatch)
 
 
 def lock(sha256: str) -> str:
