@@ -42,11 +42,22 @@ def engine() -> Iterator[Any]:
 
 @pytest.fixture
 def containers(engine: Any, folder: Path) -> Containers:
-    """The containers of this test's house, in any state."""
+    """The containers of this test's house, in any state. Docker lists from a copy, which may hold what it removed."""
     label = f"{owner.HOUSE}={owner.house(folder)}"
 
+    def exists(name: str) -> bool:
+        try:
+            engine.inspect_container(name)
+        except docker.errors.NotFound:
+            return False
+        return True
+
+    def found() -> list[dict[str, Any]]:
+        rows = engine.containers(all=True, filters={"label": label})
+        return [row for row in rows if exists(row["Id"])]
+
     async def find() -> list[dict[str, Any]]:
-        return await anyio.to_thread.run_sync(lambda: engine.containers(all=True, filters={"label": label}))
+        return await anyio.to_thread.run_sync(found)
 
     return find
 

@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from tests.sandbox.rig import RESOURCES, SMALL, Containers, Make
 
@@ -119,6 +121,16 @@ async def test_a_container_that_somebody_ends_is_told_and_may_be_tried_again(
     with pytest.raises(Exception, match="ended before its run did") as caught:
         await sandbox.run(Job(("sh", "-c", "echo up; sleep 60"), on_output=on_output))
     assert getattr(caught.value, "retryable", False)
+
+
+async def test_a_container_that_ends_by_itself_is_not_killed_as_well(sandbox: Sandbox, engine: Any, folder: Path) -> None:
+    began = int(time.time())
+    await sandbox.run(Job(("true",)))
+    await sandbox.close()
+    query = {"label": f"{owner.HOUSE}={owner.house(folder)}", "type": "container"}
+    window = {"since": began, "until": int(time.time()) + 1, "decode": True}
+    told = await anyio.to_thread.run_sync(lambda: list(engine.events(**window, filters=query)))
+    assert [event["Action"] for event in told] == ["create", "attach", "start", "die", "destroy"]
 
 
 async def test_runs_go_side_by_side(sandbox: Sandbox) -> None:

@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 READY_SECONDS: Final = 30.0
 GRACE_SECONDS: Final = 20.0
 END_SECONDS: Final = 30
+ENDING_SECONDS: Final = 3
 SMALL: Final = 1 << 17
 """Bytes that are gathered into one send: each is a walk through the engine."""
 ENVIRONMENT: Final = {
@@ -230,17 +231,33 @@ class Container:
                 await anyio.to_thread.run_sync(self._end)
 
     def _end(self) -> None:
-        end(self._engine, self.name)
+        end(self._engine, self.name, ending=self._clean and self._config["HostConfig"]["AutoRemove"])
 
 
-def end(engine: Engine, container: str) -> None:
-    """Kill and remove, in the caller's thread, and return when it is gone; what is gone already is fine."""
+def end(engine: Engine, container: str, *, ending: bool = False) -> None:
+    """Kill and remove, in the caller's thread, and return when it is gone; what is gone already is fine. One that is
+    `ending` by itself is killed where it does not."""
     try:
-        engine.call_blocking(lambda api: _remove(api, container))
+        engine.call_blocking(lambda api: (ending and _gone(api, container)) or _remove(api, container))
     except EngineNotFound:
         return
     except AstroError as error:
         log.warning("container %s was not removed: %s", container, error.message)
+
+
+def _gone(api: Any, container: str) -> bool:
+    """Whether it went by itself. Two removals at once are an error in the engine's log, and Docker 20.10 was seen to
+    list a container as running after them."""
+    import docker  # noqa: PLC0415 - loaded by the call that made the container
+    import requests  # noqa: PLC0415 - the SDK's transport
+
+    try:
+        api.wait(container, timeout=ENDING_SECONDS, condition="removed")
+    except docker.errors.NotFound:
+        raise
+    except (docker.errors.APIError, requests.exceptions.RequestException):
+        return False
+    return True
 
 
 def _remove(api: Any, container: str) -> None:
