@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from astro_mcp.errors import InvalidInput
-from astro_mcp.sandbox import source_builds
-from astro_mcp.sandbox.build_system import LEGACY, build_system
-from astro_mcp.sandbox.built_wheels import BuiltWheels
 from astro_mcp.sandbox.job import SandboxFile
-from astro_mcp.sandbox.source_builds import last_lines, wheel_of
-from astro_mcp.sandbox.wheels import Sdist
+from astro_mcp.sandbox.packages import source_builds
+from astro_mcp.sandbox.packages.build_system import LEGACY, build_system
+from astro_mcp.sandbox.packages.built_wheels import BuiltWheels
+from astro_mcp.sandbox.packages.source_builds import last_lines, wheel_of
+from astro_mcp.sandbox.packages.wheels import Sdist
 
 
 def found(*names: str) -> dict[str, SandboxFile]:
@@ -75,7 +75,7 @@ def test_a_project_that_says_nothing_of_its_build_has_setuptools() -> None:
 def test_the_built_wheels_that_were_not_used_for_longest_go_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("astro_mcp.sandbox.built_wheels.MOST_BYTES", 250)
+    monkeypatch.setattr("astro_mcp.sandbox.packages.built_wheels.MOST_BYTES", 250)
     kept, target = BuiltWheels(tmp_path / "built"), tmp_path / "target"
     target.mkdir()
     for age, key in enumerate("ab"):

@@ -14,8 +14,8 @@ from tests.sandbox.rig import Make
 from tests.sandbox.sdists import approving, failure, printed, sdist
 from tests.sandbox.wheels import wheel
 
-from astro_mcp.sandbox import pip_child
-from astro_mcp.sandbox.pip_sources import REFUSED
+from astro_mcp.sandbox.packages import pip_child
+from astro_mcp.sandbox.packages.pip_sources import REFUSED
 
 
 @pytest.fixture

@@ -123,7 +123,9 @@ async def test_a_container_that_somebody_ends_is_told_and_may_be_tried_again(
     assert getattr(caught.value, "retryable", False)
 
 
-async def test_a_container_that_ends_by_itself_is_not_killed_as_well(sandbox: Sandbox, engine: Any, folder: Path) -> None:
+async def test_a_container_that_ends_by_itself_is_not_killed_as_well(
+    sandbox: Sandbox, engine: Any, folder: Path
+) -> None:
     began = int(time.time())
     await sandbox.run(Job(("true",)))
     await sandbox.close()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from astro_mcp.errors import InvalidInput, TooLarge
-from astro_mcp.sandbox.project_needs import needs
-from astro_mcp.sandbox.wanted import Wanted
+from astro_mcp.sandbox.packages.project_needs import needs
+from astro_mcp.sandbox.packages.wanted import Wanted
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
 PYTHON = {

@@ -18,11 +18,11 @@ from tests.sandbox.rig import SMALL, Make
 
 from astro_mcp.core.call import silent
 from astro_mcp.errors import AstroError, InvalidInput, ProviderFailed, TooLarge, Unavailable, Unsupported
-from astro_mcp.sandbox import npm
 from astro_mcp.sandbox.job import Job, SandboxFile
-from astro_mcp.sandbox.npm_requirements import canonical
+from astro_mcp.sandbox.packages import npm
+from astro_mcp.sandbox.packages.npm_requirements import canonical
+from astro_mcp.sandbox.packages.source import Fetched
 from astro_mcp.sandbox.sandbox import Sandbox
-from astro_mcp.sandbox.source import Fetched
 
 NODE = ("esbuild", "nodejs")
 FACTS = {"platform_machine": "x86_64", "libc": "glibc 2.41"}

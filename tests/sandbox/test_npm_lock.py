@@ -15,8 +15,8 @@ from tests.sandbox.registry import tarball
 from tests.sandbox.rig import RESOURCES
 
 from astro_mcp.errors import InvalidInput
-from astro_mcp.sandbox.npm_lock import Package, Platform, read
-from astro_mcp.sandbox.npm_requirements import canonical
+from astro_mcp.sandbox.packages.npm_lock import Package, Platform, read
+from astro_mcp.sandbox.packages.npm_requirements import canonical
 
 LINUX = Platform("linux", "x64", "glibc")
 HASH = f"sha512-{base64.b64encode(bytes(64)).decode()}"

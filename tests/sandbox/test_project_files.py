@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from astro_mcp.sandbox.project_files import Finder
-from astro_mcp.sandbox.wanted import Wanted
+from astro_mcp.sandbox.packages.project_files import Finder
+from astro_mcp.sandbox.packages.wanted import Wanted
 
 
 def found_in(files: dict[str, str]) -> Wanted:

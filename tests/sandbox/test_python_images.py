@@ -23,11 +23,11 @@ from tests.sandbox.wheels import wheel
 
 from astro_mcp.core.call import silent
 from astro_mcp.errors import AstroError, InvalidInput, LimitHit
-from astro_mcp.sandbox.image_records import Records
 from astro_mcp.sandbox.job import Job, SandboxFile
-from astro_mcp.sandbox.pip_sources import REFUSED
+from astro_mcp.sandbox.packages.image_records import Records
+from astro_mcp.sandbox.packages.pip_sources import REFUSED
+from astro_mcp.sandbox.packages.requirements import canonical
 from astro_mcp.sandbox.pool import Sort
-from astro_mcp.sandbox.requirements import canonical
 from astro_mcp.sandbox.sandbox import Sandbox
 
 
@@ -122,7 +122,7 @@ def test_the_child_that_runs_pip_builds_nothing_even_when_told_to(tmp_path: Path
     pip = ["download", "--no-index", "--no-deps", "--no-build-isolation", "--dest", str(tmp_path / "to"), str(source)]
     environment = {**packaging.markers.default_environment(), "python_full_version": "3.13.5"}
     told = {"markers": environment, "approved": [], "folder": str(tmp_path)}
-    argv = [sys.executable, "-I", "-m", "astro_mcp.sandbox.pip_child", json.dumps(told), *pip]
+    argv = [sys.executable, "-I", "-m", "astro_mcp.sandbox.packages.pip_child", json.dumps(told), *pip]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     assert done.returncode != 0
     assert REFUSED in done.stdout + done.stderr

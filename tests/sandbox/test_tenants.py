@@ -85,7 +85,7 @@ async def test_what_is_checked_before_a_run_is_checked_by_its_tenants_limits(mak
     await tight.close()
 
 
-async def test_a_tenant_that_has_all_its_runs_waits_and_no_other_does(make: Make) -> None:
+async def test_a_tenant_that_has_all_its_runs_waits_images_and_all_and_no_other_does(make: Make) -> None:
     sandbox = make(SETTINGS)
     began = anyio.Event()
 
@@ -99,6 +99,8 @@ async def test_a_tenant_that_has_all_its_runs_waits_and_no_other_does(make: Make
             await began.wait()
         with pytest.raises(Busy):
             await sandbox.run(job("print(1)"))
+        with pytest.raises(Busy):
+            await sandbox.python_image("guests", ["anything"])
         assert (await sandbox.run(job("print(2)", "local"))).stdout == b"2\n"
         group.cancel_scope.cancel()
     await sandbox.close()

@@ -165,7 +165,7 @@ def test_nothing_of_the_project_runs_on_the_host(at: Home, host: Host) -> None:
 
 
 # Each place in the source that starts a process or loads what is named at run time: file, function, by what, and what.
-PIP = "[sys.executable, '-I', '-m', 'astro_mcp.sandbox.pip_child', json.dumps(told), 'download']"
+PIP = "[sys.executable, '-I', '-m', 'astro_mcp.sandbox.packages.pip_child', json.dumps(told), 'download']"
 STARTS = {
     ("cli/sandbox.py", "_build", "subprocess.run", "['/usr/bin/env', 'bash', str(recipe / 'build.sh'), *options]"),
     ("shim/start.py", "_spawn", "os.fork", ""),
@@ -174,9 +174,9 @@ STARTS = {
         "sys.executable, [sys.executable, '-I', '-X', 'utf8', '-m', 'astro_mcp', 'daemon', 'run', f'--ready={READY}']",
     ),
     ("sandbox/child.py", "run", "anyio.open_process", "argv, a parameter"),
-    ("sandbox/npm_child.py", "main", "os.execv", "arguments[0], arguments, a parameter"),
+    ("sandbox/packages/npm_child.py", "main", "os.execv", "arguments[0], arguments, a parameter"),
     (
-        *("sandbox/npm.py", "run", "astro_mcp.sandbox.child.run"),
+        *("sandbox/packages/npm.py", "run", "astro_mcp.sandbox.child.run"),
         "[*CHILD, a parameter, self._program, command, *self._options, *rest]",
     ),
     (
@@ -184,7 +184,7 @@ STARTS = {
         "[sys.executable, '-I', '-S', str(SCRIPT), engine, *ours]",
     ),
     (
-        *("sandbox/wheels.py", "fetch", "astro_mcp.sandbox.child.run"),
+        *("sandbox/packages/wheels.py", "fetch", "astro_mcp.sandbox.child.run"),
         f"[*{PIP}, *options, *wheel_options(python), '--', *requirements]",
     ),
     (

@@ -22,7 +22,7 @@ from astro_mcp.errors import SandboxUnavailable
 from astro_mcp.packs import Pack
 from astro_mcp.sandbox.engine import Engine, get
 from astro_mcp.sandbox.image import base_tag
-from astro_mcp.sandbox.package_images import KIND
+from astro_mcp.sandbox.packages.package_images import KIND
 from astro_mcp.shim.place import data_folder
 
 BUILD_SECONDS: Final = 1800

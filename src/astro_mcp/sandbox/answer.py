@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from astro_mcp.errors import LimitHit
 from astro_mcp.sandbox.frames import (
     COLLECT_BYTES,
     COLLECT_FILES,
@@ -13,9 +14,10 @@ from astro_mcp.sandbox.frames import (
     decode_file,
     decode_json,
 )
-from astro_mcp.sandbox.job import SandboxFile, Traffic
+from astro_mcp.sandbox.job import Outcome, SandboxFile, Traffic
 
 STREAMS: Final = {b"o": "stdout", b"e": "stderr"}
+KILLED: Final = 137
 LIMITS: Final = frozenset({"timeout", "memory", "processes", "disk", "output", "files", "network"})
 
 
@@ -57,6 +59,24 @@ class Answer:
         else:
             raise BrokenProtocol(hint=f"a frame of kind {frame.kind!r} is out of turn")
         return None
+
+    def outcome(self, queued_ms: float, run_ms: float) -> Outcome:
+        """What the job did. Without an end it was killed. Raises `LimitHit` where its files could not be put in."""
+        end = self.end or End(KILLED, frozenset(), (), "", over=True, built=True)
+        if end.error:
+            raise LimitHit(f"the files could not be put into the sandbox: {end.error}", "pass fewer paths")
+        return Outcome(
+            end.code,
+            *(bytes(self.streams[name]) for name in STREAMS.values()),
+            tuple(self.files.values()),
+            tuple(sorted(self.limits)),
+            queued_ms,
+            run_ms,
+            end.withheld,
+            end.over,
+            end.built,
+            self.traffic,
+        )
 
     def _output(self, name: str, data: bytes) -> tuple[str, bytes]:
         kept = self.streams[name]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import socket
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -16,11 +15,11 @@ from uuid import uuid4
 import anyio
 from anyio.abc import ByteStream, SocketAttribute
 
-from astro_mcp.errors import AstroError, ProviderFailed
+from astro_mcp.errors import ProviderFailed
 from astro_mcp.sandbox import outside
 from astro_mcp.sandbox.answer import Answer
 from astro_mcp.sandbox.egress import AT_ONCE, IN_ALL, Egress
-from astro_mcp.sandbox.engine import Engine, EngineNotFound
+from astro_mcp.sandbox.engine import Engine
 from astro_mcp.sandbox.frames import (
     COLLECT_BYTES,
     COLLECT_FILES,
@@ -35,14 +34,13 @@ from astro_mcp.sandbox.frames import (
 )
 from astro_mcp.sandbox.job import Job
 from astro_mcp.sandbox.relay import Relay
+from astro_mcp.sandbox.removal import end
 from astro_mcp.sandbox.runtimes import NAMES
 
 log = logging.getLogger(__name__)
 
 READY_SECONDS: Final = 30.0
 GRACE_SECONDS: Final = 20.0
-END_SECONDS: Final = 30
-ENDING_SECONDS: Final = 3
 SMALL: Final = 1 << 17
 """Bytes that are gathered into one send: each is a walk through the engine."""
 ENVIRONMENT: Final = {
@@ -232,50 +230,3 @@ class Container:
 
     def _end(self) -> None:
         end(self._engine, self.name, ending=self._clean and self._config["HostConfig"]["AutoRemove"])
-
-
-def end(engine: Engine, container: str, *, ending: bool = False) -> None:
-    """Kill and remove, in the caller's thread, and return when it is gone; what is gone already is fine. One that is
-    `ending` by itself is killed where it does not."""
-    try:
-        engine.call_blocking(lambda api: (ending and _gone(api, container)) or _remove(api, container))
-    except EngineNotFound:
-        return
-    except AstroError as error:
-        log.warning("container %s was not removed: %s", container, error.message)
-
-
-def _gone(api: Any, container: str) -> bool:
-    """Whether it went by itself. Two removals at once are an error in the engine's log, and Docker 20.10 was seen to
-    list a container as running after them."""
-    import docker  # noqa: PLC0415 - loaded by the call that made the container
-    import requests  # noqa: PLC0415 - the SDK's transport
-
-    try:
-        api.wait(container, timeout=ENDING_SECONDS, condition="removed")
-    except docker.errors.NotFound:
-        raise
-    except (docker.errors.APIError, requests.exceptions.RequestException):
-        return False
-    return True
-
-
-def _remove(api: Any, container: str) -> None:
-    """The engine's own removal of an ended container may be under way. Docker refuses a second one, and is waited for;
-    Podman finds the container in a state that it can't be in, until it is gone."""
-    import docker  # noqa: PLC0415 - loaded by the call that made the container
-
-    deadline = time.monotonic() + END_SECONDS
-    while True:
-        try:
-            api.remove_container(container, force=True, v=True)
-            return
-        except docker.errors.NotFound:
-            raise
-        except docker.errors.APIError as error:
-            if "in progress" in str(error.explanation):
-                api.wait(container, timeout=END_SECONDS, condition="removed")
-                return
-            if "state improper" not in str(error.explanation) or time.monotonic() > deadline:
-                raise
-        time.sleep(0.05)

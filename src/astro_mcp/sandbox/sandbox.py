@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.to_thread
@@ -19,35 +19,31 @@ from astro_mcp.core.agent import Health
 from astro_mcp.core.authority import LOCAL, Scope
 from astro_mcp.core.call import Progress, silent
 from astro_mcp.errors import (
-    AstroError,
     Busy,
     InvalidInput,
-    LimitHit,
     ProviderFailed,
     SandboxUnavailable,
     TooLarge,
     Unavailable,
 )
-from astro_mcp.sandbox import canary, hardening, hints, owner, runtimes, verdict
+from astro_mcp.sandbox import hardening, owner
 from astro_mcp.sandbox.answer import Answer
-from astro_mcp.sandbox.container import Container, end
+from astro_mcp.sandbox.checked_engine import CheckedEngine
+from astro_mcp.sandbox.container import Container
 from astro_mcp.sandbox.egress import Egress
 from astro_mcp.sandbox.engine import Engine
 from astro_mcp.sandbox.image import base_tag, language_tag
 from astro_mcp.sandbox.job import Job, Outcome, check
-from astro_mcp.sandbox.order import Order
+from astro_mcp.sandbox.maker import Maker
+from astro_mcp.sandbox.packages.order import Order
 from astro_mcp.sandbox.pool import Pool, Sort
 from astro_mcp.sandbox.sessions import Session, Sessions
-from astro_mcp.sandbox.warden import Warden
 
 if TYPE_CHECKING:
     from astro_mcp.packs import Registry
-    from astro_mcp.sandbox.package_images import PackageImages
-    from astro_mcp.sandbox.python_packages import PythonPackages
-    from astro_mcp.sandbox.source import Source
+    from astro_mcp.sandbox.packages.builder import Builder
 
 AT_ONCE: Final = 8
-KILLED: Final = 137
 SETTLE_SECONDS: Final = 15.0
 NO_HASHES: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
 
@@ -70,15 +66,12 @@ class Sandbox:
         self._limits: dict[str, RunLimits] = {}
         self._places = anyio.CapacityLimiter(AT_ONCE)
         self._own_places: dict[str, anyio.CapacityLimiter] = {}
-        self._opening = anyio.Lock()
-        self._engine: Engine | None = None
-        self._warden: Warden | None = None
         self._reaper = ThreadPoolExecutor(2, "sandbox-reaper")
-        self._images: PackageImages | None = None
-        self._python: PythonPackages | None = None
+        self._maker = Maker(self._labels, self._reaper)
+        self._engine = CheckedEngine(settings, folder, self.tag, self._labels, self._maker)
+        self._builder: Builder | None = None
         self._pool: Pool | None = None
         self._sessions: Sessions | None = None
-        self._checked: dict[str, Any] = {}
 
     @asynccontextmanager
     async def warm(self) -> AsyncIterator[None]:
@@ -150,7 +143,7 @@ class Sandbox:
         ended = time.monotonic()
         if answer.end is None and "timeout" not in answer.limits:
             await self._explain(await self.engine(), container.name, since, answer)
-        return _outcome(answer, (started - asked) * 1000, (ended - started) * 1000)
+        return answer.outcome((started - asked) * 1000, (ended - started) * 1000)
 
     def limits(self, tenant: str = LOCAL) -> RunLimits:
         """What runs of `tenant` may use."""
@@ -179,27 +172,13 @@ class Sandbox:
         return (self._pool.take(sort) if self._pool else None) or await self._fresh(sort)
 
     async def _fresh(self, sort: Sort) -> Container:
-        return await self._started(await self.engine(), sort)
-
-    async def _started(self, engine: Engine, sort: Sort) -> Container:
-        """A container of `sort` that holds what it must."""
-        config = hardening.container(sort.image, sort.limits, self._labels, engine.runtime, podman=engine.podman)
-        container = Container(engine, config, self._reaper)
-        await container.start()
-        try:
-            facts = await container.ready()
-            hardening.check(facts, sort.limits)
-        except BaseException:
-            await container.discard()
-            raise
-        self._checked = facts
-        return container
+        return await self._maker.make(await self.engine(), sort)
 
     async def python(self) -> dict[str, str]:
         """What Python runs there: the environment of dependency markers (PEP 508), and `libc`."""
-        if not self._checked:
+        if not self._maker.facts:
             await self.run(Job(("true",), collect=""))
-        return {str(name): str(value) for name, value in self._checked["python"].items()}
+        return {str(name): str(value) for name, value in self._maker.facts["python"].items()}
 
     async def python_image(
         self,
@@ -235,9 +214,9 @@ class Sandbox:
         engine, facts, base = await self.engine(), await self.python(), base or self.tag
         approved = frozenset(self._settings.build_from_source)
         base_id = str((await engine.image(base) or {}).get("Id", ""))
-        images, source = self._package_images(registry, Order(engine, base, base_id, tenant, approved, hashes))
-        async with self._places:
-            return await images.get(engine, source, base, facts, tenant, requirements, progress)
+        order = Order(engine, base, base_id, tenant, approved, hashes)
+        async with self._place(tenant):
+            return await self._package_builder().image(registry, order, facts, requirements, progress)
 
     async def language_image(self, packages: Sequence[str], missing: str) -> str:
         """The image that holds Debian's `packages`, for `Job.image`.
@@ -250,59 +229,21 @@ class Sandbox:
             raise SandboxUnavailable(f"the sandbox's image with {', '.join(packages)} is not built", missing)
         return tag
 
-    def _package_images(self, registry: Registry, order: Order) -> tuple[PackageImages, Source]:
-        from astro_mcp.sandbox import npm  # noqa: PLC0415 - the daemon's start does without it
-        from astro_mcp.sandbox.package_images import PackageImages  # noqa: PLC0415 - the same
-        from astro_mcp.sandbox.python_packages import PythonPackages  # noqa: PLC0415 - the same
-        from astro_mcp.sandbox.source_builds import SourceBuilds  # noqa: PLC0415 - the same
+    def _package_builder(self) -> Builder:
+        from astro_mcp.sandbox.packages.builder import Builder  # noqa: PLC0415 - the daemon's start does without it
 
-        if self._images is None or self._python is None:
-            self._images = PackageImages(self._settings, self._folder, self._labels, self._reaper)
+        if self._builder is None:
             program = self._recipe.with_name("build_wheel.py")
-            builds = SourceBuilds(self._settings, self._folder / "built", self._labels, self._reaper, program)
-            self._python = PythonPackages(self._images, builds)
-        return self._images, npm.NPM if registry == "npm" else self._python.source(order)
+            self._builder = Builder(self._settings, self._folder, self._labels, self._reaper, program)
+        return self._builder
 
     async def engine(self) -> Engine:
-        """The engine, checked at first use: it answers, its API is new enough, the image is there, orphans are gone,
-        and it holds every limit that a program goes over."""
-        async with self._opening:
-            if self._engine is None:
-                engine = await Engine.find(self._settings.engine, Path.home())
-                engine.runtime = await runtimes.chosen(engine.address, self._settings.runtime)
-                await self._need_image(engine)
-                await self._sweep(engine)
-                await self._hold(engine)
-                self._warden = await anyio.to_thread.run_sync(Warden, engine.address, self._labels)
-                self._engine = engine
-            return self._engine
+        """The engine that containers are made by; raises `SandboxUnavailable`. See `CheckedEngine`."""
+        return await self._engine.get()
 
     async def not_held(self) -> list[str]:
         """The limits that this engine does not hold when programs go over them, tried now; raises what `run` does."""
-        return await self._tried(await self.engine())
-
-    async def _hold(self, engine: Engine) -> None:
-        about = await verdict.subject(engine, self.tag)
-        if await anyio.to_thread.run_sync(verdict.known, self._folder, about):
-            return
-        missing = await self._tried(engine)
-        if missing:  # a limit that is not there is not there twice; what a busy machine made of a program is
-            again = await self._tried(engine)
-            missing = [name for name in missing if name in again]
-        if missing:
-            raise SandboxUnavailable(
-                f"this Docker engine lets a program go over its limits: {', '.join(missing)}", hints.OTHER_ENGINE
-            )
-        await anyio.to_thread.run_sync(verdict.keep, self._folder, about)
-
-    async def _tried(self, engine: Engine) -> list[str]:
-        limits = canary.BELOW_GVISOR if engine.runtime in runtimes.NAMES["runsc"] else canary.LIMITS
-        async with await self._started(engine, Sort(self.tag, limits)) as container:
-
-            async def turn(job: Job) -> Outcome:
-                return _outcome(await container.carry_out(job, limits.output_bytes), 0.0, 0.0)
-
-            return await canary.not_held(turn, limits)
+        return await self._engine.not_held()
 
     @property
     def tag(self) -> str:
@@ -311,26 +252,14 @@ class Sandbox:
 
     async def health(self) -> Health:
         """Engine, API, image and what the last container said of its own walls."""
-        facts = {"canary": "holds" if self._checked else "not run yet"}
-        try:
-            engine = await Engine.find(self._settings.engine, Path.home())
-            facts |= {"engine": engine.address.url, "api": engine.api_version}
-            facts["runtime"] = await runtimes.chosen(engine.address, self._settings.runtime) or "the engine's default"
-            await self._need_image(engine)
-            facts["image"] = self.tag
-        except AstroError as error:
-            return Health(ok=False, detail=error.message, fix=error.hint, facts=facts)
-        return Health(ok=True, detail=f"Docker at {engine.address.url}, API {engine.api_version}", facts=facts)
+        return await self._engine.health()
 
     async def close(self) -> None:
         """Wait until every container is gone."""
         if self._pool is not None:
             raise AssertionError("the sandbox is closed while containers wait in it")
         await anyio.to_thread.run_sync(self._reaper.shutdown)
-        if self._warden is not None:
-            await anyio.to_thread.run_sync(self._warden.close)
-        if self._engine is not None:
-            self._engine.close()
+        await self._engine.close()
 
     def _check(self, job: Job) -> None:
         check(job)
@@ -347,17 +276,6 @@ class Sandbox:
                 "pass fewer paths, or raise sandbox.workspace_mb",
             )
 
-    async def _need_image(self, engine: Engine) -> None:
-        if await engine.image(self.tag) is None:
-            raise SandboxUnavailable("the sandbox's base image is not built", hints.IMAGE)
-
-    async def _sweep(self, engine: Engine) -> None:
-        label = f"{owner.HOUSE}={self._labels[owner.HOUSE]}"
-        found = await engine.call(lambda api: api.containers(all=True, filters={"label": label}))
-        for row in found:
-            if owner.is_orphan(row["Labels"]):
-                await anyio.to_thread.run_sync(end, engine, row["Id"])
-
     async def _explain(self, engine: Engine, container: str, since: float, answer: Answer) -> None:
         """PID 1 itself went: the kernel's out-of-memory killer, or somebody outside."""
         query = {"container": container, "event": "oom"}
@@ -366,15 +284,3 @@ class Sandbox:
             answer.limits.add("memory")
             return
         raise ProviderFailed("the container ended before its run did", "run it again", retryable=True)
-
-
-def _outcome(answer: Answer, queued_ms: float, run_ms: float) -> Outcome:
-    code, withheld, over, built = KILLED, tuple[str, ...](), True, True
-    if answer.end is not None:
-        if answer.end.error:
-            raise LimitHit(f"the files could not be put into the sandbox: {answer.end.error}", "pass fewer paths")
-        code, withheld, over, built = answer.end.code, answer.end.withheld, answer.end.over, answer.end.built
-    out, err = bytes(answer.streams["stdout"]), bytes(answer.streams["stderr"])
-    files = tuple(answer.files.values())
-    limits, traffic = tuple(sorted(answer.limits)), answer.traffic
-    return Outcome(code, out, err, files, limits, queued_ms, run_ms, withheld, over, built, traffic)

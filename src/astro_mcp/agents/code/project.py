@@ -8,9 +8,9 @@ from typing import Final
 
 from astro_mcp.core.call import Context
 from astro_mcp.errors import NotFound
-from astro_mcp.sandbox.project_needs import LOCK_BYTES, NAMED, counts, needs
+from astro_mcp.sandbox.packages.project_needs import LOCK_BYTES, NAMED, counts, needs
+from astro_mcp.sandbox.packages.wanted import Wanted
 from astro_mcp.sandbox.sandbox import Sandbox
-from astro_mcp.sandbox.wanted import Wanted
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
 

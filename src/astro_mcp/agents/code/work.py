@@ -22,8 +22,8 @@ from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import InvalidInput
 from astro_mcp.packs import Language
 from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
+from astro_mcp.sandbox.packages.wanted import Wanted
 from astro_mcp.sandbox.sandbox import Sandbox
-from astro_mcp.sandbox.wanted import Wanted
 from astro_mcp.workspace.workspace import Workspace
 
 MOST_FILES: Final = 5_000

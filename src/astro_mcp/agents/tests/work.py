@@ -16,9 +16,9 @@ from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import InvalidInput, NotFound
 from astro_mcp.packs import PATHS, Runner
 from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
-from astro_mcp.sandbox.project_needs import needs
+from astro_mcp.sandbox.packages.project_needs import needs
+from astro_mcp.sandbox.packages.wanted import Wanted
 from astro_mcp.sandbox.sandbox import Sandbox
-from astro_mcp.sandbox.wanted import Wanted
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
 

@@ -13,8 +13,8 @@ from packaging.utils import canonicalize_name
 
 from astro_mcp.errors import InvalidInput, TooLarge
 from astro_mcp.observe.printable import printable
-from astro_mcp.sandbox.project_files import chosen, keyed, strings
-from astro_mcp.sandbox.wanted import MOST, Wanted, table
+from astro_mcp.sandbox.packages.project_files import chosen, keyed, strings
+from astro_mcp.sandbox.packages.wanted import MOST, Wanted, table
 
 ELSEWHERE: Final = "comes from an address or a folder, and packages come by name only"
 

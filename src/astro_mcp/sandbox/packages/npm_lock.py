@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from astro_mcp.errors import InvalidInput, Problem
 from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox.job import safe_path
-from astro_mcp.sandbox.npm_requirements import is_name, split
+from astro_mcp.sandbox.packages.npm_requirements import is_name, split
 
 FOLDER: Final = "node_modules/"
 DEEPEST: Final = 30

@@ -11,8 +11,8 @@ from packaging.utils import canonicalize_name
 
 from astro_mcp.errors import ApprovalRequired, AstroError, InvalidInput, ProviderFailed
 from astro_mcp.observe.printable import printable
-from astro_mcp.sandbox.pip_child import ADDRESS
-from astro_mcp.sandbox.pip_sources import REFUSED
+from astro_mcp.sandbox.packages.pip_child import ADDRESS
+from astro_mcp.sandbox.packages.pip_sources import REFUSED
 
 PassedOver = Sequence[tuple[str, str]]
 """Canonical names and versions of sources."""

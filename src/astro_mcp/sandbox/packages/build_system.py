@@ -10,7 +10,7 @@ from typing import Any, Final, TypeGuard
 from astro_mcp.errors import InvalidInput
 from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox.job import safe_path
-from astro_mcp.sandbox.requirements import canonical
+from astro_mcp.sandbox.packages.requirements import canonical
 
 LARGEST: Final = 256 * 1024
 BACKEND: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,199}(:[A-Za-z_][A-Za-z0-9_.]{0,199})?")

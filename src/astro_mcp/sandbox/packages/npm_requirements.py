@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from astro_mcp.sandbox.requirements import each
+from astro_mcp.sandbox.packages.requirements import each
 
 HINT: Final = "write names and ranges, such as lodash or @scope/name@^1.2; no tags, aliases, paths or addresses"
 NAME: Final = re.compile(r"(@[a-z0-9][a-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]*")

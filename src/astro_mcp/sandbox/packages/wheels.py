@@ -23,9 +23,9 @@ from astro_mcp.core.call import Progress
 from astro_mcp.errors import InvalidInput, TooLarge
 from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox import child
-from astro_mcp.sandbox.pip_errors import PassedOver, failure
-from astro_mcp.sandbox.pip_sources import FILE, REPORT
-from astro_mcp.sandbox.requirements import wheel_options
+from astro_mcp.sandbox.packages.pip_errors import PassedOver, failure
+from astro_mcp.sandbox.packages.pip_sources import FILE, REPORT
+from astro_mcp.sandbox.packages.requirements import wheel_options
 
 MOST_WHEELS: Final = 300
 MOST_BYTES: Final = 2 << 30
@@ -94,7 +94,7 @@ async def fetch(
     """
     markers = {name: value for name, value in python.items() if name != "libc"}
     told = {"markers": markers, "approved": sorted(approved), "folder": str(place.source)}
-    pip = [sys.executable, "-I", "-m", "astro_mcp.sandbox.pip_child", json.dumps(told), "download"]
+    pip = [sys.executable, "-I", "-m", "astro_mcp.sandbox.packages.pip_child", json.dumps(told), "download"]
     options = ["--dest", str(place.wheels), "--find-links", str(place.built), "--prefer-binary"]
     options += ["--no-input", "--disable-pip-version-check", "--progress-bar=off", "--no-color"]
     seen = 0

@@ -17,7 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from astro_mcp.errors import InvalidInput
-from astro_mcp.sandbox.wanted import Wanted, table
+from astro_mcp.sandbox.packages.wanted import Wanted, table
 
 FOR_TESTS: Final = ("test", "tests", "testing")
 FOR_WORK: Final = ("dev", "develop", "development")

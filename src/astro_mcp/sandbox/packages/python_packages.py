@@ -12,12 +12,12 @@ import anyio.to_thread
 
 from astro_mcp.core.call import Progress
 from astro_mcp.errors import InvalidInput, LimitHit
-from astro_mcp.sandbox import wheels
-from astro_mcp.sandbox.order import Order
-from astro_mcp.sandbox.package_images import PackageImages
-from astro_mcp.sandbox.requirements import canonical
-from astro_mcp.sandbox.source import Fetched, Source
-from astro_mcp.sandbox.source_builds import SourceBuilds
+from astro_mcp.sandbox.packages import wheels
+from astro_mcp.sandbox.packages.order import Order
+from astro_mcp.sandbox.packages.package_images import PackageImages
+from astro_mcp.sandbox.packages.requirements import canonical
+from astro_mcp.sandbox.packages.source import Fetched, Source
+from astro_mcp.sandbox.packages.source_builds import SourceBuilds
 
 MOST_BUILDS: Final = 20
 """Sources that one image may have built, versions that pip tried and left again among them."""

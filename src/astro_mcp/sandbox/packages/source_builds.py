@@ -22,13 +22,13 @@ from astro_mcp.errors import AstroError, InvalidInput, LimitHit, ProviderFailed,
 from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox import hardening
 from astro_mcp.sandbox.answer import Answer
-from astro_mcp.sandbox.build_system import BuildSystem, build_system, names
-from astro_mcp.sandbox.built_wheels import BuiltWheels
 from astro_mcp.sandbox.container import Container
 from astro_mcp.sandbox.job import Job, SandboxFile
-from astro_mcp.sandbox.order import Order
-from astro_mcp.sandbox.requirements import digest
-from astro_mcp.sandbox.wheels import Sdist
+from astro_mcp.sandbox.packages.build_system import BuildSystem, build_system, names
+from astro_mcp.sandbox.packages.built_wheels import BuiltWheels
+from astro_mcp.sandbox.packages.order import Order
+from astro_mcp.sandbox.packages.requirements import digest
+from astro_mcp.sandbox.packages.wheels import Sdist
 
 LARGEST: Final = 64 << 20
 SAID: Final = 8 << 20

@@ -1,6 +1,6 @@
 """A child process of the daemon: becomes npm, within bounds that nothing it fetches can raise.
 
-`python -I -m astro_mcp.sandbox.npm_child NPM ARGUMENT…`
+`python -I -m astro_mcp.sandbox.packages.npm_child NPM ARGUMENT…`
 """
 
 from __future__ import annotations

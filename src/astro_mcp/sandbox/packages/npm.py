@@ -19,12 +19,13 @@ import anyio.to_thread
 from astro_mcp.core.call import Progress
 from astro_mcp.errors import AstroError, InvalidInput, ProviderFailed, TooLarge, Unavailable, Unsupported
 from astro_mcp.observe.printable import printable
-from astro_mcp.sandbox import child, hints, npm_lock
-from astro_mcp.sandbox.npm_requirements import canonical, split
-from astro_mcp.sandbox.source import Fetched, Source
+from astro_mcp.sandbox import child, hints
+from astro_mcp.sandbox.packages import npm_lock
+from astro_mcp.sandbox.packages.npm_requirements import canonical, split
+from astro_mcp.sandbox.packages.source import Fetched, Source
 
 GUARD: Final = Path(__file__).with_name("npm_guard.cjs")
-CHILD: Final = (sys.executable, "-I", "-m", "astro_mcp.sandbox.npm_child")
+CHILD: Final = (sys.executable, "-I", "-m", "astro_mcp.sandbox.packages.npm_child")
 ADDRESS: Final = "astro-mcp: a package names an address"
 REFUSED: Final = "astro-mcp: npm starts no process"
 MOST_PACKAGES: Final = 1_000

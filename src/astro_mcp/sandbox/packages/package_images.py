@@ -25,10 +25,10 @@ from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox import hardening, owner
 from astro_mcp.sandbox.container import Container
 from astro_mcp.sandbox.engine import Engine, EngineRefused
-from astro_mcp.sandbox.image_records import Records
 from astro_mcp.sandbox.job import Job
-from astro_mcp.sandbox.requirements import digest
-from astro_mcp.sandbox.source import Fetched, Source
+from astro_mcp.sandbox.packages.image_records import Records
+from astro_mcp.sandbox.packages.requirements import digest
+from astro_mcp.sandbox.packages.source import Fetched, Source
 
 KIND: Final = "astro-mcp.kind"
 BASE: Final = "astro-mcp.base"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from astro_mcp.sandbox.lock_files import locked
-from astro_mcp.sandbox.project_files import Finder
-from astro_mcp.sandbox.wanted import Wanted
+from astro_mcp.sandbox.packages.lock_files import locked
+from astro_mcp.sandbox.packages.project_files import Finder
+from astro_mcp.sandbox.packages.wanted import Wanted
 
 LOCKS: Final = ("pylock.toml", "uv.lock")
 """The first that there is counts."""

@@ -1,0 +1,1 @@
+"""Packages of PyPI and npm: asked for, resolved, fetched outside, and installed in images of the sandbox."""

@@ -1,0 +1,43 @@
+"""The packages of a registry become an image: what the sandbox asks, and what each registry's own modules answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from astro_mcp.config import SandboxSettings
+from astro_mcp.core.call import Progress
+from astro_mcp.packs import Registry
+from astro_mcp.sandbox.packages.npm import NPM
+from astro_mcp.sandbox.packages.order import Order
+from astro_mcp.sandbox.packages.package_images import PackageImages
+from astro_mcp.sandbox.packages.python_packages import PythonPackages
+from astro_mcp.sandbox.packages.source_builds import SourceBuilds
+
+
+class Builder:
+    """`folder` is the data folder's `images/`; `program` is the pack's `build_wheel.py`."""
+
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        folder: Path,
+        labels: Mapping[str, str],
+        reaper: ThreadPoolExecutor,
+        program: Path,
+    ) -> None:
+        self._images = PackageImages(settings, folder, labels, reaper)
+        self._python = PythonPackages(self._images, SourceBuilds(settings, folder / "built", labels, reaper, program))
+
+    async def image(
+        self,
+        registry: Registry,
+        order: Order,
+        facts: Mapping[str, str],
+        requirements: Sequence[str],
+        progress: Progress,
+    ) -> str:
+        """The image of `order.base` with `requirements`; see `Sandbox.package_image`."""
+        source = NPM if registry == "npm" else self._python.source(order)
+        return await self._images.get(order.engine, source, order.base, facts, order.tenant, requirements, progress)
