@@ -66,16 +66,17 @@ class Answer:
         if end.error:
             raise LimitHit(f"the files could not be put into the sandbox: {end.error}", "pass fewer paths")
         return Outcome(
-            end.code,
-            *(bytes(self.streams[name]) for name in STREAMS.values()),
-            tuple(self.files.values()),
-            tuple(sorted(self.limits)),
-            queued_ms,
-            run_ms,
-            end.withheld,
-            end.over,
-            end.built,
-            self.traffic,
+            exit_code=end.code,
+            stdout=bytes(self.streams["stdout"]),
+            stderr=bytes(self.streams["stderr"]),
+            files=tuple(self.files.values()),
+            limits_hit=tuple(sorted(self.limits)),
+            queued_ms=queued_ms,
+            run_ms=run_ms,
+            withheld=end.withheld,
+            over=end.over,
+            built=end.built,
+            egress=self.traffic,
         )
 
     def _output(self, name: str, data: bytes) -> tuple[str, bytes]:

@@ -18,8 +18,13 @@ ENDING_SECONDS: Final = 3
 def end(engine: Engine, container: str, *, ending: bool = False) -> None:
     """Kill and remove, in the caller's thread, and return when it is gone; what is gone already is fine. One that is
     `ending` by itself is killed where it does not."""
+
+    def gone_or_removed(api: Any) -> None:
+        if not (ending and _gone(api, container)):
+            _remove(api, container)
+
     try:
-        engine.call_blocking(lambda api: (ending and _gone(api, container)) or _remove(api, container))
+        engine.call_blocking(gone_or_removed)
     except EngineNotFound:
         return
     except AstroError as error:
