@@ -33,7 +33,10 @@ class Held:
     memory: int
 
 
-def held() -> Held:
+async def held(sandbox: Sandbox, containers: Containers) -> Held:
+    """With no run under way, and no connection kept for the next question to the engine."""
+    await settled(containers)
+    (await sandbox.engine()).close()
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return Held(len(os.listdir("/proc/self/fd")), threading.active_count(), pages * os.sysconf("SC_PAGE_SIZE"))
@@ -72,11 +75,9 @@ async def test_two_thousand_runs_leave_containers_descriptors_threads_and_memory
     sandbox = make(SMALL.model_copy(update={"warm": 4}))
     async with sandbox.warm():
         await many(sandbox, WARM_UP)
-        await settled(containers)
-        before = held()
+        before = await held(sandbox, containers)
         await many(sandbox, RUNS)
-        await settled(containers)
-        after = held()
+        after = await held(sandbox, containers)
     await sandbox.close()
     assert after.descriptors <= before.descriptors
     assert after.threads <= before.threads

@@ -150,6 +150,16 @@ async def test_a_closed_store_says_so(tmp_path: Path) -> None:
         assert await database.read(names) == ["posted before the end"]
 
 
+async def test_an_end_waits_for_no_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("astro_mcp.store.database.LINGER", 60.0)
+    with anyio.fail_after(10):
+        async with Database.open(tmp_path / "astro.db") as database:
+            await database.post(insert("posted"))
+            await anyio.sleep(0)
+    async with Database.open(tmp_path / "astro.db") as database:
+        assert await database.read(names) == ["posted"]
+
+
 async def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
     async with Database.open(tmp_path / "astro.db") as database:
         await database._writer.run(lambda raw: raw.execute("PRAGMA user_version = 9999"))

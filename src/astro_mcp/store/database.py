@@ -49,6 +49,7 @@ class Database:
         self._jobs, self._line = anyio.create_memory_object_stream[_Job](LINE)
         self._posted: list[_Job] = []
         self._first_posted = anyio.Event()
+        self._closing = anyio.Event()
         self._places = anyio.CapacityLimiter(readers)
         self._idle: list[Connection] = []
 
@@ -68,6 +69,7 @@ class Database:
                     yield database
                 finally:
                     await database._jobs.aclose()
+                    database._closing.set()
                     database._first_posted.set()
         finally:
             with anyio.CancelScope(shield=True):
@@ -128,7 +130,8 @@ class Database:
         """See that posted work is committed though no other comes."""
         while True:
             await self._first_posted.wait()
-            await anyio.sleep(LINGER)
+            with anyio.move_on_after(LINGER):
+                await self._closing.wait()
             try:
                 await self._enter(_Job(lambda tx: None))
             except Unavailable:
