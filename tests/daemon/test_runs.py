@@ -139,6 +139,7 @@ def test_runs_go_on_when_the_daemon_is_killed_and_no_step_that_ended_begins_agai
     assert begun(at, "code_run") == [(run, "held"), (run, "held"), (run, "second")], "what was in flight began again"
 
 
+@pytest.mark.full
 def test_a_run_that_a_kill_left_goes_on_at_the_next_start_though_no_call_comes(at: Home) -> None:
     at.environment["ASTRO_MCP_DAEMON__IDLE_SECONDS"] = "1"  # no longer than the wait for what is loaded after the start
     run = started(at)

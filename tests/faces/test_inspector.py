@@ -24,6 +24,7 @@ STRICT = ("--method", "tools/list", "--strict", "--protocol-era", "legacy")
 CROSS = [("shim", "legacy"), ("in-process", "modern")]
 OTHERS = [("shim", "modern"), ("in-process", "legacy")]
 EACH = [*CROSS, *(pytest.param(*other, marks=pytest.mark.full) for other in OTHERS)]
+CROSS_BY_ONE, OTHERS_BY_ONE = ([one, pytest.param(*two, marks=pytest.mark.full)] for one, two in (CROSS, OTHERS))
 
 TOY = ROOT / "tests" / "inspector" / "toy.py"
 MISSING = "scripts/setup installs the Inspector with npm, which this machine did not have"
@@ -152,7 +153,7 @@ def test_a_tools_error_is_a_result_and_not_a_broken_connection(inspector: Inspec
     assert "Traceback" not in asked.err
 
 
-@pytest.mark.parametrize(("server", "era"), CROSS)
+@pytest.mark.parametrize(("server", "era"), CROSS_BY_ONE)
 def test_resources_are_listed_and_read(inspector: Inspector, server: str, era: str) -> None:
     listed = inspector.ask(server, era, "resources/list").result["resources"]
     assert {"astro://health", "astro://workflows", "astro://agents"} <= {item["uri"] for item in listed}
@@ -162,7 +163,7 @@ def test_resources_are_listed_and_read(inspector: Inspector, server: str, era: s
     assert {"astro://artifacts/{sha256}", "astro://runs/{run_id}"} <= {item["uriTemplate"] for item in templates}
 
 
-@pytest.mark.parametrize(("server", "era"), OTHERS)
+@pytest.mark.parametrize(("server", "era"), OTHERS_BY_ONE)
 def test_prompts_are_listed_and_given(inspector: Inspector, server: str, era: str) -> None:
     listed = inspector.ask(server, era, "prompts/list").result["prompts"]
     names = {prompt["name"] for prompt in listed}
