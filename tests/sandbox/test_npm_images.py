@@ -249,7 +249,7 @@ async def test_a_file_over_its_bound_and_packages_over_theirs_are_refused(
     assert isinstance(await failure(tmp_path / "one", "large"), TooLarge)
     monkeypatch.setattr(npm, "MOST_PACKAGES", 0)
     assert isinstance(await failure(tmp_path / "two", "large"), TooLarge)
-    bound = f"import sys; from astro_mcp.sandbox import npm_child as c; c.LARGEST = {1 << 20}; c.main(sys.argv[1:])"
+    bound = f"import sys; from astro_mcp.sandbox.packages import npm_child as c; c.LARGEST = {1 << 20}; c.main(sys.argv[1:])"
     monkeypatch.setattr(npm, "CHILD", (sys.executable, "-c", bound))
     assert isinstance(await failure(tmp_path / "three", "large"), TooLarge)
 

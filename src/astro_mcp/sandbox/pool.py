@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 FILLING: Final = 2
 """Containers made at once: more would only take the cores from the runs that they are made for."""
+HEAD_START: Final = 0.05
+"""Seconds that a run has the machine to itself: making the next container takes more of it than most runs do."""
 CALM_SECONDS: Final = 60.0
 
 
@@ -75,7 +77,7 @@ class Pool:
         if found is None:
             shelf.missed = shelf.asked
             shelf.wanted = min(self._most, shelf.wanted + 1)
-        self._fill(sort, shelf)
+        self._tasks.start_soon(self._fill_soon, sort, shelf)
         return found
 
     def counts(self) -> dict[str, int]:
@@ -115,6 +117,10 @@ class Pool:
                 return container
             self._drop(container)  # the engine was restarted, or somebody ended it
         return None
+
+    async def _fill_soon(self, sort: Sort, shelf: _Shelf) -> None:
+        await anyio.sleep(HEAD_START)
+        self._fill(sort, shelf)
 
     def _fill(self, sort: Sort, shelf: _Shelf) -> None:
         while shelf.lacks > 0 and self._make_room(shelf):

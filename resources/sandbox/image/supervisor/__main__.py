@@ -36,6 +36,7 @@ def main() -> int:
         end = run.carry_out(job, waiting, way_out if job.egress else None)
         frames.send(b"x", frames.json_bytes(end))
         if end["over"]:
+            frames.wait_for_end()
             return 0
 
 

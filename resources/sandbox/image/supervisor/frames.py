@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import struct
+import time
 
 TYPE_CHECKING = False  # importing typing would cost every run 5 ms
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
 HEADER: Final = struct.Struct(">cI")
 CHUNK: Final = 1 << 18
+END_SECONDS: Final = 0.1
 _early = bytearray()
 """What was read of a frame that is not whole yet, where nobody waited for the rest."""
 
@@ -51,6 +54,16 @@ def read(size: int) -> bytes | None:
 def header() -> tuple[bytes, int] | None:
     data = read(HEADER.size)
     return None if data is None else HEADER.unpack(data)
+
+
+def wait_for_end() -> None:
+    """Until the host has read all and gone, or a moment is over: the end of a container takes a core for longer than
+    the answer is on its way."""
+    poll = select.poll()
+    poll.register(0, select.POLLIN)
+    deadline = time.monotonic() + END_SECONDS
+    while (left := deadline - time.monotonic()) > 0 and poll.poll(left * 1000) and os.read(0, CHUNK):
+        pass
 
 
 def arrived() -> list[tuple[bytes, bytes]] | None:
