@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import os
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,8 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
+
+import pytest
 
 Fields = Mapping[str, Any]
 NONE: Fields = {}
@@ -53,6 +56,12 @@ class Registry:
         integrity = f"sha512-{base64.b64encode(hashlib.sha512(data).digest()).decode()}"
         versions = self._packages.setdefault(name, {})
         versions[version] = {**about, "dist": {"tarball": f"{self.url}{path}", "integrity": integrity}}
+
+    def entry(self, name: str, version: str = "1.0.0", /, **fields: Any) -> dict[str, Any]:
+        """The package as a project's lock pins it, with an address that nobody answers; `fields` go before."""
+        dist = self._packages[name][version]["dist"]
+        address = f"http://127.0.0.1:9/{name}.tgz"
+        return {"version": version, "resolved": address, "integrity": dist["integrity"], **fields}
 
     def answer(self, path: str) -> bytes | None:
         self.asked.append(path)
@@ -94,3 +103,15 @@ def serving() -> Iterator[Registry]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def only_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    """All that npm knows: the machine's own settings are of no account."""
+    with serving() as made:
+        for name, value in {"registry": made.url, "userconfig": os.devnull, "fetch_retries": "0"}.items():
+            monkeypatch.setenv(f"npm_config_{name}", value)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, "127.0.0.1")
+        monkeypatch.delenv("npm_config_local_prefix", raising=False)
+        yield made

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from tests.quickest import within
-from tests.sandbox.registry import Fields, Registry, serving, tarball
+from tests.sandbox.registry import Fields, Registry, only_registry, tarball
 from tests.sandbox.rig import SMALL, Make
 
 from astro_mcp.core.call import silent
 from astro_mcp.errors import AstroError, InvalidInput, ProviderFailed, TooLarge, Unavailable, Unsupported
 from astro_mcp.sandbox.job import Job, SandboxFile
-from astro_mcp.sandbox.packages import npm
+from astro_mcp.sandbox.packages import npm, npm_errors
 from astro_mcp.sandbox.packages.npm_requirements import canonical
 from astro_mcp.sandbox.packages.source import Fetched
 from astro_mcp.sandbox.sandbox import Sandbox
@@ -32,13 +32,7 @@ IMPORT = b"import asked from '@house/asked'; console.log(asked.said)"
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    """All that npm knows: the machine's own settings are of no account."""
-    with serving() as made:
-        for name, value in {"registry": made.url, "userconfig": os.devnull, "fetch_retries": "0"}.items():
-            monkeypatch.setenv(f"npm_config_{name}", value)
-        for name in ("NO_PROXY", "no_proxy"):
-            monkeypatch.setenv(name, "127.0.0.1")
-        monkeypatch.delenv("npm_config_local_prefix", raising=False)
+    with only_registry(monkeypatch) as made:
         yield made
 
 
@@ -180,7 +174,7 @@ def test_a_child_that_is_npm_starts_no_process(tmp_path: Path) -> None:
         ["node", "-e", code], env=npm.environment(os.environ), check=False, capture_output=True, text=True
     )
     assert done.returncode != 0
-    assert npm.REFUSED in done.stderr
+    assert npm_errors.REFUSED in done.stderr
     assert not mark.exists()
 
 
@@ -216,7 +210,7 @@ async def test_other_bytes_than_the_registry_promised_are_refused(registry: Regi
     registry._files["/thing/-/1.0.0.tgz"] = tarball({"package/index.js": b"other"})
     error = await failure(tmp_path / "build", "thing")
     assert (error.code, error.retryable) == ("provider_failed", True)
-    assert "EINTEGRITY" in error.message or "integrity" in error.message
+    assert "thing@1.0.0" in error.message
 
 
 FAKE = """#!/bin/sh
@@ -249,7 +243,8 @@ async def test_a_file_over_its_bound_and_packages_over_theirs_are_refused(
     assert isinstance(await failure(tmp_path / "one", "large"), TooLarge)
     monkeypatch.setattr(npm, "MOST_PACKAGES", 0)
     assert isinstance(await failure(tmp_path / "two", "large"), TooLarge)
-    bound = f"import sys; from astro_mcp.sandbox.packages import npm_child as c; c.LARGEST = {1 << 20}; c.main(sys.argv[1:])"
+    where = "astro_mcp.sandbox.packages"
+    bound = f"import sys; from {where} import npm_child as c; c.LARGEST = {1 << 20}; c.main(sys.argv[1:])"
     monkeypatch.setattr(npm, "CHILD", (sys.executable, "-c", bound))
     assert isinstance(await failure(tmp_path / "three", "large"), TooLarge)
 

@@ -15,7 +15,8 @@ from tests.sandbox.registry import tarball
 from tests.sandbox.rig import RESOURCES
 
 from astro_mcp.errors import InvalidInput
-from astro_mcp.sandbox.packages.npm_lock import Package, Platform, read
+from astro_mcp.sandbox.packages.npm_entries import Package, Platform
+from astro_mcp.sandbox.packages.npm_lock import read
 from astro_mcp.sandbox.packages.npm_requirements import canonical
 
 LINUX = Platform("linux", "x64", "glibc")
@@ -117,8 +118,9 @@ def test_a_whole_lock_reads_parents_first_and_an_alias_is_fetched_by_its_name() 
         ({"integrity": "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="}, "SHA-512"),
         ({"integrity": "sha512-AAAA"}, "SHA-512"),
         ({"integrity": "sha512-../../../etc"}, "SHA-512"),
-        ({"version": "../1"}, "no registry"),
-        ({"version": None}, "no registry"),
+        ({"version": "../1"}, "no version"),
+        ({"version": None}, "no version"),
+        ({"version": "1.0.0-x.tgz"}, "no version"),
         ({"name": "--global"}, "no name"),
         ({"hasShrinkwrap": True}, "lock file of its own"),
         ({"os": ["darwin"]}, "not for linux"),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -35,7 +34,7 @@ from astro_mcp.sandbox.engine import Engine
 from astro_mcp.sandbox.image import base_tag, language_tag
 from astro_mcp.sandbox.job import Job, Outcome, check
 from astro_mcp.sandbox.maker import Maker
-from astro_mcp.sandbox.packages.order import Order
+from astro_mcp.sandbox.packages.order import NO_PINS, Order, Pins
 from astro_mcp.sandbox.pool import Pool, Sort
 from astro_mcp.sandbox.sessions import Session, Sessions
 
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 8
 SETTLE_SECONDS: Final = 15.0
-NO_HASHES: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
 
 
 class Sandbox:
@@ -185,10 +183,10 @@ class Sandbox:
         tenant: str,
         requirements: Sequence[str],
         progress: Progress = silent,
-        hashes: Mapping[str, frozenset[str]] = NO_HASHES,
+        pins: Pins = NO_PINS,
     ) -> str:
         """The base image with packages of PyPI; see `package_image`."""
-        return await self.package_image("pypi", "", tenant, requirements, progress, hashes)
+        return await self.package_image("pypi", "", tenant, requirements, progress, pins)
 
     async def package_image(
         self,
@@ -197,24 +195,24 @@ class Sandbox:
         tenant: str,
         requirements: Sequence[str],
         progress: Progress = silent,
-        hashes: Mapping[str, frozenset[str]] = NO_HASHES,
+        pins: Pins = NO_PINS,
     ) -> str:
         """An image of `base` (empty: the base image) with the packages that `requirements` name, for `Job.image`.
 
         Names and versions alone. Wheels and tarballs are fetched outside by this machine's pip or npm and unpacked in a
         container without network, and no script of a package runs. What has no wheel is built in such a container too,
-        where `sandbox.build_from_source` names it. Where `hashes` has a package of PyPI, by canonical name, its file is
-        one with such a sha256, or refused. Cached by tenant and content; which versions a list resolves to is believed
-        for 24 hours. Raises `InvalidInput` with the words of pip, npm or a build, `ApprovalRequired` where a package
-        would have to be built and may not, `ProviderFailed` where the registry can't be reached, `Unavailable` where
-        there is no npm, `LimitHit`, `TimedOut`, `SandboxUnavailable`.
+        where `sandbox.build_from_source` names it. What `pins` has a hash of is a file with that hash, or refused; a
+        lock of npm is all that is installed, and goes without `requirements`. Cached by tenant and content; which
+        versions a list resolves to is believed for 24 hours. Raises `InvalidInput` with the words of pip, npm or a
+        build, `ApprovalRequired` where a package would have to be built and may not, `ProviderFailed` where the
+        registry can't be reached, `Unavailable` where there is no npm, `LimitHit`, `TimedOut`, `SandboxUnavailable`.
         """
-        if not requirements:
+        if not requirements and not pins.locked:
             return base
         engine, facts, base = await self.engine(), await self.python(), base or self.tag
         approved = frozenset(self._settings.build_from_source)
         base_id = str((await engine.image(base) or {}).get("Id", ""))
-        order = Order(engine, base, base_id, tenant, approved, hashes)
+        order = Order(engine, base, base_id, tenant, approved, pins)
         async with self._place(tenant):
             return await self._package_builder().image(registry, order, facts, requirements, progress)
 

@@ -41,20 +41,16 @@ class Languages:
         """The language that `args` name. Raises what `named` does, and `Unsupported` where they ask it for what it has
         not: packages, or what Python alone has."""
         found = self.named(args.language)
-        if args.packages and not found.packages:
+        if (args.packages or args.project) and not found.packages:
             some = [name for name in self._names if self._by_name[name].packages]
             told = f", but for {', '.join(some)}" if some else ""
-            raise Unsupported(f"no packages are installed for {found.name}{told}", "leave packages out")
+            raise Unsupported(f"no packages are installed for {found.name}{told}", "leave packages and project out")
         if not found.script:
             _refuse(args, found.name)
         return found
 
 
 def _refuse(args: CodeInput, name: str) -> None:
-    if args.project:
-        raise Unsupported(
-            f"a project's packages are installed for Python alone, and not for {name}", "leave project out"
-        )
     if args.session:
         raise Unsupported(f"sessions are Python's alone: {name} has no interpreter to keep", "leave session out")
     if args.input is not None:

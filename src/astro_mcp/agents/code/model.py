@@ -19,7 +19,7 @@ class CodeInput(Input):
         max_length=50,
         description="Python: `pandas>=2,<3` (PyPI, wheels); JavaScript, TypeScript: `lodash@^4` (npm).",
     )
-    project: str = Field("", description="Python: a folder whose lock or dependency files count.")
+    project: str = Field("", description="A folder whose lock or dependency files name packages.")
     session: str = Field(
         "",
         pattern=r"^([a-z0-9][a-z0-9_.-]{0,39})?$",

@@ -14,7 +14,7 @@ import anyio.to_thread
 from astro_mcp.agents.code.artifacts import keep
 from astro_mcp.agents.code.languages import Languages
 from astro_mcp.agents.code.model import CodeInput, CodeOutput, Reached
-from astro_mcp.agents.code.project import wanted_by
+from astro_mcp.agents.code.needs import Needs, needed_by
 from astro_mcp.core.agent import Health
 from astro_mcp.core.authority import Effect, Label, Scope
 from astro_mcp.core.call import Context
@@ -22,7 +22,6 @@ from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import InvalidInput
 from astro_mcp.packs import Language
 from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
-from astro_mcp.sandbox.packages.wanted import Wanted
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.workspace.workspace import Workspace
 
@@ -49,7 +48,7 @@ class CodeWork:
         language = self._languages.of(args)
         show = _Ticker(ctx)
         files, withheld = await self._copy(args, ctx)
-        wanted = await wanted_by(args.project, self._workspace, self._sandbox, ctx) if args.project else Wanted()
+        needs = await needed_by(args, language.packages, self._workspace, self._sandbox, ctx)
         job = Job(
             argv=("python3", RUNNER, *language.argv[1:]) if language.script else language.argv,
             build=language.build,
@@ -58,7 +57,7 @@ class CodeWork:
             stdin=args.stdin.encode(),
             timeout=args.timeout,
             env=language.env,
-            image=await self._image(args, language, wanted, show, ctx),
+            image=await self._image(args, language, needs, show, ctx),
             on_output=show.output,
             tenant=ctx.session.scope.tenant,
             egress=Effect.NETWORK in ctx.effects,  # what no policy let through is not there
@@ -70,7 +69,7 @@ class CodeWork:
         else:
             outcome = await self._sandbox.run(job)
         result = await self._result(outcome, files, withheld, ctx)
-        result.left_out = wanted.left_out
+        result.left_out = list(needs.left_out)
         result.session_ended = outcome.over if args.session else None
         result.built = outcome.built if language.build else None
         result.egress = [Reached(**asdict(one)) for one in outcome.egress] or None
@@ -93,14 +92,14 @@ class CodeWork:
     async def health(self) -> Health:
         return await self._sandbox.health()
 
-    async def _image(self, args: CodeInput, language: Language, wanted: Wanted, show: _Ticker, ctx: Context) -> str:
+    async def _image(self, args: CodeInput, language: Language, needs: Needs, show: _Ticker, ctx: Context) -> str:
         image = ""
         if language.image is not None:
             image = await self._sandbox.language_image(language.image.debian, language.install_hint)
         if language.packages is None:
             return image
-        tenant, asked = ctx.session.scope.tenant, [*wanted.requirements, *args.packages]
-        return await self._sandbox.package_image(language.packages, image, tenant, asked, show.step, wanted.hashes)
+        tenant, asked = ctx.session.scope.tenant, [*args.packages, *needs.requirements]
+        return await self._sandbox.package_image(language.packages, image, tenant, asked, show.step, needs.pins)
 
     async def _copy(self, args: CodeInput, ctx: Context) -> tuple[tuple[SandboxFile, ...], tuple[str, ...]]:
         if args.paths or args.project:

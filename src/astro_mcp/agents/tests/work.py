@@ -16,6 +16,7 @@ from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import InvalidInput, NotFound
 from astro_mcp.packs import PATHS, Runner
 from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
+from astro_mcp.sandbox.packages.order import Pins
 from astro_mcp.sandbox.packages.project_needs import needs
 from astro_mcp.sandbox.packages.wanted import Wanted
 from astro_mcp.sandbox.sandbox import Sandbox
@@ -48,7 +49,7 @@ class TestsWork:
         for requirement in self._runner.image.pip:
             wanted.require(requirement)
         tenant = ctx.session.scope.tenant
-        image = await self._sandbox.python_image(tenant, wanted.requirements, ctx.progress, wanted.hashes)
+        image = await self._sandbox.python_image(tenant, wanted.requirements, ctx.progress, Pins(wanted.hashes))
         outcome = await self._sandbox.run(self._job(project, targets, image, args.timeout, ctx))
         return await self._result(project, wanted, outcome, ctx)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from astro_mcp.config import SandboxSettings
 from astro_mcp.core.call import Progress
 from astro_mcp.packs import Registry
-from astro_mcp.sandbox.packages.npm import NPM
+from astro_mcp.sandbox.packages import npm_packages
 from astro_mcp.sandbox.packages.order import Order
 from astro_mcp.sandbox.packages.package_images import PackageImages
 from astro_mcp.sandbox.packages.python_packages import PythonPackages
@@ -39,5 +39,5 @@ class Builder:
         progress: Progress,
     ) -> str:
         """The image of `order.base` with `requirements`; see `Sandbox.package_image`."""
-        source = NPM if registry == "npm" else self._python.source(order)
+        source = npm_packages.source(order.pins) if registry == "npm" else self._python.source(order)
         return await self._images.get(order.engine, source, order.base, facts, order.tenant, requirements, progress)

@@ -8,6 +8,7 @@ const Module = require('node:module')
 
 const ADDRESS = 'astro-mcp: a package names an address in place of a name'
 const REFUSED = 'astro-mcp: npm starts no process and opens no package on this machine'
+const OTHER = 'astro-mcp: other bytes came for'
 const ELSEWHERE = 'astro-mcp: this npm keeps its parts elsewhere'
 const REGISTRY = new Set(['version', 'range', 'tag', 'alias'])
 
@@ -20,7 +21,8 @@ for (const name of ['spawn', 'spawnSync', 'exec', 'execSync', 'execFile', 'execF
 }
 Module.syncBuiltinESMExports()
 
-// Where the lock found name@version, and its hash: with both npm asks for nothing else.
+// Where the lock found name@version, and its hash: with both npm asks for nothing else. A lock of a project's packages has
+// no addresses, as its own are not followed: npm asks its registry then.
 let packages
 function locked (spec) {
   packages ??= new Map(Object.entries(JSON.parse(readFileSync('package-lock.json', 'utf8')).packages).map(([at, entry]) => {
@@ -34,7 +36,14 @@ function locked (spec) {
 function boundPacote (pacote) {
   const { manifest, tarball: { stream } } = pacote
   pacote.extract = async () => refuse()
-  pacote.tarball.stream = async (spec, handler, options) => stream(spec, handler, { ...options, ...locked(spec) })
+  pacote.tarball.stream = async (spec, handler, options) => {
+    try {
+      return await stream(spec, handler, { ...options, ...locked(spec) })
+    } catch (error) {
+      if (error.code === 'EINTEGRITY') error.message = `${OTHER} ${spec}`
+      throw error
+    }
+  }
   pacote.manifest = async (spec, options) => {
     if (typeof spec === 'string') return locked(spec)
     if (!REGISTRY.has(spec.type)) throw new Error(`${ADDRESS}: ${spec.name}`)

@@ -32,11 +32,10 @@ from astro_mcp.sandbox.packages.source import Fetched, Source
 
 KIND: Final = "astro-mcp.kind"
 BASE: Final = "astro-mcp.base"
-FRESH_SECONDS: Final = 24 * 3600.0
 
 
 class PackageImages:
-    """`folder` holds one small record an image. A resolved list of requirements is believed for 24 hours."""
+    """`folder` holds one small record an image. A resolved list of requirements is believed for a while."""
 
     def __init__(
         self, settings: SandboxSettings, folder: Path, labels: Mapping[str, str], reaper: ThreadPoolExecutor
@@ -64,7 +63,7 @@ class PackageImages:
         request = digest(source.kind, tenant, base_id, *source.key, *wanted)
         lock = self._building.setdefault(request, anyio.Lock())
         async with lock:
-            known = await anyio.to_thread.run_sync(self._records.resolved, request, FRESH_SECONDS)
+            known = await anyio.to_thread.run_sync(self._records.resolved, request, source.fresh_seconds)
             if known and await engine.image(known) is not None:
                 return known
             return await self._make(engine, source, base, (tenant, base_id), facts, wanted, request, progress)
@@ -89,7 +88,8 @@ class PackageImages:
                 await progress(next(steps), None, text)
 
             with anyio.fail_after(self._settings.build_timeout_seconds):
-                await step(0, None, f"resolving {', '.join(wanted)}")
+                if wanted:
+                    await step(0, None, f"resolving {', '.join(wanted)}")
                 found = await source.fetch(wanted, facts, folder, self._settings.build_timeout_seconds, step)
                 tag = f"astro-mcp-{source.kind}:{digest(*belongs, *found.contents)}"
                 if await engine.image(tag) is None:

@@ -13,7 +13,7 @@ import anyio.to_thread
 from astro_mcp.core.call import Progress
 from astro_mcp.errors import InvalidInput, LimitHit
 from astro_mcp.sandbox.packages import wheels
-from astro_mcp.sandbox.packages.order import Order
+from astro_mcp.sandbox.packages.order import NO_PINS, Order
 from astro_mcp.sandbox.packages.package_images import PackageImages
 from astro_mcp.sandbox.packages.requirements import canonical
 from astro_mcp.sandbox.packages.source import Fetched, Source
@@ -32,7 +32,8 @@ class PythonPackages:
 
     def source(self, order: Order) -> Source:
         """What fetches for `order`; images of other approvals or pins are others."""
-        pinned = sorted(f"{name} {' '.join(sorted(order.hashes[name]))}" for name in order.hashes)
+        hashes = order.pins.hashes
+        pinned = sorted(f"{name} {' '.join(sorted(hashes[name]))}" for name in hashes)
         key = (" ".join(sorted(order.approved)), *pinned)
         fetch = partial(self._fetch, order)
         return Source("python", canonical, fetch, "/opt/astro/install.py", "/opt/site/.incoming", key)
@@ -60,7 +61,7 @@ class PythonPackages:
                 raise LimitHit(f"more than {MOST_BUILDS} packages would have to be built", "ask for fewer packages")
             built.add(found.sha256)
             _check_hash(order, found)
-            inner = replace(order, approved=order.approved - {found.name}, hashes={})
+            inner = replace(order, approved=order.approved - {found.name}, pins=NO_PINS)
             image = partial(self._image, inner, python, progress)
             await self._builds.build(order, found, image, place.built, progress)
         for wheel in found:
@@ -78,7 +79,7 @@ class PythonPackages:
 
 
 def _check_hash(order: Order, found: wheels.Wheel | wheels.Sdist) -> None:
-    if found.sha256 not in order.hashes.get(found.name, {found.sha256}):
+    if found.sha256 not in order.pins.hashes.get(found.name, {found.sha256}):
         raise InvalidInput(
             f"{found.name} {found.version} is not what is pinned: its sha256 is {found.sha256}",
             "nothing of it ran; lock the project anew where that is right",

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from astro_mcp.core.call import Progress
+
+FRESH_SECONDS: Final = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ registry can't be reached, `TooLarge`, `TimedOut`."""
 class Source:
     """One registry's. `canonical` gives requirements in one spelling, and raises `InvalidInput` with every one that is
     none. `installer` is the image's own program that is run on `incoming`, a folder in the container. `key`: what else
-    its answer hangs on."""
+    its answer hangs on, which is believed for `fresh_seconds`."""
 
     kind: str
     canonical: Callable[[Sequence[str]], tuple[str, ...]]
@@ -36,3 +39,4 @@ class Source:
     installer: str
     incoming: str
     key: tuple[str, ...] = ()
+    fresh_seconds: float = FRESH_SECONDS
