@@ -81,6 +81,7 @@ async def test_other_bytes_than_the_lock_pins_are_refused_by_name(
     assert isinstance(error, InvalidInput)
     assert error.message.startswith("thing@1.0.0 is not what is pinned")
     assert "nothing of it ran" in error.hint
+    assert ("/thing/-/1.0.0.tgz" in registry.asked) is not promised  # what the registry itself promises is not fetched
 
 
 @pytest.mark.full
