@@ -47,6 +47,7 @@ async def failure(folder: Path, wanted: Pins) -> AstroError:
     return caught.value
 
 
+@pytest.mark.full
 async def test_the_versions_of_a_lock_come_from_the_registry_by_name_and_nothing_is_resolved(
     registry: Registry, tmp_path: Path
 ) -> None:

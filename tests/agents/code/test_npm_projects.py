@@ -72,6 +72,7 @@ async def test_a_lock_gives_what_it_pins_in_both_languages_from_one_image_that_s
     assert [line.partition(":")[0] for line in got.left_out] == ["team"]
     assert said[0] == "fetching 2 packages that the lock pins"
 
+    assert set(registry.asked) == {"/thing", "/needed", "/thing/-/1.0.0.tgz", "/needed/-/1.0.0.tgz"}
     asked = len(registry.asked)
     for record in (tmp_path / "data/images/requests").iterdir():  # as it will be when what resolves is stale
         record.write_text(json.dumps({**json.loads(record.read_text()), "at": 0}))
