@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.sandbox.locks import A, B, C, pinned, pipfile_lock, poetry_lock, poetry_package, read
 
 from astro_mcp.errors import InvalidInput, TooLarge
-from astro_mcp.sandbox.packages.project_needs import needs
-from astro_mcp.sandbox.packages.wanted import Wanted
 
-A, B, C = ("a" * 64, "b" * 64, "c" * 64)
-PYTHON = {
-    "implementation_name": "cpython",
-    "implementation_version": "3.13.5",
-    "os_name": "posix",
-    "platform_machine": "x86_64",
-    "platform_python_implementation": "CPython",
-    "platform_release": "6",
-    "platform_system": "Linux",
-    "platform_version": "",
-    "python_full_version": "3.13.5",
-    "python_version": "3.13",
-    "sys_platform": "linux",
-    "libc": "glibc 2.41",
-}
 PYLOCK = f"""
 lock-version = "1.0"
 created-by = "a-test"
@@ -101,40 +85,47 @@ source = {{ git = "https://example.org/delta.git" }}
 """
 
 
-def read(name: str, text: str, *, tests: bool = True, **more: str) -> Wanted:
-    files = {name: text.encode(), **{path: body.encode() for path, body in more.items()}}
-    return needs(files, PYTHON, tests=tests)
-
-
 def test_pylock_gives_what_its_markers_let_through_with_the_hashes_of_wheels_and_source() -> None:
-    wanted = read("pylock.toml", PYLOCK)
+    wanted = read({"pylock.toml": PYLOCK})
     assert wanted.requirements == ["alpha==1.2", "beta==2"]
     assert wanted.hashes == {"alpha": {A, B}, "beta": {B}}
     assert [entry.split(":")[0] for entry in wanted.left_out] == ["delta"]
-    assert read("pylock.toml", PYLOCK, tests=False).requirements == ["alpha==1.2"]
+    assert read({"pylock.toml": PYLOCK}, tests=False).requirements == ["alpha==1.2"]
 
 
 def test_uv_lock_is_walked_from_the_project_along_markers_extras_and_the_group_for_tests() -> None:
-    wanted = read("uv.lock", UV)
+    wanted = read({"uv.lock": UV})
     assert wanted.requirements == ["alpha==1.2", "beta==2", "forked==2", "speed==4"]
     assert wanted.hashes == {"alpha": {A}, "beta": {B}, "forked": {B}, "speed": {C}}
     assert [entry.split(":")[0] for entry in wanted.left_out] == ["delta"]
-    assert read("uv.lock", UV, tests=False).requirements == ["alpha==1.2", "forked==2", "speed==4"]
+    assert read({"uv.lock": UV}, tests=False).requirements == ["alpha==1.2", "forked==2", "speed==4"]
 
 
-def test_a_lock_goes_before_dependency_files() -> None:
-    pyproject = '[project]\ndependencies = ["other"]'
-    assert needs({"uv.lock": UV.encode(), "pyproject.toml": pyproject.encode()}, PYTHON, tests=False).hashes
-    assert read("pyproject.toml", pyproject).requirements == ["other"]
+def test_the_first_lock_counts_and_dependency_files_only_where_there_is_none() -> None:
+    files = {
+        "pylock.toml": PYLOCK,
+        "uv.lock": UV,
+        "poetry.lock": poetry_lock(poetry_package("of-poetry", "1", A)),
+        "Pipfile.lock": pipfile_lock({"of-pipenv": pinned("1", A)}),
+        "pyproject.toml": '[tool.poetry.dependencies]\nof-poetry = "*"',
+        "Pipfile": '[packages]\nof-pipfile = "*"',
+    }
+    found = []
+    for name in ("pylock.toml", "uv.lock", "poetry.lock", "Pipfile.lock", "pyproject.toml", "Pipfile"):
+        found.append(read(files, tests=False).requirements)
+        del files[name]
+    assert found[0] == ["alpha==1.2"]
+    assert found[1] == ["alpha==1.2", "forked==2", "speed==4"]
+    assert found[2:] == [["of-poetry==1"], ["of-pipenv==1"], ["of-pipfile", "of-poetry"], ["of-pipfile"]]
 
 
 def test_requirements_with_hashes_are_pinned_and_never_half_so() -> None:
-    wanted = read("requirements.txt", f"alpha==1.0 \\\n  --hash=sha256:{A} \\\n  --hash=sha256:{B}\nbeta\n")
+    wanted = read({"requirements.txt": f"alpha==1.0 \\\n  --hash=sha256:{A} \\\n  --hash=sha256:{B}\nbeta\n"})
     assert wanted.requirements == ["alpha==1.0", "beta"]
     assert wanted.hashes == {"alpha": {A, B}}
     for line in (f"alpha --hash=sha256:{A}", f"alpha>=1 --hash=sha256:{A}", "alpha==1 --hash=md5:00"):
         with pytest.raises(InvalidInput):
-            read("requirements.txt", line)
+            read({"requirements.txt": line})
 
 
 @pytest.mark.parametrize(
@@ -154,9 +145,9 @@ def test_requirements_with_hashes_are_pinned_and_never_half_so() -> None:
     ],
 )
 def test_a_hostile_lock_gets_an_error_and_no_requirement(text: str) -> None:
-    for name in ("uv.lock", "pylock.toml"):
+    for name in ("uv.lock", "pylock.toml", "poetry.lock", "Pipfile.lock"):
         with pytest.raises(InvalidInput):
-            read(name, text)
+            read({name: text, "pyproject.toml": ""})
 
 
 @pytest.mark.parametrize(
@@ -174,7 +165,7 @@ def test_a_pylock_that_is_not_as_it_should_be_is_refused(change: tuple[str, str]
         f'sha256 = "{B}"', 'md5 = "00"' if "md5" in change[1] else f'sha256 = "{B}"'
     )
     with pytest.raises(InvalidInput):
-        read("pylock.toml", changed)
+        read({"pylock.toml": changed})
 
 
 def test_a_lock_of_a_great_many_packages_is_refused() -> None:
@@ -182,4 +173,4 @@ def test_a_lock_of_a_great_many_packages_is_refused() -> None:
     wanted = ", ".join(f'{{ name = "{name}" }}' for name in names)
     root = f'[[package]]\nname = "project"\nsource = {{ virtual = "." }}\ndependencies = [{wanted}]\n'
     with pytest.raises(TooLarge):
-        read("uv.lock", root + "".join(uv_package(name, "1", A) for name in names))
+        read({"uv.lock": root + "".join(uv_package(name, "1", A) for name in names)})

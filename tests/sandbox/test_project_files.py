@@ -95,7 +95,129 @@ def test_an_include_that_leaves_the_project_finds_nothing() -> None:
 def test_what_only_a_build_backend_knows_is_told() -> None:
     assert "build backend" in found_in({"pyproject.toml": '[project]\ndynamic = ["dependencies"]'}).left_out[0]
     assert "setup.py" in found_in({"setup.py": "raise SystemExit"}).left_out[0]
-    assert "poetry" in found_in({"pyproject.toml": "[tool.poetry.dependencies]\nalpha = '^1'"}).left_out[0]
+
+
+POETRY = """
+[tool.poetry]
+name = "some-project"
+[tool.poetry.dependencies]
+python = "^3.8"
+alpha = "^1.2"
+beta = {version = "~2.1", extras = ["fast", "good"], markers = "os_name == 'posix'", python = "<3.9 || ^3.10"}
+gamma = [{version = "<2", python = "<3.9"}, {version = ">=2", python = ">=3.9"}]
+mac = {version = "*", platform = "darwin"}
+delta = {version = "^1", optional = true}
+unused = {version = "^1", optional = true}
+source = {git = "https://example.org/x.git", tag = "1"}
+folder = {path = "../folder", develop = true}
+archive = {url = "https://example.org/x.whl"}
+choice = "^1 || ^3"
+odd = 7
+[tool.poetry.extras]
+testing = ["delta"]
+[tool.poetry.group.test]
+include-groups = ["shared", "test"]
+[tool.poetry.group.test.dependencies]
+epsilon = "1.*"
+[tool.poetry.group.shared.dependencies]
+zeta = "*"
+[tool.poetry.dev-dependencies]
+eta = "*"
+"""
+
+
+def test_the_dependencies_extras_and_groups_of_poetry_become_requirements_and_what_can_not_is_told() -> None:
+    wanted = found_in({"pyproject.toml": POETRY})
+    python = '(python_version < "3.9" or (python_version < "4" and python_version >= "3.10"))'
+    assert wanted.requirements == [
+        "alpha<2,>=1.2",
+        f'beta[fast,good]<2.2,>=2.1; os_name == "posix" and {python}',
+        "delta<2,>=1",
+        "epsilon==1.*",
+        'gamma<2; python_version < "3.9"',
+        'gamma>=2; python_version >= "3.9"',
+        'mac; sys_platform == "darwin"',
+        "zeta",
+    ]
+    assert sorted(entry.split(":")[0] for entry in wanted.left_out) == [
+        "archive",
+        "choice",
+        "folder",
+        "odd 7",
+        "source",
+    ]
+    assert (
+        found_in({"pyproject.toml": POETRY.replace("group.test", "group.docs").replace("testing", "docs")})
+        .requirements[2]
+        .startswith("eta")
+    )
+
+
+def test_where_both_are_said_project_counts_and_poetry_tells_what_comes_from_elsewhere() -> None:
+    both = """
+    [project]
+    dependencies = ["alpha>=1", "folder>=2"]
+    [tool.poetry.dependencies]
+    alpha = {source = "private"}
+    folder = {path = "../folder", develop = true}
+    more = "*"
+    """
+    wanted = found_in({"pyproject.toml": both})
+    assert wanted.requirements == ["alpha>=1"]
+    assert [entry.split(":")[0] for entry in wanted.left_out] == ["folder"]
+    dynamic = both.replace('dependencies = ["alpha>=1", "folder>=2"]', 'dynamic = ["dependencies"]')
+    wanted = found_in({"pyproject.toml": dynamic})
+    assert wanted.requirements == ["alpha", "more"]
+    assert [entry.split(":")[0] for entry in wanted.left_out] == ["folder"]
+
+
+def test_a_pipfile_gives_its_packages_and_those_for_tests() -> None:
+    pipfile = """
+    [[source]]
+    url = "https://example.org/simple"
+    name = "private"
+    [packages]
+    alpha = "*"
+    beta = {version = ">=2,<3", extras = ["fast"], index = "private"}
+    gamma = {version = "3.*", sys_platform = "== 'win32'", markers = "python_version >= '3.9'"}
+    delta = {git = "https://example.org/x.git", ref = "0"}
+    folder = {path = ".", editable = true}
+    caret = "^1"
+    odd = 7
+    [dev-packages]
+    epsilon = "==1.0"
+    [docs]
+    not-this = "*"
+    [requires]
+    python_version = "3.9"
+    [scripts]
+    test = "pytest"
+    """
+    wanted = found_in({"Pipfile": pipfile})
+    assert wanted.requirements == [
+        "alpha",
+        "beta[fast]<3,>=2",
+        "epsilon==1.0",
+        'gamma==3.*; python_version >= "3.9" and sys_platform == "win32"',
+    ]
+    assert sorted(entry.split(":")[0] for entry in wanted.left_out) == ["caret ^1", "delta", "folder", "odd 7"]
+    assert found_in({"Pipfile": pipfile.replace("[docs]", "[tests]")}).requirements[2].startswith("gamma")
+
+
+def test_a_web_of_groups_that_include_one_another_twice_is_followed_once() -> None:
+    links = [
+        f'g{number} = [{{include-group = "g{number + 1}"}}, {{include-group = "g{number + 1}"}}]'
+        for number in range(60)
+    ]
+    text = "\n".join(["[dependency-groups]", 'test = [{include-group = "g0"}]', *links, 'g60 = ["alpha"]'])
+    assert found_in({"pyproject.toml": text}).requirements == ["alpha"]
+    links = [
+        f'[tool.poetry.group.g{number}]\ninclude-groups = ["g{number + 1}", "g{number + 1}"]' for number in range(60)
+    ]
+    text = "\n".join(
+        ['[tool.poetry.group.test]\ninclude-groups = ["g0"]', *links, "[tool.poetry.group.g60.dependencies]"]
+    )
+    assert found_in({"pyproject.toml": text + '\nalpha = "*"'}).requirements == ["alpha"]
 
 
 def test_hostile_settings_give_no_requirement_and_no_exception() -> None:
@@ -107,8 +229,14 @@ def test_hostile_settings_give_no_requirement_and_no_exception() -> None:
         "[dependency-groups]\ntest = [{include-group = 7}]",
         "tool = []\n[project.optional-dependencies]\ntest = 'alpha'",
         "not toml",
+        "a = " + "[" * 50_000,
+        "[tool.poetry]\ndependencies = 7\ngroup = {test = 7, dev = {dependencies = [7]}}\nextras = {test = 7}",
+        "[tool.poetry.dependencies]\n'x @ https://example.org' = '*'\n'-r x' = '*'\nalpha = '1; x'\nbeta = [[7]]",
+        "[tool.poetry.dependencies]\nalpha = {version = 7}\nbeta = {extras = ['] @ x']}\ngamma = {markers = '((('}",
+        "[tool.poetry.dependencies]\nalpha = {platform = 'linux\" or'}\nbeta = {python = 'x', sys_platform = 7}\ngamma = {extras = 'x'}",
     ):
         assert found_in({"pyproject.toml": text}).requirements == []
+        assert found_in({"Pipfile": text.replace("tool.poetry.dependencies", "packages")}).requirements == []
 
 
 def test_a_flood_of_requirements_is_bounded() -> None:

@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 from tests.agents.code.conftest import House, Open
+from tests.sandbox.locks import poetry_lock, poetry_package
 from tests.sandbox.sdists import plain, sdist
 from tests.sandbox.wheels import only_index, wheel
 
@@ -46,6 +47,21 @@ async def test_a_projects_lock_gives_the_version_that_it_pins_and_another_file_o
     result = await house.run(project="project", packages=["beta"], code="import alpha, beta\nalpha.version")
     assert cast(CodeOutput, result.unwrap()).result == '"1.0"'
     assert result.labels == {Label.PRIVATE, Label.UNTRUSTED}
+
+
+async def test_a_lock_of_poetry_is_followed_from_what_the_project_declares(house: House, index: Path) -> None:
+    made = wheel(index, "alpha", "1.0")
+    wheel(index, "alpha", "1.5")
+    wheel(index, "other")
+    project = house.root / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text('[tool.poetry.dependencies]\npython = "^3.9"\nalpha = "^1.0"\n')
+    packages = [
+        poetry_package(name, "1.0", hashlib.sha256(made.read_bytes()).hexdigest()) for name in ("alpha", "other")
+    ]
+    (project / "poetry.lock").write_text(poetry_lock(*packages))
+    result = await house.run(project="project", code="import alpha\nalpha.version")
+    assert cast(CodeOutput, result.unwrap()).result == '"1.0"'
 
 
 async def test_a_project_that_is_none_or_leads_outside_is_refused(house: House, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import anyio
 import pytest
 from tests.agents.tests.bench import Bench, bench, write
 from tests.quickest import given_more
+from tests.sandbox.locks import pinned, pipfile_lock
 from tests.sandbox.wheels import wheel
 
 from astro_mcp.agents.tests.models import RunOutput
@@ -97,29 +98,39 @@ def compared(result: RunOutput) -> dict[str, int]:
     return counts | {name.strip().rstrip("s"): int(count) for count, name in others}
 
 
+def uv_lock(sha256: str) -> str:
+    return (
+        '[[package]]\nname = "project"\nsource = { virtual = "." }\n'
+        '[package.dev-dependencies]\ndev = [{ name = "astro-pinned" }]\n'
+        '[[package]]\nname = "astro-pinned"\nversion = "1.0"\nsource = { registry = "https://example.org" }\n'
+        f'wheels = [{{ url = "https://example.org/x.whl", hash = "sha256:{sha256}" }}]\n'
+    )
+
+
+def pipenv_lock(sha256: str) -> str:
+    return pipfile_lock({}, develop={"astro-pinned": pinned("1.0", sha256)})
+
+
 @pytest.mark.full
+@pytest.mark.parametrize(("name", "lock"), [("uv.lock", uv_lock), ("Pipfile.lock", pipenv_lock)])
 async def test_a_lock_goes_before_dependency_files_and_the_runner_comes_beside_it(
-    house: Bench, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    house: Bench,
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    lock: Callable[[str], str],
 ) -> None:
     place = tmp_path / "more"
     place.mkdir()
     made = wheel(place, "astro_pinned", "1.0")
     wheel(place, "astro_pinned", "2.0")
     monkeypatch.setenv("PIP_FIND_LINKS", str(place))
-    found = hashlib.sha256(made.read_bytes()).hexdigest()
-    lock = (
-        '[[package]]\nname = "project"\nsource = { virtual = "." }\n'
-        '[package.dev-dependencies]\ndev = [{ name = "astro-pinned" }]\n'
-        '[[package]]\nname = "astro-pinned"\nversion = "1.0"\nsource = { registry = "https://example.org" }\n'
-        'wheels = [{ url = "https://example.org/x.whl", hash = "sha256:HASH" }]\n'
-    )
     test = "import astro_pinned\ndef test_version(): assert astro_pinned.version == '1.0'\n"
-    write(
-        project,
-        {"uv.lock": lock.replace("HASH", found), "requirements.txt": "no-such-package-at-all", "test_a.py": test},
-    )
+    found = hashlib.sha256(made.read_bytes()).hexdigest()
+    write(project, {name: lock(found), "requirements.txt": "no-such-package-at-all", "test_a.py": test})
     assert (await house.run()).counts.passed == 1
-    write(project, {"uv.lock": lock.replace("HASH", "0" * 64)})
+    write(project, {name: lock("0" * 64)})
     with pytest.raises(InvalidInput, match="not what is pinned"):
         await house.run()
 

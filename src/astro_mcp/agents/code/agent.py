@@ -55,10 +55,11 @@ class CodeAgent(Agent):
         A language is what a manifest below tools/languages/ says; some have an image that is made once, by
         `astro-mcp sandbox build --language NAME`. Where a compiler refuses the program `built` is false, and exit code
         and stderr are the compiler's.
-        `project` names a folder whose packages are installed: those of its pylock.toml or uv.lock, with versions and
-        hashes as they are pinned, else of `[project]` and requirements.txt; for JavaScript and TypeScript those of its
-        package-lock.json, else of package.json. `left_out` tells what was not. A package of Python without a wheel is
-        built from source where an operator named it in `sandbox.build_from_source`.
+        `project` names a folder whose packages are installed: those of its pylock.toml, uv.lock, poetry.lock or
+        Pipfile.lock (the first that there is), with versions and hashes as they are pinned, else of `[project]`,
+        `[tool.poetry]`, requirements.txt and Pipfile; for JavaScript and TypeScript those of its package-lock.json,
+        else of package.json. `left_out` tells what was not. A package of Python without a wheel is built from source
+        where an operator named it in `sandbox.build_from_source`.
         Where the operator's `sandbox.egress` names hosts and ports, programs reach those through the proxy that the
         usual variables name (HTTP_PROXY and its like; not Node's own fetch), and nothing else. `egress` in the result
         tells what was reached and what was refused, and why.

@@ -31,7 +31,7 @@ async def wanted_by(project: str, workspace: Workspace, sandbox: Sandbox, ctx: C
     if not texts:
         raise NotFound(
             f"{place.display} has no lock file and no dependency file",
-            "name a folder with a pylock.toml, uv.lock, pyproject.toml or requirements.txt",
+            "name a folder with a lock of Python packages, a pyproject.toml, requirements.txt or Pipfile",
         )
     python = await sandbox.python()
     return await workspace.quickly(lambda: needs(texts, python, tests=False))

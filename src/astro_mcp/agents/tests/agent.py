@@ -43,10 +43,11 @@ class TestsAgent(Agent):
         slowest tests. Runs on a copy in a container without a network; packages that the project names are fetched
         as wheels before. Failing tests are a result, not an error.
 
-        The project is the nearest folder at or above `path` with a pyproject.toml, pytest.ini, tox.ini, setup.cfg or
-        setup.py. What it needs is read from its pylock.toml or uv.lock, with versions and hashes as they are pinned;
-        where there is none, from `[project]` and from requirements.txt and requirements-test.txt or alike. Of extras
-        and dependency groups those count that are named test, tests or testing (else dev). The project is not built:
+        The project is the nearest folder at or above `path` with a pyproject.toml, pytest.ini, tox.ini, setup.cfg,
+        setup.py or Pipfile. What it needs is read from its pylock.toml, uv.lock, poetry.lock or Pipfile.lock (the first
+        that there is), with versions and hashes as they are pinned; where there is none, from `[project]`,
+        `[tool.poetry]`, Pipfile, and from requirements.txt and requirements-test.txt or alike. Of extras, dependency
+        groups and categories those count that are named test, tests or testing (else dev). The project is not built:
         it is imported from its folder or from `src/`.
 
         Example: `{"path": "tests/test_a.py"}`, then `{"select": "ids", "ids": ["tests/test_a.py::test_b"]}`.

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from astro_mcp.sandbox.job import SandboxFile
 from astro_mcp.sandbox.packages.project_needs import TEXT_BYTES, counts
-from astro_mcp.sandbox.packages.wanted import table
+from astro_mcp.sandbox.packages.tables import table
 from astro_mcp.workspace.place import Place
 
 WORKSPACE: Final = "/workspace"

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from astro_mcp.sandbox.packages.lock_files import locked
+from astro_mcp.sandbox.packages.lock_files import LOCKS, locked
 from astro_mcp.sandbox.packages.project_files import Finder
 from astro_mcp.sandbox.packages.wanted import Wanted
 
-LOCKS: Final = ("pylock.toml", "uv.lock")
-"""The first that there is counts."""
-NAMED: Final = (*LOCKS, "pyproject.toml", "setup.py")
+NAMED: Final = (*LOCKS, "pyproject.toml", "Pipfile", "setup.py")
 TEXT_BYTES: Final = 1_000_000
 LOCK_BYTES: Final = 8_000_000
 
@@ -27,5 +25,5 @@ def needs(files: Mapping[str, bytes], python: Mapping[str, str], *, tests: bool)
     what its tests need too. Raises `InvalidInput` for a lock file that can't be read, or that pins without a hash."""
     for name in LOCKS:
         if name in files:
-            return locked(name, files[name], python, tests=tests)
+            return locked(name, files, python, tests=tests)
     return Finder(files, tests=tests).find()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -14,6 +14,7 @@ from astro_mcp.errors import InvalidInput
 
 MOST: Final = 190
 """Packages; the sandbox takes 200, and some are ours."""
+ELSEWHERE: Final = "comes from an address or a folder, and packages come by name only"
 SHA256: Final = re.compile(r"sha256:([0-9a-f]{64})")
 
 
@@ -61,7 +62,3 @@ class Wanted:
     def leave(self, text: str, reason: str) -> None:
         if len(self.left_out) < MOST:
             self.left_out.append(f"{' '.join(text.split())[:120]}: {reason}")
-
-
-def table(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

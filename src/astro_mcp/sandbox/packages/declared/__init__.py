@@ -1,0 +1,1 @@
+"""What projects declare that they need, in the words of each tool."""

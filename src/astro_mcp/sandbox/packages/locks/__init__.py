@@ -1,0 +1,1 @@
+"""Lock files, one module a format: names, versions and hashes. Their addresses are not followed."""
