@@ -85,7 +85,8 @@ def test_locks_of_version_1_have_their_hashes_at_the_end() -> None:
         f'[metadata.files]\nalpha = [{{file = "a.whl", hash = "sha256:{A}"}}, {{file = "b", hash = "sha256:{B}"}}]\n'
     )
     wanted = of(poetry_lock(package, version="1.1") + files, '[tool.poetry.dependencies]\nalpha = "^1"')
-    assert (wanted.requirements, wanted.hashes) == (["Alpha==1.2"], {"alpha": {A, B}})
+    assert wanted.requirements == ["Alpha==1.2"]
+    assert wanted.hashes == {"alpha": {A, B}}
 
 
 def test_of_several_versions_that_is_taken_which_is_for_this_python_and_which_all_allow() -> None:

@@ -233,10 +233,21 @@ def test_hostile_settings_give_no_requirement_and_no_exception() -> None:
         "[tool.poetry]\ndependencies = 7\ngroup = {test = 7, dev = {dependencies = [7]}}\nextras = {test = 7}",
         "[tool.poetry.dependencies]\n'x @ https://example.org' = '*'\n'-r x' = '*'\nalpha = '1; x'\nbeta = [[7]]",
         "[tool.poetry.dependencies]\nalpha = {version = 7}\nbeta = {extras = ['] @ x']}\ngamma = {markers = '((('}",
-        "[tool.poetry.dependencies]\nalpha = {platform = 'linux\" or'}\nbeta = {python = 'x', sys_platform = 7}\ngamma = {extras = 'x'}",
+        "[tool.poetry.dependencies]\nalpha = {platform = 'linux\" or'}\nbeta = {extras = 'x'}",
+        "[tool.poetry.dependencies]\nalpha = {markers = 7}\nbeta = {python = 7, os_name = 7}\ngamma = {version = '@'}",
     ):
         assert found_in({"pyproject.toml": text}).requirements == []
-        assert found_in({"Pipfile": text.replace("tool.poetry.dependencies", "packages")}).requirements == []
+
+
+def test_a_hostile_pipfile_gives_no_requirement_and_no_exception() -> None:
+    for text in (
+        "not toml",
+        "packages = 7\ndev-packages = ['alpha']",
+        "[packages]\n'x @ https://example.org' = '*'\n'-r x' = '*'\nalpha = '1; x'\nbeta = [['x']]",
+        "[packages]\nalpha = {version = 7}\nbeta = {extras = ['] @ x']}\ngamma = {markers = '((('}\nd = {extras = 'x'}",
+        "[packages]\nalpha = {markers = 7}\nbeta = {os_name = 7}\ngamma = {version = '@'}\nd = {os_name = 'x'}",
+    ):
+        assert found_in({"Pipfile": text}).requirements == []
 
 
 def test_a_flood_of_requirements_is_bounded() -> None:

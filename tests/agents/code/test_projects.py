@@ -29,11 +29,12 @@ def lock(sha256: str) -> str:
     return f'lock-version = "1.0"\ncreated-by = "a-test"\n{package}'
 
 
-async def test_a_projects_lock_gives_the_version_that_it_pins_and_another_file_of_it_is_refused(
+async def test_a_projects_lock_gives_the_version_that_it_pins_whosever_it_is_and_another_file_of_it_is_refused(
     house: House, index: Path
 ) -> None:
     made = wheel(index, "alpha", "1.0")
-    wheel(index, "alpha", "2.0")
+    for version in ("1.5", "2.0"):
+        wheel(index, "alpha", version)
     wheel(index, "beta")
     project = house.root / "project"
     project.mkdir()
@@ -43,24 +44,17 @@ async def test_a_projects_lock_gives_the_version_that_it_pins_and_another_file_o
     assert refused.error is not None
     assert refused.error.code == "invalid_input"
     assert "alpha 1.0 is not what is pinned" in refused.error.message
-    (project / "pylock.toml").write_text(lock(hashlib.sha256(made.read_bytes()).hexdigest()))
+    found = hashlib.sha256(made.read_bytes()).hexdigest()
+    (project / "pylock.toml").write_text(lock(found))
     result = await house.run(project="project", packages=["beta"], code="import alpha, beta\nalpha.version")
     assert cast(CodeOutput, result.unwrap()).result == '"1.0"'
     assert result.labels == {Label.PRIVATE, Label.UNTRUSTED}
-
-
-async def test_a_lock_of_poetry_is_followed_from_what_the_project_declares(house: House, index: Path) -> None:
-    made = wheel(index, "alpha", "1.0")
-    wheel(index, "alpha", "1.5")
-    wheel(index, "other")
-    project = house.root / "project"
-    project.mkdir()
+    (project / "pylock.toml").unlink()
+    (project / "poetry.lock").write_text(
+        poetry_lock(poetry_package("alpha", "1.0", found), poetry_package("x", "1", found))
+    )
     (project / "pyproject.toml").write_text('[tool.poetry.dependencies]\npython = "^3.9"\nalpha = "^1.0"\n')
-    packages = [
-        poetry_package(name, "1.0", hashlib.sha256(made.read_bytes()).hexdigest()) for name in ("alpha", "other")
-    ]
-    (project / "poetry.lock").write_text(poetry_lock(*packages))
-    result = await house.run(project="project", code="import alpha\nalpha.version")
+    result = await house.run(project="project", packages=["beta"], code="import alpha, beta\nalpha.version")
     assert cast(CodeOutput, result.unwrap()).result == '"1.0"'
 
 
