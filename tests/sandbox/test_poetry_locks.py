@@ -35,10 +35,12 @@ ALPHA = """
 [package.dependencies]
 Speed_Up = {version = ">=4", optional = true, markers = "extra == \\"fast\\" and python_version >= \\"3.9\\""}
 never = {version = "*", optional = true, markers = "extra == \\"slow\\""}
+Called_For = {version = "*", optional = true}
+not-called = {version = "*", optional = true}
 old = {version = "*", markers = "python_version < \\"3.12\\""}
 either = ">=1.0,<1.5 || >1.5"
 [package.extras]
-fast = ["speed-up (>=4)"]
+fast = ["called-for", "speed-up (>=4)"]
 """
 ELSEWHERE = (
     '[[package]]\nname = "delta"\nversion = "1"\noptional = false\npython-versions = "*"\nfiles = []\n'
@@ -47,9 +49,11 @@ ELSEWHERE = (
 PACKAGES = (
     poetry_package("alpha", "1.2", A, ALPHA + '[package.source]\ntype = "legacy"\nurl = "https://example.org"\n'),
     poetry_package("beta", "2.1", B, '[package.dependencies]\nalpha = "*"\nsetuptools = "*"\nsome-project = "*"\n'),
+    poetry_package("called-for", "5", C),
     poetry_package("either", "1.6", C),
     poetry_package("speed-up", "4.0", C),
     poetry_package("never", "1", A),
+    poetry_package("not-called", "1", A),
     poetry_package("old", "1", A),
     poetry_package("of-delta", "1", B),
     poetry_package("unwanted", "1", A),
@@ -66,8 +70,10 @@ def of(lock: str, declared: str = DECLARED, *, tests: bool = True) -> Wanted:
 def test_it_is_walked_along_markers_extras_and_what_is_for_tests(declared: str, version: str) -> None:
     lock = LOCK.replace('"2.1"\npython', f'"{version}"\npython')
     wanted = of(lock, declared)
-    assert wanted.requirements == ["alpha==1.2", "beta==2.1", "either==1.6", "of-delta==1", "speed-up==4.0"]
-    assert wanted.hashes == {"alpha": {A}, "beta": {B}, "either": {C}, "of-delta": {B}, "speed-up": {C}}
+    pinned = ["alpha==1.2", "beta==2.1", "called-for==5", "either==1.6", "of-delta==1", "speed-up==4.0"]
+    hashes = {"alpha": {A}, "beta": {B}, "called-for": {C}, "either": {C}, "of-delta": {B}, "speed-up": {C}}
+    assert wanted.requirements == pinned
+    assert wanted.hashes == hashes
     assert [entry.split(":")[0] for entry in wanted.left_out] == ["delta"]
     assert "beta==2.1" not in of(lock, declared, tests=False).requirements
 
@@ -97,6 +103,8 @@ def test_of_several_versions_that_is_taken_which_is_for_this_python_and_which_al
         forked = [{version = "^1", python = "<3.12"}, {version = "^2", python = ">=3.12"}]
         """
         assert of(poetry_lock(*forked), declared).requirements == ["forked==2"]
+    forked[1] = poetry_package("forked", "2", A, 'markers = {main = "sys_platform == \\"win32\\""}')
+    assert of(poetry_lock(*forked), '[tool.poetry.dependencies]\nforked = "*"').requirements == ["forked==1"]
     lock = poetry_lock(
         poetry_package("forked", "2", A, '[package.dependencies]\nonly-of-2 = "*"'),
         poetry_package("forked", "1", A, '[package.dependencies]\nonly-of-1 = "*"'),
@@ -147,8 +155,10 @@ def test_a_great_many_packages_versions_or_dependencies_are_refused() -> None:
     wide = "[package.dependencies]\n" + "".join(
         f'n{number} = {{version = "*", python = "<3"}}\n' for number in range(5_001)
     )
+    elsewhere = [ELSEWHERE.format(kind="git").replace("delta", name) for name in names]
     for lock, declared in (
         (poetry_lock(*packages), every),
+        (poetry_lock(*elsewhere).replace("of-p", "p"), every),
         (
             poetry_lock(*(poetry_package("p1", str(number), A) for number in range(11))),
             '[tool.poetry.dependencies]\np1 = "*"',

@@ -56,7 +56,7 @@ def test_alternatives_are_kept_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "||", "latest", "^", ">=1.*", "^1.*", "1.2;x", "1.2^3", "1.0@x", "~=1", "1" * 300]
+    "text", ["", "||", "latest", ">=1.2, latest", "^", ">=1.*", "^1.*", "1.2;x", "1.2^3", "1.0@x", "~=1", "1" * 300]
 )
 def test_what_is_no_constraint_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - of many kinds, all of them such

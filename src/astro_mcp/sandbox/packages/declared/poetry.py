@@ -52,7 +52,7 @@ class Poetry:
 
     def of_extra(self, name: str) -> Iterator[Dependency]:
         """What `[tool.poetry.extras]` has for `name`."""
-        wanted = {canonicalize_name(re.split(r"[\s\[(<>=!~;]", text)[0]) for text in strings(self._extras.get(name))}
+        wanted = names(self._extras.get(name))
         return self._all({key: value for key, value in self._dependencies.items() if canonicalize_name(key) in wanted})
 
     def of_group(self, name: str) -> Iterator[Dependency]:
@@ -81,6 +81,11 @@ def dependencies(name: str, value: object) -> Iterator[Dependency]:
     `ValueError`."""
     if name != "python":
         yield from (_dependency(name, one) for one in _each(value))
+
+
+def names(requirements: object) -> frozenset[str]:
+    """The canonical names at the beginning of each, which may be no more than a name."""
+    return frozenset(canonicalize_name(re.split(r"[\s\[(<>=!~;]", text)[0]) for text in strings(requirements))
 
 
 def _dependency(name: str, value: object) -> Dependency:

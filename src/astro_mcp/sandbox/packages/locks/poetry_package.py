@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -11,9 +10,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from astro_mcp.sandbox.packages.declared.dependency import Dependency, holds, said, together
-from astro_mcp.sandbox.packages.declared.poetry import dependencies
+from astro_mcp.sandbox.packages.declared.poetry import dependencies, names
 from astro_mcp.sandbox.packages.declared.poetry_versions import python_marker
-from astro_mcp.sandbox.packages.tables import keyed, strings, table
+from astro_mcp.sandbox.packages.tables import keyed, table
 
 
 class Locked:
@@ -44,9 +43,9 @@ class Locked:
 
     def asks(self, extra: str, python: Mapping[str, str]) -> Iterator[Dependency]:
         """What it needs in `python`; with an extra, what that asks for."""
-        named = {re.split(r"[\s\[(<>=!~;]", text)[0] for text in strings(self._extras.get(canonicalize_name(extra)))}
+        of_extra = names(self._extras.get(canonicalize_name(extra)))
         for one in self._dependencies:
-            called = not one.optional or "extra" in str(one.marker) or one.name in named
+            called = not one.optional or "extra" in str(one.marker) or one.key in of_extra
             if called and one.holds(python, extra):
                 yield one
 
