@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from astro_mcp.sandbox.packages.project_needs import needs
+from astro_mcp.sandbox.packages.project_needs import counts, needs
 from astro_mcp.sandbox.packages.wanted import Wanted
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
@@ -26,7 +26,8 @@ PYTHON = {
 
 
 def read(files: Mapping[str, str], *, tests: bool = True) -> Wanted:
-    return needs({path: text.encode() for path, text in files.items()}, PYTHON, tests=tests)
+    data = {path: text.encode() for path, text in files.items()}
+    return needs({path: text for path, text in data.items() if counts(path, len(text))}, PYTHON, tests=tests)
 
 
 def poetry_package(name: str, version: str, sha256: str, more: str = "") -> str:

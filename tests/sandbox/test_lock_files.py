@@ -168,6 +168,11 @@ def test_a_pylock_that_is_not_as_it_should_be_is_refused(change: tuple[str, str]
         read({"pylock.toml": changed})
 
 
+def test_a_lock_over_its_bound_is_refused_and_dependency_files_do_not_count_in_its_place() -> None:
+    with pytest.raises(TooLarge, match=r"uv\.lock"):
+        read({"uv.lock": "#" * 8_000_001, "requirements.txt": "alpha"})
+
+
 def test_a_lock_of_a_great_many_packages_is_refused() -> None:
     names = [f"p{number}" for number in range(300)]
     wanted = ", ".join(f'{{ name = "{name}" }}' for name in names)

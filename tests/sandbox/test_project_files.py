@@ -256,6 +256,21 @@ def test_a_flood_of_requirements_is_bounded() -> None:
     assert len(wanted.left_out) <= 190
 
 
+def test_a_flood_of_poetrys_and_pipenvs_entries_is_not_read_to_its_end() -> None:
+    many = "\n".join(f"p{number} = 7" for number in range(1_000)) + '\nlast = "*"'
+    for path, table in (("pyproject.toml", "[tool.poetry.dependencies]"), ("Pipfile", "[packages]")):
+        assert found_in({path: f'{table}\nfirst = "*"\n{many}'}).requirements == ["first"]
+    often = "x = [" + '"^1", ' * 1_001 + "]"
+    assert found_in({"pyproject.toml": f"[tool.poetry.dependencies]\n{often}"}).requirements == []
+
+
+def test_of_a_package_named_very_often_no_more_versions_are_kept_than_can_be_asked_for() -> None:
+    wanted = found_in({"requirements.txt": "\n".join(f"alpha!={number}" for number in range(1_000))})
+    assert 150 < len(wanted.requirements[0]) <= 200
+    assert "alpha!=999" not in wanted.requirements[0]
+    assert len(wanted.left_out) == 190
+
+
 def test_what_is_ours_gives_way_to_the_versions_of_the_project() -> None:
     wanted = found_in({"requirements.txt": "PyTest<8\n"})
     wanted.require("pytest>=7")

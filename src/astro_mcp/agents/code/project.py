@@ -8,7 +8,8 @@ from typing import Final
 
 from astro_mcp.core.call import Context
 from astro_mcp.errors import NotFound
-from astro_mcp.sandbox.packages.project_needs import LOCK_BYTES, NAMED, counts, needs
+from astro_mcp.sandbox.packages.lock_files import LOCK_BYTES
+from astro_mcp.sandbox.packages.project_needs import NAMED, counts, needs
 from astro_mcp.sandbox.packages.wanted import Wanted
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.workspace.place import Place

@@ -15,11 +15,14 @@ from astro_mcp.sandbox.packages.wanted import Wanted
 
 LOCKS: Final = ("pylock.toml", "uv.lock", "poetry.lock", "Pipfile.lock")
 """The first that there is counts."""
+LOCK_BYTES: Final = 8_000_000
 
 
 def locked(name: str, files: Mapping[str, bytes], python: Mapping[str, str], *, tests: bool) -> Wanted:
     """What the lock file `name` of the project of `files` pins for the environment `python` (PEP 508); with `tests`,
     what these need too. Raises `InvalidInput` where it can't be read, and `TooLarge`."""
+    if len(files[name]) > LOCK_BYTES:
+        raise TooLarge(f"{name} is over {LOCK_BYTES // 1_000_000} MB")
     try:
         pins = Pins()
         _read(name, files, python, pins, tests=tests)

@@ -11,18 +11,17 @@ from astro_mcp.sandbox.packages.wanted import Wanted
 
 NAMED: Final = (*LOCKS, "pyproject.toml", "Pipfile", "setup.py")
 TEXT_BYTES: Final = 1_000_000
-LOCK_BYTES: Final = 8_000_000
 
 
 def counts(path: str, size: int) -> bool:
     """Whether the file at `path`, from the project's top, is one that may say what it needs."""
-    most = LOCK_BYTES if path in LOCKS else TEXT_BYTES
-    return (path in NAMED or path.endswith(".txt")) and size <= most
+    return path in LOCKS or ((path in NAMED or path.endswith(".txt")) and size <= TEXT_BYTES)
 
 
 def needs(files: Mapping[str, bytes], python: Mapping[str, str], *, tests: bool) -> Wanted:
     """What the project of `files` needs under `python`, the environment of dependency markers (PEP 508); with `tests`,
-    what its tests need too. Raises `InvalidInput` for a lock file that can't be read, or that pins without a hash."""
+    what its tests need too. Raises `InvalidInput` for a lock file that can't be read, or that pins without a hash,
+    and `TooLarge` for one that is."""
     for name in LOCKS:
         if name in files:
             return locked(name, files, python, tests=tests)

@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from astro_mcp.errors import InvalidInput
+from astro_mcp.sandbox.packages.requirements import LONGEST
 
 MOST: Final = 190
 """Packages; the sandbox takes 200, and some are ours."""
@@ -36,7 +37,11 @@ class Wanted:
         """One more; of a package that is named twice both sets of versions hold."""
         key = canonicalize_name(requirement.name), str(requirement.marker or "")
         if (known := self.found.get(key)) is not None:
-            known.specifier &= requirement.specifier
+            both = known.specifier & requirement.specifier
+            if len(str(both)) > LONGEST:
+                self.leave(str(requirement), f"over {LONGEST} characters with what else is said of it")
+                return
+            known.specifier = both
             known.extras |= requirement.extras
         elif len(self.found) < MOST:
             self.found[key] = requirement

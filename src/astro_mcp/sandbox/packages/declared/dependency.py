@@ -15,6 +15,8 @@ from packaging.version import Version
 from astro_mcp.sandbox.packages.requirements import LONGEST
 
 LONGEST_MARKER: Final = 2_000
+MOST: Final = 1_000
+"""Entries that are looked at in one file; what is taken of them has a lower bound."""
 UNKNOWN: Final = "not a name with versions"
 
 

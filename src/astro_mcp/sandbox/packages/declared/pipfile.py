@@ -8,7 +8,7 @@ from typing import Any, Final
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 
-from astro_mcp.sandbox.packages.declared.dependency import UNKNOWN, Dependency, named, said, together
+from astro_mcp.sandbox.packages.declared.dependency import MOST, UNKNOWN, Dependency, named, said, together
 from astro_mcp.sandbox.packages.declared.purposes import chosen
 from astro_mcp.sandbox.packages.tables import table
 
@@ -33,14 +33,17 @@ def dependencies(
 ) -> Iterator[Dependency]:
     """What is needed; `leave` is told what can't be read, and why."""
     purposes = {name: name.lower().removesuffix("-packages") for name in document}
-    for category in ("packages", *(chosen(purposes) if tests else ())):
-        for name, value in table(document.get(category)).items():
-            try:
-                found = _dependency(name, value)
-            except ValueError:
-                leave(f"{name} {value}", UNKNOWN)
-            else:
-                yield found
+    categories = ("packages", *(chosen(purposes) if tests else ()))
+    entries = [entry for category in categories for entry in table(document.get(category)).items()]
+    if len(entries) > MOST:
+        leave("Pipfile", f"over {MOST} packages, and the others are not read")
+    for name, value in entries[:MOST]:
+        try:
+            found = _dependency(name, value)
+        except ValueError:
+            leave(f"{name} {value}", UNKNOWN)
+        else:
+            yield found
 
 
 def marker_of(entry: Mapping[str, Any]) -> Marker | None:

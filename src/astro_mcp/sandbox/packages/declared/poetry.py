@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from packaging.utils import canonicalize_name
 
-from astro_mcp.sandbox.packages.declared.dependency import UNKNOWN, Dependency, named, said, together
+from astro_mcp.sandbox.packages.declared.dependency import MOST, UNKNOWN, Dependency, named, said, together
 from astro_mcp.sandbox.packages.declared.poetry_versions import alternatives, python_marker
 from astro_mcp.sandbox.packages.tables import keyed, strings, table
 
@@ -26,6 +26,12 @@ class Poetry:
         self._extras = keyed(table(tables.get("extras")))
         self._groups = keyed(table(tables.get("group")))
         self._followed: set[str] = set()
+        self._seen = 0
+
+    @property
+    def names_packages(self) -> bool:
+        """Whether there are dependencies beside that on Python."""
+        return any(name != "python" for name in self._dependencies)
 
     @property
     def extras(self) -> list[str]:
@@ -68,6 +74,10 @@ class Poetry:
 
     def _all(self, values: Mapping[str, Any]) -> Iterator[Dependency]:
         for name, value in values.items():
+            self._seen += len(_each(value))
+            if self._seen > MOST:
+                self._leave("[tool.poetry]", f"over {MOST} dependencies, and the others are not read")
+                return
             try:
                 found = list(dependencies(name, value))
             except ValueError:

@@ -56,10 +56,9 @@ class Pyproject:
         if listed := list(strings(self._project.get("dependencies"))):
             yield from self._read(listed)  # Poetry's own table tells more of these, and no others
             return
-        found = list(self._poetry.main())
-        if not found and "dependencies" in strings(self._project.get("dynamic")):
+        if not self._poetry.names_packages and "dependencies" in strings(self._project.get("dynamic")):
             self._leave("pyproject.toml", COMPUTED)
-        yield from found
+        yield from self._poetry.main()
 
     def _group(self, name: str) -> Iterator[Dependency]:
         if not self._first("group", name):
