@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,12 +38,13 @@ class Wanted:
         """One more; of a package that is named twice both sets of versions hold."""
         key = canonicalize_name(requirement.name), str(requirement.marker or "")
         if (known := self.found.get(key)) is not None:
-            both = known.specifier & requirement.specifier
-            if len(str(both)) > LONGEST:
+            both = copy(known)
+            both.specifier = known.specifier & requirement.specifier
+            both.extras = known.extras | requirement.extras
+            if len(str(both)) <= LONGEST:
+                self.found[key] = both
+            else:
                 self.leave(str(requirement), f"over {LONGEST} characters with what else is said of it")
-                return
-            known.specifier = both
-            known.extras |= requirement.extras
         elif len(self.found) < MOST:
             self.found[key] = requirement
         else:
