@@ -112,12 +112,15 @@ def pipenv_lock(sha256: str) -> str:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("name", "lock"), [("uv.lock", uv_lock), ("Pipfile.lock", pipenv_lock)])
+@pytest.mark.parametrize(
+    ("mark", "name", "lock"), [("pyproject.toml", "uv.lock", uv_lock), ("Pipfile", "Pipfile.lock", pipenv_lock)]
+)
 async def test_a_lock_goes_before_dependency_files_and_the_runner_comes_beside_it(
     house: Bench,
     project: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    mark: str,
     name: str,
     lock: Callable[[str], str],
 ) -> None:
@@ -128,11 +131,12 @@ async def test_a_lock_goes_before_dependency_files_and_the_runner_comes_beside_i
     monkeypatch.setenv("PIP_FIND_LINKS", str(place))
     test = "import astro_pinned\ndef test_version(): assert astro_pinned.version == '1.0'\n"
     found = hashlib.sha256(made.read_bytes()).hexdigest()
-    write(project, {name: lock(found), "requirements.txt": "no-such-package-at-all", "test_a.py": test})
-    assert (await house.run()).counts.passed == 1
-    write(project, {name: lock("0" * 64)})
+    write(project, {f"pkg/{mark}": "", f"pkg/{name}": lock(found), "pkg/test_a.py": test})
+    write(project, dict.fromkeys(("requirements.txt", "pkg/requirements.txt"), "no-such-package-at-all"))
+    assert (await house.run(path="pkg/test_a.py")).counts.passed == 1
+    write(project, {f"pkg/{name}": lock("0" * 64)})
     with pytest.raises(InvalidInput, match="not what is pinned"):
-        await house.run()
+        await house.run(path="pkg")
 
 
 @pytest.mark.parametrize("requirement", ["pytest>=7", pytest.param("pytest<8", marks=pytest.mark.full)])
