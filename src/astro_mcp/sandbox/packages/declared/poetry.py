@@ -50,7 +50,9 @@ class Poetry:
             *(table(group).get("dependencies") for group in self._groups.values()),
         ]
         entries = [entry for values in tables for entry in table(values).items()]
-        return frozenset(canonicalize_name(name) for name, value in entries if all(map(_is_address, _each(value))))
+        return frozenset(
+            canonicalize_name(name) for name, value in entries if value and all(map(_is_address, _each(value)))
+        )
 
     def main(self) -> Iterator[Dependency]:
         """What is needed without any extra or group."""
