@@ -136,7 +136,8 @@ async def test_a_setup_py_that_is_hostile_reaches_nothing_and_what_setuptools_sa
 
 
 def test_the_child_that_runs_pip_starts_no_process_whatever_pip_does() -> None:
-    code = "import subprocess, sys\nfrom astro_mcp.sandbox.packages import pip_child\nsys.addaudithook(pip_child._refuse)\n"
+    where = "astro_mcp.sandbox.packages"
+    code = f"import subprocess, sys\nfrom {where} import pip_child\nsys.addaudithook(pip_child._refuse)\n"
     done = subprocess.run([sys.executable, "-c", f"{code}subprocess.run(['true'])"], capture_output=True, check=False)
     assert REFUSED.encode() in done.stderr
     assert {"subprocess.Popen", "os.fork", "os.exec"} <= pip_child.PROCESSES

@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
 RUNS = 2000
 CLIENTS = 6
 WARM_UP = 100
+WAITING = 4
+LOOKS = 5
 KEPT_BYTES = 24 << 20
 """What an allocator may keep for itself; two thousand runs that leaked 12 KiB each are over it."""
 
@@ -72,7 +74,7 @@ async def many(sandbox: Sandbox, count: int) -> None:
 async def test_two_thousand_runs_leave_containers_descriptors_threads_and_memory_as_they_were(
     make: Make, containers: Containers, tidy: None
 ) -> None:
-    sandbox = make(SMALL.model_copy(update={"warm": 4}))
+    sandbox = make(SMALL.model_copy(update={"warm": WAITING}))
     async with sandbox.warm():
         await many(sandbox, WARM_UP)
         before = await held(sandbox, containers)
@@ -86,7 +88,9 @@ async def test_two_thousand_runs_leave_containers_descriptors_threads_and_memory
 
 
 async def settled(containers: Containers) -> None:
-    """Until only those are left that wait for a run."""
-    with anyio.fail_after(60):
-        while len(await containers()) != 4:
-            await anyio.sleep(0.2)
+    """Until only those are left that wait for a run, and none has come or gone for two seconds."""
+    seen: list[set[str]] = []
+    with anyio.fail_after(120):
+        while len(seen) < LOOKS or any(one != seen[-1] for one in seen[-LOOKS:]) or len(seen[-1]) != WAITING:
+            seen.append({row["Id"] for row in await containers() if row["State"] == "running"})
+            await anyio.sleep(0.5)
