@@ -52,12 +52,14 @@ def containers(engine: Any, folder: Path) -> Containers:
             return False
         return True
 
-    def found() -> list[dict[str, Any]]:
+    def look() -> list[dict[str, Any]]:
         rows = engine.containers(all=True, filters={"label": label})
-        return [row for row in rows if exists(row["Id"])]
+        found = [row for row in rows if exists(row["Id"])]
+        engine.close()  # it keeps a connection for each address that it asked
+        return found
 
     async def find() -> list[dict[str, Any]]:
-        return await anyio.to_thread.run_sync(found)
+        return await anyio.to_thread.run_sync(look)
 
     return find
 
