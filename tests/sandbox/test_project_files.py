@@ -163,12 +163,27 @@ def test_where_both_are_said_project_counts_and_poetry_tells_what_comes_from_els
     more = "*"
     """
     wanted = found_in({"pyproject.toml": both})
-    assert wanted.requirements == ["alpha>=1"]
-    assert [entry.split(":")[0] for entry in wanted.left_out] == ["folder"]
+    assert wanted.requirements == []
+    assert [entry.split(":")[0] for entry in wanted.left_out] == ["alpha", "folder"]
+    assert found_in({"pyproject.toml": both.replace("private", "PyPI")}).requirements == ["alpha>=1"]
     dynamic = both.replace('dependencies = ["alpha>=1", "folder>=2"]', 'dynamic = ["dependencies"]')
     wanted = found_in({"pyproject.toml": dynamic})
-    assert wanted.requirements == ["alpha", "more"]
-    assert [entry.split(":")[0] for entry in wanted.left_out] == ["folder"]
+    assert wanted.requirements == ["more"]
+    assert [entry.split(":")[0] for entry in wanted.left_out] == ["alpha", "folder"]
+
+
+def test_what_uv_takes_from_elsewhere_is_not_asked_of_the_machines_index() -> None:
+    text = """
+    [project]
+    dependencies = ["alpha", "Be.ta", "gamma", "delta"]
+    [tool.uv.sources]
+    alpha = {index = "private"}
+    be-ta = [{git = "https://example.org/x", marker = "sys_platform == 'linux'"}, {workspace = true}]
+    gamma = {index = "pypi"}
+    """
+    wanted = found_in({"pyproject.toml": text})
+    assert wanted.requirements == ["delta", "gamma"]
+    assert [entry.split(":")[0] for entry in wanted.left_out] == ["alpha", "Be.ta"]
 
 
 def test_a_pipfile_gives_its_packages_and_those_for_tests() -> None:
@@ -196,12 +211,14 @@ def test_a_pipfile_gives_its_packages_and_those_for_tests() -> None:
     wanted = found_in({"Pipfile": pipfile})
     assert wanted.requirements == [
         "alpha",
-        "beta[fast]<3,>=2",
         "epsilon==1.0",
         'gamma==3.*; python_version >= "3.9" and sys_platform == "win32"',
     ]
-    assert sorted(entry.split(":")[0] for entry in wanted.left_out) == ["caret ^1", "delta", "folder", "odd 7"]
-    assert found_in({"Pipfile": pipfile.replace("[docs]", "[tests]")}).requirements[2].startswith("gamma")
+    assert sorted(entry.split(":")[0] for entry in wanted.left_out) == ["beta", "caret ^1", "delta", "folder", "odd 7"]
+    assert (
+        "beta[fast]<3,>=2" in found_in({"Pipfile": pipfile.replace('index = "private"', 'index = "pypi"')}).requirements
+    )
+    assert found_in({"Pipfile": pipfile.replace("[docs]", "[tests]")}).requirements[1].startswith("gamma")
 
 
 def test_a_web_of_groups_that_include_one_another_twice_is_followed_once() -> None:

@@ -16,7 +16,7 @@ from astro_mcp.sandbox.packages.requirements import LONGEST
 
 MOST: Final = 190
 """Packages; the sandbox takes 200, and some are ours."""
-ELSEWHERE: Final = "comes from an address or a folder, and packages come by name only"
+ELSEWHERE: Final = "comes from an address, a folder or an index of its own, and packages come by name only"
 SHA256: Final = re.compile(r"sha256:([0-9a-f]{64})")
 
 

@@ -64,4 +64,8 @@ def _dependency(name: str, value: object) -> Dependency:
     name, extras = named(name, entry.get("extras", []))
     version = said(entry, "version").strip()
     versions = SpecifierSet("" if version == "*" else f"=={version}" if version[:1].isdigit() else version)
-    return Dependency(name, extras, (versions,), marker_of(entry), not is_address(entry))
+    elsewhere = is_address(entry) or said(entry, "index") not in (
+        "",
+        "pypi",
+    )  # a stranger may have its name
+    return Dependency(name, extras, (versions,), marker_of(entry), not elsewhere)

@@ -122,7 +122,11 @@ def _platform_marker(text: str) -> str:
 
 
 def _is_address(value: object) -> bool:
-    return isinstance(value, dict) and any(key in value for key in ADDRESSES)
+    """Whether it comes from elsewhere than the index that the machine uses: who asks that for the name of a package of
+    an index of its own may get a stranger's."""
+    if not isinstance(value, dict):
+        return False
+    return any(key in value for key in ADDRESSES) or str(value.get("source", "pypi")).lower() != "pypi"
 
 
 def _each(value: object) -> list[object]:

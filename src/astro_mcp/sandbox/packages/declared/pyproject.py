@@ -25,9 +25,10 @@ class Pyproject:
     def __init__(self, document: Mapping[str, Any], leave: Callable[[str, str], None]) -> None:
         self._leave = leave
         self._project = table(document.get("project"))
-        tool = table(table(document.get("tool")).get("poetry"))
+        tools = table(document.get("tool"))
+        tool = table(tools.get("poetry"))
         self._poetry = Poetry(tool, leave)
-        self._elsewhere = self._poetry.elsewhere
+        self._elsewhere = self._poetry.elsewhere | _sources_of_uv(table(table(tools.get("uv")).get("sources")))
         self._extras = keyed(table(self._project.get("optional-dependencies")))
         self._groups = keyed(table(document.get("dependency-groups")))
         self._followed: set[tuple[str, str]] = set()
@@ -90,3 +91,8 @@ class Pyproject:
                 yield replace(Dependency.of(requirement), by_name=False)
             else:
                 yield Dependency.of(requirement)
+
+
+def _sources_of_uv(sources: Mapping[str, Any]) -> frozenset[str]:
+    """Canonical names of what uv takes from addresses, folders and indexes of their own (`[tool.uv.sources]`)."""
+    return frozenset(canonicalize_name(name) for name, source in sources.items() if source != {"index": "pypi"})
