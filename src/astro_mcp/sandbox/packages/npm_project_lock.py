@@ -30,13 +30,13 @@ from astro_mcp.sandbox.packages.npm_entries import (
     shown,
     table,
 )
+from astro_mcp.sandbox.packages.wanted import ELSEWHERE
 
 VERSIONS: Final = (2, 3)
 MOST_ENTRIES: Final = 20_000
 LONGEST_PLACE: Final = 4_000
 MOST_PROBLEMS: Final = 20
 HINT: Final = "lock the project anew: npm install --package-lock-only --lockfile-version=3"
-ELSEWHERE: Final = "comes from an address or a folder, and packages come by name only"
 
 
 @dataclass(frozen=True, slots=True)
