@@ -89,6 +89,7 @@ def test_a_wrong_option_ends_it_with_one_line(at: Home) -> None:
     assert said.count("\n") == 1
 
 
+@pytest.mark.full  # the shim's is in the short form
 def test_a_folder_of_modules_named_like_the_standard_library_and_of_settings_changes_nothing(
     at: Home, shared: Home
 ) -> None:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.agents.git.bench import dispatching
+from tests.agents.git.bench import dispatching, plain_git
 from tests.security.trap import OUTSIDE, Trap
 
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 
 
-@pytest.fixture
-async def trap(tmp_path: Path) -> AsyncIterator[Trap]:
-    root, outside = (tmp_path / "root").resolve(), (tmp_path / "outside").resolve()
+@pytest.fixture(scope="session")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of two commits that each trap gets a copy of: five processes are started once."""
+    root = tmp_path_factory.mktemp("begun") / "root"
     root.mkdir()
+    plain_git(root, "init", "-q", "-b", "main")
+    for number in (1, 2):
+        (root / "a.txt").write_text(f"{number}\n")
+        plain_git(root, "add", "-A")
+        plain_git(root, "commit", "-q", "-m", f"Begin {number}")
+    return root
+
+
+@pytest.fixture
+async def trap(tmp_path: Path, begun: Path) -> AsyncIterator[Trap]:
+    root, outside = (tmp_path / "root").resolve(), (tmp_path / "outside").resolve()
+    shutil.copytree(begun, root)
     outside.mkdir()
     marker, script = outside / "marker", outside / "run.sh"
     script.write_text(f"#!/bin/sh\ntouch {marker}\nexit 0\n")
@@ -24,11 +38,6 @@ async def trap(tmp_path: Path) -> AsyncIterator[Trap]:
     session = Session(Principal("u", Kind.STDIO), Grant(roots=(root,)))
     async with dispatching(tmp_path) as dispatcher:
         made = Trap(root, outside, marker, script, session, dispatcher)
-        made.git("init", "-q", "-b", "main")
-        for number in (1, 2):
-            made.write("a.txt", f"{number}\n")
-            made.git("add", "-A")
-            made.git("commit", "-q", "-m", f"Begin {number}")
         made.write("a.txt", "3\n")
         made.write("untracked.txt", "x\n")
         yield made

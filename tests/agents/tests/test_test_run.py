@@ -230,7 +230,7 @@ async def test_a_crash_keeps_what_ran_and_names_the_test_that_was_running(house:
 
 async def test_a_timeout_keeps_what_ran_and_is_told(house: Bench, project: Path) -> None:
     write(project, {"test_slow.py": "import time\ndef test_1(): pass\ndef test_2(): time.sleep(60)\n"})
-    result = await given_more(5, lambda seconds: house.run(timeout=seconds), lambda result: result.counts.passed == 1)
+    result = await given_more(3, lambda seconds: house.run(timeout=seconds), lambda result: result.counts.passed == 1)
     assert result.limits_hit == ["timeout"]
     assert result.counts.passed == 1
     assert [item.id for item in result.failures] == ["test_slow.py::test_2"]
