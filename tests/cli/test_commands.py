@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from tests.daemon.home import Home, alive, until
@@ -16,7 +18,7 @@ from astro_mcp.shim.hello import hello
 from astro_mcp.shim.place import VERSION
 
 from .an_engine import an_engine
-from .terminal import on_terminal, run
+from .terminal import Done, on_terminal, run
 
 COMMANDS = ("serve", "call", "doctor", "daemon", "workflow", "sandbox", "audit")
 NOWHERE = {"ASTRO_MCP_SANDBOX__ENGINE": "unix:///nonexistent/docker.sock"}
@@ -294,4 +296,17 @@ def test_the_sessions_of_a_folder_are_told_and_ended(shared: Home) -> None:
     assert run(shared, "sandbox", "end").status == 2
     assert run(shared, "sandbox", "sessions", "kept").status == 2
     assert run(shared, "sandbox", "end", "kept").out == "the session kept is ended\n"
+    assert run(shared, "sandbox", "sessions", "--json").json["items"] == []
+
+
+@pytest.mark.full
+def test_a_session_is_ended_amid_a_turn_whose_caller_is_told(shared: Home) -> None:
+    told: list[Done] = []
+    busy = {"session": "stuck", "code": "import time; time.sleep(100)", "timeout": 100}
+    turn = Thread(target=lambda: told.append(run(shared, "call", "code_run", "--args", json.dumps(busy), "--json")))
+    turn.start()
+    until(lambda: [one["busy"] for one in run(shared, "sandbox", "sessions", "--json").json["items"]] == [True])
+    assert run(shared, "sandbox", "end", "stuck").status == 0
+    turn.join(30)
+    assert [one.json["error"]["code"] for one in told] == ["cancelled"]
     assert run(shared, "sandbox", "sessions", "--json").json["items"] == []

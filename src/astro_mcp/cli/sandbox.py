@@ -15,7 +15,7 @@ from urllib.parse import quote
 import anyio
 
 from astro_mcp.agents.code.languages import Languages
-from astro_mcp.cli.link import Failure, open_link, usage
+from astro_mcp.cli.link import open_link, usage
 from astro_mcp.cli.show import Printer
 from astro_mcp.config import load
 from astro_mcp.errors import SandboxUnavailable
@@ -56,15 +56,12 @@ def _sessions(given: argparse.Namespace, printer: Printer) -> int:
     if (given.action == "end") != bool(given.session):
         raise usage("sandbox end NAME ends a session; sandbox sessions takes no name")
     with open_link() as link:
-        body = link.request("resources/read", {"uri": "astro://agents/code"})
-        found = json.loads(body["contents"][0]["text"])["sessions"]
         if given.action == "end":
-            if given.session not in [one["name"] for one in found]:
-                error = {"code": "not_found", "message": f"there is no session {given.session!r} here"}
-                raise Failure({**error, "hint": "astro-mcp sandbox sessions", "retryable": False})
-            link.call("code_run", {"session": given.session, "end_session": True, "code": "None"})
+            link.call("code_run", {"session": given.session, "end_session": True, "code": ""})
             printer.result(f"the session {given.session} is ended", {"ended": given.session})
             return 0
+        body = link.request("resources/read", {"uri": "astro://agents/code"})
+        found = json.loads(body["contents"][0]["text"])["sessions"]
     if printer.as_json:
         printer.json({"items": found})
     else:

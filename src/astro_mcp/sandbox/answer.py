@@ -20,6 +20,8 @@ STREAMS: Final = {b"o": "stdout", b"e": "stderr"}
 KILLED: Final = 137
 LIMITS: Final = frozenset({"timeout", "memory", "processes", "disk", "output", "files", "network"})
 
+IN_THE_WAY: Final = "the session is up, and nothing ran: remove there what is in the way or takes the room, call again"
+
 
 @dataclass(frozen=True, slots=True)
 class End:
@@ -60,11 +62,19 @@ class Answer:
             raise BrokenProtocol(hint=f"a frame of kind {frame.kind!r} is out of turn")
         return None
 
+    @property
+    def over(self) -> bool:
+        """Whether the program is gone."""
+        return self.end is None or self.end.over
+
     def outcome(self, queued_ms: float, run_ms: float) -> Outcome:
         """What the job did. Without an end it was killed. Raises `LimitHit` where its files could not be put in."""
         end = self.end or End(KILLED, frozenset(), (), "", over=True, built=True)
         if end.error:
-            raise LimitHit(f"the files could not be put into the sandbox: {end.error}", "pass fewer paths")
+            raise LimitHit(
+                f"the files could not be put into the sandbox: {end.error}",
+                "pass fewer paths" if end.over else IN_THE_WAY,
+            )
         return Outcome(
             exit_code=end.code,
             stdout=bytes(self.streams["stdout"]),

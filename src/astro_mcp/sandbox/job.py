@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from astro_mcp.core.authority import LOCAL
+from astro_mcp.core.authority import LOCAL, Label
 from astro_mcp.errors import InvalidInput
 
 Stream = Literal["stdout", "stderr"]
@@ -87,6 +87,8 @@ class Outcome:
     built: bool = True
     """Whether `Job.build` made the program; where not, exit code and stderr are those of `build`."""
     egress: tuple[Traffic, ...] = ()
+    labels: frozenset[Label] = frozenset()
+    """What is known of all that came into the session that it ran in."""
 
 
 def safe_path(path: str) -> bool:

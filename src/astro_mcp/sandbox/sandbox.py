@@ -36,7 +36,7 @@ from astro_mcp.sandbox.job import Job, Outcome, check
 from astro_mcp.sandbox.maker import Maker
 from astro_mcp.sandbox.packages.order import NO_PINS, Order, Pins
 from astro_mcp.sandbox.pool import Pool, Sort
-from astro_mcp.sandbox.sessions import Session, Sessions
+from astro_mcp.sandbox.sessions import Caller, Session, Sessions
 
 if TYPE_CHECKING:
     from astro_mcp.packs import Registry
@@ -77,7 +77,7 @@ class Sandbox:
         are no sessions."""
         async with anyio.create_task_group() as group:
             pool = self._pool = Pool(group, self._fresh, self._settings.warm, self._settings.warm_idle_seconds)
-            sessions = self._sessions = Sessions(group, self._ready, self._settings)
+            sessions = self._sessions = Sessions(group, self._ready, self._place, self._settings)
 
             async def keep() -> None:
                 while True:
@@ -104,23 +104,34 @@ class Sandbox:
         self._check(job)
         asked = time.monotonic()
         async with self._place(job.tenant), await self._ready(job.tenant, job.image) as container:
-            return await self._carry_out(container, job, asked)
+            started = time.monotonic()
+            answer = await self._carry_out(container, job)
+            return answer.outcome((started - asked) * 1000, (time.monotonic() - started) * 1000)
 
-    async def turn(self, scope: Scope, name: str, job: Job, *, last: bool = False) -> Outcome:
+    async def turn(
+        self, scope: Scope, name: str, job: Job, caller: Caller | None = None, *, last: bool = False
+    ) -> Outcome:
         """Run `job` in the scope's session `name`, which is begun where there is none: interpreter and workspace are as
         the turn before left them. `Outcome.over` tells that the session ended with it; files are those that the turn
-        made or changed. A turn that is `last`, is cancelled, or can't be interrupted when its time is over, ends its
-        session.
+        made or changed, labels those of all that came into it so far. A turn that is `last`, is cancelled, or can't be
+        interrupted when its time is over, ends its session.
 
-        Raises what `run` does, and what `Sessions.use` does.
+        Raises what `run` does, and what `Sessions.use` does; where the session ended with it, the error's hint says so.
         """
         job = replace(job, session=True, tenant=scope.tenant)
         self._check(job)
         asked = time.monotonic()
-        async with self._place(job.tenant), self._open_sessions().use(scope, name, job.image) as session:
-            outcome = await self._carry_out(session.container, job, asked)
-            session.over = outcome.over or last
-            return replace(outcome, over=session.over)
+        use = self._open_sessions().use(scope, name, job.image, caller or Caller())
+        async with use as (session, container):
+            started = time.monotonic()
+            answer = await self._carry_out(container, job)
+            session.over = answer.over or last
+            outcome = answer.outcome((started - asked) * 1000, (time.monotonic() - started) * 1000)
+            return replace(outcome, over=session.over, labels=session.labels)
+
+    def end(self, scope: Scope, name: str) -> None:
+        """End the scope's session `name` now; a turn that goes on in it gets `Cancelled`. Raises `NotFound`."""
+        self._open_sessions().end(scope, name)
 
     def sessions(self, scope: Scope) -> list[Session]:
         """The scope's sessions."""
@@ -131,17 +142,16 @@ class Sandbox:
             raise Unavailable("the sandbox keeps no sessions here")
         return self._sessions
 
-    async def _carry_out(self, container: Container, job: Job, asked: float) -> Outcome:
+    async def _carry_out(self, container: Container, job: Job) -> Answer:
         egress = self._egress if job.egress and self._egress.is_open else None
         if egress:
             files = (*job.files, await egress.authorities())
             job = replace(job, files=files, env={**egress.environment, **job.env})
-        started, since = time.monotonic(), time.time()
+        since = time.time()
         answer = await container.carry_out(job, self.limits(job.tenant).output_bytes, egress)
-        ended = time.monotonic()
         if answer.end is None and "timeout" not in answer.limits:
             await self._explain(await self.engine(), container.name, since, answer)
-        return answer.outcome((started - asked) * 1000, (ended - started) * 1000)
+        return answer
 
     def limits(self, tenant: str = LOCAL) -> RunLimits:
         """What runs of `tenant` may use."""

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Any, cast
 
+import anyio
 import pytest
 from tests.agents.code.conftest import House, Open
 from tests.quickest import given_more, within
@@ -14,7 +15,7 @@ from tests.quickest import given_more, within
 from astro_mcp.agents.code.model import CodeOutput
 from astro_mcp.config import SandboxSettings
 from astro_mcp.core.authority import Effect, Label
-from astro_mcp.core.call import Result
+from astro_mcp.core.call import Call, Result
 from astro_mcp.errors import NotFound
 
 
@@ -209,3 +210,52 @@ async def test_a_session_belongs_to_its_scope(house: House, tmp_path: Path) -> N
     other = house.with_grant(roots=(tmp_path,))
     result = await house.run(by=other, session="s", code="'x' in globals()")
     assert result.unwrap().model_dump()["result"] == "false"
+
+
+async def test_what_came_into_a_session_labels_its_later_turns_and_takes_a_grant_that_reads(house: House) -> None:
+    (house.root / "notes.txt").write_text("private words")
+    narrow = house.with_grant(effects=frozenset({Effect.EXECUTE}))
+    assert (await house.run(by=narrow, session="s", code="1")).labels == frozenset()
+    first = await house.run(session="s", paths=["notes.txt"], code="1")
+    assert first.labels == {Label.PRIVATE, Label.UNTRUSTED}
+    read = "open('notes.txt').read()"
+    later = await house.run(session="s", code=f"open('out/copy', 'w').write({read})\n{read}")
+    assert output(later).result == '"private words"'
+    assert later.labels == {Label.PRIVATE, Label.UNTRUSTED}
+    refused = await house.run(by=narrow, session="s", code=read)
+    assert refused.error is not None
+    assert (refused.error.code, "read" in refused.error.message) == ("forbidden", True)
+    assert output(await house.run(session="s", code="1")).session_ended is False
+    assert (await house.run(by=narrow, session="other", code="1")).labels == frozenset()
+
+
+@pytest.mark.full
+async def test_labels_that_a_call_brings_stay_in_its_session(house: House) -> None:
+    given = frozenset({Label.UNTRUSTED})
+    call = Call(house.session, "code_run", {"session": "s", "code": "x = INPUT", "input": "[1]"}, labels=given)
+    assert (await house.dispatcher.call(call)).labels == given
+    assert (await house.run(session="s", code="x")).labels == given
+    assert (await house.run(session="s", code="1", end_session=True)).labels == given
+    assert (await house.run(session="s", code="1")).labels == frozenset()
+
+
+async def test_end_session_without_code_ends_a_busy_session_at_once(house: House) -> None:
+    begun = anyio.Event()
+    met = []
+
+    async def watch(done: float, total: float | None, text: str) -> None:
+        begun.set()
+
+    async def busy() -> None:
+        code = "import time\nprint('up', flush=True)\ntime.sleep(100)"
+        met.append(await house.run(watch, session="s", code=code, timeout=100))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(busy)
+        with anyio.fail_after(60):
+            await begun.wait()
+            assert output(await house.run(session="s", end_session=True, code="")).session_ended
+    assert [result.error and result.error.code for result in met] == ["cancelled"]
+    missing = await house.run(session="s", end_session=True, code="")
+    assert missing.error is not None
+    assert missing.error.code == "not_found"

@@ -51,7 +51,9 @@ class CodeAgent(Agent):
         written to ./out come back as artifacts, the value of Python's last expression as `result`.
 
         `session="name"` keeps interpreter and workspace for the next call of that name, until one with `end_session`, a
-        while without any, or an end that no interpreter survives (`session_ended`).
+        while without any, or an end that no interpreter survives (`session_ended`). With empty `code`, `end_session`
+        ends it at once: a turn that goes on is cancelled. Results carry the labels of all that came into the session,
+        and one that holds workspace files takes a grant that reads.
         A language is what a manifest below tools/languages/ says; some have an image that is made once, by
         `astro-mcp sandbox build --language NAME`. Where a compiler refuses the program `built` is false, and exit code
         and stderr are the compiler's.
@@ -71,7 +73,10 @@ class CodeAgent(Agent):
         """
         if args.end_session and not args.session:
             raise InvalidInput("end_session is given, and no session", "name the session that is to end")
-        return await (await self._work.get()).run(args, ctx)
+        if not args.code and not args.end_session:
+            raise InvalidInput("code is empty", "write the program")
+        work = await self._work.get()
+        return await work.run(args, ctx) if args.code else work.end(args, ctx)
 
     async def state(self, session: Session) -> dict[str, Any]:
         """The caller's sessions."""

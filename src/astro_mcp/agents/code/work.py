@@ -23,6 +23,7 @@ from astro_mcp.errors import InvalidInput
 from astro_mcp.packs import Language
 from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
 from astro_mcp.sandbox.sandbox import Sandbox
+from astro_mcp.sandbox.sessions import Caller
 from astro_mcp.workspace.workspace import Workspace
 
 MOST_FILES: Final = 5_000
@@ -65,7 +66,9 @@ class CodeWork:
         if Effect.NETWORK in ctx.effects:
             ctx.label(Label.UNTRUSTED)
         if args.session:
-            outcome = await self._sandbox.turn(ctx.session.scope, args.session, job, last=args.end_session)
+            caller = Caller(ctx.session.grant, ctx.call.labels | ctx.labels, files=Effect.READ in ctx.effects)
+            outcome = await self._sandbox.turn(ctx.session.scope, args.session, job, caller, last=args.end_session)
+            ctx.label(*outcome.labels)  # before anything of it is kept
         else:
             outcome = await self._sandbox.run(job)
         result = await self._result(outcome, files, withheld, ctx)
@@ -74,6 +77,11 @@ class CodeWork:
         result.built = outcome.built if language.build else None
         result.egress = [Reached(**asdict(one)) for one in outcome.egress] or None
         return result
+
+    def end(self, args: CodeInput, ctx: Context) -> CodeOutput:
+        """End the session now, and the turn that goes on in it; nothing runs. Raises `NotFound`."""
+        self._sandbox.end(ctx.session.scope, args.session)
+        return CodeOutput(exit_code=0, stdout="", stderr="", session_ended=True, queued_ms=0, run_ms=0)
 
     def sessions(self, scope: Scope) -> list[dict[str, Any]]:
         """The scope's sessions; times are in seconds."""
