@@ -91,7 +91,12 @@ class SandboxSettings(RunLimits):
     warm_idle_seconds: float = Field(
         600, gt=0, le=86_400, description="With no run of their image for so long, waiting containers end."
     )
-    sessions: int = Field(4, ge=0, le=16, description="Sessions of code_run that one workspace may have up.")
+    sessions: int = Field(
+        4,
+        ge=0,
+        le=16,
+        description="Sessions of code_run that one workspace may have up; one tenant may have 12, all together 16.",
+    )
     session_idle_seconds: float = Field(
         900, gt=0, le=86_400, description="A session that is not used for so long ends."
     )

@@ -94,3 +94,9 @@ def python(sandbox: Sandbox) -> Python:
         return await sandbox.run(Job(("python3", "-c", code), **{"timeout": 20.0, **fields}))
 
     return run
+
+
+@pytest.fixture
+async def warm(sandbox: Sandbox) -> AsyncIterator[Sandbox]:
+    async with sandbox.warm():
+        yield sandbox
