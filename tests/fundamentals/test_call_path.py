@@ -96,6 +96,12 @@ class EchoAgent(Agent):
             self.running -= 1
         return EchoOutput(echoed=args.text)
 
+    @tool(title="Stop", effects={Effect.READ}, frees=lambda args: args.text == "stop")
+    async def echo_stop(self, args: EchoInput, ctx: Context) -> EchoOutput:
+        """Use to end what waits."""
+        self.gate.set()
+        return EchoOutput(echoed=args.text)
+
     @tool(title="Break", effects={Effect.READ})
     async def echo_break(self, args: EchoInput, ctx: Context) -> EchoOutput:
         """Use to see a defect."""
@@ -241,6 +247,16 @@ async def test_a_call_that_gets_no_place_in_time_is_told_busy(tmp_path: Path) ->
     assert isinstance(result.error, Busy)
     assert result.error.retry_after_ms
     assert elsewhere.error is None, "another scope has places of its own"
+
+
+async def test_a_call_that_only_ends_others_waits_for_no_place(tmp_path: Path) -> None:
+    async with stand(tmp_path, Limits(by_scope=1, wait=0.05)) as path, anyio.create_task_group() as group:
+        group.start_soon(lambda: path.call("echo_wait", host(), text="x"))
+        while not path.agent.running:
+            await anyio.sleep(0)
+        other = await path.call("echo_stop", host(), text="go on")
+        assert isinstance(other.error, Busy)
+        assert (await path.call("echo_stop", host(), text="stop")).error is None
 
 
 async def test_arguments_over_the_bound_are_too_large(tmp_path: Path) -> None:

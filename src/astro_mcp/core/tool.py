@@ -34,6 +34,7 @@ class Declaration:
     timeout      seconds, the longest a call may take
     labels       what every result of it carries
     needs_root   answers `no_root` in a session without a workspace
+    frees        tells from the arguments that a call only ends others, and so waits for no place beside them
     details      documentation and examples beyond the description, for `astro://tools/{name}`
     """
 
@@ -51,6 +52,7 @@ class Declaration:
     timeout: float
     labels: frozenset[Label]
     needs_root: bool
+    frees: Callable[[Any], bool] | None
     method: Method
 
 
@@ -87,6 +89,10 @@ class Tool:
             return model.model_validate(arguments)
         except ValidationError as error:
             raise invalid_input(error, self.declaration.input, self.name) from None
+
+    def frees(self, arguments: Input) -> bool:
+        """Whether this very call only ends others."""
+        return self.declaration.frees is not None and self.declaration.frees(arguments)
 
     def effects(self, arguments: Input) -> frozenset[Effect]:
         """What this very call does: never more than is declared."""
@@ -125,6 +131,7 @@ def tool(
     timeout: float = 60.0,
     labels: set[Label] | None = None,
     needs_root: bool = False,
+    frees: Callable[[Any], bool] | None = None,
 ) -> Callable[[Callable[..., Awaitable[Output]]], Callable[..., Awaitable[Output]]]:
     """Declare the async method `name(self, args: SomeInput, ctx: Context) -> SomeOutput` to be a tool.
 
@@ -159,6 +166,7 @@ def tool(
             timeout=timeout,
             labels=frozenset(labels or ()),
             needs_root=needs_root,
+            frees=frees,
             method=method,
         )
         setattr(method, "__tool__", declaration)  # noqa: B010 - a function has no such attribute for the type checker

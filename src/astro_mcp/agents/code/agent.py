@@ -44,6 +44,7 @@ class CodeAgent(Agent):
         effects_of=_effects,
         on_copy=True,
         timeout=LONGEST_CALL,
+        frees=lambda args: args.end_session and not args.code,
     )
     async def code_run(self, args: CodeInput, ctx: Context) -> CodeOutput:
         """Use to compute, analyse data, draw, or try code. Runs Python or another `language` in a fresh Docker sandbox

@@ -49,7 +49,7 @@ class Limit:
     """Where no place gets free in time the caller is told `busy`.
 
     The scheduler's own tools wait for other calls, so they hold no place (`exempt`), or a full house would wait for
-    itself.
+    itself. Nor does a call that only ends others.
     """
 
     def __init__(self, limits: Limits, exempt: frozenset[str] = frozenset()) -> None:
@@ -60,7 +60,7 @@ class Limit:
         self._scopes: dict[Scope, _Places] = {}
 
     async def apply(self, invocation: Invocation, proceed: Proceed) -> Result:
-        if invocation.tool.agent in self._exempt:
+        if invocation.tool.agent in self._exempt or invocation.tool.frees(invocation.arguments):
             return await proceed(invocation)
         scope, agent = invocation.call.session.scope, invocation.tool.agent
         places = self._scopes.get(scope)
