@@ -25,7 +25,7 @@ class CodeInput(Input):
         pattern=r"^([a-z0-9][a-z0-9_.-]{0,39})?$",
         description="Python: keeps variables and files for the session's next call.",
     )
-    end_session: bool = Field(False, description="This call is the session's last; with empty code it ends at once.")
+    end_session: bool = Field(False, description="The session's last call; empty code ends it now.")
     timeout: float = Field(60, gt=0, le=3600, description="Seconds that the code may run.")
     input: Document | None = Field(None, description="Python: JSON; the code finds it parsed, as INPUT.")
     stdin: str = Field("", description="Text on the program's standard input.")
