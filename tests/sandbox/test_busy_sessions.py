@@ -113,6 +113,7 @@ async def test_where_files_cannot_be_put_in_the_session_stays_and_the_error_says
     with pytest.raises(LimitHit, match="data") as caught:
         await warm.turn(MINE, "s", job, last=True)
     assert "the session ended" in caught.value.hint
+    assert "is up" not in caught.value.hint
     assert warm.sessions(MINE) == []
 
 

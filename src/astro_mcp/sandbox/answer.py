@@ -20,8 +20,6 @@ STREAMS: Final = {b"o": "stdout", b"e": "stderr"}
 KILLED: Final = 137
 LIMITS: Final = frozenset({"timeout", "memory", "processes", "disk", "output", "files", "network"})
 
-IN_THE_WAY: Final = "the session is up, and nothing ran: remove there what is in the way or takes the room, call again"
-
 
 @dataclass(frozen=True, slots=True)
 class End:
@@ -71,10 +69,7 @@ class Answer:
         """What the job did. Without an end it was killed. Raises `LimitHit` where its files could not be put in."""
         end = self.end or End(KILLED, frozenset(), (), "", over=True, built=True)
         if end.error:
-            raise LimitHit(
-                f"the files could not be put into the sandbox: {end.error}",
-                "pass fewer paths" if end.over else IN_THE_WAY,
-            )
+            raise LimitHit(f"the files could not be put into the sandbox: {end.error}", "pass fewer paths")
         return Outcome(
             exit_code=end.code,
             stdout=bytes(self.streams["stdout"]),

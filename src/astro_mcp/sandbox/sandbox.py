@@ -104,9 +104,8 @@ class Sandbox:
         self._check(job)
         asked = time.monotonic()
         async with self._place(job.tenant), await self._ready(job.tenant, job.image) as container:
-            started = time.monotonic()
-            answer = await self._carry_out(container, job)
-            return answer.outcome((started - asked) * 1000, (time.monotonic() - started) * 1000)
+            answer, queued_ms, run_ms = await self._carry_out(container, job, asked)
+            return answer.outcome(queued_ms, run_ms)
 
     async def turn(
         self, scope: Scope, name: str, job: Job, caller: Caller | None = None, *, last: bool = False
@@ -123,11 +122,9 @@ class Sandbox:
         asked = time.monotonic()
         use = self._open_sessions().use(scope, name, job.image, caller or Caller())
         async with use as (session, container):
-            started = time.monotonic()
-            answer = await self._carry_out(container, job)
+            answer, queued_ms, run_ms = await self._carry_out(container, job, asked)
             session.over = answer.over or last
-            outcome = answer.outcome((started - asked) * 1000, (time.monotonic() - started) * 1000)
-            return replace(outcome, over=session.over, labels=session.labels)
+            return replace(answer.outcome(queued_ms, run_ms), over=session.over, labels=session.labels)
 
     def end(self, scope: Scope, name: str) -> None:
         """End the scope's session `name` now; a turn that goes on in it gets `Cancelled`. Raises `NotFound`."""
@@ -142,16 +139,18 @@ class Sandbox:
             raise Unavailable("the sandbox keeps no sessions here")
         return self._sessions
 
-    async def _carry_out(self, container: Container, job: Job) -> Answer:
+    async def _carry_out(self, container: Container, job: Job, asked: float) -> tuple[Answer, float, float]:
+        """The answer, and the milliseconds until the program could start and from there."""
         egress = self._egress if job.egress and self._egress.is_open else None
         if egress:
             files = (*job.files, await egress.authorities())
             job = replace(job, files=files, env={**egress.environment, **job.env})
-        since = time.time()
+        started, since = time.monotonic(), time.time()
         answer = await container.carry_out(job, self.limits(job.tenant).output_bytes, egress)
+        ended = time.monotonic()
         if answer.end is None and "timeout" not in answer.limits:
             await self._explain(await self.engine(), container.name, since, answer)
-        return answer
+        return answer, (started - asked) * 1000, (ended - started) * 1000
 
     def limits(self, tenant: str = LOCAL) -> RunLimits:
         """What runs of `tenant` may use."""

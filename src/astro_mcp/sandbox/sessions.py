@@ -21,6 +21,7 @@ TOTAL: Final = 16
 OF_A_TENANT: Final = 12
 """Sessions of all of one tenant's scopes: some are always left for others."""
 ENDED: Final = "the session ended: its variables and files are gone"
+NOT_BEGUN: Final = "the session is up, and nothing ran: remove there what is in the way or takes the room"
 
 Ready = Callable[[str, str], Awaitable[Container]]
 Place = Callable[[str], AbstractAsyncContextManager[None]]
@@ -180,8 +181,8 @@ class Sessions:
         try:
             yield
         except AstroError as error:
-            if session.over:
-                error.hint = f"{error.hint}; {ENDED}" if error.hint else ENDED
+            after = ENDED if session.over else NOT_BEGUN
+            error.hint = f"{error.hint}; {after}" if error.hint else after
             raise
         finally:
             session.used = time.monotonic()
