@@ -239,6 +239,7 @@ async def test_labels_that_a_call_brings_stay_in_its_session(house: House) -> No
     assert (await house.run(session="s", code="1")).labels == frozenset()
 
 
+@pytest.mark.full
 async def test_end_session_without_code_ends_a_busy_session_at_once(house: House) -> None:
     begun = anyio.Event()
     met = []
