@@ -121,7 +121,7 @@ def test_the_child_that_runs_pip_builds_nothing_even_when_told_to(tmp_path: Path
     source = evil(tmp_path, mark)
     pip = ["download", "--no-index", "--no-deps", "--no-build-isolation", "--dest", str(tmp_path / "to"), str(source)]
     environment = {**packaging.markers.default_environment(), "python_full_version": "3.13.5"}
-    told = {"markers": environment, "approved": [], "folder": str(tmp_path)}
+    told = {"owner": os.getpid(), "markers": environment, "approved": [], "folder": str(tmp_path)}
     argv = [sys.executable, "-I", "-m", "astro_mcp.sandbox.packages.pip_child", json.dumps(told), *pip]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     assert done.returncode != 0

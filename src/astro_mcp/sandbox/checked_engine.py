@@ -11,7 +11,7 @@ import anyio.to_thread
 from astro_mcp.config import SandboxSettings
 from astro_mcp.core.agent import Health
 from astro_mcp.errors import AstroError, SandboxUnavailable
-from astro_mcp.sandbox import canary, hints, owner, runtimes, verdict
+from astro_mcp.sandbox import canary, hints, owner, runtimes, unfinished, verdict
 from astro_mcp.sandbox.engine import Engine
 from astro_mcp.sandbox.job import Job, Outcome
 from astro_mcp.sandbox.maker import Maker
@@ -80,12 +80,13 @@ class CheckedEngine:
         return engine
 
     async def _sweep(self, engine: Engine) -> None:
-        """End what a dead owner left."""
+        """End what a dead owner left, and remove what it was making."""
         label = f"{owner.HOUSE}={self._labels[owner.HOUSE]}"
         found = await engine.call(lambda api: api.containers(all=True, filters={"label": label}))
         for row in found:
             if owner.is_orphan(row["Labels"]):
                 await anyio.to_thread.run_sync(end, engine, row["Id"])
+        await anyio.to_thread.run_sync(unfinished.sweep, self._folder)
 
     async def _hold(self, engine: Engine) -> None:
         about = await verdict.subject(engine, self._tag)

@@ -20,18 +20,26 @@ BOOT: Final = "astro-mcp.boot"
 
 def labels(folder: Path) -> dict[str, str]:
     """The labels of containers that this process makes for the data in `folder`."""
-    return {HOUSE: house(folder), PROCESS: f"{os.getpid()}:{_started(os.getpid())}", BOOT: boot()}
+    return {HOUSE: house(folder), PROCESS: process(), BOOT: boot()}
 
 
 def house(folder: Path) -> str:
     return hashlib.sha256(f"{socket.gethostname()}\0{folder.resolve()}".encode()).hexdigest()[:16]
 
 
+def process() -> str:
+    """This one, as no other of this boot is named."""
+    return f"{os.getpid()}:{_started(os.getpid())}"
+
+
 def is_orphan(found: Mapping[str, str]) -> bool:
     """Whether the process that these labels name is gone."""
-    if found.get(BOOT) != boot():
-        return True
-    pid, _, started = found.get(PROCESS, "").partition(":")
+    return found.get(BOOT) != boot() or is_gone(found.get(PROCESS, ""))
+
+
+def is_gone(process: str) -> bool:
+    """Whether the process of this boot that was named so is gone."""
+    pid, _, started = process.partition(":")
     if not pid.isdigit():
         return True
     try:

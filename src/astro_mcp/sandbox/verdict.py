@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any, Final
 
 from astro_mcp.errors import ProviderFailed
-from astro_mcp.sandbox import owner
+from astro_mcp.sandbox import owner, unfinished
 from astro_mcp.sandbox.engine import Engine, get
 
 FILE: Final = "canary.json"
@@ -48,6 +47,6 @@ def known(folder: Path, about: str) -> bool:
 def keep(folder: Path, about: str) -> None:
     """Every limit of `about` holds. Blocks."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = folder / f".{FILE}.{os.getpid()}"
+    made = folder / unfinished.name()
     made.write_text(json.dumps({"held": about}))
     made.replace(folder / FILE)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import threading
 from pathlib import Path
 from typing import Final
+
+from astro_mcp.sandbox import unfinished
 
 MOST_BYTES: Final = 512 << 20
 
@@ -32,7 +33,8 @@ class BuiltWheels:
         """Keep one; where all of them hold more than 512 MiB, the least recently used go."""
         with self._lock:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            made = Path(tempfile.mkdtemp(prefix=".new-", dir=self._folder))
+            made = self._folder / unfinished.name()
+            made.mkdir(mode=0o700)
             (made / name).write_bytes(data)
             shutil.rmtree(self._folder / key, ignore_errors=True)
             os.rename(made, self._folder / key)

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from astro_mcp.sandbox import unfinished
+
 
 class Records:
     """`requests/<digest>.json` and `<kind>/<digest>.json` below `folder`; the latter's mtime is its last use."""
@@ -77,6 +79,6 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _store(path: Path, value: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary = path.with_name(unfinished.name())
     temporary.write_text(json.dumps(value), encoding="utf-8")
     os.replace(temporary, path)

@@ -143,7 +143,7 @@ class _Npm:
         """Raises its failure in its own words."""
         command, *rest = arguments
         seconds = max(1.0, deadline - time.monotonic())
-        argv = [*CHILD, self._program, command, *self._options, *rest]
+        argv = [*CHILD, str(os.getpid()), self._program, command, *self._options, *rest]
         status, said = await child.run(argv, self._environment, self._folder, seconds, self._on_line)
         if status:
             raise failure(said, locked=self._locked)

@@ -7,7 +7,6 @@ import itertools
 import json
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,7 +21,7 @@ from astro_mcp.config import SandboxSettings
 from astro_mcp.core.call import Progress
 from astro_mcp.errors import InvalidInput, LimitHit
 from astro_mcp.observe.printable import printable
-from astro_mcp.sandbox import hardening, owner
+from astro_mcp.sandbox import hardening, owner, unfinished
 from astro_mcp.sandbox.container import Container
 from astro_mcp.sandbox.engine import Engine, EngineRefused
 from astro_mcp.sandbox.job import Job
@@ -80,7 +79,8 @@ class PackageImages:
         progress: Progress,
     ) -> str:
         await anyio.to_thread.run_sync(lambda: self._folder.mkdir(parents=True, exist_ok=True, mode=0o700))
-        folder = Path(await anyio.to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="build-", dir=self._folder)))
+        folder = self._folder / unfinished.name()
+        await anyio.to_thread.run_sync(lambda: folder.mkdir(mode=0o700))
         try:
             steps = itertools.count()
 

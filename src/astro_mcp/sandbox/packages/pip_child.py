@@ -1,11 +1,11 @@
 """A child process of the daemon: `pip` for another Python than its own, which builds nothing.
 
-`python -I -m astro_mcp.sandbox.packages.pip_child TOLD ARGUMENT…`; TOLD is JSON: `markers`, the environment of
-dependency markers (PEP 508) in the image, which pip evaluates with its own interpreter's otherwise; and what
-`pip_sources.Sources` takes, `approved` and `folder`. A wheel's metadata may name a source archive or a repository by
-address, and pip would fetch it and run its build on this machine, `--only-binary` or not. So addresses are no
-requirements here, and an audit hook (PEP 578, it can't be taken back) refuses every new process, and with it every
-build.
+`python -I -m astro_mcp.sandbox.packages.pip_child TOLD ARGUMENT…`; TOLD is JSON: `owner`, the process that it ends
+with; `markers`, the environment of dependency markers (PEP 508) in the image, which pip evaluates with its own
+interpreter's otherwise; and what `pip_sources.Sources` takes, `approved` and `folder`. A wheel's metadata may name a
+source archive or a repository by address, and pip would fetch it and run its build on this machine, `--only-binary` or
+not. So addresses are no requirements here, and an audit hook (PEP 578, it can't be taken back) refuses every new
+process, and with it every build.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from astro_mcp.sandbox.packages.pip_sources import REFUSED, Sources
+from astro_mcp.sandbox.with_owner import end_with
 
 LARGEST: Final = 2 << 30
 ADDRESS: Final = "astro-mcp: a package names an address in place of a name"
@@ -27,6 +28,7 @@ PROCESSES: Final = frozenset(
 
 def main(arguments: list[str]) -> int:
     told = json.loads(arguments[0])
+    end_with(told["owner"])
     environment: dict[str, str] = told["markers"]
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -93,7 +93,7 @@ async def fetch(
     `ProviderFailed` where the index can't be reached, `TimedOut`.
     """
     markers = {name: value for name, value in python.items() if name != "libc"}
-    told = {"markers": markers, "approved": sorted(approved), "folder": str(place.source)}
+    told = {"owner": os.getpid(), "markers": markers, "approved": sorted(approved), "folder": str(place.source)}
     pip = [sys.executable, "-I", "-m", "astro_mcp.sandbox.packages.pip_child", json.dumps(told), "download"]
     options = ["--dest", str(place.wheels), "--find-links", str(place.built), "--prefer-binary"]
     options += ["--no-input", "--disable-pip-version-check", "--progress-bar=off", "--no-color"]
