@@ -18,7 +18,9 @@ import docker
 import pytest
 from tests.sandbox.podman import load, podman
 from tests.sandbox.rig import RESOURCES, SMALL, Make
+from tests.sandbox.sdists import plain, printed, sdist
 from tests.sandbox.second_engine import SecondEngine, second_engine
+from tests.sandbox.wheels import wheel
 
 from astro_mcp.core.authority import Scope
 from astro_mcp.errors import AstroError, SandboxUnavailable
@@ -222,6 +224,16 @@ async def test_podman_runs_jobs_and_sessions_within_every_limit(rootful: str, at
     assert set(found["writes"].values()) == {"EROFS"}
     assert found["interfaces"] == ["lo"]
     assert found["output_1"] == found["memory_1"] == "EACCES"
+
+
+async def test_podman_makes_images_of_wheels_and_of_sources(rootful: str, make: Make, index: Path) -> None:
+    wheel(index, "ready")
+    sdist(index, "built", plain("built", requires=("ready",)))
+    settings = {"engine": rootful, "warm": 0, "build_from_source": ("built",)}
+    sandbox = make(LARGER.model_copy(update=settings))
+    image = await sandbox.python_image("local", ["built"])
+    assert await printed(sandbox, image, "import built, ready; print(built.version, ready.version)") == "1.0 1.0"
+    await sandbox.close()
 
 
 async def test_a_container_of_podmans_that_lost_its_owner_is_swept(

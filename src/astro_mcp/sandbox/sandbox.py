@@ -241,7 +241,7 @@ class Sandbox:
 
         if self._builder is None:
             program = self._recipe.with_name("build_wheel.py")
-            self._builder = Builder(self._settings, self._folder, self._labels, self._reaper, program)
+            self._builder = Builder(self._settings, self._folder, self._maker, program)
         return self._builder
 
     async def engine(self) -> Engine:

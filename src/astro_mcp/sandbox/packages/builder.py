@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from astro_mcp.config import SandboxSettings
 from astro_mcp.core.call import Progress
 from astro_mcp.packs import Registry
+from astro_mcp.sandbox.maker import Maker
 from astro_mcp.sandbox.packages import npm_packages
 from astro_mcp.sandbox.packages.order import Order
 from astro_mcp.sandbox.packages.package_images import PackageImages
@@ -23,12 +23,11 @@ class Builder:
         self,
         settings: SandboxSettings,
         folder: Path,
-        labels: Mapping[str, str],
-        reaper: ThreadPoolExecutor,
+        maker: Maker,
         program: Path,
     ) -> None:
-        self._images = PackageImages(settings, folder, labels, reaper)
-        self._python = PythonPackages(self._images, SourceBuilds(settings, folder / "built", labels, reaper, program))
+        self._images = PackageImages(settings, folder, maker)
+        self._python = PythonPackages(self._images, SourceBuilds(settings, folder / "built", maker, program))
 
     async def image(
         self,

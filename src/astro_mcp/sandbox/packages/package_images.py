@@ -8,7 +8,6 @@ import json
 import shutil
 import tarfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -22,12 +21,13 @@ from astro_mcp.core.call import Progress
 from astro_mcp.errors import InvalidInput, LimitHit
 from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox import hardening, owner, unfinished
-from astro_mcp.sandbox.container import Container
 from astro_mcp.sandbox.engine import Engine, EngineRefused
 from astro_mcp.sandbox.job import Job
+from astro_mcp.sandbox.maker import Maker
 from astro_mcp.sandbox.packages.image_records import Records
 from astro_mcp.sandbox.packages.requirements import digest
 from astro_mcp.sandbox.packages.source import Fetched, Source
+from astro_mcp.sandbox.pool import Sort
 
 KIND: Final = "astro-mcp.kind"
 BASE: Final = "astro-mcp.base"
@@ -36,13 +36,10 @@ BASE: Final = "astro-mcp.base"
 class PackageImages:
     """`folder` holds one small record an image. A resolved list of requirements is believed for a while."""
 
-    def __init__(
-        self, settings: SandboxSettings, folder: Path, labels: Mapping[str, str], reaper: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, settings: SandboxSettings, folder: Path, maker: Maker) -> None:
         self._settings = settings
         self._folder = folder
-        self._labels = labels
-        self._reaper = reaper
+        self._maker = maker
         self._records = Records(folder)
         self._building: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
 
@@ -94,7 +91,8 @@ class PackageImages:
                 tag = f"astro-mcp-{source.kind}:{digest(*belongs, *found.contents)}"
                 if await engine.image(tag) is None:
                     await step(0, None, f"installing {len(found.contents)} packages in the sandbox")
-                    await self._install(engine, source, base, tag, found, folder)
+                    sort = Sort(base, self._settings.of(belongs[0]))
+                    await self._install(engine, source, sort, tag, found, folder)
                     await self._prune(engine, tag)
             await anyio.to_thread.run_sync(self._records.keep, request, tag, found.contents)
             return tag
@@ -107,29 +105,27 @@ class PackageImages:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
 
-    async def _install(self, engine: Engine, source: Source, base: str, tag: str, found: Fetched, folder: Path) -> None:
+    async def _install(
+        self, engine: Engine, source: Source, sort: Sort, tag: str, found: Fetched, folder: Path
+    ) -> None:
         incoming = PurePosixPath(source.incoming)
         archive = await anyio.to_thread.run_sync(_archive, found, incoming.name, folder / "packages.tar")
         put = partial(_put, folder=str(incoming.parent), archive=archive)
-        config = hardening.container(
-            base, self._settings, self._labels, engine.runtime, writable=True, podman=engine.podman
-        )
-        async with Container(engine, config, self._reaper, put) as container:
-            hardening.check(await container.ready(), self._settings, writable=True)
+        async with await self._maker.make(engine, sort, put) as container:
             argv = ("python3", "-I", "-S", source.installer, source.incoming)
             job = Job(argv, timeout=float(self._settings.build_timeout_seconds), collect="")
             answer = await container.carry_out(job, 100_000)
             if answer.end is None or answer.end.code:
                 raise _refused(bytes(answer.streams["stdout"] or answer.streams["stderr"]), answer.limits)
             repository, _, name = tag.partition(":")
-            labels = {KIND: source.kind, BASE: base}
+            labels = {KIND: source.kind, BASE: sort.image}
             await engine.call(lambda api: api.wait(container.name, timeout=30))
             await engine.call(lambda api: api.commit(container.name, repository, name, conf={"Labels": labels}))
 
     async def _prune(self, engine: Engine, newest: str) -> None:
         """Take away the least recently used until the rest fits `images_mb`; one that is in use stays. What a base
         holds is not counted, as long as the engine has it."""
-        house = f"{owner.HOUSE}={self._labels[owner.HOUSE]}"
+        house = f"{owner.HOUSE}={self._maker.labels[owner.HOUSE]}"
         rows: list[dict[str, Any]] = await engine.call(lambda api: api.images(filters={"label": [KIND, house]}))
         bases = {row["Labels"].get(BASE, "") for row in rows}
         held = {base: int((await engine.image(base) or {}).get("Size", 0)) for base in bases if base}

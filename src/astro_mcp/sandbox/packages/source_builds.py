@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -20,15 +19,15 @@ from astro_mcp.config import SandboxSettings
 from astro_mcp.core.call import Progress
 from astro_mcp.errors import AstroError, InvalidInput, LimitHit, ProviderFailed, TooLarge
 from astro_mcp.observe.printable import printable
-from astro_mcp.sandbox import hardening
 from astro_mcp.sandbox.answer import Answer
-from astro_mcp.sandbox.container import Container
 from astro_mcp.sandbox.job import Job, SandboxFile
+from astro_mcp.sandbox.maker import Maker
 from astro_mcp.sandbox.packages.build_system import BuildSystem, build_system, names
 from astro_mcp.sandbox.packages.built_wheels import BuiltWheels
 from astro_mcp.sandbox.packages.order import Order
 from astro_mcp.sandbox.packages.requirements import digest
 from astro_mcp.sandbox.packages.wheels import Sdist
+from astro_mcp.sandbox.pool import Sort
 
 LARGEST: Final = 64 << 20
 SAID: Final = 8 << 20
@@ -56,13 +55,11 @@ class SourceBuilds:
         self,
         settings: SandboxSettings,
         folder: Path,
-        labels: Mapping[str, str],
-        reaper: ThreadPoolExecutor,
+        maker: Maker,
         program: Path,
     ) -> None:
         self._settings = settings
-        self._labels = labels
-        self._reaper = reaper
+        self._maker = maker
         self._program = program
         self._kept = BuiltWheels(folder)
 
@@ -118,10 +115,8 @@ class SourceBuilds:
             env={"TMPDIR": "/workspace/.tmp"},  # a build may run what it made, and nothing in /tmp can be run
             timeout=float(self._settings.build_timeout_seconds),
         )
-        limits = self._settings.of(order.tenant)
-        config = hardening.container(image, limits, self._labels, order.engine.runtime)
-        async with Container(order.engine, config, self._reaper) as container:
-            hardening.check(await container.ready(), limits)
+        sort = Sort(image, self._settings.of(order.tenant))
+        async with await self._maker.make(order.engine, sort) as container:
             answer = await container.carry_out(job, SAID)
         if failed := _failure(answer):
             raise failed
