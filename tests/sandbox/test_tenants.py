@@ -10,11 +10,13 @@ from typing import Any
 import anyio
 import pytest
 from tests.sandbox.rig import SMALL, Containers, Make
+from tests.sandbox.wheels import wheel
 
 from astro_mcp.config import SandboxSettings
 from astro_mcp.core.authority import Kind, Principal, Scope
 from astro_mcp.core.call import Call
 from astro_mcp.errors import Busy, InvalidInput, LimitHit, TooLarge
+from astro_mcp.sandbox import hardening
 from astro_mcp.sandbox.job import Job, SandboxFile
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.testing import session, workbench
@@ -138,3 +140,22 @@ async def test_each_tool_runs_for_the_tenant_of_its_caller(
         guest = type(guest)(Principal("user", Kind.STDIO, "guests"), guest.grant)
         await bench.app.dispatcher.call(Call(guest, tool, arguments))
     assert seen == ["guests"]
+
+
+@pytest.mark.full
+async def test_packages_of_a_tenant_are_installed_within_its_limits(
+    make: Make, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(index, "thing")
+    made: list[Any] = []
+    real = hardening.container
+
+    def noted(image: str, limits: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        made.append((kwargs.get("writable"), limits.memory_mb, limits.processes))
+        return real(image, limits, *args, **kwargs)
+
+    monkeypatch.setattr(hardening, "container", noted)
+    sandbox = make(SETTINGS)
+    await sandbox.python_image("guests", ["thing"])
+    assert [limits for writable, *limits in made if writable] == [[OWN["memory_mb"], OWN["processes"]]]
+    await sandbox.close()
