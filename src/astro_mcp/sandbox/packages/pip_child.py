@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final, cast
 
+from astro_mcp.sandbox.packages import pip_index
 from astro_mcp.sandbox.packages.pip_sources import REFUSED, Sources
 from astro_mcp.sandbox.with_owner import end_with
 
@@ -49,10 +50,11 @@ def main(arguments: list[str]) -> int:
         raise AssertionError("this pip keeps its markers elsewhere")
     sources = Sources(frozenset(told["approved"]), Path(told["folder"]))
     sources.hold()
+    unanswered = pip_index.watched()
     try:
         return int(pip(arguments[1:]))
     finally:
-        sources.report()
+        sources.report(unanswered)
 
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:

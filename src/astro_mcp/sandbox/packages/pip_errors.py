@@ -19,23 +19,35 @@ PassedOver = Sequence[tuple[str, str]]
 
 MISSING: Final = re.compile(r"No matching distribution found for ([^\n]{1,300}?)(?: \(from [^\n]*)?$", re.MULTILINE)
 NOISE: Final = re.compile(r"^(ERROR|error): ?(Exception:)?\s*")
+DENIED: Final = re.compile(r"\b(?:HTTP error (?:401|403|407)\b|(?:401|403|407) Client Error)")
 CHANGED: Final = "DO NOT MATCH THE HASHES"
 INVALID: Final = "has an invalid wheel"
 
 
-def failure(said: str, python: Mapping[str, str], sources: PassedOver) -> AstroError:
-    """pip's own words, cleaned; `sources` are those that it passed over."""
+def failure(said: str, python: Mapping[str, str], sources: PassedOver, unanswered: Sequence[str]) -> AstroError:
+    """pip's own words, cleaned; `sources` are those that it passed over, `unanswered` what it said of indexes."""
     lines = [printable(line.strip()) for line in said.splitlines()]
     errors = [NOISE.sub("", line) for line in lines if NOISE.match(line)]
     message = (" · ".join(line for line in errors if line) or next(reversed(lines), "") or "pip failed")[:600]
     if found := _refused(said, lines, message):
         return found
     if "No matching distribution" in said or "Could not find a version" in said:
+        if unanswered:
+            return _unreached(tuple(dict.fromkeys(unanswered)), message)
         return _missing(said, message, python, sources)
     if "ResolutionImpossible" in said or "conflicting dependencies" in said:
         conflict = [line for line in lines if " depends on " in line or "requested" in line]
         return InvalidInput(f"{message} {'; '.join(conflict)[:400]}".strip(), "loosen one of the versions")
-    return ProviderFailed(message, "pip could not fetch the packages", retryable=True)
+    return _unreached((message,), "")
+
+
+def _unreached(unanswered: Sequence[str], message: str) -> ProviderFailed:
+    told = " · ".join(line for line in (printable("; ".join(unanswered))[:400], message) if line)[:600]
+    if all(DENIED.search(one) for one in unanswered):
+        return ProviderFailed(told, "the package index does not let this machine's pip in", retryable=False)
+    return ProviderFailed(
+        told, "the package index could not be reached, or does not answer as it should", retryable=True
+    )
 
 
 def _refused(said: str, lines: Sequence[str], message: str) -> AstroError | None:
@@ -54,8 +66,6 @@ def _refused(said: str, lines: Sequence[str], message: str) -> AstroError | None
 
 def _missing(said: str, message: str, python: Mapping[str, str], sources: PassedOver) -> AstroError:
     where = f"Python {python['python_version']} on Linux {python['platform_machine']}"
-    if "Retrying" in said or "Max retries" in said or "connection broken" in said:
-        return ProviderFailed(message, "the package index could not be reached", retryable=True)
     for wanted in MISSING.findall(said):
         if name := _only_as_source(wanted, sources):
             return ApprovalRequired(

@@ -22,8 +22,8 @@ NOT_PERMITTED: Final = "No sources permitted for "
 
 class Sources:
     """`approved` are canonical names. `folder`, which is there, gets `report.json`: `fetched`, the name of the source
-    distribution that lies beside it as `file`, or none; and `refused`, names and versions of sources that were passed
-    over."""
+    distribution that lies beside it as `file`, or none; `refused`, names and versions of sources that were passed
+    over; and `unanswered`."""
 
     def __init__(self, approved: frozenset[str], folder: Path) -> None:
         self._approved = approved
@@ -83,7 +83,7 @@ class Sources:
         shutil.copyfile(path, self._folder / FILE)
         self._fetched = name
 
-    def report(self) -> None:
-        """Write down what was met."""
-        said = {"fetched": self._fetched, "refused": sorted(self._refused)}
+    def report(self, unanswered: list[str]) -> None:
+        """Write down what was met, and what pip said of indexes that were `unanswered`."""
+        said = {"fetched": self._fetched, "refused": sorted(self._refused), "unanswered": unanswered}
         (self._folder / REPORT).write_text(json.dumps(said), encoding="utf-8")

@@ -109,10 +109,10 @@ async def fetch(
     status, said = await child.run(argv, environment(os.environ), place.wheels, seconds, on_line)
     if not status:
         return await anyio.to_thread.run_sync(_record, place.wheels)
-    fetched, passed_over = await anyio.to_thread.run_sync(_report, place.source)
+    fetched, passed_over, unanswered = await anyio.to_thread.run_sync(_report, place.source)
     if fetched:
         return await anyio.to_thread.run_sync(_source, fetched, said, place.source)
-    raise failure(said, python, passed_over)
+    raise failure(said, python, passed_over, unanswered)
 
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:
@@ -136,14 +136,15 @@ def _record(folder: Path) -> tuple[Wheel, ...]:
     return tuple(sorted(wheels, key=lambda wheel: wheel.name))
 
 
-def _report(folder: Path) -> tuple[str, PassedOver]:
-    """What `pip_sources.Sources` wrote down: a source's file name, and the sources that were passed over."""
+def _report(folder: Path) -> tuple[str, PassedOver, Sequence[str]]:
+    """What `pip_sources.Sources` wrote down: a source's file name, the sources that were passed over, and what pip said
+    of indexes that did not answer."""
     path = folder / REPORT
     if not path.exists():  # pip did not come so far
-        return "", ()
+        return "", (), ()
     said = json.loads(path.read_bytes())
     path.unlink()
-    return said["fetched"], tuple((name, version) for name, version in said["refused"])
+    return said["fetched"], tuple((name, version) for name, version in said["refused"]), said["unanswered"]
 
 
 def _source(fetched: str, said: str, folder: Path) -> Sdist:
