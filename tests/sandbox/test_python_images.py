@@ -9,6 +9,7 @@ import runpy
 import subprocess
 import sys
 import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from tests.sandbox.wheels import wheel
 
 from astro_mcp.core.call import silent
 from astro_mcp.errors import AstroError, InvalidInput, LimitHit
+from astro_mcp.sandbox import unfinished
 from astro_mcp.sandbox.job import Job, SandboxFile
+from astro_mcp.sandbox.packages import image_records
 from astro_mcp.sandbox.packages.image_records import Records
 from astro_mcp.sandbox.packages.pip_sources import REFUSED
 from astro_mcp.sandbox.packages.requirements import canonical
@@ -180,6 +183,60 @@ def test_the_least_recently_used_go_first_and_the_newest_stays(tmp_path: Path) -
     assert records.surplus(sizes, "astro-mcp-python:b", 0) == ["astro-mcp-python:c", "astro-mcp-python:a"]
     assert records.surplus(sizes, "astro-mcp-python:b", 300) == []
     assert records.resolved("request-0", 0) == ""
+
+
+def test_images_and_requests_are_bounded_in_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_records, "MOST_IMAGES", 2)
+    monkeypatch.setattr(image_records, "MOST_REQUESTS", 3)
+    records = Records(tmp_path)
+    sizes = {f"astro-mcp-python:{name}": 1 for name in "abc"}
+    for age, tag in enumerate(sizes):
+        records.keep(f"request-{age}", tag, ())
+        for record in (tmp_path / "python" / f"{tag[-1]}.json", tmp_path / "requests" / f"request-{age}.json"):
+            os.utime(record, (age, age))
+    assert records.surplus(sizes, "astro-mcp-python:c", 1000) == ["astro-mcp-python:a"]
+    records.keep("request-3", "astro-mcp-python:c", ())
+    assert records.resolved("request-0", 3600) == ""
+    assert records.resolved("request-1", 3600) == "astro-mcp-python:b"
+
+
+def test_of_images_that_are_gone_nothing_is_kept(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    for name in "abc":
+        records.keep(f"request-{name}", f"astro-mcp-python:{name}", ())
+    began = time.time() + 1
+    os.utime(tmp_path / "python/c.json", (began + 1, began + 1))  # one that was made since
+    os.utime(tmp_path / "requests/request-c.json", (began + 1, began + 1))
+    building = tmp_path / unfinished.name()
+    building.mkdir()
+    (building / "package.json").write_text("{}")
+    (tmp_path / "requests/broken.json").write_text('{"image": []}')
+    records.only({"astro-mcp-python:a"}, began)
+    names = {path.name for path in tmp_path.glob("*/*.json")}
+    assert names == {"a.json", "request-a.json", "c.json", "request-c.json", "package.json"}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        '{"image": "astro-mcp-python:a", "at": "x"}',
+        '{"image": "astro-mcp-python:a", "at": [1]}',
+        f'{{"image": "astro-mcp-python:a", "at": {10**400}}}',
+        '{"image": ["astro-mcp-python:a"], "at": NOW}',
+        '{"image": "astro-mcp-python:../../a", "at": NOW}',
+        '{"image": "astro-mcp-python:a"',
+        "[" * 100_000,
+        "3",
+        "\x00",
+    ],
+)
+def test_a_broken_record_is_as_none(tmp_path: Path, broken: str) -> None:
+    records = Records(tmp_path)
+    records.keep("request", "astro-mcp-python:a", ())
+    (tmp_path / "requests/request.json").write_text(broken.replace("NOW", str(time.time())))
+    assert records.resolved("request", 3600) == ""
+    records.keep("request", "astro-mcp-python:a", ())
+    assert records.resolved("request", 3600) == "astro-mcp-python:a"
 
 
 @pytest.mark.full

@@ -7,6 +7,7 @@ import itertools
 import json
 import shutil
 import tarfile
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -123,8 +124,9 @@ class PackageImages:
             await engine.call(lambda api: api.commit(container.name, repository, name, conf={"Labels": labels}))
 
     async def _prune(self, engine: Engine, newest: str) -> None:
-        """Take away the least recently used until the rest fits `images_mb`; one that is in use stays. What a base
-        holds is not counted, as long as the engine has it."""
+        """Take away the least recently used until the rest fits `images_mb` and the bound of their number; one that is
+        in use stays. What a base holds is not counted, as long as the engine has it."""
+        began = time.time()
         house = f"{owner.HOUSE}={self._maker.labels[owner.HOUSE]}"
         rows: list[dict[str, Any]] = await engine.call(lambda api: api.images(filters={"label": [KIND, house]}))
         bases = {row["Labels"].get(BASE, "") for row in rows}
@@ -137,7 +139,8 @@ class PackageImages:
         for tag in await anyio.to_thread.run_sync(self._records.surplus, sizes, newest, self._settings.images_mb << 20):
             with contextlib.suppress(EngineRefused):
                 await engine.call(partial(_remove_image, tag=tag))
-                await anyio.to_thread.run_sync(self._records.forget, tag)
+                del sizes[tag]
+        await anyio.to_thread.run_sync(self._records.only, sizes.keys(), began)
 
 
 def _archive(found: Fetched, name: str, target: Path) -> Path:
