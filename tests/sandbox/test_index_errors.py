@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests.sandbox.web_index import Index, alone, serving
 from tests.sandbox.wheels import wheel
 
 from astro_mcp.core.call import silent
@@ -32,43 +29,9 @@ PYTHON = {
 NOBODY = "127.0.0.1:9"
 
 
-@contextmanager
-def index_of(answers: Mapping[str, tuple[int, bytes]], other: int = 404) -> Iterator[str]:
-    """The host and port of an index that has `answers` by the ends of paths, and `other` for every other question."""
-
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = [answer for end, answer in answers.items() if self.path.endswith(end)]
-            status, body = found[0] if found else (other, b"")
-            self.send_response(status)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture(autouse=True)
 def nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of pip's settings are the test's own."""
-    for name, value in {"CONFIG_FILE": "/dev/null", "RETRIES": "0", "NO_CACHE_DIR": "1"}.items():
-        monkeypatch.setenv(f"PIP_{name}", value)
-    for name in ("NO_INDEX", "FIND_LINKS", "EXTRA_INDEX_URL"):
-        monkeypatch.delenv(f"PIP_{name}", raising=False)
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
+    alone(monkeypatch)
 
 
 async def failure(folder: Path, monkeypatch: pytest.MonkeyPatch, host: str) -> AstroError:
@@ -94,8 +57,8 @@ async def failure(folder: Path, monkeypatch: pytest.MonkeyPatch, host: str) -> A
 async def test_what_the_index_answers_in_place_of_its_list_is_told_in_pips_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, retryable: bool
 ) -> None:
-    with index_of({}, status) as host:
-        error = await failure(tmp_path, monkeypatch, host)
+    with serving(Index({}, status)) as index:
+        error = await failure(tmp_path, monkeypatch, index.host)
     assert isinstance(error, ProviderFailed)
     assert error.retryable == retryable
     assert str(status) in error.message
@@ -114,8 +77,8 @@ async def test_an_index_that_nobody_serves_may_be_asked_again(tmp_path: Path, mo
 
 @pytest.mark.full
 async def test_a_package_that_the_index_has_not_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with index_of({}) as host:
-        assert isinstance(await failure(tmp_path, monkeypatch, host), InvalidInput)
+    with serving(Index({})) as index:
+        assert isinstance(await failure(tmp_path, monkeypatch, index.host), InvalidInput)
 
 
 @pytest.mark.full
@@ -125,8 +88,8 @@ async def test_a_file_that_the_index_lists_and_does_not_give_is_told(
 ) -> None:
     made = wheel(tmp_path, "thing")
     page = f'<a href="../../{made.name}">{made.name}</a>'.encode()
-    with index_of({"/simple/thing/": (200, page)}, status) as host:
-        error = await failure(tmp_path, monkeypatch, host)
+    with serving(Index({"/simple/thing/": (200, page)}, status)) as index:
+        error = await failure(tmp_path, monkeypatch, index.host)
     assert isinstance(error, ProviderFailed)
     assert error.retryable == retryable
     assert str(status) in error.message
