@@ -103,7 +103,9 @@ class SandboxSettings(RunLimits):
     session_seconds: float = Field(14_400, gt=0, le=604_800, description="The longest that a session is kept.")
     queue_seconds: float = Field(60, gt=0, le=3600, description="How long a run waits for its turn.")
     images_mb: int = Field(
-        4096, ge=256, description="Dependency images kept, in MiB in all; the least recently used goes first."
+        4096,
+        ge=256,
+        description="Dependency images kept, in MiB in all, and 100 at most; the least recently used goes first.",
     )
     build_timeout_seconds: int = Field(900, ge=10, le=3600, description="The longest that building an image may take.")
     build_from_source: tuple[PackageName, ...] = Field(

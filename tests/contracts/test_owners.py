@@ -28,7 +28,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "onnxruntime": ("agents.knowledge",),
     "packaging": ("sandbox",),
     "pathspec": ("workspace",),
-    "pip": ("sandbox.packages.pip_child", "sandbox.packages.pip_sources"),
+    "pip": ("sandbox.packages.pip_child", "sandbox.packages.pip_index", "sandbox.packages.pip_sources"),
     "pydantic_core": ("agents.files", "faces.mcp"),
     "pypdf": ("agents.files.pdf_child",),
     "re2": ("agents.files", "agents.lint", "packs", "workspace"),
