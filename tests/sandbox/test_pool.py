@@ -170,6 +170,31 @@ async def test_an_engine_that_can_make_no_container_ends_no_run_that_has_one(
     await waiting(warm, 2)
 
 
+@pytest.mark.parametrize(
+    "error", [Busy("on purpose"), ValueError("no HTTP answer"), anyio.BrokenResourceError(), KeyError("Id")], ids=repr
+)
+async def test_nothing_that_keeps_a_container_from_being_made_ends_those_who_live_with_the_pool(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = anyio.Event()
+
+    async def refuse(sort: Sort) -> Any:
+        tried.set()
+        raise error
+
+    async with anyio.create_task_group() as group:
+        pool = Pool(group, refuse, most=2, idle_seconds=60)
+        sort = Sort("an-image", SMALL.of("local"))
+        assert pool.take(sort) is None
+        with anyio.fail_after(PATIENCE):
+            await tried.wait()
+            while pool._shelves[sort].filling:
+                await anyio.sleep(0.001)
+        assert pool.take(sort) is None
+        group.cancel_scope.cancel()
+    assert type(error).__name__ in caplog.text
+
+
 @pytest.mark.full
 async def test_who_waits_too_long_for_a_place_is_told_busy(make: Make, containers: Containers, tidy: None) -> None:
     sandbox = make(SMALL.model_copy(update={"queue_seconds": 0.2}))

@@ -17,7 +17,6 @@ import anyio
 from anyio.abc import TaskGroup
 
 from astro_mcp.config import RunLimits
-from astro_mcp.errors import AstroError
 from astro_mcp.sandbox.container import Container
 
 log = logging.getLogger(__name__)
@@ -143,8 +142,8 @@ class Pool:
         try:
             async with self._fillers:
                 container = await self._make(sort)
-        except AstroError as error:  # the next run asks the engine itself, and tells its caller
-            log.warning("no container could be made to wait: %s", error.message)
+        except Exception as error:  # noqa: BLE001 - the next run asks the engine itself, and tells its caller
+            log.warning("no container could be made to wait: %s: %s", type(error).__name__, error)
             return
         finally:
             shelf.filling -= 1
