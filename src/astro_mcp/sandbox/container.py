@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute
 
 from astro_mcp.errors import ProviderFailed
-from astro_mcp.sandbox import outside
+from astro_mcp.sandbox import hints, outside
 from astro_mcp.sandbox.answer import Answer
 from astro_mcp.sandbox.egress import AT_ONCE, IN_ALL, Egress
 from astro_mcp.sandbox.engine import Engine
@@ -110,11 +110,10 @@ class Container:
         """Whether its other end is still there, as far as can be told without waiting."""
         if self._stream is None:
             return False
-        raw: object = self._stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - anyio's typed attributes, not SQL
-        if not isinstance(raw, socket.socket):
-            return True  # TCP: the event loop owns the socket, and the first answer tells
+        raw = self._stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - anyio's typed attributes, not SQL
         try:
-            return bool(raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+            with raw.dup() as own:  # over TCP the event loop owns the socket, and lets nobody else read from it
+                return bool(own.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         except BlockingIOError:
             return True
         except OSError:
@@ -135,9 +134,9 @@ class Container:
                             raise BrokenProtocol(hint="the first frame is not R")
                         self.facts = decode_json(frame.payload) | {"outside": await self._outside()}
                         return self.facts
-        except (TimeoutError, anyio.EndOfStream):
+        except (TimeoutError, anyio.EndOfStream, anyio.BrokenResourceError):
             said = self._demux.complaint.decode(errors="replace")[-500:]
-            raise ProviderFailed("the sandbox did not start", said or "docker info", retryable=True) from None
+            raise ProviderFailed("the sandbox did not start", said or hints.LOOK, retryable=True) from None
 
     async def _outside(self) -> dict[str, float] | None:
         """What PID 1 can't see below gVisor; None where it sees for itself."""

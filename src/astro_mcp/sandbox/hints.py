@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 
 OTHER_ENGINE = "use an engine with cgroups and seccomp (rootless: delegate cpu, memory and pids), then: docker info"
+LOOK = "look at the engine: docker info, and its log; then try again"
 IMAGE = "build the sandbox's image: astro-mcp sandbox build (in a checkout: scripts/sandbox-image)"
 NPM: Mapping[str, str] = {
     "debian": "apt-get install -y npm",
