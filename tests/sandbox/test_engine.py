@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import anyio
 import pytest
+from anyio.abc import ByteStream
 from tests.quickest import within
-from tests.sandbox.rig import Make
+from tests.sandbox.rig import RESOURCES, Make
 
 from astro_mcp.config import SandboxSettings
-from astro_mcp.errors import SandboxUnavailable
-from astro_mcp.sandbox import hardening
+from astro_mcp.errors import ProviderFailed, SandboxUnavailable
+from astro_mcp.sandbox import hardening, hints, verdict
+from astro_mcp.sandbox.address import Address, parse
+from astro_mcp.sandbox.container import Container
+from astro_mcp.sandbox.engine import Engine
 from astro_mcp.sandbox.hints import linux_line
 from astro_mcp.sandbox.job import Job
 from astro_mcp.sandbox.sandbox import Sandbox
@@ -95,6 +103,80 @@ async def test_what_is_too_old_or_no_engine_is_told(make: Make, tmp_path: Path, 
 async def test_an_address_that_cant_be_spoken_to_is_told(make: Make) -> None:
     error = await refusal(make(SandboxSettings(engine="ssh://somewhere")))
     assert "sandbox.engine" in error.hint
+
+
+@pytest.mark.parametrize(
+    "url", ["tcp://host:99999", "tcp://host:x", "tcp://[::1", "tcp://a..b:2375", "unix:///a\0b", "tcp://", "unix://"]
+)
+async def test_what_is_no_address_is_told_and_how_one_reads(make: Make, url: str) -> None:
+    sandbox = make(SandboxSettings(engine=url))
+    error = await refusal(sandbox)
+    assert error.hint == (await sandbox.health()).fix
+    assert "tcp://host:port" in error.hint
+
+
+def test_an_address_of_digits_in_brackets_keeps_them() -> None:
+    assert parse("tcp://[::1]:2375") == Address("tcp://[::1]:2375", host="::1", port=2375)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"SSH-2.0\r\n\r\n", b"HTTP/1.1 500 Odd\r\n\r\n{}", b"x" * (1 << 17), b"HTTP/1.1 200"]
+)
+async def test_an_odd_answer_to_an_attachment_is_told_and_may_be_tried_again(tmp_path: Path, answer: bytes) -> None:
+    with listening(tmp_path / "odd.sock", answer) as url, pytest.raises(ProviderFailed) as caught:
+        await Engine(parse(url), "1.41").attach("a-container")
+    assert (caught.value.retryable, caught.value.hint) == (True, hints.LOOK)
+
+
+async def test_a_container_whose_connection_breaks_before_it_is_ready_is_told() -> None:
+    class Broken(ByteStream):
+        async def receive(self, max_bytes: int = 1) -> bytes:
+            raise anyio.BrokenResourceError
+
+        async def send(self, item: bytes) -> None:
+            raise anyio.BrokenResourceError
+
+        async def send_eof(self) -> None: ...
+
+        async def aclose(self) -> None: ...
+
+    with ThreadPoolExecutor(1) as reaper:
+        container = Container(Engine(parse("unix:///none"), "1.41"), {}, reaper)
+        container._stream = Broken()
+        with pytest.raises(ProviderFailed) as caught:
+            await container.ready()
+    assert (caught.value.retryable, caught.value.hint) == (True, hints.LOOK)
+
+
+@pytest.mark.full
+async def test_an_engine_that_is_refused_leaves_no_connection(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> str:
+        raise ProviderFailed("on purpose")
+
+    sandbox = make()
+    monkeypatch.setattr(verdict, "subject", refuse)
+    held = []
+    for _ in range(3):
+        with pytest.raises(ProviderFailed, match="on purpose"):
+            await sandbox.run(RUN)
+        held.append(len(os.listdir("/proc/self/fd")))
+    assert held[0] == held[-1]
+    monkeypatch.undo()
+    assert (await sandbox.run(RUN)).exit_code == 0
+    await sandbox.close()
+
+
+@pytest.mark.full
+async def test_a_folder_that_cant_keep_what_the_canary_found_keeps_nobody_from_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(verdict, "keep", full)
+    sandbox = Sandbox(SandboxSettings(), tmp_path / "images", RESOURCES)
+    assert (await sandbox.run(RUN)).exit_code == 0
+    await sandbox.close()
 
 
 async def test_a_missing_image_is_told_with_how_to_build_it(make: Make, tmp_path: Path) -> None:

@@ -30,13 +30,15 @@ class Address:
 
 
 def parse(url: str) -> Address:
-    """Raises `SandboxUnavailable` for what can't be spoken to: TLS, ssh and named pipes."""
-    parts = urlsplit(url)
-    if parts.scheme == "unix" and parts.path:
-        return Address(f"unix://{parts.path}", path=parts.path)
-    if parts.scheme == "tcp" and parts.hostname:
-        port = parts.port or 2375
-        return Address(f"tcp://{parts.hostname}:{port}", host=parts.hostname, port=port)
+    """Raises `SandboxUnavailable` for what can't be spoken to: TLS, ssh, named pipes, and what is no address."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme == "unix" and parts.path and "\0" not in parts.path:
+            return Address(f"unix://{parts.path}", path=parts.path)
+        if parts.scheme == "tcp" and parts.hostname:
+            host, port = parts.hostname, parts.port or 2375
+            host.encode("idna")
+            return Address(f"tcp://{f'[{host}]' if ':' in host else host}:{port}", host=host, port=port)
     raise SandboxUnavailable(
         f"{url[:200]!r} is no engine address that can be used here",
         "set sandbox.engine to unix:///path/to/docker.sock or tcp://host:port",
@@ -53,7 +55,7 @@ class Context:
 
     def address(self) -> Address:
         """Raises `SandboxUnavailable` where its engine can't be spoken to, with the reason."""
-        scheme = urlsplit(self.endpoint).scheme
+        scheme = self.endpoint.partition("://")[0].lower()
         why = "it is reached with TLS" if self.tls else f"it is reached by {scheme}" if scheme == "ssh" else ""
         if why:
             raise SandboxUnavailable(

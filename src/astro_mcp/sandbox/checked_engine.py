@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from astro_mcp.sandbox.maker import Maker
 from astro_mcp.sandbox.pool import Sort
 from astro_mcp.sandbox.removal import end
 from astro_mcp.sandbox.warden import Warden
+
+log = logging.getLogger(__name__)
 
 
 class CheckedEngine:
@@ -41,9 +44,13 @@ class CheckedEngine:
         async with self._opening:
             if self._engine is None:
                 engine = await self._found()
-                await self._sweep(engine)
-                await self._hold(engine)
-                self._warden = await anyio.to_thread.run_sync(Warden, engine.address, self._labels)
+                try:
+                    await self._sweep(engine)
+                    await self._guard(engine)
+                    await self._hold(engine)
+                except BaseException:
+                    engine.close()
+                    raise
                 self._engine = engine
             return self._engine
 
@@ -88,6 +95,12 @@ class CheckedEngine:
                 await anyio.to_thread.run_sync(end, engine, row["Id"])
         await anyio.to_thread.run_sync(unfinished.sweep, self._folder)
 
+    async def _guard(self, engine: Engine) -> None:
+        """From the first container on, the canary's, a warden is there; it outlives an engine that does not hold."""
+        if self._warden is not None:
+            await anyio.to_thread.run_sync(self._warden.close)
+        self._warden = await anyio.to_thread.run_sync(Warden, engine.address, self._labels)
+
     async def _hold(self, engine: Engine) -> None:
         about = await verdict.subject(engine, self._tag)
         if await anyio.to_thread.run_sync(verdict.known, self._folder, about):
@@ -100,7 +113,10 @@ class CheckedEngine:
             raise SandboxUnavailable(
                 f"this Docker engine lets a program go over its limits: {', '.join(missing)}", hints.OTHER_ENGINE
             )
-        await anyio.to_thread.run_sync(verdict.keep, self._folder, about)
+        try:
+            await anyio.to_thread.run_sync(verdict.keep, self._folder, about)
+        except OSError as error:  # the next start tries it again
+            log.warning("what the canary found could not be kept: %s", error)
 
     async def _tried(self, engine: Engine) -> list[str]:
         limits = canary.BELOW_GVISOR if engine.runtime in runtimes.NAMES["runsc"] else canary.LIMITS

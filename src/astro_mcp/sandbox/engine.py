@@ -53,7 +53,7 @@ class Engine:
         if status == 404:
             return None
         if status != 200 or not isinstance(body, dict):
-            raise ProviderFailed(f"the Docker engine answered {status} about an image")
+            raise ProviderFailed(f"the Docker engine answered {status} about an image", hints.LOOK)
         return body
 
     async def call(self, ask: Callable[[Any], T]) -> T:
@@ -73,9 +73,9 @@ class Engine:
                 self._client = docker.APIClient(self.address.url, version=self.api_version, timeout=CALL_SECONDS)
             return ask(self._client)
         except docker.errors.NotFound as error:
-            raise EngineNotFound(_said(error)) from None
+            raise EngineNotFound(_said(error), hints.LOOK) from None
         except docker.errors.APIError as error:
-            raise EngineRefused(_said(error)) from None
+            raise EngineRefused(_said(error), hints.LOOK) from None
         except requests.exceptions.Timeout:
             raise ProviderFailed("the Docker engine did not answer in time", hints.start_line()) from None
         except (requests.exceptions.RequestException, docker.errors.DockerException) as error:
@@ -95,15 +95,15 @@ class Engine:
             with anyio.fail_after(ANSWER_SECONDS * 3):
                 await stream.send(head.encode())
                 status, rest = await _head(stream)
-        except (OSError, TimeoutError, anyio.EndOfStream, anyio.BrokenResourceError):
+        except (OSError, ValueError, anyio.EndOfStream, anyio.BrokenResourceError):
             await anyio.aclose_forcefully(stream)
-            raise ProviderFailed("the Docker engine did not attach", retryable=True) from None
+            raise ProviderFailed("the Docker engine did not attach", hints.LOOK) from None
         except BaseException:
             await anyio.aclose_forcefully(stream)
             raise
         if status not in (101, 200):
             await anyio.aclose_forcefully(stream)
-            raise ProviderFailed(f"the Docker engine answered {status} when attaching: {_told(rest)}", retryable=True)
+            raise ProviderFailed(f"the Docker engine answered {status} when attaching: {_told(rest)}", hints.LOOK)
         return stream, rest
 
     def close(self) -> None:

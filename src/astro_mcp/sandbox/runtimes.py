@@ -7,6 +7,7 @@ from typing import Final
 
 from astro_mcp.errors import ProviderFailed, SandboxUnavailable
 from astro_mcp.observe.printable import printable
+from astro_mcp.sandbox import hints
 from astro_mcp.sandbox.address import Address
 from astro_mcp.sandbox.engine import get
 
@@ -27,7 +28,7 @@ async def chosen(address: Address, setting: str) -> str:
         return ""
     status, body = await get(address, "/info")
     if status != 200 or not isinstance(body, dict) or not isinstance(body.get("Runtimes"), dict):
-        raise ProviderFailed(f"the Docker engine answered {status} about its runtimes", retryable=True)
+        raise ProviderFailed(f"the Docker engine answered {status} about its runtimes", hints.LOOK)
     return match(setting, body["Runtimes"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from astro_mcp.errors import ProviderFailed
-from astro_mcp.sandbox import owner, unfinished
+from astro_mcp.sandbox import hints, owner, unfinished
 from astro_mcp.sandbox.engine import Engine, get
 
 FILE: Final = "canary.json"
@@ -30,7 +30,7 @@ async def subject(engine: Engine, image: str) -> str:
     """A digest of what a verdict is about: the engine as it is set up, this boot, the runtime and the image."""
     status, body = await get(engine.address, "/info")
     if status != 200 or not isinstance(body, dict):
-        raise ProviderFailed(f"the Docker engine answered {status} about itself", retryable=True)
+        raise ProviderFailed(f"the Docker engine answered {status} about itself", hints.LOOK)
     facts: list[Any] = [engine.address.url, engine.runtime, image, owner.boot()]
     facts += [body.get(name) for name in FACTS]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -32,7 +32,7 @@ class Engine(HTTPConnection):
 
 
 def ask(engine: str, method: str, path: str) -> bytes:
-    host, _, port = engine.partition(":") if not engine.startswith("/") else (engine, "", "")
+    host, _, port = engine.rpartition(":") if not engine.startswith("/") else (engine, "", "")
     link = Engine(host, int(port or 80), timeout=ANSWER_SECONDS)
     try:
         link.request(method, path, headers={"Host": "engine"})
