@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from astro_mcp.core.authority import LOCAL, Label
 from astro_mcp.errors import InvalidInput
+from astro_mcp.observe.printable import printable
 
 Stream = Literal["stdout", "stderr"]
 OnOutput = Callable[[str, bytes], Awaitable[None]]
@@ -99,6 +100,28 @@ def safe_path(path: str) -> bool:
         and not any(ord(character) < 32 or ord(character) == 127 for character in path)
         and not any(part in ("", ".", "..") for part in parts)
     )
+
+
+def beside(files: Iterable[SandboxFile], ours: Collection[str]) -> tuple[tuple[SandboxFile, ...], tuple[str, ...]]:
+    """Those of `files` that can go in beside what is at the paths `ours`, and a line, `path (reason)`, for each of the
+    others: its name is none that the sandbox takes, or one of ours, or a folder's where the other is a file's."""
+    folders = {
+        "/".join(parts[:count]) for parts in (path.split("/") for path in ours) for count in range(1, len(parts))
+    }
+    kept, withheld = [], []
+    for file in files:
+        parts = file.path.split("/")
+        if not safe_path(file.path):
+            withheld.append(f"{_line(file.path)} (a name that the sandbox does not take)")
+        elif file.path in folders or any("/".join(parts[:count]) in ours for count in range(1, len(parts) + 1)):
+            withheld.append(f"{file.path} (the sandbox has its own of this name)")
+        else:
+            kept.append(file)
+    return tuple(kept), tuple(withheld)
+
+
+def _line(path: str) -> str:
+    return printable(path, 200).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def check(job: Job) -> None:

@@ -74,6 +74,35 @@ async def test_workspace_files_are_copied_in_and_the_workspace_stays_as_it_is(ho
     assert result.labels == {Label.PRIVATE, Label.UNTRUSTED}
 
 
+ODD = "a\nb\x1b.txt"
+
+
+@pytest.mark.parametrize(
+    ("language", "theirs", "told"),
+    [
+        ("shell", {ODD: "", "kept": "", "code_run.sh": "echo theirs"}, [r"a\nb\x1b.txt (a name", "code_run.sh (the"]),
+        ("shell", {"code_run.sh/x": "", "out": "", "kept": ""}, ["code_run.sh/x (the", "out (the"]),
+        ("python", {".astro": "", "kept": ""}, [".astro (the"]),
+        (
+            "python",
+            {".astro/run.py": "1/0", ".astro/input.json": "{", ".astro/main.py/x": "", ".astro/own": "", "kept": ""},
+            [".astro/input.json (the", ".astro/main.py/x (the", ".astro/run.py (the"],
+        ),
+    ],
+)
+async def test_a_file_that_can_not_go_in_is_told_and_the_others_do(
+    house: House, language: str, theirs: dict[str, str], told: list[str]
+) -> None:
+    for path, text in theirs.items():
+        (house.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (house.root / path).write_text(text)
+    code = "ls -A" if language == "shell" else "import os; print(*os.listdir('.'), *os.listdir('.astro'))"
+    got = output(await house.run(language=language, paths=["."], code=code))
+    assert [line[: len(start)] for line, start in zip(got.withheld, told, strict=True)] == told
+    assert (got.exit_code, "kept" in got.stdout.split()) == (0, True), got.stderr
+    assert ("own" in got.stdout.split()) == (".astro/own" in theirs)
+
+
 async def test_files_in_out_are_artifacts_of_the_sessions_scope_and_pictures_are_shown(
     house: House, tmp_path: Path
 ) -> None:

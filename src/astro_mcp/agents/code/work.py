@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,8 @@ from astro_mcp.core.call import Context
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import InvalidInput
 from astro_mcp.packs import Language
-from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
+from astro_mcp.sandbox.egress import BUNDLE
+from astro_mcp.sandbox.job import Job, Outcome, SandboxFile, beside
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.sandbox.sessions import Caller
 from astro_mcp.workspace.workspace import Workspace
@@ -32,6 +33,7 @@ RESULT: Final = ".astro-result"
 MOST_RESULT: Final = 100_000
 LONGEST_LINE: Final = 1_000
 RUNNER: Final = ".astro/run.py"
+INPUT: Final = ".astro/input.json"
 
 
 class CodeWork:
@@ -48,13 +50,14 @@ class CodeWork:
     async def run(self, args: CodeInput, ctx: Context) -> CodeOutput:
         language = self._languages.of(args)
         show = _Ticker(ctx)
-        files, withheld = await self._copy(args, ctx)
+        program = await _program(args, language)
+        files, withheld = await self._copy(args, _ours(program, language, ctx), ctx)
         needs = await needed_by(args, language.packages, self._workspace, self._sandbox, ctx)
         job = Job(
             argv=("python3", RUNNER, *language.argv[1:]) if language.script else language.argv,
             build=language.build,
             script=language.script,
-            files=(*files, *await _program(args, language)),
+            files=(*files, *program),
             stdin=args.stdin.encode(),
             timeout=args.timeout,
             env=language.env,
@@ -109,13 +112,16 @@ class CodeWork:
         tenant, asked = ctx.session.scope.tenant, [*args.packages, *needs.requirements]
         return await self._sandbox.package_image(language.packages, image, tenant, asked, show.step, needs.pins)
 
-    async def _copy(self, args: CodeInput, ctx: Context) -> tuple[tuple[SandboxFile, ...], tuple[str, ...]]:
+    async def _copy(
+        self, args: CodeInput, ours: Collection[str], ctx: Context
+    ) -> tuple[tuple[SandboxFile, ...], tuple[str, ...]]:
         if args.paths or args.project:
             ctx.label(Label.UNTRUSTED, Label.PRIVATE)
         if not args.paths:
             return (), ()
         copy = await self._workspace.snapshot(ctx.session, args.paths, max_files=MOST_FILES, max_bytes=MOST_BYTES)
-        return tuple(SandboxFile(file.path, file.data, file.executable) for file in copy.files), copy.withheld
+        files, odd = beside((SandboxFile(file.path, file.data, file.executable) for file in copy.files), ours)
+        return files, (*copy.withheld, *odd)
 
     async def _result(
         self, outcome: Outcome, given: tuple[SandboxFile, ...], withheld: tuple[str, ...], ctx: Context
@@ -148,8 +154,18 @@ async def _program(args: CodeInput, language: Language) -> tuple[SandboxFile, ..
             json.loads(args.input)
         except ValueError as error:
             raise InvalidInput(f"input is no JSON: {error}", 'write it as a string of JSON, such as "[1, 2]"') from None
-        files.append(SandboxFile(".astro/input.json", args.input.encode()))
+        files.append(SandboxFile(INPUT, args.input.encode()))
     return tuple(files)
+
+
+def _ours(program: Sequence[SandboxFile], language: Language, ctx: Context) -> set[str]:
+    """Where no workspace file goes: what is put in, and what the runner reads and writes."""
+    ours = {f"out/{RESULT}", *(file.path for file in program)}
+    if language.script:
+        ours.add(INPUT)
+    if Effect.NETWORK in ctx.effects:
+        ours.add(BUNDLE)
+    return ours
 
 
 class _Ticker:

@@ -8,7 +8,7 @@ from typing import Final
 
 from astro_mcp.agents.lint.models import FailedTool, Finding, MissingTool
 from astro_mcp.agents.lint.reports import findings
-from astro_mcp.agents.lint.sources import Sources
+from astro_mcp.agents.lint.sources import FILE, FOLDER, Sources
 from astro_mcp.core.call import Context
 from astro_mcp.errors import ProviderFailed
 from astro_mcp.observe.printable import printable
@@ -21,8 +21,6 @@ SECONDS: Final = 300.0
 MOST: Final = 50_000
 """Findings that are kept of one linter; those beyond are counted."""
 REPORT_BYTES: Final = 32 * 1024 * 1024
-FOLDER: Final = ".astro/out"
-FILE: Final = "report"
 MESSAGE: Final = 2_000
 
 

@@ -9,12 +9,15 @@ from typing import Final
 
 from astro_mcp.core.authority import Session
 from astro_mcp.packs import Linter
-from astro_mcp.sandbox.job import SandboxFile, safe_path
+from astro_mcp.sandbox.job import SandboxFile, beside
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
 
 FILES: Final = 20_000
 BYTES: Final = 128 * 1024 * 1024
+FOLDER: Final = ".astro/out"
+FILE: Final = "report"
+"""Below `FOLDER`: what a linter writes to, where it does not write to its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,8 @@ async def take(workspace: Workspace, session: Session, places: Sequence[Place], 
     above = await workspace.quickly(lambda: settings_above(places, names))
     paths = [place.display for place in (*places, *above)]
     snapshot = await workspace.snapshot(session, paths, max_files=FILES, max_bytes=BYTES)
-    files = tuple(SandboxFile(file.path, file.data, file.executable) for file in snapshot.files if safe_path(file.path))
-    odd = tuple(f"{file.path!r} (a name that is not printable)" for file in snapshot.files if not safe_path(file.path))
+    copies = (SandboxFile(file.path, file.data, file.executable) for file in snapshot.files)
+    files, odd = beside(copies, {f"{FOLDER}/{FILE}"})
     return Sources(tuple(places), files, (*snapshot.withheld, *odd))
 
 

@@ -15,7 +15,7 @@ from astro_mcp.core.call import Context
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import InvalidInput, NotFound
 from astro_mcp.packs import PATHS, Runner
-from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
+from astro_mcp.sandbox.job import Job, Outcome, SandboxFile, beside
 from astro_mcp.sandbox.packages.order import Pins
 from astro_mcp.sandbox.packages.project_needs import needs
 from astro_mcp.sandbox.packages.wanted import Wanted
@@ -60,7 +60,10 @@ class TestsWork:
         files = {
             file.path[start:]: SandboxFile(file.path[start:], file.data, file.executable) for file in snapshot.files
         }
-        project = Project(top, place.relative[start:], files, snapshot.withheld)
+        ours = {f"{OURS}/out/{LOG}", *(file.path for file in (self._plugin, *metadata(files)))}
+        theirs, odd = beside(files.values(), ours)
+        withheld = (*snapshot.withheld, *("/".join(filter(None, (top.relative, line))) for line in odd))
+        project = Project(top, place.relative[start:], {file.path: file for file in theirs}, withheld)
         below = f"{project.target}/" if project.target else ""
         if not any(path == project.target or path.startswith(below) for path in files):
             raise NotFound(f"there is nothing to test at {place.display}", "fs_list shows what there is")
@@ -89,15 +92,13 @@ class TestsWork:
         for word in self._runner.argv:
             argv += targets if word == PATHS else [word]
         ours = (self._plugin, *metadata(project.files))
-        names = {file.path for file in ours}
-        theirs = (file for path, file in project.files.items() if path not in names)
         environment = {
             "ASTRO_PYTEST_EVENTS": f"{WORKSPACE}/{OURS}/out/{LOG}",
             "PYTHONPATH": ":".join(project.python_path),
         }
         return Job(
             argv=tuple(argv),
-            files=(*theirs, *ours),
+            files=(*project.files.values(), *ours),
             timeout=float(timeout),
             env=environment,
             image=image,
