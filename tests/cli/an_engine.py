@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -16,21 +16,32 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 @dataclass
 class AnEngine:
-    """Its images by name, each with its labels; what it was asked to list, and which images to remove."""
+    """Its images by name, each with its labels; what it was asked to list, and which images to remove. It refuses for
+    `used`, and lists nothing but an error where it is `ill`."""
 
     images: dict[str, dict[str, str]]
     url: str
     listed: list[dict[str, Any]] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    used: frozenset[str] = frozenset()
+    ill: bool = False
 
-    def list(self, query: str) -> Sequence[Any]:
+    def list(self, query: str) -> tuple[int, Any]:
+        if self.ill:
+            return 500, {"message": "out of order"}
         self.listed.append(json.loads(parse_qs(query)["filters"][0]))
-        return [{"RepoTags": [name], "Labels": labels, "Size": 1_000_000} for name, labels in self.images.items()]
+        asked = {tuple(label.split("=", 1)) for label in self.listed[-1].get("label", ())}
+        found = {name: labels for name, labels in self.images.items() if asked <= labels.items()}
+        return 200, [{"RepoTags": [name], "Labels": labels, "Size": 1_000_000} for name, labels in found.items()]
 
-    def remove(self, name: str) -> Sequence[Any]:
+    def remove(self, name: str) -> tuple[int, Any]:
+        if name in self.used:
+            return 409, {"message": f"conflict: container 12ab is using its referenced image {name}"}
+        if name not in self.images:
+            return 404, {"message": f"No such image: {name}"}
         self.removed.append(name)
         del self.images[name]
-        return [{"Untagged": name}]
+        return 200, [{"Untagged": name}]
 
 
 @contextmanager
@@ -41,13 +52,13 @@ def an_engine(path: Path, images: dict[str, dict[str, str]]) -> Iterator[AnEngin
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             where = urlsplit(self.path)
-            self.say({"ApiVersion": "1.41"} if where.path == "/version" else engine.list(where.query))
+            self.say(*((200, {"ApiVersion": "1.41"}) if where.path == "/version" else engine.list(where.query)))
 
         def do_DELETE(self) -> None:
-            self.say(engine.remove(unquote(urlsplit(self.path).path.partition("/images/")[2])))
+            self.say(*engine.remove(unquote(urlsplit(self.path).path.partition("/images/")[2])))
 
-        def say(self, value: Any) -> None:
-            self.send_response(200)
+        def say(self, status: int, value: Any) -> None:
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
             self.wfile.write(json.dumps(value).encode())

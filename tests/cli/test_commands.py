@@ -15,6 +15,7 @@ from tests.daemon.home import Home, alive, until
 from astro_mcp.__main__ import main
 from astro_mcp.cli.parser import parser
 from astro_mcp.faces.mcp.peer import PROFILES
+from astro_mcp.sandbox import owner
 from astro_mcp.shim.hello import hello
 from astro_mcp.shim.place import VERSION
 
@@ -222,16 +223,37 @@ def test_the_sandboxs_images_are_listed(shared: Home) -> None:
     assert done.json["base"] in run(shared, "sandbox", "list").out
 
 
-def test_prune_removes_the_images_of_dependencies_and_no_others(at: Home, tmp_path: Path) -> None:
-    kept = {"astro-mcp-sandbox:1": {}, "astro-mcp-language:2": {"astro-mcp.kind": "language"}}
-    going = {f"astro-mcp-{kind}:3": {"astro-mcp.kind": kind} for kind in ("python", "npm")}
+def test_prune_removes_this_folders_images_of_dependencies_and_no_others(at: Home, tmp_path: Path) -> None:
+    house = {owner.HOUSE: owner.house(at.folder / "images")}
+    kept = {
+        "astro-mcp-sandbox:1": {},
+        "astro-mcp-language:2": {"astro-mcp.kind": "language", **house},
+        "astro-mcp-python:4": {"astro-mcp.kind": "python", owner.HOUSE: "another"},
+        "astro-mcp-npm:5": {"astro-mcp.kind": "npm"},
+    }
+    going = {f"astro-mcp-{kind}:3": {"astro-mcp.kind": kind, **house} for kind in ("python", "npm")}
     with an_engine(tmp_path / "e.sock", kept | going) as engine:
         done = run(at, "sandbox", "prune", "--json", extra={"ASTRO_MCP_SANDBOX__ENGINE": engine.url})
-        assert (done.status, done.json["removed"]) == (0, True)
+        assert (done.status, done.json["removed"], done.json["in_use"]) == (0, True, [])
         assert [row["image"] for row in done.json["items"]] == engine.removed == [*going]
         assert engine.images == kept
-    ours = [name.partition(":")[0] for name in (kept | going)]
-    assert engine.listed == [{"reference": ours}], "it asks for none that could be somebody else's"
+    [asked] = engine.listed
+    assert asked["reference"] == [f"astro-mcp-{kind}" for kind in ("sandbox", "language", "python", "npm")]
+
+
+def test_prune_passes_over_what_is_in_use_and_tells_it(at: Home, tmp_path: Path) -> None:
+    house = {owner.HOUSE: owner.house(at.folder / "images")}
+    images = {f"astro-mcp-python:{number}": {"astro-mcp.kind": "python", **house} for number in (1, 2, 3)}
+    with an_engine(tmp_path / "e.sock", images) as engine:
+        engine.used = frozenset({"astro-mcp-python:1"})
+        done = run(at, "sandbox", "prune", extra={"ASTRO_MCP_SANDBOX__ENGINE": engine.url})
+        assert (done.status, engine.removed) == (0, ["astro-mcp-python:2", "astro-mcp-python:3"])
+        assert done.out.startswith("2 dependency images removed")
+        assert "astro-mcp-python:1 is in use, and stays: conflict: container 12ab" in done.out
+        engine.ill = True
+        done = run(at, "sandbox", "prune", "--json", extra={"ASTRO_MCP_SANDBOX__ENGINE": engine.url})
+        assert (done.status, done.json["error"]["code"]) == (1, "provider_failed")
+        assert done.json["error"]["hint"]
 
 
 def test_a_languages_image_is_made_once_and_a_wrong_name_gets_the_nearest(shared: Home) -> None:

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import methodcaller
 from pathlib import Path
 from typing import Any, Final
@@ -18,15 +18,19 @@ from astro_mcp.agents.code.languages import Languages
 from astro_mcp.cli.link import open_link, usage
 from astro_mcp.cli.show import Printer
 from astro_mcp.config import load
-from astro_mcp.errors import SandboxUnavailable
+from astro_mcp.errors import ProviderFailed, SandboxUnavailable
+from astro_mcp.observe.printable import printable
 from astro_mcp.packs import Pack
-from astro_mcp.sandbox.engine import Engine, get
+from astro_mcp.sandbox import hints, owner
+from astro_mcp.sandbox.engine import Engine, EngineNotFound, EngineRefused, get
 from astro_mcp.sandbox.image import base_tag
 from astro_mcp.sandbox.packages.package_images import KIND
 from astro_mcp.shim.place import data_folder
 
 BUILD_SECONDS: Final = 1800
 OURS: Final = {"reference": ["astro-mcp-sandbox", "astro-mcp-language", "astro-mcp-python", "astro-mcp-npm"]}
+PACKAGES: Final = ("python", "npm")
+"""Kinds of images that are made again when they are needed."""
 
 
 def run(given: argparse.Namespace, printer: Printer) -> int:
@@ -40,12 +44,19 @@ def run(given: argparse.Namespace, printer: Printer) -> int:
     recipe = pack.resources / "sandbox" / "image"
     if given.action == "build":
         return _build(recipe, _packages(pack, given.language), printer)
-    images = anyio.run(_images, given.action == "prune")
-    if printer.as_json:
-        printer.json({"items": images, "base": base_tag(recipe), "removed": given.action == "prune"})
-        return 0
+    base = base_tag(recipe)
     if given.action == "prune":
-        printer.line(f"{len(images)} dependency images removed; they are made again when they are needed")
+        removed, kept = anyio.run(_prune)
+        if printer.as_json:
+            printer.json({"items": removed, "base": base, "removed": True, "in_use": kept})
+            return 0
+        printer.line(f"{len(removed)} dependency images removed; they are made again when they are needed")
+        for row in kept:
+            printer.line(f"{row['image']} is in use, and stays: {row['reason']}")
+        return 0
+    images = anyio.run(_images)
+    if printer.as_json:
+        printer.json({"items": images, "base": base, "removed": False})
         return 0
     printer.table(["image", "MB", "kind"], [(row["image"], row["bytes"] // 1_000_000, row["kind"]) for row in images])
     return 0
@@ -101,25 +112,50 @@ async def _address() -> str:
     return engine.address.url
 
 
+def _data() -> Path:
+    return Path(data_folder(os.environ))
+
+
 async def _engine() -> Engine:
     environment = {name: value for name, value in os.environ.items() if name.startswith("ASTRO_MCP_")}
-    settings = load(Path(data_folder(os.environ)), environment)
+    settings = load(_data(), environment)
     return await Engine.find(settings.sandbox.engine, Path.home())
 
 
-async def _images(prune: bool) -> list[dict[str, Any]]:
+async def _images() -> list[dict[str, Any]]:
+    """Those of every data folder on this engine."""
     engine = await _engine()
+    engine.close()
+    return await _listed(engine, OURS)
+
+
+async def _prune() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Of the images that this data folder's daemon made of packages: what was removed, and what the engine kept."""
+    engine = await _engine()
+    removed, kept = [], []
     try:
-        _, rows = await get(engine.address, f"/images/json?filters={quote(json.dumps(OURS))}")
-        found = [_row(row, tag) for row in rows for tag in row.get("RepoTags") or ()]
-        if not prune:
-            return found
-        going = [row for row in found if row["kind"] in ("python", "npm")]
-        for row in going:
-            await engine.call(methodcaller("remove_image", row["image"]))
-        return going
+        house = f"{owner.HOUSE}={owner.house(_data() / 'images')}"
+        for row in await _listed(engine, {**OURS, "label": [house]}):
+            if row["kind"] not in PACKAGES:
+                continue
+            try:
+                await engine.call(methodcaller("remove_image", row["image"]))
+            except EngineNotFound:
+                continue
+            except EngineRefused as error:  # a container has it, or another image is made of it
+                kept.append({**row, "reason": printable(error.message)})
+            else:
+                removed.append(row)
     finally:
         engine.close()
+    return removed, kept
+
+
+async def _listed(engine: Engine, filters: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    status, rows = await get(engine.address, f"/images/json?filters={quote(json.dumps(filters))}")
+    if status != 200 or not isinstance(rows, list):
+        raise ProviderFailed(f"the Docker engine answered {status} about its images", hints.LOOK)
+    return [_row(row, tag) for row in rows for tag in row.get("RepoTags") or ()]
 
 
 def _row(row: dict[str, Any], tag: str) -> dict[str, Any]:
