@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -105,19 +105,22 @@ def safe_path(path: str) -> bool:
 def beside(files: Iterable[SandboxFile], ours: Collection[str]) -> tuple[tuple[SandboxFile, ...], tuple[str, ...]]:
     """Those of `files` that can go in beside what is at the paths `ours`, and a line, `path (reason)`, for each of the
     others: its name is none that the sandbox takes, or one of ours, or a folder's where the other is a file's."""
-    folders = {
-        "/".join(parts[:count]) for parts in (path.split("/") for path in ours) for count in range(1, len(parts))
-    }
+    folders = {folder for path in ours for folder in _upwards(path) if folder != path}
     kept, withheld = [], []
     for file in files:
-        parts = file.path.split("/")
         if not safe_path(file.path):
             withheld.append(f"{_line(file.path)} (a name that the sandbox does not take)")
-        elif file.path in folders or any("/".join(parts[:count]) in ours for count in range(1, len(parts) + 1)):
+        elif file.path in folders or any(path in ours for path in _upwards(file.path)):
             withheld.append(f"{file.path} (the sandbox has its own of this name)")
         else:
             kept.append(file)
     return tuple(kept), tuple(withheld)
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """It, and the folders that it lies in."""
+    parts = path.split("/")
+    return ("/".join(parts[:count]) for count in range(len(parts), 0, -1))
 
 
 def _line(path: str) -> str:

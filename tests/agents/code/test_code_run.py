@@ -81,8 +81,13 @@ ODD = "a\nb\x1b.txt"
     ("language", "theirs", "told"),
     [
         ("shell", {ODD: "", "kept": "", "code_run.sh": "echo theirs"}, [r"a\nb\x1b.txt (a name", "code_run.sh (the"]),
-        ("shell", {"code_run.sh/x": "", "out": "", "kept": ""}, ["code_run.sh/x (the", "out (the"]),
-        ("python", {".astro": "", "kept": ""}, [".astro (the"]),
+        pytest.param(
+            "shell",
+            {"code_run.sh/x": "", "out": "", "kept": ""},
+            ["code_run.sh/x (the", "out (the"],
+            marks=pytest.mark.full,
+        ),
+        pytest.param("python", {".astro": "", "kept": ""}, [".astro (the"], marks=pytest.mark.full),
         (
             "python",
             {".astro/run.py": "1/0", ".astro/input.json": "{", ".astro/main.py/x": "", ".astro/own": "", "kept": ""},

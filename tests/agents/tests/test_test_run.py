@@ -310,8 +310,10 @@ async def test_bad_arguments_are_refused_before_anything_runs(
 
 
 async def test_a_project_can_not_take_the_place_of_our_plugin(house: Bench, project: Path) -> None:
-    write(project, {".astro/pytest_jsonl.py": "raise SystemExit(0)", "test_a.py": "def test_a(): pass"})
-    assert (await house.run()).counts.passed == 1
+    write(project, {".astro/pytest_jsonl.py": "raise SystemExit(0)", "a\nb": "", "test_a.py": "def test_a(): pass"})
+    result = await house.run()
+    assert result.counts.passed == 1
+    assert [line.partition(" (")[0] for line in result.left_out] == [".astro/pytest_jsonl.py", r"a\nb"]
 
 
 async def test_the_tests_have_no_network_and_no_secrets_and_change_nothing_in_the_workspace(
