@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from astro_mcp.sandbox.sandbox import AT_ONCE
 from astro_mcp.shim.hello import hello
 from astro_mcp.shim.place import VERSION
 from astro_mcp.shim.start import connect
@@ -255,3 +256,22 @@ def test_however_it_ends_no_waiting_container_and_no_session_is_left(at: Home, n
     os.kill(pid, number)
     until(lambda: not alive(pid))
     until(lambda: at.containers() == [])
+
+
+@pytest.mark.full
+def test_killed_in_the_middle_of_twenty_runs_it_leaves_no_container_five_seconds_later(at: Home) -> None:
+    del at.environment[WARM]
+    at.environment["ASTRO_MCP_LIMITS__SANDBOXES"] = at.environment["ASTRO_MCP_LIMITS__CALLS_PER_AGENT"] = "20"
+    host = at.host()
+    host.begin()
+    for number in range(20):
+        host.start("code_run", SLEEP, request_id=100 + number)
+    until(lambda: len(at.calls("code_run")) == 20)
+    until(lambda: len(at.containers()) >= AT_ONCE)  # the others wait for their turn
+    pid = at.pid
+    os.kill(pid, signal.SIGKILL)
+    killed = time.monotonic()
+    until(lambda: not alive(pid))
+    until(lambda: at.containers() == [] or time.monotonic() - killed > 5)
+    assert at.containers() == []
+    assert at.host().begin()["result"]
