@@ -156,6 +156,7 @@ def test_an_interrupt_ends_with_130_and_cancels_the_call(shared: Home) -> None:
     shared.end_hosts()
 
 
+@pytest.mark.full
 def test_a_daemon_killed_in_a_call_is_told_with_status_3_and_the_next_command_starts_another(at: Home) -> None:
     process = at.host("call", "code_run", "--json", "--args", SLEEPING).process
     until(lambda: calls(at, "code_run"))

@@ -154,6 +154,7 @@ def test_a_gate_for_the_operator_does_not_take_a_hosts_word_and_names_the_comman
     assert end_of(shared, identifier) == "failed"
 
 
+@pytest.mark.full
 def test_a_run_that_waits_outlives_a_killed_daemon_and_is_answered_after_it(at: Home) -> None:
     identifier = waiting(at)
     answer(at, identifier, "gate", "true")

@@ -102,6 +102,7 @@ def test_sigterm_drains_it_of_a_running_call_before_the_alarm_of_five_seconds_en
     assert at.containers() == []
 
 
+@pytest.mark.full
 def test_a_host_that_comes_while_it_ends_gets_the_next_one(at: Home) -> None:
     at.host().begin()
     first = at.pid

@@ -41,7 +41,9 @@ def test_a_signal_ends_it_cleanly_while_input_is_open(at: Home, number: signal.S
     assert at.owner == {}
 
 
-@pytest.mark.parametrize("number", [None, signal.SIGTERM], ids=["end of input", "SIGTERM"])
+@pytest.mark.parametrize(
+    "number", [pytest.param(None, marks=pytest.mark.full), signal.SIGTERM], ids=["end of input", "SIGTERM"]
+)
 def test_it_ends_while_a_call_is_running_and_takes_the_calls_container_along(
     at: Home, number: signal.Signals | None
 ) -> None:

@@ -87,6 +87,7 @@ async def test_what_a_busy_machine_made_of_one_try_is_no_limit_that_is_missing(
     await sandbox.close()
 
 
+@pytest.mark.full
 async def test_what_held_is_not_tried_again_until_the_engine_or_the_boot_is_another(
     make: Make, unknown: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,7 +47,7 @@ async def failure(folder: Path, monkeypatch: pytest.MonkeyPatch, host: str) -> A
 @pytest.mark.parametrize(
     ("status", "retryable"),
     [
-        (401, False),
+        pytest.param(401, False, marks=pytest.mark.full),
         pytest.param(403, False, marks=pytest.mark.full),
         (503, True),
         pytest.param(500, True, marks=pytest.mark.full),

@@ -252,6 +252,7 @@ async def test_the_least_recently_used_image_goes_when_room_runs_out(make: Make,
     await sandbox.close()
 
 
+@pytest.mark.full
 async def test_a_build_over_its_time_is_ended_and_told(make: Make, index: Path) -> None:
     wheel(index, "slow", files={f"m{number}.py": b"x = [" + b"1," * 20_000 + b"]" for number in range(400)})
     sandbox = make(SMALL.model_copy(update={"build_timeout_seconds": 1}))
@@ -301,6 +302,7 @@ async def test_start_up_code_of_a_package_runs_once_the_request_is_read_and_not_
             await up_for_a_while(sandbox, image, engine)
 
 
+@pytest.mark.full
 async def test_a_packages_program_named_python3_is_not_the_interpreter_that_waits(
     sandbox: Sandbox, index: Path
 ) -> None:

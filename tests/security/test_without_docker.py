@@ -174,10 +174,10 @@ STARTS = {
         "sys.executable, [sys.executable, '-I', '-X', 'utf8', '-m', 'astro_mcp', 'daemon', 'run', f'--ready={READY}']",
     ),
     ("sandbox/child.py", "run", "anyio.open_process", "argv, a parameter"),
-    ("sandbox/packages/npm_child.py", "main", "os.execv", "arguments[0], arguments, a parameter"),
+    ("sandbox/packages/npm_child.py", "main", "os.execv", "program, a parameter, arguments[1:]"),
     (
         *("sandbox/packages/npm.py", "run", "astro_mcp.sandbox.child.run"),
-        "[*CHILD, a parameter, self._program, command, *self._options, *rest]",
+        "[*CHILD, a parameter, str(os.getpid()), self._program, command, *self._options, *rest]",
     ),
     (
         *("sandbox/warden.py", "__init__", "subprocess.Popen"),

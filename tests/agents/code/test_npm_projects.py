@@ -75,7 +75,7 @@ async def test_a_lock_gives_what_it_pins_in_both_languages_from_one_image_that_s
     assert set(registry.asked) == {"/thing", "/needed", "/thing/-/1.0.0.tgz", "/needed/-/1.0.0.tgz"}
     asked = len(registry.asked)
     for record in (tmp_path / "data/images/requests").iterdir():  # as it will be when what resolves is stale
-        record.write_text(json.dumps({**json.loads(record.read_text()), "at": 0}))
+        record.write_text(json.dumps({**json.loads(record.read_text()), "at": 0.0}))
     later = await together(house, {"ts": TYPED}, project="site")
     assert later["ts"].stdout == "pinned\n"
     assert len(registry.asked) == asked

@@ -150,6 +150,7 @@ def damage(index: Path, harm: str) -> None:
         index.rename(index.with_name("elsewhere"))
 
 
+@pytest.mark.full
 async def test_a_clean_end_keeps_the_index(house: Any, tmp_path: Path, project: Path) -> None:
     folder = tmp_path / "data"
     async with house(folder, project) as desk:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 CHILD = """
 import sys, tempfile, threading, time
 from pathlib import Path
@@ -42,6 +44,7 @@ print(len(done), turns)
 """
 
 
+@pytest.mark.full
 def test_threads_that_need_them_at_once_load_them_one_after_the_other() -> None:
     done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr

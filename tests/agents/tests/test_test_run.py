@@ -332,6 +332,7 @@ async def test_the_tests_have_no_network_and_no_secrets_and_change_nothing_in_th
     assert sorted(path.name for path in project.iterdir()) == [".env", "test_a.py"]
 
 
+@pytest.mark.full
 async def test_progress_counts_the_tests_as_they_finish(house: Bench, project: Path) -> None:
     write(project, {"test_a.py": "import time\n" + "".join(f"def test_{n}(): time.sleep(0.2)\n" for n in range(5))})
     seen: list[tuple[float, float | None, str]] = []
