@@ -241,6 +241,7 @@ def test_prune_removes_this_folders_images_of_dependencies_and_no_others(at: Hom
     assert asked["reference"] == [f"astro-mcp-{kind}" for kind in ("sandbox", "language", "python", "npm")]
 
 
+@pytest.mark.full
 def test_prune_passes_over_what_is_in_use_and_tells_it(at: Home, tmp_path: Path) -> None:
     house = {owner.HOUSE: owner.house(at.folder / "images")}
     images = {f"astro-mcp-python:{number}": {"astro-mcp.kind": "python", **house} for number in (1, 2, 3)}
@@ -256,6 +257,7 @@ def test_prune_passes_over_what_is_in_use_and_tells_it(at: Home, tmp_path: Path)
         assert done.json["error"]["hint"]
 
 
+@pytest.mark.full
 def test_a_languages_image_is_made_once_and_a_wrong_name_gets_the_nearest(shared: Home) -> None:
     image = run(shared, "sandbox", "build", "--language", "js", "--json").json["image"]
     kinds = {row["image"]: row["kind"] for row in run(shared, "sandbox", "list", "--json").json["items"]}
@@ -309,6 +311,7 @@ def test_every_command_names_a_module_that_carries_it_out() -> None:
     assert modules == rest
 
 
+@pytest.mark.full
 def test_the_sessions_of_a_folder_are_told_and_ended(shared: Home) -> None:
     run(shared, "call", "code_run", "--args", '{"session": "kept", "code": "x = 1"}')
     [one] = run(shared, "sandbox", "sessions", "--json").json["items"]

@@ -78,6 +78,7 @@ async def test_no_engine_is_told_within_a_second_with_one_line_to_install_it(mak
     assert "\n" not in error.hint
 
 
+@pytest.mark.full
 async def test_an_engine_that_hangs_is_given_up_after_three_seconds(make: Make, tmp_path: Path) -> None:
     with listening(tmp_path / "hung.sock", b"") as url:
         began = time.monotonic()

@@ -47,7 +47,9 @@ async def test_attributes_of_the_repositorys_own_folder_choose_no_driver(trap: T
     works(await trap.everything())
 
 
-@pytest.mark.parametrize("kind", ["clean", "smudge", "process"])
+@pytest.mark.parametrize(
+    "kind", ["clean", *(pytest.param(kind, marks=pytest.mark.full) for kind in ("smudge", "process"))]
+)
 async def test_filters_are_not_run(trap: Trap, kind: str) -> None:
     trap.write(".gitattributes", "*.txt filter=evil\n")
     trap.config(f"filter.evil.{kind}", str(trap.script))

@@ -60,7 +60,8 @@ for fatal, folder in enumerate(sorted(Path(sys.argv[1]).iterdir()), 1):
 """
 
 
-@pytest.mark.parametrize("moment", ["after", pytest.param("before", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("moment", ["after", "before"])
 async def test_a_commit_that_is_killed_leaves_no_lock_and_can_be_made_again(tmp_path: Path, moment: str) -> None:
     project(tmp_path / "template")
     folders = [tmp_path / "cases" / f"{number:02}" for number in range(1, 25)]

@@ -228,6 +228,7 @@ async def test_a_crash_keeps_what_ran_and_names_the_test_that_was_running(house:
     assert [item.id for item in result.failures] == ["test_crash.py::test_2"]
 
 
+@pytest.mark.full
 async def test_a_timeout_keeps_what_ran_and_is_told(house: Bench, project: Path) -> None:
     write(project, {"test_slow.py": "import time\ndef test_1(): pass\ndef test_2(): time.sleep(60)\n"})
     result = await given_more(3, lambda seconds: house.run(timeout=seconds), lambda result: result.counts.passed == 1)
