@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -48,8 +48,9 @@ def listening(path: Path, answer: bytes) -> Iterator[str]:
                 return
             kept.append(peer)
             if answer:
-                peer.recv(1000)
-                peer.sendall(answer)
+                with suppress(OSError):  # who asked may have gone
+                    peer.recv(1000)
+                    peer.sendall(answer)
                 peer.close()
 
     thread = threading.Thread(target=serve)
