@@ -186,16 +186,15 @@ class Ground:
 
     async def _strangers(self, patience: float) -> dict[int, str]:
         """Processes of the sandbox's user that are in no container, after every process that ends had the time to."""
-        lost: dict[int, str] = {}
-        with anyio.move_on_after(patience):
-            while True:
-                found = nobodies()
-                self._ours |= await self.containers()
-                rows = await anyio.to_thread.run_sync(lambda: self._engine.containers(all=True))
-                lost = {pid: name for pid, name in found.items() if name not in {row["Id"] for row in rows}}
-                if not lost:
-                    break
-                await anyio.sleep(0.01)
+        deadline = anyio.current_time() + patience
+        while True:  # at least one whole look, however slow the engine is: none at all would find nothing
+            found = nobodies()
+            self._ours |= await self.containers()
+            rows = await anyio.to_thread.run_sync(lambda: self._engine.containers(all=True))
+            lost = {pid: name for pid, name in found.items() if name not in {row["Id"] for row in rows}}
+            if not lost or anyio.current_time() >= deadline:
+                break
+            await anyio.sleep(0.01)
         return lost
 
 

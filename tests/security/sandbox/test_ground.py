@@ -20,7 +20,7 @@ async def test_the_look_sees_a_touched_host_a_process_outside_and_a_run_that_is_
     (ground._folder / "left").unlink()
     sleeper = ["sleep", "60"]
     with subprocess.Popen(sleeper, user=hardening.USER, cwd="/", stdin=subprocess.DEVNULL) as process:
-        assert str(process.pid) in "".join(await ground.harm(patience=0.2))
+        assert str(process.pid) in "".join(await ground.harm(patience=0.0))
         process.kill()
     dirty = b"open('/tmp/left', 'w').close()\n" + watched.LOOK
     monkeypatch.setattr(watched, "LOOK", dirty)
