@@ -22,14 +22,13 @@ from astro_mcp.core.authority import Scope
 from astro_mcp.packs import Pack
 from astro_mcp.sandbox.job import Job, SandboxFile
 from astro_mcp.sandbox.sandbox import Sandbox
+from benchmarks._rates import CLIENTS, RUNS, burst, measured
 from benchmarks._report import report, row
 
 ROUNDS = 15
 CODE = "print(1)"
 JOB = Job(("python3", "main.py"), files=(SandboxFile("main.py", CODE.encode()),), script=True, collect="")
 SCOPE = Scope("local", "bench")
-CLIENTS, RUNS = 20, 50
-SUSTAINED_SECONDS = 8.0
 TARGETS = {"pool / docker run": 1 / 20, "pool, ms": 10, "session, ms": 8}
 Timed = Callable[[], Awaitable[float]]
 
@@ -117,31 +116,6 @@ async def filled(sandbox: Sandbox, count: int = 1) -> None:
         await anyio.sleep(0.01)
 
 
-async def burst(sandbox: Sandbox) -> tuple[list[float], float]:
-    """50 runs asked for by 20 clients at once: seconds of each, and of all."""
-    samples: list[float] = []
-    left = iter(range(RUNS))
-
-    async def client() -> None:
-        for _ in left:
-            samples.append(await timed(lambda: sandbox.run(JOB)))
-
-    began = time.perf_counter()
-    async with anyio.create_task_group() as group:
-        for _ in range(CLIENTS):
-            group.start_soon(client)
-    return samples, time.perf_counter() - began
-
-
-async def sustained(sandbox: Sandbox) -> float:
-    """Runs a second of one client that never waits: bounded by how quickly containers are made."""
-    count, until = 0, time.perf_counter() + SUSTAINED_SECONDS
-    while time.perf_counter() < until:
-        await timed(lambda: sandbox.run(JOB))
-        count += 1
-    return count / SUSTAINED_SECONDS
-
-
 async def measure(folder: Path) -> tuple[list[dict[str, Any]], dict[str, float]]:
     resources = Pack.find().resources / "sandbox"
     warm = Sandbox(SandboxSettings(), folder / "warm", resources)
@@ -175,8 +149,8 @@ async def measure(folder: Path) -> tuple[list[dict[str, Any]], dict[str, float]]
                     samples[label].append(await run())
                 if ask is not None and number % 5 == 0:  # its closing takes ten seconds
                     samples.setdefault("llm-sandbox, fresh session", []).append(await in_thread(ask, "fresh"))
-            bursts, whole = await burst(warm)
-            rate = await sustained(warm)
+            bursts, whole = await burst(lambda: timed(lambda: warm.run(JOB)))
+            rates = await measured(lambda: timed(lambda: warm.run(JOB)), warm)
         await warm.close()
         await cold.close()
     client.close()
@@ -185,9 +159,7 @@ async def measure(folder: Path) -> tuple[list[dict[str, Any]], dict[str, float]]
     rows.append(
         {"name": "burst, p95", "note": f"{quantiles(bursts, n=20)[-1] * 1000:.0f} ms; all in {whole:.1f} s, none lost"}
     )
-    rows.append(
-        {"name": "sustained, one client", "note": f"{rate:.1f} runs/s: bounded by the engine's making of containers"}
-    )
+    rows += rates.rows()
     mid = {label: median(values) for label, values in samples.items()}
     waited = mid["astro-mcp, waiting container (pool)"]
     ratios = {
@@ -196,6 +168,7 @@ async def measure(folder: Path) -> tuple[list[dict[str, Any]], dict[str, float]]
         "pool, ms": waited * 1000,
         "session, ms": mid["astro-mcp, session"] * 1000,
     }
+    ratios |= rates.ratios()
     if "llm-sandbox, open session" in mid:
         ratios["session / llm-sandbox"] = mid["astro-mcp, session"] / mid["llm-sandbox, open session"]
     return rows, ratios

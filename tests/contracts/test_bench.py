@@ -7,7 +7,8 @@ import math
 from typing import Any
 
 import pytest
-from benchmarks import call, start
+from benchmarks import call, sandbox, start
+from benchmarks._rates import Rates
 from benchmarks._report import report, row
 
 ROWS = [row("ours", [0.001, 0.002, 0.003]), {"name": "theirs", "note": "not installed"}]
@@ -60,3 +61,17 @@ def test_a_target_that_was_not_measured_is_not_met_and_is_said(
 def test_the_targets_are_the_promised_ones() -> None:
     assert start.TARGETS == {"shim / minimal": 0.1, "first start / minimal": 1.4}
     assert call.TARGETS == {"fs_read / echo": 1.5}
+    assert sandbox.TARGETS == {"pool / docker run": 0.05, "pool, ms": 10, "session, ms": 8}
+
+
+@pytest.mark.parametrize(
+    ("rates", "said"),
+    [
+        (Rates(3.8, 4.0, 4.4), "bounded by the refill, and that by the engine's"),
+        (Rates(3.8, 4.0, 9.0), "bounded by the refill, which is not the engine's bound"),
+        (Rates(2.0, 4.0, 4.4), "not bounded by the refill"),
+    ],
+)
+def test_what_bounds_the_sustained_rate_follows_from_the_figures(rates: Rates, said: str) -> None:
+    assert rates.bound().startswith(said)
+    assert any(rates.bound() in row["note"] for row in rates.rows())

@@ -12,11 +12,13 @@ import anyio
 import pytest
 from tests.sandbox.rig import SMALL, Containers, Make
 
+from astro_mcp.core.authority import Scope
 from astro_mcp.sandbox.job import Job, SandboxFile
 from astro_mcp.sandbox.sandbox import Sandbox
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
 
+SCOPE = Scope("local", "leaks")
 RUNS = 2000
 CLIENTS = 6
 WARM_UP = 100
@@ -45,7 +47,8 @@ async def held(sandbox: Sandbox, containers: Containers) -> Held:
 
 
 async def many(sandbox: Sandbox, count: int) -> None:
-    """Runs that bring files, read, print and hand files back; one in twenty hits its time or is cancelled."""
+    """Runs that bring files, read, print and hand files back; one in forty each hits its time, is cancelled, or
+    is a session of two turns."""
     left = count
 
     async def client() -> None:
@@ -61,6 +64,8 @@ async def many(sandbox: Sandbox, count: int) -> None:
             elif number % 40 == 27:
                 with anyio.move_on_after(0.05):
                     await sandbox.run(Job(("sleep", "60")))
+            elif number % 40 == 17:
+                await session(sandbox, f"s{number}")
             else:
                 outcome = await sandbox.run(Job(("python3", "s.py"), files=files, script=True))
                 assert (outcome.exit_code, outcome.stdout) == (0, f"{number}\n".encode())
@@ -69,6 +74,14 @@ async def many(sandbox: Sandbox, count: int) -> None:
     async with anyio.create_task_group() as group:
         for _ in range(CLIENTS):
             group.start_soon(client)
+
+
+async def session(sandbox: Sandbox, name: str) -> None:
+    counted = SandboxFile("s.py", b"x = globals().get('x', 0) + 1; print(x)")
+    for turn in (1, 2):
+        job = Job(("python3", "s.py"), files=(counted,), script=True)
+        outcome = await sandbox.turn(SCOPE, name, job, last=turn == 2)
+        assert outcome.stdout == f"{turn}\n".encode()
 
 
 async def test_two_thousand_runs_leave_containers_descriptors_threads_and_memory_as_they_were(
