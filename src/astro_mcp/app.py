@@ -135,10 +135,13 @@ class _Parts:
 
     async def _scheduler(self) -> Scheduler:
         from astro_mcp.workflow.scheduler import Scheduler  # noqa: PLC0415 - see the class
+        from astro_mcp.workflow.templates import Templates  # noqa: PLC0415 - see the class
 
         base = self._base
+        templates = Templates(base.pack.resources / "workflows")
+        settings = base.settings.workflow
         scheduler = Scheduler(
-            base.database, base.dispatcher, base.registry, base.artifacts, base.settings.workflow, base.clock
+            base.database, base.dispatcher, base.registry, base.artifacts, templates, settings, base.clock
         )
         return await self._loader.hold(scheduler.running())
 
@@ -213,11 +216,9 @@ class _Parts:
         return SearchWork(GuardedClient(settings.web), self.providers, settings.search)
 
     async def _workflow(self) -> WorkflowWork:
-        from astro_mcp.workflow.templates import Templates  # noqa: PLC0415 - see the class
         from astro_mcp.workflow.work import WorkflowWork  # noqa: PLC0415 - see the class
 
-        base = self._base
-        return WorkflowWork(await self.scheduler.get(), base.registry, Templates(base.pack.resources / "workflows"))
+        return WorkflowWork(await self.scheduler.get(), self._base.registry)
 
     async def _saving(self) -> Saving:
         from astro_mcp.agents.artifacts.saving import Saving  # noqa: PLC0415 - see the class

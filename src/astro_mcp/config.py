@@ -202,6 +202,7 @@ class WorkflowSettings(Section):
     """How runs are carried out."""
 
     parallel: int = Field(8, ge=1, le=256, description="Steps at once in all.")
+    parallel_per_tenant: int = Field(8, ge=1, le=256, description="Steps at once of one tenant's runs.")
     parallel_per_run: int = Field(4, ge=1, le=64, description="Steps at once of one run.")
     queue: int = Field(200, ge=1, description="Runs that may wait; past it a host is told `busy`.")
     synchronous: str = Field(

@@ -179,6 +179,12 @@ class House:
         everything = sorted(Effect)
         return await self.call("workflow_run", **{"allow": everything, "wait_seconds": 20, "spec": spec, **arguments})
 
+    async def read(self, uri: str, who: Session | None = None) -> str:
+        """The text at an address."""
+        session = who or self.me
+        resource, variables = self.dispatcher.registry.resource(uri, session.grant)
+        return (await resource.read(session, variables)).text or ""
+
     async def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await self.database.read(lambda tx: tx.rows(sql, parameters))]
 
@@ -204,9 +210,9 @@ async def house(
         limit = Limit(Limits(), frozenset({"workflow"}))
         dispatcher = Dispatcher(registry, [audit, Authorize(ceiling), limit, Deadline(), audit.intent()], audit)
         artifacts = Artifacts(store, folder / "artifacts", clock)
-        scheduler = Scheduler(store, dispatcher, registry, artifacts, settings, clock)
+        scheduler = Scheduler(store, dispatcher, registry, artifacts, Templates(templates), settings, clock)
         await registry.register(toys)
-        await registry.register(WorkflowAgent(Ready(WorkflowWork(scheduler, registry, Templates(templates)))))
+        await registry.register(WorkflowAgent(Ready(WorkflowWork(scheduler, registry))))
         async with scheduler.running():
             yield House(dispatcher, scheduler, store, toys, session(folder))
 

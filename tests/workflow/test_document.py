@@ -23,8 +23,9 @@ from astro_mcp.core.call import Context
 from astro_mcp.core.model import Input, Output, Strings
 from astro_mcp.core.tool import Tool, tool
 from astro_mcp.errors import InvalidInput, TooLarge
-from astro_mcp.workflow.document.checks import Checked, Surroundings, check
+from astro_mcp.workflow.document.checks import Checked, check
 from astro_mcp.workflow.document.inputs import parse, settled
+from astro_mcp.workflow.document.references import Surroundings
 from astro_mcp.workflow.document.source import load
 from astro_mcp.workflow.expressions.evaluator import Evaluator
 
@@ -227,7 +228,10 @@ def test_a_step_can_not_start_workflows(around: Surroundings) -> None:
     ("step", "part"),
     [
         ({"id": "A"}, "pattern"),
-        ({"id": "a"}, "exactly one of tool, do, ask, approve"),
+        ({"id": "in", "tool": "toy_say"}, "name the step otherwise"),
+        ({"id": "on_failure", "tool": "toy_say"}, "name the step otherwise"),
+        ({"id": "a", "tool": "toy_say", "foreach": [1], "on_failure": [{"id": "b", "tool": "toy_say"}]}, "its items"),
+        ({"id": "a"}, "exactly one of tool, do, ask, approve, workflow"),
         ({"id": "a", "tool": "toy_say", "ask": "x"}, "exactly one"),
         ({"id": "a", "tool": "toy_say", "tiemout": 3}, "unknown word"),
         ({"id": "a", "ask": "x", "retry": {}}, "belongs to a step with `tool`"),

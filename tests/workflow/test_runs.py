@@ -254,7 +254,8 @@ async def test_check_tells_plan_and_effects_or_every_problem(tmp_path: Path) -> 
 async def test_a_template_runs_by_name_and_is_published(tmp_path: Path) -> None:
     folder = tmp_path / "workflows"
     folder.mkdir()
-    (folder / "fan.yaml").write_text(FAN)
+    text = f'version: "1"\n{FAN}'
+    (folder / "fan.yaml").write_text(text)
     async with house(tmp_path, templates=folder) as h:
         assert (await h.run("", template="fan"))["status"] == "succeeded"
         assert "did you mean fan" in (await h.fails("workflow_run", template="fen")).hint
@@ -263,7 +264,7 @@ async def test_a_template_runs_by_name_and_is_published(tmp_path: Path) -> None:
         listed, variables = registry.resource("astro://workflows", h.me.grant)
         assert json.loads((await listed.read(h.me, variables)).text or "")["items"][0]["name"] == "fan"
         one, variables = registry.resource("astro://workflows/fan", h.me.grant)
-        assert (await one.read(h.me, variables)).text == FAN
+        assert (await one.read(h.me, variables)).text == text
         assert one.complete is not None
         assert await one.complete(h.me, "f") == ["fan"]
 

@@ -113,8 +113,11 @@ _DROPPED = frozenset({"title", "discriminator"})
 def _flatten(node: dict[str, Any], definitions: dict[str, Any], described: bool) -> dict[str, Any]:
     if "$ref" in node:
         target = definitions[node["$ref"].rsplit("/", 1)[-1]]
-        merged = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
-        return _flatten(merged, definitions, described)
+        words = "enum" in target  # which speak for themselves
+        kept = {key: value for key, value in target.items() if not (words and key == "description")}
+        return _flatten(
+            {**kept, **{key: value for key, value in node.items() if key != "$ref"}}, definitions, described
+        )
     if "anyOf" in node:
         options = [option for option in node["anyOf"] if option.get("type") != "null"]
         if len(options) != 1:

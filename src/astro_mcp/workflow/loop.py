@@ -20,14 +20,15 @@ from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import Clock
 from astro_mcp.core.registry import Registry
 from astro_mcp.errors import Busy, Internal, Unavailable
-from astro_mcp.workflow.document.checks import parse
 from astro_mcp.workflow.document.plan import Plan
+from astro_mcp.workflow.document.read import parse
 from astro_mcp.workflow.drivers.sqlite.active import Active, Broke, Post, Stepped, advanced
 from astro_mcp.workflow.drivers.sqlite.journal import Journal, Stored, Unfinished
 from astro_mcp.workflow.effects import Effects
 from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.kernel import events as e
 from astro_mcp.workflow.kernel.state import RunState
+from astro_mcp.workflow.shares import Shares
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -59,6 +60,7 @@ class Loop:
         self._posts: list[Post] = []
         self._bell = anyio.Event()
         self._in_flight = 0
+        self._shares = Shares(settings.parallel_per_tenant)
         self._starting = 0
         self._group: anyio.abc.TaskGroup | None = None
 
@@ -89,7 +91,7 @@ class Loop:
         finally:
             self._runs.clear()
 
-    async def accept(self, own: Session, spec: str, plan: Plan, values: dict[str, Any]) -> str:
+    async def accept(self, own: Session, spec: str, plan: Plan, values: dict[str, Any], priority: str) -> str:
         """Take a run; its id is given out once it is on disk. Raises `Busy`."""
         if self._group is None:
             raise Unavailable("the scheduler is not running")
@@ -99,7 +101,7 @@ class Loop:
                 "answer or cancel those that wait: workflow_status lists them",
                 retry_after_ms=5000,
             )
-        state = RunState(new_id("run"), values, self._clock.now(), self._settings.parallel_per_run)
+        state = RunState(new_id("run"), values, self._clock.now(), self._settings.parallel_per_run, priority)
         self._starting += 1
         try:
             with anyio.CancelScope(shield=True):  # an accepted run is both on disk and in memory, or neither
@@ -138,8 +140,13 @@ class Loop:
 
     def _take(self, run: Active, *events: e.Event) -> None:
         self._runs[run.state.run_id] = run
+        self._shares.add(run)
         for event in events:
             self._post(Post(run, event))
+
+    def _drop(self, run: Active) -> None:
+        self._runs.pop(run.state.run_id, None)
+        self._shares.drop(run)
 
     # The loop.
 
@@ -167,12 +174,13 @@ class Loop:
                 batch.setdefault(post.run.state.run_id, []).append(post)
         for run_id, run in self._runs.items():
             due = run.state.wake is not None and run.state.wake <= now
-            if run_id not in batch and (due or (slots > 0 and run.hungry)):
+            starts = run.hungry and slots > 0 and self._shares.room(run.scope.tenant) > 0
+            if run_id not in batch and (due or starts):
                 batch[run_id] = [Post(run, e.Tick(now=now))]
         if not batch:
             return
         stepped = await anyio.to_thread.run_sync(
-            lambda: advanced(batch.values(), now, slots, self._evaluate), limiter=self._thread
+            advanced, batch, now, slots, self._shares.copy(), self._evaluate, limiter=self._thread
         )
         async with anyio.create_task_group() as group:
             for one in stepped:
@@ -196,7 +204,7 @@ class Loop:
         run = broke.run
         error = Internal(hint=f"the run {run.state.run_id} could not go on; the daemon's log says why")
         await self._fail(Unfinished(run.session.scope, run.state.run_id, run.events), error)
-        self._runs.pop(run.state.run_id, None)
+        self._drop(run)
         run.fail(error, self._clock.now())
         for post in broke.posts:
             post.settle(error)
@@ -229,12 +237,11 @@ class Loop:
                 run.calls[command.path].cancel()
             elif isinstance(command, e.Start) and self._group is not None:
                 self._in_flight += 1
+                self._shares.began(run)
                 run.calls[command.path] = scope = anyio.CancelScope()
                 self._group.start_soon(self._carry_out, run, command, scope)
         if run.state.over:
-            self._runs.pop(run.state.run_id, None)
-        elif stepped.commands:  # who was served goes to the end of the line
-            self._runs[run.state.run_id] = self._runs.pop(run.state.run_id)
+            self._drop(run)
         for post in stepped.posts:
             post.settle()
 
@@ -246,6 +253,7 @@ class Loop:
                 self._post(Post(run, outcome.event, outcome.labels, outcome.ref))
         finally:
             self._in_flight -= 1
+            self._shares.ended(run)
             if run.calls.get(command.path) is scope:
                 del run.calls[command.path]
             self._bell.set()

@@ -20,9 +20,10 @@ from astro_mcp.core.registry import Registry
 from astro_mcp.errors import Conflict, InvalidInput, NotFound, Unavailable
 from astro_mcp.store.database import Database
 from astro_mcp.workflow.authority import frozen, level_of, steered_by, word_suffices
-from astro_mcp.workflow.document.checks import Checked, Surroundings, check
+from astro_mcp.workflow.document.checks import Checked, check
 from astro_mcp.workflow.document.inputs import settled
 from astro_mcp.workflow.document.plan import Plan
+from astro_mcp.workflow.document.references import Surroundings
 from astro_mcp.workflow.document.values import sound
 from astro_mcp.workflow.drivers.sqlite.active import Active
 from astro_mcp.workflow.drivers.sqlite.journal import Journal, Summary, unreadable
@@ -33,6 +34,7 @@ from astro_mcp.workflow.kernel import events as e
 from astro_mcp.workflow.kernel.state import LOST, TERMINAL, WAITING, RunState
 from astro_mcp.workflow.loop import Loop, planned
 from astro_mcp.workflow.progress import Watcher, counted, resting
+from astro_mcp.workflow.templates import Templates
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +58,11 @@ class Scheduler:
         dispatcher: Dispatcher,
         registry: Registry,
         artifacts: ArtifactSink,
+        templates: Templates,
         settings: WorkflowSettings,
         clock: Clock,
     ) -> None:
+        self.templates = templates
         self._journal = Journal(database, artifacts)
         self._registry = registry
         self._evaluator = Evaluator()
@@ -83,10 +87,13 @@ class Scheduler:
 
     async def check(self, spec: str, allowed: frozenset[Effect]) -> Checked:
         """Everything that is wrong with a document, or its plan."""
-        around = Surroundings(dict(self._registry.tools), allowed, self._evaluator.check)
+        templates = {template.name: template.document for template in await self.templates.all()}
+        around = Surroundings(dict(self._registry.tools), allowed, self._evaluator.check, templates)
         return await anyio.to_thread.run_sync(check, spec, around, limiter=self._checkers)
 
-    async def start(self, session: Session, spec: str, given: dict[str, Any], allow: Iterable[Effect]) -> str:
+    async def start(
+        self, session: Session, spec: str, given: dict[str, Any], allow: Iterable[Effect], priority: str = "normal"
+    ) -> str:
         """Accept a run; its id is given out once it is on disk. Raises `InvalidInput` with every problem, or `Busy`."""
         own = frozen(session, allow)
         checked = await self.check(spec, own.grant.effects)
@@ -95,7 +102,7 @@ class Scheduler:
         if checked.plan is None or problems:
             first = problems[0]
             raise InvalidInput(f"{first.path}: {first.reason}", "correct the problems below", problems=tuple(problems))
-        return await self._loop.accept(own, spec, checked.plan, values)
+        return await self._loop.accept(own, checked.spec, checked.plan, values, priority)
 
     async def wait(self, scope: Scope, run_id: str, seconds: float, progress: Progress) -> None:
         """Return when the run has ended, waits for a word or is paused, or after `seconds`."""

@@ -42,11 +42,10 @@ class CheckInput(Input):
 class RunInput(Input):
     template: str = Field("", description="Name of a template; or give spec.")
     inputs: Document = Field("", description="Its inputs, as JSON.")
-    allow: Effects = Field(
-        list(DEFAULT_ALLOW), description="What the steps may do: read, write, destroy, execute, network."
-    )
+    allow: Effects = Field(list(DEFAULT_ALLOW), description="What the steps may do.")
+    priority: Literal["low", "normal", "high"] = Field("normal", description="Its share of the workers.")
     wait_seconds: Wait
-    spec: Document = Field("", description="The workflow, as JSON or YAML; or give template.")
+    spec: Document = Field("", description="The workflow, as JSON or YAML.")
 
 
 class StatusInput(Input):

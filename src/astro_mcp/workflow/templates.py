@@ -10,12 +10,12 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from astro_mcp.errors import NotFound
+from astro_mcp.errors import InvalidInput, NotFound
 from astro_mcp.nearest import nearest
-from astro_mcp.workflow.document.checks import parse
-from astro_mcp.workflow.document.model import Document
+from astro_mcp.workflow.document.model import NAME, Document
+from astro_mcp.workflow.document.read import read
 
-_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,59}\Z")
+_NAME: Final = re.compile(NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,11 @@ class Templates:
     def _read(self) -> dict[str, Template]:
         found = {}
         for path in sorted(self._folder.glob("*.yaml")):
-            if not _NAME.match(path.stem):
+            if not _NAME.fullmatch(path.stem):
                 raise NotFound(f"{path}: a template's name is of a-z, 0-9 and -")
             text = path.read_text(encoding="utf-8")
-            found[path.stem] = Template(path.stem, text, parse(text).document)
+            document = read(text)
+            if not document.version:
+                raise InvalidInput(f"{path}: a template has a version", 'version: "1"')
+            found[path.stem] = Template(path.stem, text, document)
         return found

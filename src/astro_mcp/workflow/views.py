@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from astro_mcp.errors import NotFound
-from astro_mcp.workflow.document.plan import Plan
+from astro_mcp.workflow.document.plan import Node, Plan
 from astro_mcp.workflow.kernel.scope import is_leaf, value_of
 from astro_mcp.workflow.kernel.state import LOST, PAUSED, SUCCEEDED, WAITING, RunState, StepState
 from astro_mcp.workflow.progress import counted
@@ -88,17 +88,24 @@ def step_lines(view: RunView) -> list[StepLine]:
 
 def _step_line(view: RunView, path: str, step: StepState) -> StepLine:
     took = step.ended - step.started if step.ended is not None and step.started is not None else None
-    leaf = is_leaf(view.plan.node(path), path)
     node = view.plan.node(path)
+    leaf = is_leaf(node, path)
+    own = leaf or node.uses is not None
     return StepLine(
         id=path,
-        tool=(node.spec.tool or node.kind) if leaf else "foreach" if step.items is not None else node.kind,
+        tool=node.spec.tool or node.spec.workflow or (node.kind if leaf else _kind(node)),
         status=step.status,
         attempts=step.attempt,
         ms=None if took is None else round(took * 1000),
-        result_uri=f"astro://runs/{view.state.run_id}/steps/{path}" if leaf and step.status == SUCCEEDED else "",
+        result_uri=f"astro://runs/{view.state.run_id}/steps/{path}" if own and step.status == SUCCEEDED else "",
         error=f"{step.error['code']}: {step.error['message']}" if step.error else "",
     )
+
+
+def _kind(node: Node) -> str:
+    if node.spec.foreach is not None:
+        return "foreach"
+    return "repeat" if node.many else "workflow" if node.uses is not None else node.kind
 
 
 def run_json(view: RunView) -> str:
@@ -125,8 +132,8 @@ def plan_steps(plan: Plan) -> list[PlanStep]:
     return [
         PlanStep(
             id=node.id,
-            kind="foreach" if node.spec.foreach is not None else "repeat" if node.many else node.kind,
-            tool=node.spec.tool or "",
+            kind=_kind(node),
+            tool=node.spec.tool or node.spec.workflow or "",
             needs=list(node.needs),
         )
         for node in plan.walk()

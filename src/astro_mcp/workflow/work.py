@@ -17,7 +17,6 @@ from astro_mcp.workflow.document.inputs import parse as parse_inputs
 from astro_mcp.workflow.document.inputs import settled
 from astro_mcp.workflow.document.source import load
 from astro_mcp.workflow.scheduler import RunView, Scheduler
-from astro_mcp.workflow.templates import Templates
 
 YAML = "application/yaml"
 JSON = "application/json"
@@ -26,10 +25,10 @@ JSON = "application/json"
 class WorkflowWork:
     """Runs many steps for a host, durably."""
 
-    def __init__(self, scheduler: Scheduler, registry: Registry, templates: Templates) -> None:
+    def __init__(self, scheduler: Scheduler, registry: Registry) -> None:
         self._scheduler = scheduler
         self._registry = registry
-        self._templates = templates
+        self._templates = scheduler.templates
 
     async def check(self, args: s.CheckInput, ctx: Context) -> s.CheckOutput:
         checked = await self._scheduler.check(args.spec, ctx.session.grant.effects)
@@ -49,7 +48,7 @@ class WorkflowWork:
             raise InvalidInput("give either template or spec", f"templates: {', '.join(await self._names())}")
         spec = (await self._templates.get(args.template)).text if args.template else args.spec
         given = parse_inputs(args.inputs)
-        run_id = await self._scheduler.start(ctx.session, spec, given, args.allow)
+        run_id = await self._scheduler.start(ctx.session, spec, given, args.allow, args.priority)
         await self._scheduler.wait(ctx.session.scope, run_id, args.wait_seconds, ctx.progress)
         view = await self._view(ctx, run_id)
         return s.RunOutput(**views.summary(view))
@@ -94,6 +93,7 @@ class WorkflowWork:
         listed = [
             {
                 "name": t.name,
+                "version": t.document.version,
                 "description": t.document.description,
                 "inputs": {name: spec.model_dump(exclude_unset=True) for name, spec in t.document.inputs.items()},
             }

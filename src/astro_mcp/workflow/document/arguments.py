@@ -12,7 +12,8 @@ from astro_mcp.core.model import flat_schema
 from astro_mcp.core.tool import Tool
 from astro_mcp.errors import AstroError, Problem
 from astro_mcp.nearest import nearest
-from astro_mcp.workflow.document.model import StepSpec
+from astro_mcp.workflow.document.inputs import mismatch
+from astro_mcp.workflow.document.model import Document, StepSpec
 from astro_mcp.workflow.expressions.template import has_expression
 
 
@@ -36,6 +37,21 @@ def argument_problems(step: StepSpec, path: str, tool: Tool) -> Iterator[Problem
                 where = ".".join([path, "with", *(str(part) for part in item["loc"])])
                 reason = f"is missing: {tool.name} needs it" if item["type"] == "missing" else str(item["msg"])
                 yield Problem(where, reason, _wanted(tool, first))
+
+
+def input_problems(step: StepSpec, path: str, used: Document) -> Iterator[Problem]:
+    """The same of a workflow's inputs."""
+    for name, value in step.with_.items():
+        if name not in used.inputs:
+            near = nearest(name, list(used.inputs))
+            reason = f"{step.uses} takes no {name}; it takes: {', '.join(used.inputs) or 'nothing'}"
+            yield Problem(f"{path}.with.{name}", reason, f"{near}: {json.dumps(value)[:200]}" if near else "")
+        elif not has_expression(value) and (wrong := mismatch(value, used.inputs[name])):
+            yield Problem(f"{path}.with.{name}", wrong, f"{name}: <{used.inputs[name].type}>")
+    for name, spec in used.inputs.items():
+        if spec.required and name not in step.with_:
+            wanted = f"{name}: <{spec.type}> {spec.description}".strip()
+            yield Problem(f"{path}.with.{name}", f"is missing: {step.uses} needs it", wanted)
 
 
 def _unknown(path: str, name: str, step: StepSpec, tool: Tool) -> Problem:

@@ -10,6 +10,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from astro_mcp.core.authority import Level
 
 STEP_ID: Final = r"^[a-z][a-z0-9_]{0,39}$"
+NAME: Final = r"[a-z][a-z0-9-]{0,59}"
+VERSION: Final = r"[0-9]{1,6}(\.[0-9]{1,6}){0,2}"
+RESCUE: Final = "on_failure"
+RESERVED: Final = frozenset(
+    {
+        *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop"),
+        *("namespace", "null", "package", "return", "true", "var", "void", "while"),
+    }
+)
+"""Words that CEL keeps for itself (its language definition, section "Syntax"): `steps.in` is no reference there."""
 _UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST: Final = 30 * 86400.0
 TypeName = Literal["string", "integer", "number", "boolean", "array", "object"]
@@ -80,12 +90,16 @@ class Budget(Words):
     calls: int = Field(1000, ge=1, le=100_000)
 
 
+Steps = Annotated[list["StepSpec"], Field(min_length=1, max_length=100)]
+
+
 class StepSpec(Words):
-    """One step: exactly one of tool, do, ask, approve."""
+    """One step: exactly one of tool, do, ask, approve, workflow."""
 
     id: str = Field(pattern=STEP_ID)
     tool: str | None = None
-    do: list[StepSpec] | None = Field(None, min_length=1, max_length=100)
+    do: Steps | None = None
+    workflow: str | None = Field(None, pattern=rf"^{NAME}(@{VERSION})?$")
     ask: str | None = Field(None, min_length=1, max_length=20_000)
     approve: Approve | None = None
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
@@ -103,6 +117,12 @@ class StepSpec(Words):
     timeout: Seconds | None = None
     timeout_minutes: float | None = Field(None, alias="timeout-minutes", gt=0, le=LONGEST / 60)
     continue_on_error: bool = Field(False, alias="continue-on-error")
+    on_failure: Steps | None = None
+
+    @property
+    def uses(self) -> str:
+        """The name of the workflow that it runs, without its version."""
+        return (self.workflow or "").partition("@")[0]
 
     @property
     def seconds(self) -> float | None:
@@ -111,35 +131,50 @@ class StepSpec(Words):
 
     @model_validator(mode="after")
     def _whole(self) -> StepSpec:
-        kinds = [name for name in ("tool", "do", "ask", "approve") if getattr(self, name) is not None]
+        kinds = [name for name in KINDS if getattr(self, name) is not None]
         if len(kinds) != 1:
             raise ValueError(
-                f"a step has exactly one of tool, do, ask, approve; this one has {' and '.join(kinds) or 'none'}"
+                f"a step has exactly one of {', '.join(KINDS)}; this one has {' and '.join(kinds) or 'none'}"
             )
+        if self.id == RESCUE or self.id in RESERVED:
+            raise ValueError(f"`{self.id}` is a word of the language: name the step otherwise")
         only = {"answer": "ask", "retry": "tool"}
         for word, kind in only.items():
             if getattr(self, word) and kinds != [kind]:
                 raise ValueError(f"`{word}` belongs to a step with `{kind}`")
-        if self.with_ and kinds[0] not in ("tool", "ask"):
-            raise ValueError("`with` belongs to a step with `tool` or `ask`")
+        if self.with_ and kinds[0] not in ("tool", "ask", "workflow"):
+            raise ValueError("`with` belongs to a step with `tool`, `ask` or `workflow`")
         if self.repeat and (self.do is None or self.foreach is not None):
             raise ValueError("`repeat` belongs to a step with `do` and without `foreach`")
         if self.max_parallel and self.foreach is None:
             raise ValueError("`max_parallel` belongs to a step with `foreach`")
         if self.timeout is not None and self.timeout_minutes is not None:
             raise ValueError("`timeout` and `timeout-minutes` say the same; keep one")
-        if self.seconds is not None and self.do is not None:
-            raise ValueError("`timeout` belongs to a step with `tool`, `ask` or `approve`, or to the whole document")
+        if self.on_failure and self.foreach is not None and self.do is None:
+            raise ValueError("a `foreach` does not fail; `on_failure` belongs to its items: write `do: [step]` with it")
         return self
 
 
+KINDS: Final = ("tool", "do", "ask", "approve", "workflow")
+
+
 class Document(Words):
-    """A workflow."""
+    """A workflow. `workflows` are others, by name, that its steps may run besides the templates."""
 
     name: str = Field("workflow", min_length=1, max_length=80)
+    version: Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v)] = Field(
+        "", pattern=rf"^({VERSION})?$"
+    )
     description: str = Field("", max_length=2000)
     inputs: dict[str, InputSpec] = Field(default_factory=dict)
     steps: list[StepSpec] = Field(min_length=1, max_length=200)
+    on_failure: Steps | None = None
     outputs: dict[str, Any] = Field(default_factory=dict)
     timeout: Seconds | None = None
     budget: Budget = Budget()
+    workflows: dict[Annotated[str, Field(pattern=rf"^{NAME}$")], Document] = Field(default_factory=dict, max_length=50)
+
+    @property
+    def calls(self) -> int | None:
+        """The bound of its calls, where it names one."""
+        return self.budget.calls if "budget" in self.model_fields_set else None

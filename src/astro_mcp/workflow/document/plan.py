@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from astro_mcp.errors import NotFound
-from astro_mcp.workflow.document.model import Document, StepSpec
+from astro_mcp.workflow.document.model import RESCUE, Document, StepSpec
 from astro_mcp.workflow.expressions.prepare import Path, Prepared
 from astro_mcp.workflow.expressions.template import condition, expressions
 
@@ -15,13 +15,16 @@ from astro_mcp.workflow.expressions.template import condition, expressions
 @dataclass(frozen=True, slots=True)
 class Node:
     """One step. `needs` and `dependents` are ids of the same body; a reference from inside `do` counts for the step
-    that holds the body."""
+    that holds the body. `uses` is the workflow that it runs, whose steps are its body. `rescues` is there where it is
+    an `on_failure`: the id of its step or, where that is empty, all of the body that it stands in."""
 
     id: str
     spec: StepSpec
     needs: tuple[str, ...]
     dependents: tuple[str, ...]
     body: Body | None
+    uses: Document | None = None
+    rescues: str | None = None
 
     @property
     def kind(self) -> str:
@@ -34,6 +37,12 @@ class Node:
     def many(self) -> bool:
         """Whether it has instances (`files.0`): a `foreach` or a `repeat`."""
         return self.spec.foreach is not None or self.spec.repeat is not None
+
+    @property
+    def seconds(self) -> float | None:
+        """The bound of its time: of each item of a foreach, of a repeat's rounds together."""
+        bounds = (self.spec.seconds, self.uses.timeout if self.uses else None)
+        return min((bound for bound in bounds if bound is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,10 @@ class Plan:
         if found is None:
             found = self._nodes[path] = self._find(path)
         return found
+
+    def inside(self, path: str) -> Body:
+        """The steps inside of a step's path; those of the run where it is empty."""
+        return self.body if not path else self.node(path).body or self.body
 
     def _find(self, path: str) -> Node:
         body: Body | None = self.body
@@ -82,24 +95,59 @@ class Plan:
 
 
 def build(document: Document) -> Plan:
-    """The plan of a document whose references and needs are sound; raises `InvalidInput` for a broken expression."""
-    return Plan(document, _body(document.steps))
+    """The plan of a document whose references, needs and workflows are sound; raises `InvalidInput` for a broken
+    expression."""
+    bodies: dict[str, Body] = {}
+    return Plan(document, _body(document.steps, document.on_failure, document.workflows, bodies))
 
 
-def _body(steps: list[StepSpec]) -> Body:
-    ids = {step.id for step in steps}
-    needs = {step.id: _needs(step, ids) for step in steps}
-    nodes = {
-        step.id: Node(
-            step.id,
-            step,
-            needs[step.id],
-            tuple(other for other in needs if step.id in needs[other]),
-            _body(step.do) if step.do is not None else None,
-        )
-        for step in steps
-    }
-    return Body(nodes)
+def _body(
+    steps: list[StepSpec],
+    on_failure: list[StepSpec] | None,
+    workflows: Mapping[str, Document],
+    bodies: dict[str, Body],
+) -> Body:
+    """`bodies` are those of workflows: each is made once, however many steps run it."""
+    rescues: dict[str, str] = {}
+    whole = list(steps)
+    for step in steps:
+        if step.on_failure and step.do is None:
+            whole.append(_rescue(f"{step.id}_{RESCUE}", step.on_failure, [step.id]))
+            rescues[whole[-1].id] = step.id
+    if on_failure:
+        whole.append(_rescue(RESCUE, on_failure, [step.id for step in whole]))
+        rescues[RESCUE] = ""
+    ids = {step.id for step in whole}
+    needs = {step.id: _needs(step, ids) for step in whole}
+
+    def inside(step: StepSpec) -> Body | None:
+        if step.do is not None:
+            return _body(step.do, step.on_failure if step.id not in rescues else None, workflows, bodies)
+        if step.workflow is None:
+            return None
+        if step.uses not in bodies:
+            used = workflows[step.uses]
+            bodies[step.uses] = _body(used.steps, used.on_failure, workflows, bodies)
+        return bodies[step.uses]
+
+    return Body(
+        {
+            step.id: Node(
+                step.id,
+                step,
+                needs[step.id],
+                tuple(other for other in needs if step.id in needs[other]),
+                inside(step),
+                workflows[step.uses] if step.workflow is not None else None,
+                rescues.get(step.id),
+            )
+            for step in whole
+        }
+    )
+
+
+def _rescue(name: str, steps: list[StepSpec], needs: list[str]) -> StepSpec:
+    return StepSpec.model_construct(id=name, do=steps, needs=needs)
 
 
 def _needs(step: StepSpec, ids: set[str]) -> tuple[str, ...]:
@@ -112,7 +160,7 @@ def referred(step: StepSpec) -> Iterator[Path]:
     """Every path that the step refers to, and those of its body."""
     for prepared, _ in prepared_of(step):
         yield from prepared.paths
-    for inner in step.do or []:
+    for inner in [*(step.do or ()), *((step.on_failure or ()) if step.do is not None else ())]:
         yield from referred(inner)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from astro_mcp.errors import AstroError, InvalidInput, LimitHit
+from astro_mcp.errors import AstroError, InvalidInput, LimitHit, TimedOut
+from astro_mcp.workflow.document.inputs import settled
+from astro_mcp.workflow.document.model import Document
 from astro_mcp.workflow.document.plan import Node
 from astro_mcp.workflow.expressions.bind import NO_STATUS, evaluated, kind
 from astro_mcp.workflow.expressions.template import condition, render
@@ -20,7 +22,7 @@ AT_ONCE: Final = 16
 
 def open_body(draft: Draft, path: str) -> None:
     """Create the steps inside `path` and decide those that need nothing."""
-    nodes = (draft.plan.node(path).body if path else draft.plan.body) or draft.plan.body
+    nodes = draft.plan.inside(path)
     draft.put(path, status=RUNNING, open=len(nodes.nodes), started=draft.now)
     for node in nodes.nodes.values():
         draft.create(child(path, node.id), waits=len(node.needs))
@@ -45,6 +47,9 @@ def decide(draft: Draft, path: str) -> None:
 
 def _wanted(draft: Draft, path: str, node: Node) -> bool:
     needs = [child(parent(path), name) for name in node.needs]
+    if node.rescues is not None:
+        watched = [child(parent(path), node.rescues)] if node.rescues else needs
+        return any(_bad(draft, one, forgiving=not node.rescues) for one in watched)
     stopped = any(draft.steps[n].status != SUCCEEDED and not _forgiven_failure(draft, n) for n in needs)
     blame = any(draft.steps[n].blame and not _forgiven_failure(draft, n) for n in needs)
     if blame:
@@ -67,8 +72,16 @@ def _forgiven_failure(draft: Draft, path: str) -> bool:
     return draft.steps[path].status == FAILED and draft.forgiven(path)
 
 
+def _bad(draft: Draft, path: str, *, forgiving: bool = True) -> bool:
+    return draft.steps[path].status in (FAILED, CANCELLED) and not (forgiving and draft.forgiven(path))
+
+
 def _begin(draft: Draft, path: str, node: Node) -> None:
     if node.kind == "group":
+        if node.uses is not None:
+            draft.put(path, inputs=_given(draft, path, node, node.uses))
+        if node.seconds is not None and node.spec.repeat is None:
+            draft.put(path, wake=draft.now + node.seconds)
         open_body(draft, path)
     elif node.kind == "call":
         draft.line_up(path)
@@ -79,9 +92,38 @@ def _begin(draft: Draft, path: str, node: Node) -> None:
         draft.put(path, status=WAITING, request=shown, started=draft.now, wake=wake)
 
 
+def _given(draft: Draft, path: str, node: Node, used: Document) -> dict[str, Any]:
+    """The inputs of a workflow that a step runs."""
+    values, problems = settled(used.inputs, render(node.spec.with_, draft.view(path).lookup, draft.evaluate))
+    if problems:
+        first = problems[0]
+        raise InvalidInput(f"{node.spec.uses}: {first.path}: {first.reason}", problems=tuple(problems))
+    return values
+
+
+def expire(draft: Draft, path: str) -> None:
+    """A body's time is over: what goes on in it ends, and then its `on_failure` begins."""
+    error = TimedOut("this took longer than its timeout", "raise the step's `timeout`").as_dict()
+    draft.put(path, wake=None)
+    for inner, state in list(draft.steps.items()):
+        if inner.startswith(f"{path}.") and state.status not in TERMINAL and not _rescue_within(draft, path, inner):
+            draft.finish(inner, CANCELLED, error=error)
+    settle(draft)
+
+
+def _rescue_within(draft: Draft, path: str, inner: str) -> bool:
+    """Whether `inner` is the `on_failure` of a body between the two, or belongs to it."""
+    while inner != path:
+        if not is_instance(inner) and draft.plan.node(inner).rescues is not None:
+            return True
+        inner = parent(inner)
+    return False
+
+
 def _open_many(draft: Draft, path: str, node: Node) -> None:
     if node.spec.repeat is not None:
-        draft.put(path, status=RUNNING, started=draft.now)
+        wake = None if node.seconds is None else draft.now + node.seconds
+        draft.put(path, status=RUNNING, started=draft.now, wake=wake)
         _open_instance(draft, path)
         return
     items = render(node.spec.foreach, draft.view(path).lookup, draft.evaluate)
@@ -117,8 +159,7 @@ def settle(draft: Draft) -> None:
             continue
         holder = parent(path)
         state = draft.steps[holder]
-        bad = draft.steps[path].status in (FAILED, CANCELLED) and not draft.forgiven(path)
-        draft.put(holder, open=state.open - 1, failed=state.failed + bad)
+        draft.put(holder, open=state.open - 1, failed=state.failed + _bad(draft, path))
         if is_instance(path):
             _instance_done(draft, holder, path)
         else:
@@ -135,17 +176,27 @@ def _step_done(draft: Draft, holder: str, path: str) -> None:
     state = draft.steps[holder]
     if state.open:
         return
-    if not state.failed:
+    if state.failed:
+        draft.finish(holder, FAILED, error=_first_error(draft, holder))
+    elif not holder or (used := draft.plan.node(holder).uses) is None:
         draft.finish(holder, SUCCEEDED)
     else:
-        draft.finish(holder, FAILED, error=_first_error(draft, holder))
+        _outputs(draft, holder, used)
+
+
+def _outputs(draft: Draft, path: str, used: Document) -> None:
+    """The end of a workflow that a step ran: its outputs are the step's."""
+    try:
+        draft.finish(path, SUCCEEDED, output=render(used.outputs, draft.view(path, inside=True).lookup, draft.evaluate))
+    except AstroError as error:
+        draft.fail(path, error)
 
 
 def _first_error(draft: Draft, holder: str) -> dict[str, Any]:
     """The error of the first step inside that failed, with its path."""
-    nodes = (draft.plan.node(holder).body if holder else draft.plan.body) or draft.plan.body
+    nodes = draft.plan.inside(holder)
     paths = [child(holder, name) for name in nodes.nodes]
-    bad = [p for p in paths if draft.steps[p].status in (FAILED, CANCELLED) and not draft.forgiven(p)]
+    bad = [p for p in paths if _bad(draft, p)]
     path = min(bad, key=lambda p: (draft.steps[p].ended or 0, draft.steps[p].position))
     error = draft.steps[path].error or {"code": "cancelled", "message": "cancelled", "hint": "", "retryable": False}
     message = str(error["message"])

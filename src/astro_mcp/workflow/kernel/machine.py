@@ -13,9 +13,9 @@ from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.expressions.template import render
 from astro_mcp.workflow.kernel import events as e
 from astro_mcp.workflow.kernel.draft import Advance, Draft
-from astro_mcp.workflow.kernel.flow import open_body, settle
+from astro_mcp.workflow.kernel.flow import expire, open_body, settle
 from astro_mcp.workflow.kernel.retry import FINAL, MOST_REFUSALS, REFUSED, pause
-from astro_mcp.workflow.kernel.scope import View, is_leaf
+from astro_mcp.workflow.kernel.scope import View, is_leaf, parent
 from astro_mcp.workflow.kernel.state import (
     CANCELLED,
     FAILED,
@@ -152,6 +152,8 @@ def _due(draft: Draft) -> None:
     for path in [path for path, at in draft.wakes.items() if at <= draft.now]:
         if draft.steps[path].status == READY:
             draft.line_up(path)
+        elif not is_leaf(draft.plan.node(path), path):
+            expire(draft, path)
         else:
             draft.fail(path, TimedOut("nobody answered in time", "raise the step's `timeout`"))
     settle(draft)
@@ -170,17 +172,35 @@ def _start_ready(draft: Draft, *, paused: bool) -> int:
                 raise OverBudget(
                     f"the budget of {calls} calls is used up", "raise `budget: {calls: n}` in the document"
                 )
+            holders = _within_budget(draft, path)
             command = _call(draft, path, state.attempt + 1)
         except AstroError as error:
             draft.fail(path, error)
             settle(draft)
             continue
+        for holder in holders:
+            draft.put(holder, calls=draft.steps[holder].calls + 1)
         calls += 1
         draft.slots -= 1
         draft.running += 1
         draft.put(path, status=RUNNING, attempt=state.attempt + 1, started=state.started or draft.now)
         draft.commands.append(command)
     return calls
+
+
+def _within_budget(draft: Draft, path: str) -> list[str]:
+    """The workflows around a call that count their calls; raises `LimitHit` where one has none left."""
+    holders = []
+    while path := parent(path):
+        used = draft.plan.node(path).uses
+        if used is None or used.calls is None or draft.steps[path].inputs is None:
+            continue
+        if draft.steps[path].calls >= used.calls:
+            raise OverBudget(
+                f"{path}: the workflow's budget of {used.calls} calls is used up", "raise `budget: {calls: n}` in it"
+            )
+        holders.append(path)
+    return holders
 
 
 def _call(draft: Draft, path: str, attempt: int) -> e.Start:

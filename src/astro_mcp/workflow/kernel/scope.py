@@ -1,4 +1,6 @@
-"""What a step sees: inputs, the steps of its body and of those around it, item, index, last."""
+"""What a step sees: inputs, the steps of its body and of those around it, item, index, last.
+
+A workflow that a step runs sees its own inputs and steps, and nothing around it."""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ class View:
         """The value at `path`; raises `Missing`."""
         root, *rest = path
         if root == "inputs":
-            return walk(self._inputs, tuple(rest), "inputs")
+            return walk(self._own_inputs(), tuple(rest), "inputs")
         if root == "steps":
             return self._step(tuple(rest))
         return walk(self._local(str(root)), tuple(rest), str(root))
@@ -61,13 +63,21 @@ class View:
                 return walk(value, after, f"steps.{name}")
         raise Missing(f"the step {name} has not run")
 
+    def _own_inputs(self) -> Mapping[str, Any]:
+        outermost = self._steps.get(self._scopes()[-1])
+        return self._inputs if outermost is None or outermost.inputs is None else outermost.inputs
+
     def _scopes(self) -> list[str]:
+        """The paths whose steps are seen, from the inside out: up to the workflow that they belong to."""
         scopes = [self._path] if self._inside else []
         path = self._path
-        while path:
+        while path and not (scopes and self._is_workflow(scopes[-1])):
             path = parent(path)
             scopes.append(path)
-        return scopes
+        return scopes or [""]
+
+    def _is_workflow(self, path: str) -> bool:
+        return path in self._steps and self._steps[path].inputs is not None
 
     def _settled(self, path: str, name: str) -> Any:
         state = self._steps[path]
@@ -79,7 +89,7 @@ class View:
 
     def _local(self, root: str) -> Any:
         path = self._path
-        while path:
+        while path and not (self._is_workflow(path) and (self._inside or path != self._path)):
             if is_instance(path):
                 holder = parent(path)
                 index = int(path.rpartition(".")[2])
@@ -97,6 +107,8 @@ def value_of(plan: Plan, steps: Steps, path: str) -> Any:
     a failed one is `{error}` and a skipped one null; of a repeat its last round's."""
     state = steps[path]
     node = plan.node(path)
+    if node.uses is not None and (is_instance(path) or not node.many):
+        return state.output
     if node.many and not is_instance(path):
         instances = [child(path, n) for n in range(state.opened)]
         if node.spec.repeat is not None:

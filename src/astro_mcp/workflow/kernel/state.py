@@ -35,6 +35,8 @@ class StepState:
     wake      Unix seconds when something happens by itself: the next attempt, the end of a wait
     request   what an ask or a gate shows
     items     what a foreach goes over
+    inputs    what a workflow that the step runs was given
+    calls     calls that were begun inside such a workflow
     opened    instances begun; open: instances or steps inside that are not done; failed: how many of those failed
     blame     a failure lies here or above, also where this step was only skipped for it
     """
@@ -49,6 +51,8 @@ class StepState:
     error: Mapping[str, Any] | None = None
     request: Mapping[str, Any] | None = None
     items: list[Any] | None = None
+    inputs: Mapping[str, Any] | None = None
+    calls: int = 0
     opened: int = 0
     open: int = 0
     failed: int = 0
@@ -61,13 +65,15 @@ class StepState:
 class RunState:
     """One run. `ready` is the line of steps that only wait for a place; `running` counts calls in flight.
 
-    `parallel` is the most of these at once, `deadline` the end of the run's time in Unix seconds.
+    `parallel` is the most of these at once, `priority` (low, normal, high) its share of the driver, `deadline` the end
+    of the run's time in Unix seconds.
     """
 
     run_id: str
     inputs: Mapping[str, Any]
     created: float
     parallel: int
+    priority: str = "normal"
     status: str = QUEUED
     paused: bool = False
     calls: int = 0

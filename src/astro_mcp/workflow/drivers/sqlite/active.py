@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import anyio
 
-from astro_mcp.core.authority import Label, Session
+from astro_mcp.core.authority import Label, Scope, Session
 from astro_mcp.errors import AstroError
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.drivers.sqlite.journal import Entry, entry
@@ -16,6 +16,7 @@ from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.kernel.events import Command, Event, Start
 from astro_mcp.workflow.kernel.machine import step
 from astro_mcp.workflow.kernel.state import FAILED, RunState
+from astro_mcp.workflow.shares import Shares
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,11 @@ class Active:
     events: int
     calls: dict[str, anyio.CancelScope] = field(default_factory=dict)
     changed: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def scope(self) -> Scope:
+        """Whose it is."""
+        return self.session.scope
 
     @property
     def hungry(self) -> bool:
@@ -99,17 +105,27 @@ class Broke:
     posts: tuple[Post, ...]
 
 
-def advanced(batch: Iterable[list[Post]], now: float, slots: int, evaluate: Evaluate) -> list[Stepped | Broke]:
-    """Step every run through its events, in turn, sharing `slots`. Blocks while expressions are evaluated."""
+def advanced(
+    batch: Mapping[str, list[Post]], now: float, slots: int, shares: Shares, evaluate: Evaluate
+) -> list[Stepped | Broke]:
+    """Step every run (by id) through its events, sharing `slots` as `shares` say, a copy that is used up. Blocks while
+    expressions are evaluated."""
     found: list[Stepped | Broke] = []
-    for posts in batch:
+    left = {run_id: posts[0].run for run_id, posts in batch.items()}
+    while left:
+        run = shares.turn(left)
+        del left[run.state.run_id]
+        posts = batch[run.state.run_id]
         try:
-            stepped = _advance(posts, now, slots, evaluate)
+            stepped = _advance(posts, now, min(slots, shares.room(run.scope.tenant)), evaluate)
         except Exception:  # what one run holds breaks that run alone
             log.exception("the run %s can't be advanced", posts[0].run.state.run_id)
             found.append(Broke(posts[0].run, tuple(posts)))
         else:
-            slots -= sum(isinstance(command, Start) for command in stepped.commands)
+            for command in stepped.commands:
+                if isinstance(command, Start):
+                    slots -= 1
+                    shares.began(run)
             found.append(stepped)
     return found
 

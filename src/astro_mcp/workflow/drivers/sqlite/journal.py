@@ -26,7 +26,7 @@ from astro_mcp.workflow.kernel.state import VERSION, RunState, StepState, restor
 log = logging.getLogger(__name__)
 
 _DERIVED: Final = frozenset({"steps", "ready", "wakes"})
-_APART: Final = frozenset({"items", "output", "status"})
+_APART: Final = frozenset({"items", "inputs", "output", "status"})
 
 
 @cache
@@ -199,9 +199,10 @@ class Journal:
             if step["output_ref"] is not None:
                 data, _ = await self._artifacts.get(session.scope, step["output_ref"])
                 output = json.loads(data)
-            items = json.loads(step["items"]) if step["items"] is not None else None
+            given = json.loads(step["items"]) if step["items"] is not None else None
+            apart = {"inputs" if isinstance(given, dict) else "items": given}
             states[step["path"]] = _step_shape().validate_python(
-                {**body, "status": step["status"], "output": output, "items": items}
+                {**body, **apart, "status": step["status"], "output": output}
             )
         state = restored(_run_shape().validate_python(json.loads(row["head"])), states)
         if (state.run_id, state.status) != (row["run_id"], row["status"]):
@@ -263,5 +264,6 @@ def _event(seq: int, event: Event) -> tuple[Any, ...]:
 def _step(path: str, state: StepState, ref: str | None) -> tuple[Any, ...]:
     body = {f.name: getattr(state, f.name) for f in dataclasses.fields(state) if f.name not in _APART}
     output = None if state.output is None or ref else json.dumps(state.output)
-    items = None if state.items is None else json.dumps(state.items)
+    given = state.items if state.items is not None else state.inputs  # a step goes over a list, or runs a workflow
+    items = None if given is None else json.dumps(given)
     return (path, state.status, json.dumps(body), items, output, ref)
