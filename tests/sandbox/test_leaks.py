@@ -77,7 +77,7 @@ async def many(sandbox: Sandbox, count: int) -> None:
 
 
 async def session(sandbox: Sandbox, name: str) -> None:
-    counted = SandboxFile("s.py", b"x = globals().get('x', 0) + 1; print(x)")
+    counted = SandboxFile("s.py", b"open('n', 'ab', 0).write(b'.'); print(len(open('n').read()))")
     for turn in (1, 2):
         job = Job(("python3", "s.py"), files=(counted,), script=True)
         outcome = await sandbox.turn(SCOPE, name, job, last=turn == 2)

@@ -26,6 +26,7 @@ OWNED = re.compile(
 )
 OF_EVERY_SCOPE = {
     "journal.sql unfinished": "recovery takes up the runs of every scope",
+    "journal.sql ended": "retention forgets runs of every scope, each by its own key",
     "workspace.journal._PENDING": "recovery takes back what a crash interrupted in every scope",
     "store.audit._LAST": "the trail is the operator's, and no session's",
 }

@@ -98,9 +98,9 @@ def _workflow(commands: Any) -> None:
     answer.add_argument("step")
     answer.add_argument("value", help="JSON, or text as it is")
     _roots(answer)
-    control = _add(actions, "control", "workflows", "pause, resume, retry or cancel")
+    control = _add(actions, "control", "workflows", "pause, resume, retry, cancel or fork")
     control.add_argument("run_id")
-    control.add_argument("verb", choices=["pause", "resume", "retry", "cancel"])
+    control.add_argument("verb", choices=["pause", "resume", "retry", "cancel", "fork"])
     control.add_argument("--step")
     _roots(control)
 

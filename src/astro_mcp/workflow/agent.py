@@ -86,8 +86,8 @@ class WorkflowAgent(Agent):
 
     @tool(title="Steer a run", effects={W, D}, timeout=60)
     async def workflow_control(self, args: s.ControlInput, ctx: Context) -> s.ControlOutput:
-        """Use to pause, resume or cancel a run, to cancel one step, or to retry steps that were lost when the process
-        died in the middle of an effect that can't safely be repeated.
+        """Use to pause, resume or cancel a run, to cancel one step, to retry steps that were lost when the process died
+        in the middle of an effect that can't be repeated, or to fork: a new run from a step, or from what failed, on.
 
         Example: run_id="run_…", action="retry", step="commit"
         """

@@ -23,10 +23,13 @@ from astro_mcp.errors import Busy, Internal, Unavailable
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.document.read import parse
 from astro_mcp.workflow.drivers.sqlite.active import Active, Broke, Post, Stepped, advanced
-from astro_mcp.workflow.drivers.sqlite.journal import Journal, Stored, Unfinished
+from astro_mcp.workflow.drivers.sqlite.journal import Journal, Unfinished
+from astro_mcp.workflow.drivers.sqlite.rows import Entry, Stored, entry
 from astro_mcp.workflow.effects import Effects
 from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.kernel import events as e
+from astro_mcp.workflow.kernel.fork import kept
+from astro_mcp.workflow.kernel.machine import step
 from astro_mcp.workflow.kernel.state import RunState
 from astro_mcp.workflow.shares import Shares
 
@@ -93,6 +96,26 @@ class Loop:
 
     async def accept(self, own: Session, spec: str, plan: Plan, values: dict[str, Any], priority: str) -> str:
         """Take a run; its id is given out once it is on disk. Raises `Busy`."""
+        state = RunState(new_id("run"), values, self._clock.now(), self._settings.parallel_per_run, priority)
+        await self._admit(Active(plan.document.name, plan, own, state, own.labels, 0), spec, None)
+        return state.run_id
+
+    async def fork(self, stored: Stored, plan: Plan, again: str) -> str:
+        """Take a run that begins as `stored` was before the step `again`, with the same authority; see `fork.kept`.
+        Raises `Busy`, and what evaluating an expression does."""
+        old, now, scope = stored.state, self._clock.now(), stored.session.scope
+        event = e.Forked(now=now, origin=old.run_id, step=again, outputs=kept(plan, old, again))
+        state = RunState(new_id("run"), old.inputs, now, self._settings.parallel_per_run, old.priority)
+        advance = await anyio.to_thread.run_sync(step, plan, state, event, self._evaluate, limiter=self._thread)
+        refs = {
+            path: ref for path, ref in (await self._journal.refs(scope, old.run_id)).items() if path in event.outputs
+        }
+        first = entry(scope, advance.state, advance.changed, [event], 0, stored.labels, refs, now)
+        run = Active(stored.name, plan, stored.session, advance.state, stored.labels, 1)
+        await self._admit(run, stored.spec, first)
+        return state.run_id
+
+    async def _admit(self, run: Active, spec: str, first: Entry | None) -> None:
         if self._group is None:
             raise Unavailable("the scheduler is not running")
         if len(self._runs) + self._starting >= self._settings.queue:
@@ -101,15 +124,14 @@ class Loop:
                 "answer or cancel those that wait: workflow_status lists them",
                 retry_after_ms=5000,
             )
-        state = RunState(new_id("run"), values, self._clock.now(), self._settings.parallel_per_run, priority)
         self._starting += 1
         try:
             with anyio.CancelScope(shield=True):  # an accepted run is both on disk and in memory, or neither
-                await self._journal.create(own, plan.document.name, spec, state)
-                self._take(Active(plan.document.name, plan, own, state, own.labels, 0), e.Began(now=0.0))
+                await self._journal.create(run.session, run.name, spec, run.state, first)
+                if not run.state.over:
+                    self._take(run, e.Began(now=0.0))
         finally:
             self._starting -= 1
-        return state.run_id
 
     async def send(self, run: Active, event: e.Event) -> None:
         """Post an event and wait until it is on disk."""

@@ -26,7 +26,8 @@ from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.document.references import Surroundings
 from astro_mcp.workflow.document.values import sound
 from astro_mcp.workflow.drivers.sqlite.active import Active
-from astro_mcp.workflow.drivers.sqlite.journal import Journal, Summary, unreadable
+from astro_mcp.workflow.drivers.sqlite.journal import Happened, Journal, Summary, unreadable
+from astro_mcp.workflow.drivers.sqlite.rows import Stored
 from astro_mcp.workflow.effects import Effects
 from astro_mcp.workflow.expressions.evaluator import Evaluator
 from astro_mcp.workflow.kernel import asks
@@ -123,12 +124,14 @@ class Scheduler:
         if run is not None:
             return RunView(run.name, run.plan, run.state, run.labels)
         stored = await self._journal.load(scope, run_id)
+        return RunView(stored.name, await self._planned(stored), stored.state, stored.labels)
+
+    async def _planned(self, stored: Stored) -> Plan:
         try:
-            plan = await anyio.to_thread.run_sync(planned, stored, limiter=self._checkers)
+            return await anyio.to_thread.run_sync(planned, stored, limiter=self._checkers)
         except Exception as error:
-            log.exception("the run %s can't be planned", run_id)
-            raise unreadable(run_id) from error
-        return RunView(stored.name, plan, stored.state, stored.labels)
+            log.exception("the run %s can't be planned", stored.state.run_id)
+            raise unreadable(stored.state.run_id) from error
 
     async def recent(self, scope: Scope, prefix: str = "", count: int = 100) -> list[Summary]:
         """The scope's own runs, newest first."""
@@ -177,6 +180,30 @@ class Scheduler:
                 "no such step is lost, and only lost steps are run again", f"lost: {', '.join(lost) or 'none'}"
             )
         await self._loop.send(run, e.Retried(now=0.0, path=path))
+
+    async def fork(self, session: Session, run_id: str, path: str = "") -> str:
+        """A new run of the same document and inputs, by the same authority, which begins again at the step `path`, or
+        at what failed; earlier outputs are kept. Its id is given out once it is on disk. Raises `NotFound`,
+        `Forbidden`, `Busy`."""
+        stored = await self._journal.load(session.scope, run_id)
+        steered_by(session, stored.session)
+        if path and path not in stored.state.steps:
+            raise NotFound(f"the run has no step {path[:80]!r}", ", ".join(list(stored.state.steps)[1:30]))
+        return await self._loop.fork(stored, await self._planned(stored), path)
+
+    async def history(self, scope: Scope, run_id: str, after: int = 0) -> AsyncIterator[Happened]:
+        """What happened to the run, in order, from the event behind that number on, until it has ended; raises
+        `NotFound`."""
+        await self.view(scope, run_id)
+        while True:
+            run = self._loop.own(scope, run_id)
+            changed = run.changed if run is not None else None
+            for event in await self._journal.events(scope, run_id, after):
+                after = event.seq
+                yield event
+            if changed is None:
+                return
+            await changed.wait()
 
     async def _steer(self, session: Session, run_id: str, event: e.Event) -> None:
         run = await self._steered(session, run_id)

@@ -61,10 +61,10 @@ class AnswerInput(Input):
 
 class ControlInput(Input):
     run_id: str = Field(description="The run.")
-    action: Literal["pause", "resume", "retry", "cancel"] = Field(
-        description="retry: run lost steps again; cancel: the step, or the run without one."
+    action: Literal["pause", "resume", "retry", "cancel", "fork"] = Field(
+        description="cancel: the step, or the run without one."
     )
-    step: str = Field("", description="The step, for retry and cancel.")
+    step: str = Field("", description="The step.")
 
 
 class PlanStep(Shape):

@@ -76,9 +76,11 @@ class WorkflowWork:
             await self._scheduler.resume(session, run_id)
         elif args.action == "retry":
             await self._scheduler.retry(session, run_id, args.step)
+        elif args.action == "fork":
+            run_id = await self._scheduler.fork(session, run_id, args.step)
         else:
             await self._scheduler.cancel(session, run_id, args.step)
-        return s.ControlOutput(**await self._short(ctx, args.run_id))
+        return s.ControlOutput(**await self._short(ctx, run_id))
 
     async def health(self) -> Health:
         try:

@@ -25,6 +25,16 @@ class Began(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forked(Event):
+    """The run begins as `origin`, another run of the same document, was before `step`: `outputs`, by path, are those of
+    steps that are not run again. See `fork.kept`."""
+
+    origin: str
+    step: str
+    outputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tick(Event):
     """Time passed, or a place got free."""
 

@@ -62,6 +62,15 @@ def _began(draft: Draft, event: e.Began) -> dict[str, Any]:
     return {} if seconds is None else {"deadline": event.now + seconds}
 
 
+def _forked(draft: Draft, event: e.Forked) -> dict[str, Any]:
+    fields = _began(draft, e.Began(now=event.now))
+    while had := [p for p in event.outputs if p in draft.steps and draft.steps[p].status in (READY, WAITING)]:
+        for path in had:
+            draft.finish(path, SUCCEEDED, output=event.outputs[path])
+        settle(draft)
+    return fields
+
+
 def _finished(draft: Draft, event: e.Finished) -> None:
     state = draft.steps.get(event.path)
     if state is None or state.status != RUNNING or state.attempt != event.attempt:
@@ -237,6 +246,7 @@ def _ended(draft: Draft) -> dict[str, Any]:
 
 _HANDLERS: Final[dict[type[e.Event], Callable[[Draft, Any], dict[str, Any] | None]]] = {
     e.Began: _began,
+    e.Forked: _forked,
     e.Finished: _finished,
     e.Answered: _answered,
     e.Cancelled: _cancelled,

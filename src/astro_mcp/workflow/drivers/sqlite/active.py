@@ -11,7 +11,7 @@ import anyio
 from astro_mcp.core.authority import Label, Scope, Session
 from astro_mcp.errors import AstroError
 from astro_mcp.workflow.document.plan import Plan
-from astro_mcp.workflow.drivers.sqlite.journal import Entry, entry
+from astro_mcp.workflow.drivers.sqlite.rows import Entry, entry
 from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.kernel.events import Command, Event, Start
 from astro_mcp.workflow.kernel.machine import step

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
+from uuid import uuid4
 
-from pydantic import TypeAdapter
-
-from astro_mcp.core.authority import Label, Scope, Session
+from astro_mcp.core.authority import Scope, Session
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import Conflict, Internal, NotFound, Unavailable
 from astro_mcp.store.connection import Row, Transaction
 from astro_mcp.store.database import Database
-from astro_mcp.workflow.authority import packed, unpacked
-from astro_mcp.workflow.kernel.events import Event
-from astro_mcp.workflow.kernel.state import VERSION, RunState, StepState, restored
+from astro_mcp.workflow.authority import packed
+from astro_mcp.workflow.drivers.sqlite.rows import Entry, Stored, head_text, key_of, labels_text, stored
+from astro_mcp.workflow.kernel.state import VERSION, RunState
 
 log = logging.getLogger(__name__)
 
-_DERIVED: Final = frozenset({"steps", "ready", "wakes"})
-_APART: Final = frozenset({"items", "inputs", "output", "status"})
-
-
-@cache
-def _run_shape() -> TypeAdapter[RunState]:
-    return TypeAdapter(RunState)
-
-
-@cache
-def _step_shape() -> TypeAdapter[StepState]:
-    return TypeAdapter(StepState)
+PURGED_AT_ONCE: Final = 200
+"""Runs that one transaction forgets: the next advance waits for no more."""
 
 
 @cache
@@ -45,18 +33,6 @@ def queries() -> Mapping[str, str]:
     text = files("astro_mcp.workflow.drivers.sqlite").joinpath("journal.sql").read_text()
     blocks = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
     return dict(zip(blocks[::2], blocks[1::2], strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A run as it was read: its document, its session, and its state, whole."""
-
-    name: str
-    spec: str
-    session: Session
-    labels: frozenset[Label]
-    state: RunState
-    events: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +56,15 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One advance, ready to be written: made in a thread, so that the writer only binds parameters."""
+class Happened:
+    """One event of a run's history: its number from 1 on, when (Unix seconds), what, to which step, and the rest of it
+    without outputs, which stand with the steps."""
 
-    head: Mapping[str, Any]
-    events: tuple[tuple[Any, ...], ...]
-    steps: tuple[tuple[Any, ...], ...]
+    seq: int
+    at: float
+    kind: str
+    path: str
+    body: Mapping[str, Any]
 
 
 def unreadable(run_id: str) -> Internal:
@@ -99,37 +78,45 @@ class Journal:
     def __init__(self, database: Database, artifacts: ArtifactSink) -> None:
         self._database = database
         self._artifacts = artifacts
+        self._driver = uuid4().hex
 
-    async def create(self, session: Session, name: str, spec: str, state: RunState) -> None:
-        """Return when the run can't be lost any more."""
+    async def create(self, session: Session, name: str, spec: str, state: RunState, first: Entry | None = None) -> None:
+        """Return when the run, and its first advance where it is given, can't be lost any more."""
         row = {
-            **_key(session.scope, state.run_id),
+            "driver": self._driver,
+            **key_of(session.scope, state.run_id),
             "name": name,
             "status": state.status,
             "spec": spec,
             "authority": packed(session),
-            "labels": _labels(session.labels),
-            "head": _head(state),
+            "labels": labels_text(session.labels),
+            "head": head_text(state),
             "version": VERSION,
             "now": state.created,
         }
-        await self._database.write(lambda tx: tx.execute(queries()["create"], row))
+
+        def work(tx: Transaction) -> None:
+            tx.execute(queries()["create"], row)
+            if first is not None:
+                self._advance(tx, first)
+
+        await self._database.write(work)
 
     async def save(self, entry: Entry) -> None:
         """Write one advance whole; raises `Conflict` where the stored run is not the one that was advanced."""
 
-        def work(tx: Transaction) -> None:
-            if not tx.execute(queries()["advance"], entry.head):
-                raise Conflict(f"the run {entry.head['run_id']} was advanced by somebody else")
-            tx.execute_many(queries()["event"], entry.events)
-            tx.execute_many(queries()["step"], entry.steps)
+        await self._database.write(lambda tx: self._advance(tx, entry))
 
-        await self._database.write(work)
+    def _advance(self, tx: Transaction, entry: Entry) -> None:
+        if not tx.execute(queries()["advance"], {**entry.head, "driver": self._driver}):
+            raise Conflict(f"the run {entry.head['run_id']} was advanced by somebody else")
+        tx.execute_many(queries()["event"], entry.events)
+        tx.execute_many(queries()["step"], entry.steps)
 
     async def fail(self, scope: Scope, run_id: str, before: int, error: Mapping[str, Any], now: float) -> bool:
         """End a run that can't go on, whatever stands in its row; nothing where it was advanced since `before`."""
-        key = _key(scope, run_id)
-        row = {**key, "before": before, "error": json.dumps(error), "now": now}
+        key = key_of(scope, run_id)
+        row = {**key, "before": before, "error": json.dumps(error), "now": now, "driver": self._driver}
 
         def work(tx: Transaction) -> bool:
             if not tx.execute(queries()["fail"], row):
@@ -145,7 +132,7 @@ class Journal:
         try:
             found = await self._look(scope, run_id) if run_id.isascii() else None
             if found is not None:
-                return await self._stored(*found)
+                return await self._whole(*found)
         except Unavailable:
             raise
         except Exception as error:
@@ -159,14 +146,25 @@ class Journal:
         return [Unfinished(Scope(row["tenant"], row["scope"]), row["run_id"], row["events"]) for row in rows]
 
     async def restore(self, scope: Scope, run_id: str) -> Stored:
-        """The run, for recovery; raises whatever a damaged row can provoke."""
+        """The run, taken from whoever advanced it before, for recovery; raises whatever a damaged row can provoke."""
+        key = {**key_of(scope, run_id), "driver": self._driver}
+        await self._database.write(lambda tx: tx.execute(queries()["take"], key))
         found = await self._look(scope, run_id)
         if found is None:
             raise NotFound(f"there is no run {run_id}")
-        return await self._stored(*found)
+        return await self._whole(*found)
+
+    async def _whole(self, row: Row, steps: list[Row]) -> Stored:
+        owner = Scope(row["tenant"], row["scope"])
+        outputs = {}
+        for step in steps:
+            if step["output_ref"] is not None:
+                data, _ = await self._artifacts.get(owner, step["output_ref"])
+                outputs[step["path"]] = json.loads(data)
+        return stored(row, steps, outputs)
 
     async def _look(self, scope: Scope, run_id: str) -> tuple[Row, list[Row]] | None:
-        key = _key(scope, run_id)
+        key = key_of(scope, run_id)
 
         def look(tx: Transaction) -> tuple[Row, list[Row]] | None:
             row = tx.one(queries()["run"], key)
@@ -183,87 +181,24 @@ class Journal:
         rows = await self._database.read(lambda tx: tx.rows(queries()["recent"], parameters))
         return [Summary(*row) for row in rows]
 
-    async def events(self, scope: Scope, run_id: str) -> list[tuple[Any, ...]]:
-        """The run's events in order: seq, time, kind, path, body."""
-        rows = await self._database.read(lambda tx: tx.rows(queries()["events"], _key(scope, run_id)))
-        return [tuple(row) for row in rows]
+    async def events(self, scope: Scope, run_id: str, after: int = 0) -> list[Happened]:
+        """The run's events in order, those after the one with that number; none of a run that is not there."""
+        key = {**key_of(scope, run_id), "after": after}
+        rows = await self._database.read(lambda tx: tx.rows(queries()["events"], key)) if run_id.isascii() else []
+        return [Happened(row["seq"], row["at"], row["kind"], row["path"], json.loads(row["body"])) for row in rows]
 
-    async def _stored(self, row: Row, steps: list[Row]) -> Stored:
-        if row["version"] > VERSION:
-            raise Unavailable(f"the run {row['run_id']} was written by a newer astro-mcp", retryable=False)
-        session = unpacked(row["authority"])
-        states = {}
-        for step in steps:
-            body = json.loads(step["body"])
-            output = json.loads(step["output"]) if step["output"] is not None else None
-            if step["output_ref"] is not None:
-                data, _ = await self._artifacts.get(session.scope, step["output_ref"])
-                output = json.loads(data)
-            given = json.loads(step["items"]) if step["items"] is not None else None
-            apart = {"inputs" if isinstance(given, dict) else "items": given}
-            states[step["path"]] = _step_shape().validate_python(
-                {**body, **apart, "status": step["status"], "output": output}
-            )
-        state = restored(_run_shape().validate_python(json.loads(row["head"])), states)
-        if (state.run_id, state.status) != (row["run_id"], row["status"]):
-            raise ValueError("the row and the head that it holds differ")
-        labels = frozenset(Label(name) for name in json.loads(row["labels"]))
-        return Stored(row["name"], row["spec"], session, labels, state, row["events"])
+    async def refs(self, scope: Scope, run_id: str) -> dict[str, str]:
+        """The artifacts of the run's outputs that are kept apart, by path."""
+        rows = await self._database.read(lambda tx: tx.rows(queries()["refs"], key_of(scope, run_id)))
+        return {row["path"]: row["output_ref"] for row in rows}
 
+    async def purge(self, before: float, most: int = PURGED_AT_ONCE) -> int:
+        """Forget runs of every scope that ended before that time (Unix seconds), `most` of them; how many it were."""
 
-def entry(
-    scope: Scope,
-    state: RunState,
-    changed: Iterable[str],
-    events: Iterable[Event],
-    before: int,
-    labels: frozenset[Label],
-    refs: Mapping[str, str],
-    now: float,
-) -> Entry:
-    """What `save` writes for one advance. `refs` are the artifacts of outputs that are kept apart, by path."""
-    key = _key(scope, state.run_id)
-    lines = tuple((*key.values(), *_event(before + n, item)) for n, item in enumerate(events, 1))
-    steps = tuple((*key.values(), *_step(path, state.steps[path], refs.get(path))) for path in sorted(changed))
-    head = {
-        **key,
-        "status": state.status,
-        "labels": _labels(labels),
-        "head": _head(state),
-        "before": before,
-        "after": before + len(lines),
-        "now": now,
-    }
-    return Entry(head, lines, steps)
+        def work(tx: Transaction) -> int:
+            rows = tx.rows(queries()["ended"], (before, most))
+            for row in rows:
+                tx.execute(queries()["forget"], key_of(Scope(row["tenant"], row["scope"]), row["run_id"]))
+            return len(rows)
 
-
-def _key(scope: Scope, run_id: str) -> dict[str, str]:
-    """What every row of a run begins with, in this order."""
-    return {"tenant": scope.tenant, "scope": scope.key, "run_id": run_id}
-
-
-def _labels(labels: frozenset[Label]) -> str:
-    return json.dumps(sorted(labels))
-
-
-def _head(state: RunState) -> str:
-    """As ASCII, as all that is stored: any text can be bound then, half a character too, and reads back equal."""
-    fields = dataclasses.fields(state)
-    return json.dumps({f.name: getattr(state, f.name) for f in fields if f.name not in _DERIVED})
-
-
-def _event(seq: int, event: Event) -> tuple[Any, ...]:
-    body = {
-        f.name: getattr(event, f.name)
-        for f in dataclasses.fields(event)
-        if f.name not in ("now", "path", "output") and getattr(event, f.name) is not None
-    }
-    return (seq, event.now, type(event).__name__.lower(), event.path, json.dumps(body, default=sorted))
-
-
-def _step(path: str, state: StepState, ref: str | None) -> tuple[Any, ...]:
-    body = {f.name: getattr(state, f.name) for f in dataclasses.fields(state) if f.name not in _APART}
-    output = None if state.output is None or ref else json.dumps(state.output)
-    given = state.items if state.items is not None else state.inputs  # a step goes over a list, or runs a workflow
-    items = None if given is None else json.dumps(given)
-    return (path, state.status, json.dumps(body), items, output, ref)
+        return await self._database.write(work)

@@ -1,12 +1,13 @@
 -- name: create
-INSERT INTO workflow_run (run_id, tenant, scope, name, status, spec, authority, labels, head, events, version, created, updated)
-VALUES (:run_id, :tenant, :scope, :name, :status, :spec, :authority, :labels, :head, 0, :version, :now, :now);
+INSERT INTO workflow_run
+    (run_id, tenant, scope, name, status, spec, authority, labels, head, events, version, created, updated, driver)
+VALUES (:run_id, :tenant, :scope, :name, :status, :spec, :authority, :labels, :head, 0, :version, :now, :now, :driver);
 
 -- name: advance
--- The count of events is the guard: a second writer, or one that missed an event, changes nothing.
+-- The driver and the count of events are the guard: a second writer, or one that missed an event, changes nothing.
 UPDATE workflow_run
 SET status = :status, labels = :labels, head = :head, events = :after, updated = :now
-WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND events = :before;
+WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND events = :before AND driver = :driver;
 
 -- name: fail
 -- The end of a run that can't go on, written without reading what is there: the head may be what is broken.
@@ -17,7 +18,8 @@ SET status = 'failed', events = :before + 1, updated = :now,
         ELSE json_object('run_id', run_id, 'inputs', json('{}'), 'created', created, 'parallel', 1,
             'status', 'failed', 'error', json(:error), 'ended', :now)
     END
-WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND events = :before AND status NOT IN ('succeeded', 'failed', 'cancelled');
+WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND events = :before AND driver = :driver
+    AND status NOT IN ('succeeded', 'failed', 'cancelled');
 
 -- name: fail_steps
 UPDATE workflow_step SET status = 'cancelled'
@@ -47,10 +49,27 @@ WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id;
 -- For recovery alone: of every scope.
 SELECT tenant, scope, run_id, events FROM workflow_run WHERE status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY created;
 
+-- name: take
+UPDATE workflow_run SET driver = :driver
+WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND status NOT IN ('succeeded', 'failed', 'cancelled');
+
+-- name: refs
+SELECT path, output_ref FROM workflow_step
+WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND output_ref IS NOT NULL;
+
+-- name: ended
+-- For retention alone: of every scope.
+SELECT tenant, scope, run_id FROM workflow_run
+WHERE status IN ('succeeded', 'failed', 'cancelled') AND updated < ? ORDER BY updated LIMIT ?;
+
+-- name: forget
+DELETE FROM workflow_run WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id
+    AND status IN ('succeeded', 'failed', 'cancelled');
+
 -- name: recent
 SELECT run_id, name, status, created, updated FROM workflow_run
 WHERE tenant = ? AND scope = ? AND run_id LIKE ? ESCAPE '\' ORDER BY created DESC LIMIT ?;
 
 -- name: events
 SELECT seq, at, kind, path, body FROM workflow_event
-WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id ORDER BY seq;
+WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND seq > :after ORDER BY seq;

@@ -1,0 +1,130 @@
+"""A run as rows, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from astro_mcp.core.authority import Label, Scope, Session
+from astro_mcp.errors import Unavailable
+from astro_mcp.store.connection import Row
+from astro_mcp.workflow.authority import unpacked
+from astro_mcp.workflow.kernel.events import Event
+from astro_mcp.workflow.kernel.state import VERSION, RunState, StepState, restored
+
+_DERIVED: Final = frozenset({"steps", "ready", "wakes"})
+_APART: Final = frozenset({"items", "inputs", "output", "status"})
+
+
+@cache
+def _run_shape() -> TypeAdapter[RunState]:
+    return TypeAdapter(RunState)
+
+
+@cache
+def _step_shape() -> TypeAdapter[StepState]:
+    return TypeAdapter(StepState)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A run as it was read: its document, its session, and its state, whole."""
+
+    name: str
+    spec: str
+    session: Session
+    labels: frozenset[Label]
+    state: RunState
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One advance, ready to be written: made in a thread, so that the writer only binds parameters."""
+
+    head: Mapping[str, Any]
+    events: tuple[tuple[Any, ...], ...]
+    steps: tuple[tuple[Any, ...], ...]
+
+
+def stored(row: Row, steps: list[Row], apart: Mapping[str, Any]) -> Stored:
+    """A run from its row and those of its steps; `apart` are outputs that are kept apart, by path. Raises whatever a
+    damaged row can provoke."""
+    if row["version"] > VERSION:
+        raise Unavailable(f"the run {row['run_id']} was written by a newer astro-mcp", retryable=False)
+    states = {}
+    for step in steps:
+        output = json.loads(step["output"]) if step["output"] is not None else apart.get(step["path"])
+        given = json.loads(step["items"]) if step["items"] is not None else None
+        fields = {**json.loads(step["body"]), "inputs" if isinstance(given, dict) else "items": given}
+        states[step["path"]] = _step_shape().validate_python({**fields, "status": step["status"], "output": output})
+    state = restored(_run_shape().validate_python(json.loads(row["head"])), states)
+    if (state.run_id, state.status) != (row["run_id"], row["status"]):
+        raise ValueError("the row and the head that it holds differ")
+    labels = frozenset(Label(name) for name in json.loads(row["labels"]))
+    return Stored(row["name"], row["spec"], unpacked(row["authority"]), labels, state, row["events"])
+
+
+def entry(
+    scope: Scope,
+    state: RunState,
+    changed: Iterable[str],
+    events: Iterable[Event],
+    before: int,
+    labels: frozenset[Label],
+    refs: Mapping[str, str],
+    now: float,
+) -> Entry:
+    """What `save` writes for one advance. `refs` are the artifacts of outputs that are kept apart, by path."""
+    key = key_of(scope, state.run_id)
+    lines = tuple((*key.values(), *_event(before + n, item)) for n, item in enumerate(events, 1))
+    steps = tuple((*key.values(), *_step(path, state.steps[path], refs.get(path))) for path in sorted(changed))
+    head = {
+        **key,
+        "status": state.status,
+        "labels": labels_text(labels),
+        "head": head_text(state),
+        "before": before,
+        "after": before + len(lines),
+        "now": now,
+    }
+    return Entry(head, lines, steps)
+
+
+def key_of(scope: Scope, run_id: str) -> dict[str, str]:
+    """What every row of a run begins with, in this order."""
+    return {"tenant": scope.tenant, "scope": scope.key, "run_id": run_id}
+
+
+def labels_text(labels: frozenset[Label]) -> str:
+    """Labels as they are stored."""
+    return json.dumps(sorted(labels))
+
+
+def head_text(state: RunState) -> str:
+    """As ASCII, as all that is stored: any text can be bound then, half a character too, and reads back equal."""
+    fields = dataclasses.fields(state)
+    return json.dumps({f.name: getattr(state, f.name) for f in fields if f.name not in _DERIVED})
+
+
+def _event(seq: int, event: Event) -> tuple[Any, ...]:
+    body = {
+        f.name: getattr(event, f.name)
+        for f in dataclasses.fields(event)
+        if f.name not in ("now", "path", "output", "outputs") and getattr(event, f.name) is not None
+    }
+    return (seq, event.now, type(event).__name__.lower(), event.path, json.dumps(body, default=sorted))
+
+
+def _step(path: str, state: StepState, ref: str | None) -> tuple[Any, ...]:
+    body = {f.name: getattr(state, f.name) for f in dataclasses.fields(state) if f.name not in _APART}
+    output = None if state.output is None or ref else json.dumps(state.output)
+    given = state.items if state.items is not None else state.inputs  # a step goes over a list, or runs a workflow
+    items = None if given is None else json.dumps(given)
+    return (path, state.status, json.dumps(body), items, output, ref)
