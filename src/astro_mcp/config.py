@@ -205,6 +205,9 @@ class WorkflowSettings(Section):
     parallel_per_tenant: int = Field(8, ge=1, le=256, description="Steps at once of one tenant's runs.")
     parallel_per_run: int = Field(4, ge=1, le=64, description="Steps at once of one run.")
     queue: int = Field(200, ge=1, description="Runs that may wait; past it a host is told `busy`.")
+    keep_days: int = Field(
+        90, ge=1, le=36_500, description="Days after its end that a run, its steps and its history stay."
+    )
     synchronous: str = Field(
         "FULL",
         pattern="^(FULL|NORMAL)$",

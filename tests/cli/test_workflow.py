@@ -52,6 +52,23 @@ def _json(at: Home, *words: str) -> Any:
     return done.json
 
 
+def test_history_tells_every_event_and_follows_a_run_to_its_end(shared: Home) -> None:
+    first = waiting(shared)
+    told = run(shared, "workflow", "history", first)
+    assert told.status == 0
+    assert [line.split()[1] for line in told.out.splitlines()] == ["began"]
+    answer(shared, first, "gate", "true")
+    answer(shared, first, "tale", '{"markdown": "once"}')
+    done = run(shared, "workflow", "history", first, "--follow", "--json")
+    events = [json.loads(line) for line in done.out.splitlines()]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert [event["kind"] for event in events] == ["began", "answered", "answered"]
+    assert end_of(shared, first) == "succeeded"
+    missing = run(shared, "workflow", "history", "run_" + "0" * 32)
+    assert missing.status != 0
+    assert "there is no run" in missing.err
+
+
 def test_check_prints_the_plan_of_a_template_a_file_and_stdin(shared: Home) -> None:
     done = run(shared, "workflow", "check", "index-codebase")
     assert done.status == 0

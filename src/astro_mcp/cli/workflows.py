@@ -1,4 +1,4 @@
-"""`astro-mcp workflow check|run|show|list|answer|control`."""
+"""`astro-mcp workflow check|run|show|history|list|answer|control`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from astro_mcp.cli.history import history
 from astro_mcp.cli.link import Failure, Link, open_link, usage
 from astro_mcp.cli.show import Printer
 from astro_mcp.errors import InvalidInput, NotFound
@@ -24,6 +25,7 @@ def run(given: argparse.Namespace, printer: Printer) -> int:
         "check": _check,
         "run": _run,
         "show": _show,
+        "history": history,
         "list": _list,
         "answer": _answer,
         "control": _control,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 R, W, D, X, N = Effect.READ, Effect.WRITE, Effect.DESTROY, Effect.EXECUTE, Effect.NETWORK
 YAML = "application/yaml"
 JSON = "application/json"
+LINES = "application/x-ndjson"
 
 
 def _asked_effects(args: s.RunInput) -> frozenset[Effect]:
@@ -122,6 +123,14 @@ class WorkflowAgent(Agent):
                 complete=self._complete_run,
             ),
             Resource(
+                uri="astro://runs/{run_id}/history",
+                name="history",
+                title="What happened to a run",
+                description="Every event of a run, in order, one JSON object a line.",
+                mime=LINES,
+                read=self._read_history,
+            ),
+            Resource(
                 uri="astro://runs/{run_id}/steps/{step}",
                 name="step",
                 title="A step of a run",
@@ -142,6 +151,9 @@ class WorkflowAgent(Agent):
 
     async def _read_run(self, session: Session, variables: dict[str, str]) -> Body:
         return await (await self._work.get()).read_run(session, variables)
+
+    async def _read_history(self, session: Session, variables: dict[str, str]) -> Body:
+        return await (await self._work.get()).read_history(session, variables)
 
     async def _read_step(self, session: Session, variables: dict[str, str]) -> Body:
         return await (await self._work.get()).read_step(session, variables)

@@ -38,6 +38,10 @@ T = TypeVar("T")
 
 POSTS: Final = 10_000
 """Events that may wait for the loop."""
+DAY: Final = 86_400.0
+FORGET_EVERY: Final = 3_600.0
+FORGET_PAUSE: Final = 0.05
+"""Seconds: between looks for old runs, and between two transactions that forget some."""
 
 
 class Loop:
@@ -86,6 +90,7 @@ class Loop:
             async with anyio.create_task_group() as group:
                 self._group = group
                 group.start_soon(self._advance_forever)
+                group.start_soon(self._forget_forever)
                 try:
                     yield
                 finally:
@@ -96,7 +101,9 @@ class Loop:
 
     async def accept(self, own: Session, spec: str, plan: Plan, values: dict[str, Any], priority: str) -> str:
         """Take a run; its id is given out once it is on disk. Raises `Busy`."""
-        state = RunState(new_id("run"), values, self._clock.now(), self._settings.parallel_per_run, priority)
+        now, delay = self._clock.now(), plan.document.delay
+        after = None if delay is None else now + delay
+        state = RunState(new_id("run"), values, now, self._settings.parallel_per_run, priority, after=after)
         await self._admit(Active(plan.document.name, plan, own, state, own.labels, 0), spec, None)
         return state.run_id
 
@@ -165,6 +172,17 @@ class Loop:
         self._shares.add(run)
         for event in events:
             self._post(Post(run, event))
+
+    async def _forget_forever(self) -> None:
+        """Retention: runs that ended too long ago, a few at a time."""
+        while True:
+            pause = FORGET_EVERY
+            try:
+                if await self._journal.purge(self._clock.now() - self._settings.keep_days * DAY):
+                    pause = FORGET_PAUSE
+            except Exception:  # what can't be forgotten now is forgotten later, and no run is held up by it
+                log.exception("old runs can't be forgotten")
+            await anyio.sleep(pause)
 
     def _drop(self, run: Active) -> None:
         self._runs.pop(run.state.run_id, None)

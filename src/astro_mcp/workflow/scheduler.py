@@ -191,10 +191,14 @@ class Scheduler:
             raise NotFound(f"the run has no step {path[:80]!r}", ", ".join(list(stored.state.steps)[1:30]))
         return await self._loop.fork(stored, await self._planned(stored), path)
 
+    async def happened(self, scope: Scope, run_id: str, after: int = 0) -> list[Happened]:
+        """What has happened to the run, in order, behind the event with that number; raises `NotFound`."""
+        await self._journal.load(scope, run_id)
+        return await self._journal.events(scope, run_id, after)
+
     async def history(self, scope: Scope, run_id: str, after: int = 0) -> AsyncIterator[Happened]:
-        """What happened to the run, in order, from the event behind that number on, until it has ended; raises
-        `NotFound`."""
-        await self.view(scope, run_id)
+        """The same as it happens, until the run has ended."""
+        await self._journal.load(scope, run_id)
         while True:
             run = self._loop.own(scope, run_id)
             changed = run.changed if run is not None else None

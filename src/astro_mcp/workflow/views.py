@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from astro_mcp.errors import NotFound
 from astro_mcp.workflow.document.plan import Node, Plan
+from astro_mcp.workflow.drivers.sqlite.journal import Happened
 from astro_mcp.workflow.kernel.scope import is_leaf, value_of
 from astro_mcp.workflow.kernel.state import LOST, PAUSED, SUCCEEDED, WAITING, RunState, StepState
 from astro_mcp.workflow.progress import counted
@@ -125,6 +126,11 @@ def step_json(view: RunView, path: str) -> str:
     body["error"] = dict(step.error) if step.error else None
     body["request"] = dict(step.request) if step.request else None
     return json.dumps(body, ensure_ascii=False, indent=1)
+
+
+def event_json(event: Happened) -> dict[str, Any]:
+    """One line of a run's history."""
+    return {"seq": event.seq, "at": event.at, "kind": event.kind, "step": event.path, **event.body}
 
 
 def plan_steps(plan: Plan) -> list[PlanStep]:

@@ -20,6 +20,7 @@ from astro_mcp.workflow.scheduler import RunView, Scheduler
 
 YAML = "application/yaml"
 JSON = "application/json"
+LINES = "application/x-ndjson"
 
 
 class WorkflowWork:
@@ -111,6 +112,12 @@ class WorkflowWork:
 
     async def read_run(self, session: Session, variables: dict[str, str]) -> Body:
         return Body(JSON, text=views.run_json(await self._scheduler.view(session.scope, variables["run_id"])))
+
+    async def read_history(self, session: Session, variables: dict[str, str]) -> Body:
+        events = await self._scheduler.happened(session.scope, variables["run_id"])
+        return Body(
+            LINES, text="".join(f"{json.dumps(views.event_json(event), ensure_ascii=False)}\n" for event in events)
+        )
 
     async def complete_run(self, session: Session, prefix: str) -> list[str]:
         return [run.run_id for run in await self._scheduler.recent(session.scope, prefix)]

@@ -68,6 +68,8 @@ def _wrong(
         return Problem(
             path, f"{name} is there in version {has or 'none'}", f"workflow: {name}" + (f"@{has}" if has else "")
         )
+    if found[name].delay is not None:
+        return Problem(path, f"{name} has a delay, which is for a run and not for a step", "leave its `delay` out")
     return None
 
 

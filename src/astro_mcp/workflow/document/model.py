@@ -159,7 +159,8 @@ KINDS: Final = ("tool", "do", "ask", "approve", "workflow")
 
 
 class Document(Words):
-    """A workflow. `workflows` are others, by name, that its steps may run besides the templates."""
+    """A workflow. A run of it begins `delay` after it was accepted, and `timeout` counts from there. `workflows` are
+    others, by name, that its steps may run besides the templates."""
 
     name: str = Field("workflow", min_length=1, max_length=80)
     version: Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v)] = Field(
@@ -170,6 +171,7 @@ class Document(Words):
     steps: list[StepSpec] = Field(min_length=1, max_length=200)
     on_failure: Steps | None = None
     outputs: dict[str, Any] = Field(default_factory=dict)
+    delay: Seconds | None = None
     timeout: Seconds | None = None
     budget: Budget = Budget()
     workflows: dict[Annotated[str, Field(pattern=rf"^{NAME}$")], Document] = Field(default_factory=dict, max_length=50)

@@ -41,6 +41,8 @@ def step(plan: Plan, state: RunState, event: e.Event, evaluate: Evaluate) -> Adv
     handle = _HANDLERS.get(type(event))
     if handle is not None:
         fields.update(handle(draft, event) or {})
+    if not draft.steps and state.after is not None and "status" not in fields:
+        fields.update(_opened(draft))
     if state.deadline is not None and event.now >= state.deadline and "status" not in fields:
         error = TimedOut("the run took longer than its timeout", "raise `timeout` in the document").as_dict()
         fields.update(_cancel_all(draft), status=FAILED, error=error)
@@ -53,17 +55,22 @@ def step(plan: Plan, state: RunState, event: e.Event, evaluate: Evaluate) -> Adv
 
 
 def _began(draft: Draft, event: e.Began) -> dict[str, Any]:
-    if "" in draft.steps:
+    return {} if draft.steps else _opened(draft)
+
+
+def _opened(draft: Draft) -> dict[str, Any]:
+    """The run's body is open, once its time has come."""
+    if draft.run.after is not None and draft.now < draft.run.after:
         return {}
     draft.create("")
     open_body(draft, "")
     settle(draft)
     seconds = draft.plan.document.timeout
-    return {} if seconds is None else {"deadline": event.now + seconds}
+    return {} if seconds is None else {"deadline": draft.now + seconds}
 
 
 def _forked(draft: Draft, event: e.Forked) -> dict[str, Any]:
-    fields = _began(draft, e.Began(now=event.now))
+    fields = _opened(draft)
     while had := [p for p in event.outputs if p in draft.steps and draft.steps[p].status in (READY, WAITING)]:
         for path in had:
             draft.finish(path, SUCCEEDED, output=event.outputs[path])

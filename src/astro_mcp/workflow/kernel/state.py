@@ -66,7 +66,7 @@ class RunState:
     """One run. `ready` is the line of steps that only wait for a place; `running` counts calls in flight.
 
     `parallel` is the most of these at once, `priority` (low, normal, high) its share of the driver, `deadline` the end
-    of the run's time in Unix seconds.
+    of the run's time and `after` when it may begin, in Unix seconds.
     """
 
     run_id: str
@@ -79,6 +79,7 @@ class RunState:
     calls: int = 0
     running: int = 0
     positions: int = 0
+    after: float | None = None
     deadline: float | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     error: Mapping[str, Any] | None = None
@@ -95,7 +96,8 @@ class RunState:
     @property
     def wake(self) -> float | None:
         """When the next `Tick` is due, in Unix seconds."""
-        times = [*self.wakes.values(), *([self.deadline] if self.deadline is not None else [])]
+        whole = self.deadline if self.steps else self.after
+        times = [*self.wakes.values(), *([whole] if whole is not None else [])]
         return None if self.over else min(times, default=None)
 
 
