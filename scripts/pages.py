@@ -15,7 +15,7 @@ import anyio
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from astro_mcp.config import ENV_PREFIX, SearchProvider, Settings
+from astro_mcp.config import ENV_PREFIX, ScheduleSettings, SearchProvider, Settings
 from astro_mcp.core.model import flat_schema
 from astro_mcp.packs import Language, Linter, Runner, Search
 from astro_mcp.testing import workbench
@@ -32,11 +32,14 @@ A key as a variable: `{ENV_PREFIX}SANDBOX__MEMORY_MB=1024` is `memory_mb` in `[s
 """
 
 
+OF_TABLES = {"search": SearchProvider, "schedules": ScheduleSettings}
+
+
 def configuration() -> str:
     parts = [HEAD]
     for name, field in Settings.model_fields.items():
-        model: Any = SearchProvider if name == "search" else field.annotation
-        title = "[search.NAME]" if name == "search" else f"[{name}]"
+        model: Any = OF_TABLES.get(name, field.annotation)
+        title = f"[{name}.NAME]" if name in OF_TABLES else f"[{name}]"
         parts.append(f"\n## `{title}`\n\n{' '.join((model.__doc__ or '').split())}\n\n{table(model)}")
     return "".join(parts)
 
@@ -50,7 +53,10 @@ def table(model: type[BaseModel]) -> str:
 
 def shown(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
-    return "[]" if value == () else repr(value).replace("'", '"').replace("True", "true").replace("False", "false")
+    if field.is_required():
+        return "none: it is needed"
+    value = list(value) if isinstance(value, tuple) else value
+    return repr(value).replace("'", '"').replace("True", "true").replace("False", "false")
 
 
 def bounds(field: FieldInfo) -> str:

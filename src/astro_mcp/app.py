@@ -6,6 +6,7 @@ first used, or in the background a moment after the start: `_Parts`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.database import Database
 from astro_mcp.workflow.agent import WorkflowAgent
+from astro_mcp.workspace.roots import own_folders
 
 if TYPE_CHECKING:  # these are the parts; see the functions that build them
     from astro_mcp.agents.artifacts.saving import Saving
@@ -50,6 +52,7 @@ if TYPE_CHECKING:  # these are the parts; see the functions that build them
     from astro_mcp.agents.tests.work import TestsWork
     from astro_mcp.sandbox.sandbox import Sandbox
     from astro_mcp.workflow.scheduler import Scheduler
+    from astro_mcp.workflow.schedules import Schedules
     from astro_mcp.workflow.work import WorkflowWork
     from astro_mcp.workspace.changes import Changes
     from astro_mcp.workspace.workspace import Workspace
@@ -71,6 +74,8 @@ class App:
     def active(self) -> bool:
         """Whether work goes on that no connection watches: until all is loaded nobody knows of runs that were left."""
         scheduler = self.scheduler.built
+        if self.settings.schedules:
+            return True
         return self.loader.busy or (scheduler is not None and scheduler.active())
 
 
@@ -114,6 +119,8 @@ class _Parts:
         self.search = loader.part("astro_mcp.agents.search.work", self._search)
         self.workflow = loader.part("astro_mcp.workflow.work", self._workflow)
         self.saving = loader.part("astro_mcp.agents.artifacts.saving", self._saving)
+        if base.settings.schedules:
+            self.schedules = loader.part("astro_mcp.workflow.schedules", self._schedules)
 
     def agents(self) -> Sequence[Agent]:
         base = self._base
@@ -144,6 +151,15 @@ class _Parts:
             base.database, base.dispatcher, base.registry, base.artifacts, templates, settings, base.clock
         )
         return await self._loader.hold(scheduler.running())
+
+    async def _schedules(self) -> Schedules:
+        from astro_mcp.workflow.schedules import Schedules  # noqa: PLC0415 - see the class
+
+        base = self._base
+        kept_away = own_folders(base.folder, base.pack.tools, base.pack.resources)
+        ceiling, user = base.settings.roots.ceiling, f"uid:{os.geteuid()}"
+        found = Schedules(base.settings.schedules, await self.scheduler.get(), ceiling, kept_away, user, base.clock)
+        return await self._loader.hold(found.running())
 
     async def _workspace(self) -> Workspace:
         from astro_mcp.workspace.workspace import Workspace  # noqa: PLC0415 - see the class
@@ -230,6 +246,10 @@ class _Parts:
 async def open_app(folder: Path, environment: Mapping[str, str]) -> AsyncIterator[App]:
     """Open the data folder and everything above it. The caller holds the folder's lock."""
     settings = load(folder, environment)
+    if settings.schedules:
+        from astro_mcp.workflow import schedules  # noqa: PLC0415 - most starts do without
+
+        schedules.check(settings.schedules)
     pack = Pack.find()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(

@@ -215,6 +215,20 @@ class WorkflowSettings(Section):
     )
 
 
+class ScheduleSettings(Section):
+    """Runs that begin by the clock: `[schedules.NAME]`. The daemon does not end while there are some."""
+
+    cron: str = Field(description="When: minute, hour, day of the month, month, day of the week, as cron has them.")
+    zone: str = Field("UTC", description="The time zone of `cron`, by its IANA name.")
+    template: str = Field(min_length=1, description="The workflow template that is run.")
+    root: Path = Field(description="The workspace root that its steps see; a host with that root alone sees the runs.")
+    inputs: dict[str, Any] = Field(default_factory=dict, description="The template's inputs.")
+    allow: tuple[Literal["read", "write", "destroy", "execute", "network"], ...] = Field(
+        ("read",), description="What its steps may do."
+    )
+    priority: Literal["low", "normal", "high"] = Field("low", description="Its share of the workers.")
+
+
 class DaemonSettings(Section):
     """The process that hosts share."""
 
@@ -235,6 +249,7 @@ class Settings(Section):
     secrets: SecretSettings = SecretSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
     workflow: WorkflowSettings = WorkflowSettings()
+    schedules: dict[str, ScheduleSettings] = Field(default_factory=dict, description="Runs by the clock, by name.")
     daemon: DaemonSettings = DaemonSettings()
 
 

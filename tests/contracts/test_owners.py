@@ -16,6 +16,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "cel_expr_python": ("workflow.expressions",),
     "certifi": ("net",),
     "chromadb": ("agents.knowledge",),
+    "cronsim": ("workflow.schedules",),
     "ddgs": ("agents.search",),
     "docker": ("sandbox",),
     "html_to_markdown": ("agents.search",),

@@ -25,7 +25,7 @@ from astro_mcp.net.client import GuardedClient
 from astro_mcp.packs import Pack
 from astro_mcp.shim.place import ShimError, data_folder, make_private
 from astro_mcp.shim.pump import control
-from astro_mcp.workspace.roots import usable_roots
+from astro_mcp.workspace.roots import own_folders, usable_roots
 
 SECONDS: Final = 30.0
 UNKNOWN: Final = "run it with ASTRO_MCP_HOME=$(mktemp -d); if that is well, move the data folder away"
@@ -135,8 +135,9 @@ async def _daemon() -> Health:
 
 
 async def _workspace(settings: Settings, folder: Path) -> Health:
-    refused = (folder, Path(sys.prefix), Path(__file__).parents[1])
-    roots, reasons = await anyio.to_thread.run_sync(usable_roots, [Path.cwd()], settings.roots.ceiling, refused)
+    roots, reasons = await anyio.to_thread.run_sync(
+        usable_roots, [Path.cwd()], settings.roots.ceiling, own_folders(folder)
+    )
     if roots:
         return Health(ok=True, detail=f"{roots[0]} can be a root")
     return Health(ok=True, detail="; ".join(reasons), fix="start the server in a project, or with --root DIR")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -20,6 +18,7 @@ from astro_mcp.daemon.lock import FolderLock
 from astro_mcp.packs import Pack
 from astro_mcp.shim.hello import digests, network
 from astro_mcp.shim.place import VERSION
+from astro_mcp.workspace.roots import own_folders
 
 FACE: Final = "astro_mcp.faces.mcp.face"
 
@@ -45,7 +44,7 @@ def _door(app: App, lock: FolderLock, stop: Callable[[], None], environment: dic
     from astro_mcp.faces.mcp.face import McpFace  # noqa: PLC0415 - loaded by then, in a thread
 
     pack = Pack.find()
-    refused = (lock.folder, Path(sys.prefix), Path(__file__).parents[1], pack.tools, pack.resources)
+    refused = own_folders(lock.folder, pack.tools, pack.resources)
     terms = Terms(
         app.settings, refused, tuple(app.registry.agents), os.geteuid(), digests(environment), network(environment)
     )

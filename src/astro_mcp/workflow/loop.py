@@ -99,11 +99,14 @@ class Loop:
         finally:
             self._runs.clear()
 
-    async def accept(self, own: Session, spec: str, plan: Plan, values: dict[str, Any], priority: str) -> str:
+    async def accept(
+        self, own: Session, spec: str, plan: Plan, values: dict[str, Any], priority: str, run_id: str
+    ) -> str:
         """Take a run; its id is given out once it is on disk. Raises `Busy`."""
         now, delay = self._clock.now(), plan.document.delay
         after = None if delay is None else now + delay
-        state = RunState(new_id("run"), values, now, self._settings.parallel_per_run, priority, after=after)
+        most = self._settings.parallel_per_run
+        state = RunState(run_id or new_id("run"), values, now, most, priority, after=after)
         await self._admit(Active(plan.document.name, plan, own, state, own.labels, 0), spec, None)
         return state.run_id
 

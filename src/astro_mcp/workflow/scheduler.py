@@ -93,17 +93,26 @@ class Scheduler:
         return await anyio.to_thread.run_sync(check, spec, around, limiter=self._checkers)
 
     async def start(
-        self, session: Session, spec: str, given: dict[str, Any], allow: Iterable[Effect], priority: str = "normal"
+        self,
+        session: Session,
+        spec: str,
+        given: dict[str, Any],
+        allow: Iterable[Effect],
+        priority: str = "normal",
+        run_id: str = "",
     ) -> str:
-        """Accept a run; its id is given out once it is on disk. Raises `InvalidInput` with every problem, or `Busy`."""
+        """Accept a run; its id is given out once it is on disk. With a `run_id` that there is already nothing happens.
+        Raises `InvalidInput` with every problem, or `Busy`."""
         own = frozen(session, allow)
+        if run_id and await self._journal.knows(own.scope, run_id):
+            return run_id
         checked = await self.check(spec, own.grant.effects)
         values, problems = settled(checked.plan.document.inputs, given) if checked.plan else ({}, [])
         problems = [*checked.problems, *problems]
         if checked.plan is None or problems:
             first = problems[0]
             raise InvalidInput(f"{first.path}: {first.reason}", "correct the problems below", problems=tuple(problems))
-        return await self._loop.accept(own, checked.spec, checked.plan, values, priority)
+        return await self._loop.accept(own, checked.spec, checked.plan, values, priority, run_id)
 
     async def wait(self, scope: Scope, run_id: str, seconds: float, progress: Progress) -> None:
         """Return when the run has ended, waits for a word or is paused, or after `seconds`."""

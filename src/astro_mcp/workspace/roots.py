@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 _SYSTEM: Final = tuple(Path(name) for name in ("/proc", "/sys", "/dev"))
+
+
+def own_folders(*folders: Path) -> tuple[Path, ...]:
+    """What no root may overlap: the server's own `folders` (data, packs), its code and its environment."""
+    return (*folders, Path(sys.prefix), Path(__file__).parents[1])
 
 
 def usable_roots(

@@ -140,6 +140,10 @@ class Journal:
             raise unreadable(run_id) from error
         raise NotFound(f"there is no run {run_id[:60]!r}", "workflow_status without run_id lists your runs")
 
+    async def knows(self, scope: Scope, run_id: str) -> bool:
+        """Whether there is such a run."""
+        return await self._database.read(lambda tx: tx.one(queries()["run"], key_of(scope, run_id))) is not None
+
     async def unfinished(self) -> list[Unfinished]:
         """Every run that has not ended, of every scope: for recovery alone."""
         rows = await self._database.read(lambda tx: tx.rows(queries()["unfinished"]))
