@@ -87,6 +87,7 @@ class _Base:
     settings: Settings
     pack: Pack
     database: Database
+    trail: AuditTrail
     artifacts: Artifacts
     registry: Registry
     dispatcher: Dispatcher
@@ -150,6 +151,9 @@ class _Parts:
         scheduler = Scheduler(
             base.database, base.dispatcher, base.registry, base.artifacts, templates, settings, base.clock
         )
+        model = base.settings.model
+        if model.base_url:
+            scheduler.answered_by(await _model(base), every=model.answers == "every")
         return await self._loader.hold(scheduler.running())
 
     async def _schedules(self) -> Schedules:
@@ -262,13 +266,24 @@ async def open_app(folder: Path, environment: Mapping[str, str]) -> AsyncIterato
         registry = Registry()
         dispatcher = _dispatcher(registry, trail, settings)
         loader = Loader()
-        parts = _Parts(loader, _Base(folder, settings, pack, database, artifacts, registry, dispatcher, tasks, clock))
+        base = _Base(folder, settings, pack, database, trail, artifacts, registry, dispatcher, tasks, clock)
+        parts = _Parts(loader, base)
         stack.push_async_callback(parts.close)
         for agent in parts.agents():
             await registry.register(agent)
             stack.push_async_callback(registry.unregister, agent.name)
         await stack.enter_async_context(loader.running())
         yield App(folder, settings, registry, dispatcher, artifacts, trail, loader, parts.scheduler)
+
+
+async def _model(base: _Base) -> Dispatcher:
+    """The way to the operator's model: through every policy, and from a registry that no host sees."""
+    from astro_mcp.agents.model.agent import ModelAgent  # noqa: PLC0415 - see `_Parts`
+    from astro_mcp.net.client import GuardedClient  # noqa: PLC0415 - see `_Parts`
+
+    registry = Registry()
+    await registry.register(ModelAgent(GuardedClient(base.settings.web), base.settings.model))
+    return _dispatcher(registry, base.trail, base.settings)
 
 
 def _dispatcher(registry: Registry, trail: AuditTrail, settings: Settings) -> Dispatcher:

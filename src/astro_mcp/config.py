@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -215,6 +215,29 @@ class WorkflowSettings(Section):
     )
 
 
+class ModelSettings(Section):
+    """A model that answers the asks of runs, at any endpoint that speaks OpenAI's chat completions. What an ask shows
+    leaves this machine for it; gates stay a person's."""
+
+    base_url: str = Field("", description="Its address with `/v1`, for example; empty: no model answers.")
+    name: str = Field("", description="The model's name there.")
+    key: str = Field("", repr=False, description="The endpoint's key, where it takes one.")
+    allow_private: bool = Field(
+        False, description="Whether base_url may be an address of this machine or its networks, and plain http there."
+    )
+    answers: Literal["scheduled", "every"] = Field(
+        "scheduled", description="Whose asks: those of runs by the clock, or of every run."
+    )
+    timeout_seconds: float = Field(120, gt=0, le=600, description="The longest that one answer may take.")
+    max_tokens: int = Field(4096, ge=1, le=1_000_000, description="Tokens of one answer.")
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.base_url and not self.name:
+            raise ValueError("a base_url without the name of a model")
+        return self
+
+
 class ScheduleSettings(Section):
     """Runs that begin by the clock: `[schedules.NAME]`. The daemon does not end while there are some."""
 
@@ -249,6 +272,7 @@ class Settings(Section):
     secrets: SecretSettings = SecretSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
     workflow: WorkflowSettings = WorkflowSettings()
+    model: ModelSettings = ModelSettings()
     schedules: dict[str, ScheduleSettings] = Field(default_factory=dict, description="Runs by the clock, by name.")
     daemon: DaemonSettings = DaemonSettings()
 

@@ -92,6 +92,29 @@ def something_else_on_the_daemons_socket(patch: pytest.MonkeyPatch, folder: Path
     return stranger
 
 
+def schedule(folder: Path, **fields: str) -> None:
+    root = folder.with_name("workspace")
+    root.mkdir(exist_ok=True)
+    given = {"cron": "0 3 * * *", "template": "index-codebase", "root": str(root), **fields}
+    lines = [f'{name} = "{value}"' for name, value in given.items()]
+    (folder / "config.toml").write_text("\n".join(["[schedules.nightly]", *lines]))
+
+
+@breaks("schedules")
+def a_schedule_of_no_time(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    schedule(folder, cron="never")
+
+
+@breaks("schedules")
+def a_schedule_of_a_template_that_does_not_exist(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    schedule(folder, template="index-codebas")
+
+
+@breaks("schedules")
+def a_schedule_in_a_folder_that_is_no_workspace(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    schedule(folder, root="/")
+
+
 @breaks("git")
 def an_empty_path(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setenv("PATH", "/nonexistent")
@@ -238,6 +261,14 @@ def test_what_needs_the_engine_is_not_looked_at_without_it(folder: Path, monkeyp
     found = anyio.run(doctor._all)
     assert not found["engine"].ok
     assert not found.keys() & {"api", "image", "canary", "limits"}
+
+
+def test_the_schedules_row_says_when_each_begins_next(folder: Path) -> None:
+    schedule(folder, cron="30 3 1 1 *")
+    row = anyio.run(doctor._all)["schedules"]
+    assert row.ok
+    assert row.detail.startswith("nightly at 2")
+    assert "-01-01 " in row.detail or "-12-31 " in row.detail, "in the time of this machine"
 
 
 SEARXNG = '[search.searxng]\nbase_url = "https://search.example"\n'

@@ -7,8 +7,10 @@ import os
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +27,7 @@ from astro_mcp.net.client import GuardedClient
 from astro_mcp.packs import Pack
 from astro_mcp.shim.place import ShimError, data_folder, make_private
 from astro_mcp.shim.pump import control
+from astro_mcp.workflow.templates import Templates
 from astro_mcp.workspace.roots import own_folders, usable_roots
 
 SECONDS: Final = 30.0
@@ -59,6 +62,7 @@ async def _all() -> dict[str, Health]:
         "git": _git,
         "model": _model,
         "search": lambda: _search(settings),
+        "schedules": lambda: _schedules(settings, folder),
     }
     found: dict[str, Health] = {}
 
@@ -156,6 +160,25 @@ async def _model() -> Health:
     folder = Pack.find().resources / "models" / "minilm-l6-v2-int8"
     await anyio.to_thread.run_sync(verify, folder)
     return Health(ok=True, detail="embedding model: digests match, no download needed")
+
+
+async def _schedules(settings: Settings, folder: Path) -> Health:
+    """When each begins next, or what keeps it from that."""
+    if not settings.schedules:
+        return Health(ok=True, detail="none")
+    from astro_mcp.workflow.schedules import following  # noqa: PLC0415 - most have none
+
+    templates = Templates(Pack.find().resources / "workflows")
+    told = []
+    for name, schedule in settings.schedules.items():
+        due = following(name, schedule, time.time())
+        await templates.get(schedule.template)
+        asked = [schedule.root], settings.roots.ceiling, own_folders(folder)
+        roots, reasons = await anyio.to_thread.run_sync(usable_roots, *asked)
+        if not roots:
+            return Health(ok=False, detail=f"{name}: {reasons[0]}", fix=f"set schedules.{name}.root")
+        told.append(f"{name} at {datetime.fromtimestamp(due).astimezone():%Y-%m-%d %H:%M %Z}")
+    return Health(ok=True, detail="; ".join(told))
 
 
 async def _search(settings: Settings) -> Health:

@@ -1,4 +1,4 @@
-"""One way out: GET over http and https, within bounds of address, size and time.
+"""One way out: GET and POST over http and https, within bounds of address, size and time.
 
 httpcore, the engine of httpx, is used without the client on top of it: that one keeps cookies, unpacks without
 bounds and takes proxies from the environment. A proxy would resolve names itself, past every check made here, so none
@@ -87,6 +87,35 @@ class GuardedClient:
         except TimeoutError:
             raise TimedOut(f"{first.host} took longer than {seconds:g} s") from None
 
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str],
+        max_bytes: int,
+        timeout: float,  # noqa: ASYNC109 - as above
+        allow_private: bool = False,
+    ) -> Fetched:
+        """Send `body` to `url` and to nowhere else: no redirect is followed. The rest is as with `get`, but that plain
+        http goes only where `allow_private` opens: headers and body are secrets.
+
+        Raises what `get` does."""
+        first = target(url)
+        if first.scheme == "http" and not allow_private:
+            raise Forbidden(
+                f"{first.host} would be sent this in the clear", "use https, or a machine of your own network"
+            )
+        try:
+            with anyio.fail_after(timeout):
+                async with await self._pool(first if allow_private else None) as pool:
+                    answer = await self._ask(pool, first, headers, max_bytes, body)
+        except TimeoutError:
+            raise TimedOut(f"{first.host} took longer than {timeout:g} s") from None
+        if not isinstance(answer, Fetched):
+            raise ProviderFailed(f"{first.host} redirects to another address", "set that one", retryable=False)
+        return answer
+
     async def _pool(self, exempt: Target | None) -> httpcore.AsyncConnectionPool:
         """Connections for one fetch: none is left that a later fetch under another rule could reuse."""
         import httpcore  # noqa: PLC0415 - loaded at the first fetch, and not at the daemon's start
@@ -123,16 +152,23 @@ class GuardedClient:
             hops.append(here.url)
 
     async def _ask(
-        self, pool: httpcore.AsyncConnectionPool, here: Target, headers: Mapping[str, str], most: int
+        self,
+        pool: httpcore.AsyncConnectionPool,
+        here: Target,
+        headers: Mapping[str, str],
+        most: int,
+        content: bytes | None = None,
     ) -> Fetched | str:
-        """One request: what came back, or where it redirects."""
+        """One request, with `content` a POST: what came back, or where it redirects."""
         import httpcore  # noqa: PLC0415 - as above
 
         own = {"user-agent": self._settings.user_agent, "accept-encoding": ACCEPTED, "accept": "*/*"}
         sent = own | {name.lower(): value for name, value in headers.items()}
         limits = {"timeout": {"connect": CONNECT_SECONDS}}
         try:
-            async with pool.stream("GET", here.url, headers=list(sent.items()), extensions=limits) as response:
+            method = "GET" if content is None else "POST"
+            request = pool.stream(method, here.url, headers=list(sent.items()), content=content, extensions=limits)
+            async with request as response:
                 got = _headers(response.headers)
                 if response.status in _REDIRECTS and got.get("location"):
                     return got["location"]

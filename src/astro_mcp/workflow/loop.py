@@ -20,6 +20,7 @@ from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import Clock
 from astro_mcp.core.registry import Registry
 from astro_mcp.errors import Busy, Internal, Unavailable
+from astro_mcp.workflow.answering import Answering
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.document.read import parse
 from astro_mcp.workflow.drivers.sqlite.active import Active, Broke, Post, Stepped, advanced
@@ -70,6 +71,8 @@ class Loop:
         self._shares = Shares(settings.parallel_per_tenant)
         self._starting = 0
         self._group: anyio.abc.TaskGroup | None = None
+        self.answering: Answering | None = None
+        """Looks at every run that was advanced, where there is a model that answers."""
 
     def active(self) -> bool:
         """Whether a run is going on by itself; one that waits for a word does not count."""
@@ -100,13 +103,21 @@ class Loop:
             self._runs.clear()
 
     async def accept(
-        self, own: Session, spec: str, plan: Plan, values: dict[str, Any], priority: str, run_id: str
+        self,
+        own: Session,
+        spec: str,
+        plan: Plan,
+        values: dict[str, Any],
+        priority: str,
+        run_id: str,
+        *,
+        unattended: bool,
     ) -> str:
         """Take a run; its id is given out once it is on disk. Raises `Busy`."""
         now, delay = self._clock.now(), plan.document.delay
         after = None if delay is None else now + delay
         most = self._settings.parallel_per_run
-        state = RunState(run_id or new_id("run"), values, now, most, priority, after=after)
+        state = RunState(run_id or new_id("run"), values, now, most, priority, unattended, after=after)
         await self._admit(Active(plan.document.name, plan, own, state, own.labels, 0), spec, None)
         return state.run_id
 
@@ -275,6 +286,8 @@ class Loop:
     def _apply(self, stepped: Stepped) -> None:
         run = stepped.run
         run.adopt(stepped)
+        if self.answering is not None and self._group is not None:
+            self.answering.look(run, self._group)
         for command in stepped.commands:
             if isinstance(command, e.Stop) and command.path in run.calls:
                 run.calls[command.path].cancel()

@@ -19,6 +19,7 @@ from astro_mcp.core.ports import ArtifactSink, Clock
 from astro_mcp.core.registry import Registry
 from astro_mcp.errors import Conflict, InvalidInput, NotFound, Unavailable
 from astro_mcp.store.database import Database
+from astro_mcp.workflow.answering import Answering
 from astro_mcp.workflow.authority import frozen, level_of, steered_by, word_suffices
 from astro_mcp.workflow.document.checks import Checked, check
 from astro_mcp.workflow.document.inputs import settled
@@ -71,6 +72,10 @@ class Scheduler:
         self._loop = Loop(self._journal, effects, self._evaluator.evaluate, registry, settings, clock)
         self._checkers = anyio.CapacityLimiter(1)
 
+    def answered_by(self, model: Dispatcher, *, every: bool) -> None:
+        """Have asks answered by the model's tool that `model` knows: of every run, or of those that nobody watches."""
+        self._loop.answering = Answering(model, self._loop.send, every=every)
+
     def active(self) -> bool:
         """Whether a run is going on by itself; one that waits for a word does not count."""
         return self._loop.active()
@@ -100,8 +105,11 @@ class Scheduler:
         allow: Iterable[Effect],
         priority: str = "normal",
         run_id: str = "",
+        *,
+        unattended: bool = False,
     ) -> str:
         """Accept a run; its id is given out once it is on disk. With a `run_id` that there is already nothing happens.
+        `unattended`: nobody watches it, and the operator's model answers its asks.
         Raises `InvalidInput` with every problem, or `Busy`."""
         own = frozen(session, allow)
         if run_id and await self._journal.knows(own.scope, run_id):
@@ -112,7 +120,7 @@ class Scheduler:
         if checked.plan is None or problems:
             first = problems[0]
             raise InvalidInput(f"{first.path}: {first.reason}", "correct the problems below", problems=tuple(problems))
-        return await self._loop.accept(own, checked.spec, checked.plan, values, priority, run_id)
+        return await self._loop.accept(own, checked.spec, checked.plan, values, priority, run_id, unattended=unattended)
 
     async def wait(self, scope: Scope, run_id: str, seconds: float, progress: Progress) -> None:
         """Return when the run has ended, waits for a word or is paused, or after `seconds`."""

@@ -112,9 +112,9 @@ class Schedules:
         session = Session(Principal(self._user, Kind.CLI), Grant(roots))
         template = await self._scheduler.templates.get(schedule.template)
         run_id = run_id_of(name, schedule, due)
-        return await self._scheduler.start(
-            session, template.text, dict(schedule.inputs), map(Effect, schedule.allow), schedule.priority, run_id
-        )
+        allow, inputs = map(Effect, schedule.allow), dict(schedule.inputs)
+        start = self._scheduler.start
+        return await start(session, template.text, inputs, allow, schedule.priority, run_id, unattended=True)
 
 
 def run_id_of(name: str, schedule: ScheduleSettings, due: float) -> str:

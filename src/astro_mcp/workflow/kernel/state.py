@@ -74,6 +74,7 @@ class RunState:
     created: float
     parallel: int
     priority: str = "normal"
+    unattended: bool = False
     status: str = QUEUED
     paused: bool = False
     calls: int = 0

@@ -32,6 +32,8 @@ class Active:
     labels: frozenset[Label]
     events: int
     calls: dict[str, anyio.CancelScope] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    """Paths of asks that the operator's model was given."""
     changed: anyio.Event = field(default_factory=anyio.Event)
 
     @property
