@@ -34,10 +34,10 @@ def _json(text: str, what: str) -> Any:
 def _yaml(text: str, what: str) -> Any:
     import yaml  # noqa: PLC0415 - JSON is the advised form, and the daemon starts without this
 
-    from astro_mcp.workflow.document.loader import Loader  # noqa: PLC0415 - it imports yaml
+    from astro_mcp.workflow.document.loader import load_yaml  # noqa: PLC0415 - it imports yaml
 
     try:
-        return yaml.load(text, Loader=Loader)  # noqa: S506 - a SafeLoader with less
+        return load_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
