@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
-from astro_mcp.errors import InvalidInput
+from astro_mcp.errors import InvalidInput, TooLarge
 from astro_mcp.workflow.document.bounds import BYTES, DEPTH
 from astro_mcp.workflow.document.values import sound, text_size, too_large
 
@@ -28,6 +29,8 @@ def _json(text: str, what: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_pairs)
     except json.JSONDecodeError as error:
+        with suppress(InvalidInput, TooLarge):
+            return _yaml(text, what)  # a comma too many, single quotes: the same, in YAML
         raise InvalidInput(f"{what} is no JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
 
 
