@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 from tests.workflow.corrections import corrected
 from tests.workflow.test_document import TOOLS, told
 
 from astro_mcp.core.authority import ALL_EFFECTS
+from astro_mcp.errors import InvalidInput
 from astro_mcp.workflow.document.checks import check
 from astro_mcp.workflow.document.read import read
 from astro_mcp.workflow.document.references import Surroundings
+from astro_mcp.workflow.document.source import load
 from astro_mcp.workflow.expressions.evaluator import Evaluator
 
 TEMPLATE = read(
@@ -223,6 +224,8 @@ def test_text_that_only_looks_like_an_expression_is_text(around: Surroundings) -
         assert not told(check(json.dumps({"steps": [step]}), around)), text
 
 
+ADD = "steps: [{id: a, tool: toy_add, with: {number: '${{ inputs.n }}'}}]"
+READS = "- {id: b, tool: toy_add, needs: read-it, with: {number: '${{ steps.read-it.number }}'}}"
 DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "a file of a CI": (
         """
@@ -253,11 +256,11 @@ jobs:
     "wrapped": ("workflow:\n  name: x\n  steps: [{id: a, tool: toy_say}]\n", {"name": "x"}),
     "tasks": ("title: x\ntasks: [{id: a, tool: toy_say}]\n", {"name": "x"}),
     "inputs as a list": (
-        "inputs: [path, {name: n, type: int, default: 3}]\nsteps: [{id: a, tool: toy_add, with: {number: '${{ inputs.n }}'}}]",
+        f"inputs: [path, {{name: n, type: int, default: 3}}]\n{ADD}",
         {"inputs": {"path": {"type": "string"}, "n": {"type": "integer", "default": 3}}},
     ),
     "inputs as values and types": (
-        "inputs: {path: string, n: 3}\nsteps: [{id: a, tool: toy_add, with: {number: '${{ inputs.n }}'}}]",
+        f"inputs: {{path: string, n: 3}}\n{ADD}",
         {"inputs": {"path": {"type": "string"}, "n": {"type": "integer", "default": 3}}},
     ),
     "an input that is required": (
@@ -280,7 +283,7 @@ jobs:
         {"on_failure": [{"id": "b", "tool": "toy_say"}]},
     ),
     "an id and those who name it": (
-        "steps:\n- {id: read-it, tool: toy_say}\n- {id: b, tool: toy_add, needs: read-it, with: {number: '${{ steps.read-it.number }}'}}",
+        f"steps:\n- {{id: read-it, tool: toy_say}}\n{READS}",
         {},
     ),
 }
@@ -294,23 +297,25 @@ def test_a_document_in_words_of_elsewhere_is_corrected(around: Surroundings, sli
     assert found["steps"]
 
 
+BEFORE = "steps:\n- id: z\n  tool: toy_say\n- id: list\n  tool: toy_list\n  with: {count: 1}\n"
+SAY = "- id: a\n  tool: toy_say\n  "
 YAML = {
-    "an expression in an object": "steps:\n- id: z\n  tool: toy_say\n- id: a\n  tool: toy_say\n  with: {text: ${{ steps.z.number }}}",
-    "an expression in a list": "steps:\n- {id: a, tool: toy_list, with: {count: 1}}\n- id: b\n  tool: fs_read\n  with: {paths: [${{ steps.a.total }}, x]}",
-    "braces alone": "steps:\n- id: z\n  tool: toy_say\n- id: a\n  tool: toy_say\n  with:\n    text: {{ steps.z.number }}",
-    "quotes inside": 'steps:\n- id: z\n  tool: toy_say\n- id: a\n  tool: toy_say\n  with: {text: ${{ default(steps.z.number, "it\'s") }}}',
-    "a negation": "steps:\n- id: z\n  tool: toy_say\n- id: a\n  tool: toy_say\n  if: !(steps.z.number > 1)",
-    "a colon": "steps:\n- id: a\n  ask: Explain this: why?",
-    "a star": "steps:\n- id: a\n  tool: fs_list\n  with:\n    glob: *.py",
-    "two of them": "steps:\n- id: z\n  tool: toy_say\n  with: {text: {{ z }}}\n- id: a\n  ask: Explain: why?\n  with: {x: ${{ steps.z.number }}}",
+    "an expression in an object": SAY + "with: {text: ${{ steps.z.number }}}",
+    "an expression in a list": "- id: b\n  tool: fs_read\n  with: {paths: [${{ steps.z.text_ }}, x]}",
+    "braces alone": SAY + "with:\n    text: {{ steps.z.number }}",
+    "quotes inside": SAY + """with: {text: ${{ default(steps.z.number, "it's") }}}""",
+    "a negation": SAY + "if: !(steps.z.number > 1)",
+    "a colon": "- id: a\n  ask: Explain this: why?",
+    "a star": "- id: a\n  tool: fs_list\n  with:\n    glob: *.py",
+    "two of them": SAY + "with: {text: {{ z }}}\n- id: b\n  ask: Explain: why?\n  with: {x: ${{ steps.z.number }}}",
 }
 
 
 @pytest.mark.parametrize("trap", YAML)
 def test_what_yaml_takes_for_something_else_is_quoted(around: Surroundings, trap: str) -> None:
-    text = YAML[trap]
-    with pytest.raises(yaml.YAMLError):
-        yaml.safe_load(text) and yaml.safe_load("{")
+    text = BEFORE + YAML[trap]
+    with pytest.raises(InvalidInput):
+        load(text)
     mended(text, around)
 
 

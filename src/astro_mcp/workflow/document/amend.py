@@ -15,7 +15,11 @@ from astro_mcp.workflow.expressions.prepare import MACROS, ROOTS
 from astro_mcp.workflow.expressions.tokens import Token, tokens
 
 WORDS: Final[Mapping[str, str]] = {
-    **{"and": "&&", "or": "||", "not": "!", "True": "true", "False": "false", "==": "==", "===": "==", "!==": "!="},
+    "and": "&&",
+    "or": "||",
+    "not": "!",
+    "True": "true",
+    "False": "false",
     **dict.fromkeys(("None", "undefined", "nil", "NULL", "Null"), "null"),
 }
 FUNCTIONS: Final[Mapping[str, str]] = {
@@ -26,9 +30,15 @@ FUNCTIONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("unique", "uniq", "dedupe", "set"), "distinct"),
     **dict.fromkeys(("startswith", "starts_with"), "startsWith"),
     **dict.fromkeys(("endswith", "ends_with"), "endsWith"),
-    **dict.fromkeys(("includes",), "contains"),
-    **{"failed": "failure", "succeeded": "success", "groupBy": "group_by", "sortBy": "sort_by", "fmt": "format"},
-    **{"int": "int", "float": "double", "any": "exists", "some": "exists", "every": "all", "flat": "flatten"},
+    **dict.fromkeys(("any", "some"), "exists"),
+    "includes": "contains",
+    "failed": "failure",
+    "succeeded": "success",
+    "groupBy": "group_by",
+    "sortBy": "sort_by",
+    "float": "double",
+    "every": "all",
+    "flat": "flatten",
 }
 STEPS: Final = frozenset({"step", "needs", "jobs", "job", "tasks", "task", "outputs", "results", "nodes"})
 INPUTS: Final = frozenset({"input", "env", "vars", "var", "params", "parameters", "variables", "args"})
@@ -42,7 +52,7 @@ _LIKE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the names in an expression may mean. `fields` gives those of a step's output, none where they are not known."""
+    """What the names in an expression may mean. `fields` gives those of a step's output, none where nobody knows."""
 
     steps: Collection[str]
     inputs: Collection[str]
@@ -222,6 +232,10 @@ def _rooted(root: str, rest: list[str], known: Known) -> tuple[str, list[str]]:
         return "inputs", rest[2:]
     if root in known.inputs and not rest:
         return "inputs", [root]
+    return _local(root, rest, known)
+
+
+def _local(root: str, rest: list[str], known: Known) -> tuple[str, list[str]]:
     if root in ITEM and known.item:
         if rest[:1] in (["index"], ["index0"]):
             return "index", []

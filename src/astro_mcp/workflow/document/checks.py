@@ -24,8 +24,8 @@ from astro_mcp.workflow.document.inputs import mismatch
 from astro_mcp.workflow.document.mend import MOST
 from astro_mcp.workflow.document.model import RESCUE, Document, StepSpec
 from astro_mcp.workflow.document.order import cycle
-from astro_mcp.workflow.document.plan import Plan, build
 from astro_mcp.workflow.document.places import texts
+from astro_mcp.workflow.document.plan import Plan, build
 from astro_mcp.workflow.document.quoting import quoted
 from astro_mcp.workflow.document.read import meant
 from astro_mcp.workflow.document.references import Scope, Surroundings, step_problems, text_problems
@@ -126,10 +126,10 @@ def _check_body(
             checked.problems.append(Problem(f"{where}[{place}].id", f"the id {step.id} is taken", f"{step.id}_2"))
         seen.add(step.id)
     visible = {**outer.steps, **{step.id: step for step in steps}}
-    for place, step in enumerate(steps):
+    for place, written in enumerate(steps):
         path = f"{where}[{place}]"
+        step = _check_names(written, path, around, checked)
         own = Scope(visible, outer.inputs, outer.item or step.foreach is not None, outer.last)
-        step = _check_names(step, path, around, checked)
         checked.problems += step_problems(step, path, own, outer, around)
         checked.problems += [
             Problem(f"{path}.needs", f"there is no step {need[:60]} beside this one", _needed(step, seen, around))

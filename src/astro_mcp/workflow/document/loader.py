@@ -1,7 +1,7 @@
 """YAML without what a hostile document needs. Imported with the first YAML text only.
 
-Built from the parser's events (libyaml's, where PyYAML has it), never recursive: no aliases, no tags, no depth, no dates,
-no more values than a workflow can hold.
+Built from the parser's events (libyaml's, where PyYAML has it), never recursive: no aliases, no tags, no depth, no
+dates, no more values than a workflow can hold.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from astro_mcp.errors import InvalidInput, TooLarge
 from astro_mcp.workflow.document.bounds import DEPTH, VALUES
 
 _EVENTS: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_RESOLVER: Final = yaml.resolver.Resolver()
+_RESOLVER: Final[Any] = yaml.resolver.Resolver()
 _CONSTRUCTOR: Final = yaml.constructor.SafeConstructor()
 QUOTE: Final = "quote the text: '…'"
 _NUMBER: Final = 64

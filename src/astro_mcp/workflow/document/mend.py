@@ -99,7 +99,7 @@ class Mender:
         return value
 
     def _turned(self, value: dict[str, Any], path: str, table: slips.Table) -> dict[str, Any]:
-        """Every word looked at once. What has no room stays: nothing that was written is dropped for what is guessed."""
+        """Every word looked at once. What has no room stays: nothing written is dropped for what is guessed."""
         made: dict[str, Any] = {}
         for word, inner in value.items():
             others = {name: one for name, one in {**value, **made}.items() if name != word}

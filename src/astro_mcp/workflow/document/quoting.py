@@ -1,4 +1,4 @@
-"""YAML that is none because a text wants quotes: `{{ }}` in a list or an object, `!x`, `*.py`, a colon in a sentence."""
+"""YAML that is none because a text wants quotes: `{{ }}` in a list, `!x`, `*.py`, a colon in a sentence."""
 
 from __future__ import annotations
 

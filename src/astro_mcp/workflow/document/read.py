@@ -30,7 +30,13 @@ from astro_mcp.workflow.document.source import load
 
 _ROUNDS: Final = 4
 _OF_STEPS: Final = ("steps", "do", RESCUE)
-_INSIDE: Final = {"approve": Approve, "retry": Retry, "repeat": Repeat, "budget": Budget, "items": Items}
+_INSIDE: Final[Mapping[int | str, type[Words]]] = {
+    "approve": Approve,
+    "retry": Retry,
+    "repeat": Repeat,
+    "budget": Budget,
+    "items": Items,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +94,9 @@ def _wrong(value: Any, where: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """What has to go so that the rest can be looked at: as much of `where` as is there, and what that takes along."""
     names: tuple[int | str, ...] = ()
     for part in where:
-        if not isinstance(value, dict | list) or _absent(value, part):
+        if _absent(value, part):
             break
-        value = value[part]  # type: ignore[call-overload] # a dict's name or a list's place: `_absent` looked
+        value = _at(value, part)
         names = (*names, part)
     while names and _takes_more(names):
         names = names[:-1]
@@ -100,9 +106,9 @@ def _wrong(value: Any, where: tuple[int | str, ...]) -> tuple[int | str, ...]:
 def _drop(value: Any, names: tuple[int | str, ...]) -> None:
     """Take out a word; a step that is none becomes one that gives nothing."""
     for part in names[:-1]:
-        if not isinstance(value, dict | list) or _absent(value, part):
+        if _absent(value, part):
             return
-        value = value[part]  # type: ignore[call-overload] # as above
+        value = _at(value, part)
     last = names[-1]
     if isinstance(value, dict):
         value.pop(last, None)
@@ -124,7 +130,7 @@ def problem_of(item: Any, document: Any) -> Problem:
     path, holder = "", document
     for part in item["loc"][:-1]:
         path += _part(path, part)
-        holder = None if not isinstance(holder, dict | list) or _absent(holder, part) else holder[part]
+        holder = None if _absent(holder, part) else _at(holder, part)
     last = item["loc"][-1] if item["loc"] else ""
     of_a_union = (
         isinstance(last, str) and item["type"] not in ("missing", "extra_forbidden") and not isinstance(holder, dict)
@@ -143,8 +149,14 @@ def _part(path: str, part: int | str) -> str:
     return f"[{part}]" if isinstance(part, int) else f".{part}" if path and part else str(part)
 
 
-def _absent(holder: dict[str, Any] | list[Any], part: int | str) -> bool:
-    return part not in holder if isinstance(holder, dict) else not isinstance(part, int)
+def _absent(holder: Any, part: int | str) -> bool:
+    if isinstance(holder, dict):
+        return part not in holder
+    return not (isinstance(holder, list) and isinstance(part, int) and part < len(holder))
+
+
+def _at(holder: Any, part: int | str) -> Any:
+    return holder[part]
 
 
 def _model(where: tuple[int | str, ...]) -> type[Words]:

@@ -41,6 +41,10 @@ def _each(turn: Turn, why: str, words: str) -> dict[str, Slip]:
     return dict.fromkeys(words.split(), Slip(turn, why))
 
 
+def _meaning(right: str, wrong: str) -> dict[str, str]:
+    return dict.fromkeys(wrong.split(), right)
+
+
 DOCUMENT: Final[Table] = {
     **_each(shape.unwrapped, "the document's words stand at its top", "workflow spec document definition pipeline"),
     **_each(shape.of_jobs, "there are no jobs: a document has `steps`", "jobs stages"),
@@ -136,35 +140,35 @@ INPUT: Final[Table] = {
 }
 
 TOOLS: Final[Mapping[str, str]] = {
-    **dict.fromkeys("read_file readfile cat view open_file file_read".split(), "fs_read"),
-    **dict.fromkeys("write_file create_file save_file file_write".split(), "fs_write"),
-    **dict.fromkeys("edit_file str_replace apply_patch patch file_edit".split(), "fs_edit"),
-    **dict.fromkeys("list_files list_directory ls glob list_dir".split(), "fs_list"),
-    **dict.fromkeys("search_files grep ripgrep find_in_files".split(), "fs_search"),
-    **dict.fromkeys("delete_file remove_file rm".split(), "fs_delete"),
-    **dict.fromkeys("move_file rename_file mv rename".split(), "fs_move"),
-    **dict.fromkeys("bash shell python execute run_code run_python exec sh".split(), "code_run"),
-    **dict.fromkeys("pytest run_tests test tests".split(), "test_run"),
-    **dict.fromkeys("lint ruff run_linter linter".split(), "lint_check"),
-    **dict.fromkeys("search google search_web".split(), "web_search"),
-    **dict.fromkeys("fetch http_get curl fetch_url http browse".split(), "web_fetch"),
-    **dict.fromkeys("commit checkin".split(), "git_commit"),
-    **dict.fromkeys("remember save_note memory".split(), "kb_remember"),
-    **dict.fromkeys("recall search_notes rag retrieve".split(), "kb_search"),
+    **_meaning("fs_read", "read_file readfile cat view open_file file_read"),
+    **_meaning("fs_write", "write_file create_file save_file file_write"),
+    **_meaning("fs_edit", "edit_file str_replace apply_patch patch file_edit"),
+    **_meaning("fs_list", "list_files list_directory ls glob list_dir"),
+    **_meaning("fs_search", "search_files grep ripgrep find_in_files"),
+    **_meaning("fs_delete", "delete_file remove_file rm"),
+    **_meaning("fs_move", "move_file rename_file mv rename"),
+    **_meaning("code_run", "bash shell python execute run_code run_python exec sh"),
+    **_meaning("test_run", "pytest run_tests test tests"),
+    **_meaning("lint_check", "lint ruff run_linter linter"),
+    **_meaning("web_search", "search google search_web"),
+    **_meaning("web_fetch", "fetch http_get curl fetch_url http browse"),
+    **_meaning("git_commit", "commit checkin"),
+    **_meaning("kb_remember", "remember save_note memory"),
+    **_meaning("kb_search", "recall search_notes rag retrieve"),
 }
 """Names of the same tool elsewhere."""
 
 ARGUMENTS: Final[Mapping[str, str]] = {
-    **dict.fromkeys("file filename file_path filepath file_name folder directory dir".split(), "path"),
-    **dict.fromkeys("files folders file_paths".split(), "paths"),
-    **dict.fromkeys("body data contents".split(), "content"),
-    **dict.fromkeys("script cmd command program source".split(), "code"),
-    **dict.fromkeys("q search search_query".split(), "query"),
-    **dict.fromkeys("msg commit_message".split(), "message"),
-    **dict.fromkeys("dest destination target new_path".split(), "to"),
-    **dict.fromkeys("link address uri".split(), "url"),
-    **dict.fromkeys("regexp needle".split(), "pattern"),
-    **dict.fromkeys("repository cwd".split(), "repo"),
+    **_meaning("path", "file filename file_path filepath file_name folder directory dir"),
+    **_meaning("paths", "files folders file_paths"),
+    **_meaning("content", "body data contents"),
+    **_meaning("code", "script cmd command program source"),
+    **_meaning("query", "q search search_query"),
+    **_meaning("message", "msg commit_message"),
+    **_meaning("to", "dest destination target new_path"),
+    **_meaning("url", "link address uri"),
+    **_meaning("pattern", "regexp needle"),
+    **_meaning("repo", "repository cwd"),
 }
 """Names of the same argument elsewhere."""
 
