@@ -14,7 +14,7 @@ from astro_mcp.core.tool import Tool
 from astro_mcp.errors import AstroError, Problem
 from astro_mcp.nearest import nearest
 from astro_mcp.workflow.document.amend import Known, amended, unmarked
-from astro_mcp.workflow.document.model import Document, StepSpec
+from astro_mcp.workflow.document.model import RESCUE, Document, StepSpec
 from astro_mcp.workflow.document.places import Place, places
 from astro_mcp.workflow.document.plan import referred
 from astro_mcp.workflow.document.slips import PREFIX, TOOLS
@@ -197,7 +197,9 @@ def _field_problem(step: StepSpec, rest: list[str | int], path: str, around: Sur
     if rest[0] in fields:
         return _deeper(step, rest, path, around)
     near = nearest(rest[0], fields)
-    who = step.tool or step.workflow or "the ask"
+    who = (
+        step.tool or step.workflow or next(kind for kind in ("ask", "do", "approve") if getattr(step, kind) is not None)
+    )
     reason = f"steps.{step.id}.{rest[0]}: {who} gives no {rest[0]}; it gives: {', '.join(fields)}"
     return Problem(path, reason, f"steps.{step.id}.{near}" if near else "")
 
@@ -230,8 +232,14 @@ def _fields(step: StepSpec, around: Surroundings) -> list[str]:
     if step.workflow is not None:
         used = around.workflows.get(step.uses)
         return list(used.outputs) if used else []
+    if step.do is not None:
+        return [*(inner.id for inner in step.do), *([RESCUE] if step.on_failure else [])]
+    if step.approve is not None:
+        return ["approved", "by"]
     tool = around.tool(step.tool) if step.tool else None
-    return list(output_fields(tool.declaration.output)) if tool else list(step.answer)
+    if step.tool is not None:
+        return list(output_fields(tool.declaration.output)) if tool else []
+    return list(step.answer) or ["answer"]
 
 
 @cache
