@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from astro_mcp.nearest import nearest
+from astro_mcp.workflow.document.slips import FIELDS
 from astro_mcp.workflow.expressions.prepare import MACROS, ROOTS
 from astro_mcp.workflow.expressions.tokens import Token, tokens
 
@@ -211,13 +212,16 @@ def _better(names: list[str], known: Known) -> list[str]:
         return [root, *rest]
     step = rest[0] if rest[0] in known.steps else nearest(rest[0].lower(), sorted(known.steps)) or rest[0]
     fields, after = known.fields(step), rest[1:]
-    while after and fields and after[0] not in fields and after[0] in RESULT and after[0] != "outputs":
-        after = after[1:]
-    if fields and after and after[0] == "outputs" and "outputs" not in fields:
+    while len(after) > 1 and fields and after[0] not in fields and after[0] in RESULT:
         after = after[1:]
     if after and fields and after[0] not in fields and after[0] != "error":
-        after = [nearest(after[0], sorted(fields)) or after[0], *after[1:]]
+        after = [_field(after[0], fields), *after[1:]]
     return [root, step, *after]
+
+
+def _field(name: str, fields: Collection[str]) -> str:
+    elsewhere = [one for one in FIELDS.get(name, ()) if one in fields]
+    return elsewhere[0] if elsewhere else nearest(name, sorted(fields)) or name
 
 
 def _rooted(root: str, rest: list[str], known: Known) -> tuple[str, list[str]]:

@@ -172,5 +172,17 @@ ARGUMENTS: Final[Mapping[str, str]] = {
 }
 """Names of the same argument elsewhere."""
 
+FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("content", "contents", "body", "data"), ("text", "markdown", "content", "stdout")),
+    **dict.fromkeys(("output", "result", "text"), ("text", "markdown", "content", "stdout", "answer")),
+    **dict.fromkeys(("results", "files", "hits", "matches", "findings", "commits", "list"), ("items", "failures")),
+    **dict.fromkeys(("count", "number", "length", "size"), ("total",)),
+    **dict.fromkeys(("code", "status", "returncode", "exitcode"), ("exit_code",)),
+    **dict.fromkeys(("commit", "hash", "digest", "checksum"), ("sha", "sha256")),
+    **dict.fromkeys(("path", "file"), ("path", "url_final")),
+    **dict.fromkeys(("answer", "response", "message"), ("answer", "text", "markdown")),
+}
+"""What a field of a tool's output may be called elsewhere, and what it is here where that is there."""
+
 PREFIX: Final = re.compile(r".*(?:__|[.:/])")
 """What hosts and files put before a tool's name: `mcp__astro__fs_read`, `astro/fs_read`."""
