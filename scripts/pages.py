@@ -1,4 +1,5 @@
-"""Writes the pages that are made from the code: docs/configuration.md, docs/tools.md, docs/manifest.schema.json.
+"""Writes the pages that are made from the code (docs/configuration.md, docs/tools.md, docs/manifest.schema.json) and
+those that the server publishes as guides (docs/workflows.md).
 
 `--check` exits 1 where one is out of date.
 """
@@ -21,6 +22,7 @@ from astro_mcp.packs import Language, Linter, Runner, Search
 from astro_mcp.testing import workbench
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+GUIDES = DOCS.parent / "resources" / "guides"
 HEAD = f"""# Configuration
 
 Settings come from defaults, then `config.toml` in the data folder, then `{ENV_PREFIX}*` of the daemon's environment,
@@ -100,6 +102,7 @@ def main() -> int:
         DOCS / "configuration.md": configuration(),
         DOCS / "tools.md": anyio.run(tools),
         DOCS / "manifest.schema.json": manifest_schema(),
+        **{DOCS / guide.name: guide.read_text() for guide in sorted(GUIDES.glob("*.md"))},
     }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv:

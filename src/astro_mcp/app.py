@@ -134,7 +134,7 @@ class _Parts:
             KnowledgeAgent(self.knowledge),
             SearchAgent(self.providers, base.settings.search, self.search),
             WorkflowAgent(self.workflow),
-            ArtifactsAgent(base.registry, base.artifacts, self.saving),
+            ArtifactsAgent(base.registry, base.artifacts, self.saving, base.pack.resources / "guides"),
         )
 
     async def close(self) -> None:

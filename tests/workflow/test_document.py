@@ -12,6 +12,7 @@ import pytest
 from pydantic import Field
 from tests.workflow.house import TEMPLATES, Toys
 
+from astro_mcp.agents.code.agent import CodeAgent
 from astro_mcp.agents.files.agent import FilesAgent
 from astro_mcp.agents.git.agent import GitAgent
 from astro_mcp.agents.knowledge.agent import KnowledgeAgent
@@ -39,16 +40,6 @@ class Fixed(Output):
     undo_id: str
 
 
-class CodeInput(Input):
-    language: str
-    code: str
-
-
-class Ran(Output):
-    exit_code: int
-    stderr: str
-
-
 class Planned(Agent):
     """Tools of the design's long example that the house does not have yet, by their planned shape."""
 
@@ -60,13 +51,8 @@ class Planned(Agent):
         """Fix lint."""
         return Fixed(undo_id="")
 
-    @tool(title="Run", effects={Effect.EXECUTE})
-    async def code_run(self, args: CodeInput, ctx: Context) -> Ran:
-        """Run code."""
-        return Ran(exit_code=0, stderr="")
 
-
-REAL: list[type[Agent]] = [FilesAgent, GitAgent, KnowledgeAgent, LintAgent, TestsAgent, Planned, Toys]
+REAL: list[type[Agent]] = [FilesAgent, GitAgent, CodeAgent, KnowledgeAgent, LintAgent, TestsAgent, Planned, Toys]
 TOOLS: dict[str, Tool] = {t.name: t for cls in REAL for t in cls.__new__(cls).tools()}
 
 LONG_EXAMPLE = """
@@ -176,15 +162,15 @@ def test_all_problems_come_at_once_each_with_a_path_and_a_correction(around: Sur
     found = "\n".join(told(check(spec, around)))
     for part in (
         "steps[0].tool: there is no tool toy_sya [tool: toy_say]",
-        'steps[1].with.txt: toy_say takes no txt; it takes: text [text: "x"]',
+        "steps[1].with.txt: toy_say takes no txt; it takes: text",
         "steps[1].with.text",
         "steps[2].id: the id b is taken [b_2]",
         "steps[2].with.number: is missing",
         "there is no step bb here",
-        "[steps.b]",
-        "there is no input pth [inputs.path]",
+        "steps[3].with.text",
+        """there is no input pth [text: "${{ steps.b.number }} ${{ inputs.path }}"]""",
         "steps[4].if: steps.c.nmber: toy_say gives no nmber",
-        "steps[4].with: Syntax error",
+        "steps[4].with.text: Syntax error",
         "`item` is there only inside of a foreach",
     ):
         assert part in found, found
@@ -227,9 +213,9 @@ def test_a_step_can_not_start_workflows(around: Surroundings) -> None:
 @pytest.mark.parametrize(
     ("step", "part"),
     [
-        ({"id": "A"}, "pattern"),
-        ({"id": "in", "tool": "toy_say"}, "name the step otherwise"),
-        ({"id": "on_failure", "tool": "toy_say"}, "name the step otherwise"),
+        ({"id": "A"}, "[id: a]"),
+        ({"id": "in", "tool": "toy_say"}, "[id: in_step]"),
+        ({"id": "on_failure", "tool": "toy_say"}, "[id: on_failure_step]"),
         ({"id": "a", "tool": "toy_say", "foreach": [1], "on_failure": [{"id": "b", "tool": "toy_say"}]}, "its items"),
         ({"id": "a"}, "exactly one of tool, do, ask, approve, workflow"),
         ({"id": "a", "tool": "toy_say", "ask": "x"}, "exactly one"),

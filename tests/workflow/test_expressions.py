@@ -66,6 +66,8 @@ def lookup(path: Any) -> Any:
         ("${{ steps.lint.names.join(', ') }}", "x, y"),
         ("${{ split('a,b', ',') }}", ["a", "b"]),
         ("${{ replace('aXb', 'X', '-') }}", "a-b"),
+        ("${{ join(steps.lint.names,\n'\n') }}", "x\ny"),
+        ("${{ \"a\n\" + '''c\n''' }}", "a\nc\n"),
         ("${{ format('{1}{0}', ['a', 'b']) }}", "ba"),
         ("${{ format('{0.__class__}', ['a']) }}", "{0.__class__}"),
         ("${{ flatten([[1], [2, 3]]) }}", [1, 2, 3]),

@@ -41,7 +41,8 @@ class WorkflowAgent(Agent):
         problem at once with a path, a reason and a correction.
 
         spec is a document with `name`, `inputs`, `steps`, `outputs`. A step has an `id` and one of `tool`, `do`, `ask`,
-        `approve`; expressions are written `${{ steps.lint.total }}`.
+        `approve`, `workflow`; expressions are written `${{ steps.lint.total }}`. astro://guides/workflows is the whole
+        language. A correction is what stands at the problem's path instead, in YAML, after the corrections before it.
 
         Example: {"steps": [{"id": "look", "tool": "fs_list", "with": {"path": "."}}]}
         """

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from astro_mcp.core.authority import Effect
 from astro_mcp.core.model import Document, Input, Output, Page
 
+GUIDE: Final = "astro://guides/workflows"
 Wait = Annotated[float, Field(25.0, ge=0, le=240, description="Seconds to wait for the end or a question.")]
 
 
@@ -90,6 +91,7 @@ class CheckOutput(Output):
     effects: list[str]
     problems: list[ProblemShape]
     nearest_examples: list[str]
+    guide: str = ""
 
     def text(self) -> str:
         if not self.valid:
@@ -102,6 +104,8 @@ class CheckOutput(Output):
             lines += [
                 f"- {s.id}: {s.tool or s.kind}" + (f" after {', '.join(s.needs)}" if s.needs else "") for s in self.plan
             ]
+        if self.guide:
+            lines.append(f"the language: {self.guide}")
         if self.nearest_examples:
             lines.append(f"examples: {', '.join(f'astro://workflows/{name}' for name in self.nearest_examples)}")
         return "\n".join(lines)

@@ -42,6 +42,7 @@ class WorkflowWork:
             effects=sorted(checked.effects),
             problems=[s.ProblemShape(path=p.path, reason=p.reason, corrected=p.suggestion) for p in problems],
             nearest_examples=await self._examples(args.spec) if problems else [],
+            guide=s.GUIDE if problems else "",
         )
 
     async def run(self, args: s.RunInput, ctx: Context) -> s.RunOutput:

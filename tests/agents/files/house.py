@@ -30,6 +30,8 @@ from astro_mcp.store.database import Database
 from astro_mcp.workspace.changes import Changes
 from astro_mcp.workspace.workspace import Workspace
 
+GUIDES = Path(__file__).parents[3] / "resources" / "guides"
+
 
 @dataclass
 class House:
@@ -80,7 +82,9 @@ async def open_house(data: Path, roots: Sequence[Path]) -> AsyncIterator[House]:
         registry = Registry()
         await changes.recover()
         await registry.register(FilesAgent(Ready(FilesWork(workspace, changes))))
-        await registry.register(ArtifactsAgent(registry, artifacts, Ready(Saving(artifacts, changes, workspace))))
+        await registry.register(
+            ArtifactsAgent(registry, artifacts, Ready(Saving(artifacts, changes, workspace)), GUIDES)
+        )
         policies: list[Policy] = [audit, Authorize(), Limit(Limits()), Deadline(), audit.intent()]
         dispatcher = Dispatcher(registry, policies, audit)
         yield House(dispatcher, database, artifacts, changes, workspace, session_of(*roots))

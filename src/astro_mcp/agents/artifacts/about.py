@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -23,8 +24,9 @@ _JSON: Final = "application/json"
 class About:
     """Resources over the registry; of a scope they tell only what an agent's `state` does."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, guides: Path) -> None:
         self._registry = registry
+        self._guides = guides
 
     def resources(self) -> tuple[Resource, ...]:
         return (
@@ -48,6 +50,15 @@ class About:
                 self._tool_names,
             ),
             Resource("astro://health", "health", "Health", "How each agent is, with the fix.", _JSON, self._health),
+            Resource(
+                "astro://guides/{name}",
+                "guide",
+                "A guide",
+                "How to write what the tools take: workflows.",
+                "text/markdown",
+                self._guide,
+                self._guide_names,
+            ),
         )
 
     async def _agents(self, session: Session, variables: dict[str, str]) -> Body:
@@ -64,6 +75,19 @@ class About:
 
     async def _tool(self, session: Session, variables: dict[str, str]) -> Body:
         return Body("text/markdown", text=documentation(self._registry.tool(variables["name"])))
+
+    async def _guide(self, session: Session, variables: dict[str, str]) -> Body:
+        name, names = variables["name"], await self._named_guides()
+        if name not in names:
+            near = nearest(name, names)
+            raise NotFound(f"no guide is named {name[:60]!r}", f"did you mean {near}?" if near else ", ".join(names))
+        return Body("text/markdown", text=await anyio.Path(self._guides, f"{name}.md").read_text(encoding="utf-8"))
+
+    async def _named_guides(self) -> list[str]:
+        return sorted([path.stem async for path in anyio.Path(self._guides).glob("*.md")])
+
+    async def _guide_names(self, session: Session, prefix: str) -> list[str]:
+        return [name for name in await self._named_guides() if name.startswith(prefix)][:100]
 
     async def _health(self, session: Session, variables: dict[str, str]) -> Body:
         found: dict[str, Health] = {}

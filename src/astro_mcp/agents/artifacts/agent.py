@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from astro_mcp.agents.artifacts.about import About
@@ -19,7 +20,7 @@ from astro_mcp.core.tool import tool
 if TYPE_CHECKING:
     from astro_mcp.agents.artifacts.saving import Saving  # loaded after the start, or with the first call
 
-_OUR_OWN: Final = ("astro://agents", "astro://tools/", "astro://health")
+_OUR_OWN: Final = ("astro://agents", "astro://tools/", "astro://health", "astro://guides/")
 IMAGES: Final = 700_000
 """Bytes of an image that is attached, as base64."""
 
@@ -30,11 +31,12 @@ class ArtifactsAgent(Agent):
     name = "artifacts"
     title = "Artifacts and documentation"
 
-    def __init__(self, registry: Registry, artifacts: ArtifactSink, saving: Deferred[Saving]) -> None:
+    def __init__(self, registry: Registry, artifacts: ArtifactSink, saving: Deferred[Saving], guides: Path) -> None:
+        """`guides` is the pack's folder of them."""
         self._registry = registry
         self._artifacts = artifacts
         self._saving = saving
-        self._about = About(registry)
+        self._about = About(registry, guides)
 
     def resources(self) -> tuple[Resource, ...]:
         artifact = Resource(

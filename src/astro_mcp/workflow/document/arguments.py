@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pydantic import ValidationError
 
@@ -12,41 +11,50 @@ from astro_mcp.core.model import flat_schema
 from astro_mcp.core.tool import Tool
 from astro_mcp.errors import AstroError, Problem
 from astro_mcp.nearest import nearest
+from astro_mcp.workflow.document.fragment import fragment
 from astro_mcp.workflow.document.inputs import mismatch
 from astro_mcp.workflow.document.model import Document, StepSpec
+from astro_mcp.workflow.document.slips import ARGUMENTS
 from astro_mcp.workflow.expressions.template import has_expression
 
 
+def named(step: StepSpec, path: str, names: list[str]) -> tuple[StepSpec, list[Problem]]:
+    """The step with each argument under the name that is meant, and a problem for each that was named otherwise."""
+    problems, given = [], {}
+    for name, value in step.with_.items():
+        right = name if name in names else _meant(name, names, step.with_)
+        if right != name:
+            reason = f"{step.tool or step.uses} takes no {name[:60]}; it takes: {', '.join(names[:50]) or 'nothing'}"
+            problems.append(Problem(f"{path}.with.{name}", reason, fragment({right: value}) if right else ""))
+        if right:
+            given[right] = value
+    return (step.model_copy(update={"with_": given}), problems) if problems else (step, problems)
+
+
+def argument_names(tool: Tool) -> list[str]:
+    """The arguments as they are written, which may be otherwise in the code."""
+    return [spec.alias or name for name, spec in tool.declaration.input.model_fields.items()]
+
+
 def argument_problems(step: StepSpec, path: str, tool: Tool) -> Iterator[Problem]:
-    """Every problem of the arguments that can be seen before the run; what an expression gives is checked then."""
-    model = tool.declaration.input
+    """Every problem of the values that can be seen before the run; what an expression gives is checked then."""
     open_names = {name for name, value in step.with_.items() if has_expression(value)}
-    literal = {name: value for name, value in step.with_.items() if name not in open_names}
-    for name in open_names - set(model.model_fields):
-        yield _unknown(path, name, step, tool)
     try:
-        model.model_validate(literal)
+        tool.declaration.input.model_validate({k: v for k, v in step.with_.items() if k not in open_names})
     except ValidationError as error:
         for item in error.errors(include_input=False, include_url=False):
             first = str(item["loc"][0]) if item["loc"] else ""
             if first in open_names or (not first and open_names):
                 continue
-            if item["type"] == "extra_forbidden" and len(item["loc"]) == 1:
-                yield _unknown(path, first, step, tool)
-            else:
-                where = ".".join([path, "with", *(str(part) for part in item["loc"])])
-                reason = f"is missing: {tool.name} needs it" if item["type"] == "missing" else str(item["msg"])
-                yield Problem(where, reason, _wanted(tool, first))
+            where = ".".join([path, "with", *(str(part) for part in item["loc"])])
+            reason = f"is missing: {tool.name} needs it" if item["type"] == "missing" else str(item["msg"])
+            yield Problem(where, reason, _wanted(tool, first))
 
 
 def input_problems(step: StepSpec, path: str, used: Document) -> Iterator[Problem]:
     """The same of a workflow's inputs."""
     for name, value in step.with_.items():
-        if name not in used.inputs:
-            near = nearest(name, list(used.inputs))
-            reason = f"{step.uses} takes no {name}; it takes: {', '.join(used.inputs) or 'nothing'}"
-            yield Problem(f"{path}.with.{name}", reason, f"{near}: {json.dumps(value)[:200]}" if near else "")
-        elif not has_expression(value) and (wrong := mismatch(value, used.inputs[name])):
+        if not has_expression(value) and (wrong := mismatch(value, used.inputs[name])):
             yield Problem(f"{path}.with.{name}", wrong, f"{name}: <{used.inputs[name].type}>")
     for name, spec in used.inputs.items():
         if spec.required and name not in step.with_:
@@ -54,11 +62,11 @@ def input_problems(step: StepSpec, path: str, used: Document) -> Iterator[Proble
             yield Problem(f"{path}.with.{name}", f"is missing: {step.uses} needs it", wanted)
 
 
-def _unknown(path: str, name: str, step: StepSpec, tool: Tool) -> Problem:
-    fields = list(tool.declaration.input.model_fields)
-    near = nearest(name, fields)
-    fragment = f"{near}: {json.dumps(step.with_[name], ensure_ascii=False)[:200]}" if near else ""
-    return Problem(f"{path}.with.{name}", f"{tool.name} takes no {name}; it takes: {', '.join(fields)}", fragment)
+def _meant(name: str, names: list[str], given: Mapping[str, object]) -> str:
+    """The argument that a wrong name means, or nothing."""
+    free = [one for one in names if one not in given]
+    elsewhere = ARGUMENTS.get(name.lower(), "")
+    return elsewhere if elsewhere in free else nearest(name, free) or ""
 
 
 def _wanted(tool: Tool, name: str) -> str:

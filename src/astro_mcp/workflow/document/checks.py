@@ -5,23 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
-
-from pydantic import ValidationError
+from typing import Any, Final
 
 from astro_mcp.core.authority import Effect
-from astro_mcp.errors import AstroError, Problem
+from astro_mcp.errors import AstroError, InvalidInput, Problem
 from astro_mcp.nearest import nearest
-from astro_mcp.workflow.document.arguments import argument_problems, called_effects, input_problems
+from astro_mcp.workflow.document.arguments import (
+    argument_names,
+    argument_problems,
+    called_effects,
+    input_problems,
+    named,
+)
 from astro_mcp.workflow.document.bounds import BYTES
+from astro_mcp.workflow.document.fragment import fragment
 from astro_mcp.workflow.document.includes import levels, size, whole
 from astro_mcp.workflow.document.inputs import mismatch
+from astro_mcp.workflow.document.mend import MOST
 from astro_mcp.workflow.document.model import RESCUE, Document, StepSpec
 from astro_mcp.workflow.document.order import cycle
+from astro_mcp.workflow.document.places import texts
 from astro_mcp.workflow.document.plan import Plan, build
-from astro_mcp.workflow.document.read import problem_of, read
-from astro_mcp.workflow.document.references import Scope, Surroundings, expression_problems, step_problems
-from astro_mcp.workflow.expressions.template import expressions
+from astro_mcp.workflow.document.quoting import quoted
+from astro_mcp.workflow.document.read import meant
+from astro_mcp.workflow.document.references import Scope, Surroundings, step_problems, text_problems
+from astro_mcp.workflow.document.source import load
 
 STEPS: Final = 500
 DEPTH: Final = 5
@@ -39,15 +47,33 @@ class Checked:
 
 
 def check(text: str, around: Surroundings) -> Checked:
-    """Check a document; the plan is there only where nothing is wrong."""
+    """Check a document; the plan is there only where nothing is wrong. Of more than a hundred problems the first are
+    told: each one's correction is what stands at its path after those before it."""
     try:
-        written = read(text)
+        value, problems = _loaded(text)
     except AstroError as error:
         return Checked(problems=[Problem("spec", error.message, error.hint)])
-    except ValidationError as error:
-        return Checked(problems=[problem_of(item) for item in error.errors(include_input=False, include_url=False)])
+    written = meant(value)
+    checked = Checked(problems=[*problems, *written.problems])
+    if written.document is not None and len(checked.problems) < MOST:
+        _check_whole(written.document, text, replace(around, renamed=written.renamed), checked)
+    unique = list(dict.fromkeys(checked.problems))
+    checked.problems = unique[:MOST]
+    if len(unique) > MOST:
+        checked.problems.append(Problem("spec", f"there are more problems than these {MOST}", "correct these first"))
+    return checked
+
+
+def _loaded(text: str) -> tuple[Any, list[Problem]]:
+    try:
+        return load(text), []
+    except InvalidInput as error:
+        return quoted(text, error)
+
+
+def _check_whole(written: Document, text: str, around: Surroundings, checked: Checked) -> None:
     document, problems = whole(written, around.workflows)
-    checked = Checked(problems=problems)
+    checked.problems += problems
     around = replace(around, workflows=document.workflows)
     _check_document(document, "", around, checked)
     for name, one in document.workflows.items():
@@ -56,7 +82,6 @@ def check(text: str, around: Surroundings) -> Checked:
     if not checked.problems:
         checked.plan = build(document)
         checked.spec = text if document.workflows == written.workflows else _kept(document, checked)
-    return checked
 
 
 def _kept(document: Document, checked: Checked) -> str:
@@ -101,12 +126,13 @@ def _check_body(
             checked.problems.append(Problem(f"{where}[{place}].id", f"the id {step.id} is taken", f"{step.id}_2"))
         seen.add(step.id)
     visible = {**outer.steps, **{step.id: step for step in steps}}
-    for place, step in enumerate(steps):
+    for place, written in enumerate(steps):
         path = f"{where}[{place}]"
+        step = _check_names(written, path, around, checked)
         own = Scope(visible, outer.inputs, outer.item or step.foreach is not None, outer.last)
         checked.problems += step_problems(step, path, own, outer, around)
         checked.problems += [
-            Problem(f"{path}.needs", f"there is no step {need} beside this one", nearest(need, sorted(seen)) or "")
+            Problem(f"{path}.needs", f"there is no step {need[:60]} beside this one", _needed(step, seen, around))
             for need in step.needs
             if need not in seen
         ]
@@ -121,16 +147,35 @@ def _check_body(
         checked.problems.append(Problem(where, f"a cycle: {' → '.join(ring)}", "no step may wait for itself"))
 
 
+def _needed(step: StepSpec, beside: set[str], around: Surroundings) -> str:
+    """The step's `needs` with each id that is there; what is like none is left out."""
+    others = sorted(beside - {step.id})
+    ids = [around.renamed.get(need, need) for need in step.needs]
+    meant = [need if need in beside else nearest(need, others) for need in ids]
+    return fragment({"needs": list(dict.fromkeys(need for need in meant if need))})
+
+
+def _check_names(step: StepSpec, path: str, around: Surroundings, checked: Checked) -> StepSpec:
+    """The step with its arguments named as they are meant; its tool stays as it is written."""
+    tool = around.tool(step.tool) if step.tool else None
+    if step.tool and step.tool not in around.tools:
+        reason = f"there is no tool {step.tool[:60]}"
+        checked.problems.append(Problem(f"{path}.tool", reason, f"tool: {tool.name}" if tool else ""))
+    names = argument_names(tool) if tool else None
+    if step.uses in around.workflows:
+        names = list(around.workflows[step.uses].inputs)
+    if names is None:
+        return step
+    step, problems = named(step, path, names)
+    checked.problems += problems
+    return step
+
+
 def _check_call(step: StepSpec, path: str, around: Surroundings, checked: Checked) -> None:
     if step.uses in around.workflows:
         checked.problems += input_problems(step, path, around.workflows[step.uses])
-    if step.tool is None:
-        return
-    tool = around.tools.get(step.tool)
+    tool = around.tool(step.tool) if step.tool else None
     if tool is None:
-        near = nearest(step.tool, list(around.tools))
-        reason = f"there is no tool {step.tool[:60]}"
-        checked.problems.append(Problem(f"{path}.tool", reason, f"tool: {near}" if near else ""))
         return
     if tool.agent == "workflow":
         reason = "a step can't start or steer workflows"
@@ -140,13 +185,11 @@ def _check_call(step: StepSpec, path: str, around: Surroundings, checked: Checke
     checked.effects |= effects
     if beyond := effects - around.allowed:
         allow = json.dumps(sorted(around.allowed | beyond))
-        reason = f"{step.tool} needs {', '.join(sorted(beyond))}, which this run does not allow"
+        reason = f"{tool.name} needs {', '.join(sorted(beyond))}, which this run does not allow"
         checked.problems.append(Problem(f"{path}.tool", reason, f"allow: {allow}"))
 
 
 def _outputs_problems(document: Document, where: str, scope: Scope, around: Surroundings) -> Iterator[Problem]:
-    try:
-        for prepared in expressions(document.outputs):
-            yield from expression_problems(prepared, where, scope, around)
-    except AstroError as error:
-        yield Problem(where, error.message, error.hint)
+    for name, value in document.outputs.items():
+        for place in texts(value, f"{where}.{name}", "outputs", name):
+            yield from text_problems(place, scope, around)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from astro_mcp.errors import Problem
 from astro_mcp.nearest import nearest
-from astro_mcp.workflow.document.model import Document, StepSpec
+from astro_mcp.workflow.document.model import RESCUE, Document, StepSpec
 
 
 def every(steps: list[StepSpec] | None) -> Iterator[StepSpec]:
@@ -23,6 +23,16 @@ def steps_of(document: Document) -> Iterator[StepSpec]:
     yield from every(document.on_failure)
 
 
+def placed(document: Document, where: str) -> Iterator[tuple[str, StepSpec]]:
+    """The same with each one's path."""
+    waiting = [(f"{where}steps", document.steps), (f"{where}{RESCUE}", document.on_failure or [])]
+    while waiting:
+        path, steps = waiting.pop(0)
+        for place, step in enumerate(steps):
+            yield f"{path}[{place}]", step
+            waiting += [(f"{path}[{place}].do", step.do or []), (f"{path}[{place}].{RESCUE}", step.on_failure or [])]
+
+
 def whole(document: Document, templates: Mapping[str, Document]) -> tuple[Document, list[Problem]]:
     """The document with each workflow that it runs among its `workflows`, and what is wrong with these: one that does
     not exist, is of another version, or runs itself."""
@@ -34,17 +44,16 @@ def whole(document: Document, templates: Mapping[str, Document]) -> tuple[Docume
         for name, one in document.workflows.items()
         if one.workflows
     ]
-    waiting = [("", document), *((f"workflows.{name}", one) for name, one in document.workflows.items())]
+    waiting = [("", document), *((f"workflows.{name}.", one) for name, one in document.workflows.items())]
     while waiting:
         where, one = waiting.pop()
-        for step in steps_of(one):
+        for path, step in placed(one, where):
             if step.workflow is None:
                 continue
-            path = ".".join(part for part in (where, step.id, "workflow") if part)
             if step.uses not in found and step.uses in templates:
                 found[step.uses] = templates[step.uses]
-                waiting.append((f"workflows.{step.uses}", templates[step.uses]))
-            if problem := _wrong(step, path, found, templates):
+                waiting.append((f"workflows.{step.uses}.", templates[step.uses]))
+            if problem := _wrong(step, f"{path}.workflow", found, templates):
                 problems.append(problem)
     if not problems and (ring := _ring(document, found)):
         problems.append(Problem("steps", f"a workflow runs itself: {' → '.join(ring)}", "repeat: {max: n, until: …}"))

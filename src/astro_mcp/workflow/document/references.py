@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 from astro_mcp.core.authority import Effect
-from astro_mcp.core.model import Output
+from astro_mcp.core.model import Output, flat_schema
 from astro_mcp.core.tool import Tool
 from astro_mcp.errors import AstroError, Problem
 from astro_mcp.nearest import nearest
-from astro_mcp.workflow.document.model import Document, StepSpec
-from astro_mcp.workflow.document.plan import prepared_of, texts_of
+from astro_mcp.workflow.document.amend import Known, amended, unmarked
+from astro_mcp.workflow.document.model import RESCUE, Document, StepSpec
+from astro_mcp.workflow.document.places import Place, places
+from astro_mcp.workflow.document.plan import referred
+from astro_mcp.workflow.document.slips import PREFIX, TOOLS
 from astro_mcp.workflow.expressions.prepare import Path, Prepared
-from astro_mcp.workflow.expressions.template import expressions
+from astro_mcp.workflow.expressions.template import OPEN, condition, expressions, has_expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,17 @@ class Surroundings:
     allowed: frozenset[Effect]
     compile_expression: Callable[[str], str]
     workflows: Mapping[str, Document] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    def tool(self, name: str) -> Tool | None:
+        """The tool of that name, or the one that is meant."""
+        return self.tools.get(name) or self.tools.get(self.meant(name))
+
+    def meant(self, name: str) -> str:
+        """The name of the tool that a wrong name means, or nothing."""
+        last = PREFIX.sub("", name[:100])
+        here = [one for one in (last, TOOLS.get(last.lower(), "")) if one in self.tools]
+        return here[0] if here else nearest(last, list(self.tools)) or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,36 +55,97 @@ class Scope:
 
 
 def step_problems(step: StepSpec, path: str, scope: Scope, outer: Scope, around: Surroundings) -> Iterator[Problem]:
+    """What is wrong with the texts of one step, each with the text that stands there instead, where that is known."""
+    needless = not step.needs and not any(path[0] == "steps" for path in _safely(step))
+    for place in places(step, path):
+        seen, own = scope, step.id
+        if place.word in ("if", "foreach"):
+            seen = replace(scope, item=outer.item, last=outer.last)
+        elif place.word == "repeat.until":
+            seen, own = replace(scope, steps={**scope.steps, **{s.id: s for s in step.do or []}}, last=True), ""
+        yield from text_problems(place, seen, around, own)
+        if place.word == "foreach" and place.path.endswith(".foreach") and not has_expression(place.text):
+            yield from _no_list(place, seen, around, own)
+        if place.word == "if" and needless and re.fullmatch(r"[\s${]*failure\(\s*\)[\s}]*", place.text):
+            reason = "failure() looks at the steps that this one needs, and it needs none"
+            yield Problem(place.path, reason, "needs: [id]")
+
+
+def _safely(step: StepSpec) -> list[Path]:
     try:
-        prepared = list(prepared_of(step))
-    except AstroError as error:
-        word = _broken_word(step)
-        yield Problem(f"{path}.{word}", error.message, error.hint)
+        return list(referred(step))
+    except AstroError:
+        return []  # a broken expression is a problem of its own
+
+
+def _no_list(place: Place, seen: Scope, around: Surroundings, own: str) -> Iterator[Problem]:
+    """A foreach over a text that marks no expression."""
+    right = amended(place.text, known(seen, around, own))
+    if unmarked(place.text, known(seen, around, own)) is None:
+        sound = not _problems_of(right, place, seen, around, own)
+        whole = place.corrected(f"${{{{ {right} }}}}") if sound else "foreach: [first, second]"
+        yield Problem(place.path, "a foreach takes a list, or an expression in ${{ }} that gives one", whole)
+
+
+def text_problems(place: Place, scope: Scope, around: Surroundings, own: str = "") -> Iterator[Problem]:
+    """What is wrong with one text, with the whole text corrected where that is known to be right."""
+    found = list(_found(place, scope, around, own))
+    names = known(scope, around, own)
+    if not found:
+        right = None if place.bare or has_expression(place.text) else unmarked(place.text, names)
+        if right is not None:
+            yield Problem(place.path, "this is plain text; an expression stands in ${{ }}", place.corrected(right))
         return
-    for expression, word in prepared:
-        seen = scope
-        if word in ("if", "foreach"):
-            seen = Scope(scope.steps, scope.inputs, outer.item, outer.last)
-        elif word == "repeat.until":
-            seen = Scope({**scope.steps, **{s.id: s for s in step.do or []}}, scope.inputs, scope.item, True)
-        if expression.statuses and word != "if":
-            yield Problem(f"{path}.{word}", f"{min(expression.statuses)}() belongs into `if`")
-        if expression.statuses == {"failure"} and not step.needs and not expression.paths:
-            yield Problem(
-                f"{path}.if", "failure() looks at the steps that this one needs, and it needs none", "needs: [id]"
-            )
-        yield from expression_problems(
-            expression, f"{path}.{word}", seen, around, step.id if word != "repeat.until" else ""
-        )
+    right = _corrected(place, names)
+    if right == place.text or any(_found(replace(place, text=right), scope, around, own)):
+        yield from found
+        return
+    for problem in found:
+        yield replace(problem, suggestion=place.corrected(right))
 
 
-def _broken_word(step: StepSpec) -> str:
-    for word, value in texts_of(step):
-        try:
-            list(expressions(value))
-        except AstroError:
-            return word
-    return "if" if step.if_ is not None else "repeat.until"
+def _corrected(place: Place, names: Known) -> str:
+    """The text with its expressions amended."""
+    if place.bare:
+        return amended(place.text, names)
+    text = place.text
+    pieces, position = [], 0
+    while (start := text.find(OPEN, position)) >= 0:
+        end = text.find("}}", start)
+        if end < 0:
+            end, close = len(text), len(text)
+        else:
+            close = end + 2
+        pieces += [text[position:start], f"${{{{ {amended(text[start + len(OPEN) : end], names)} }}}}"]
+        position = close
+    return "".join(pieces) + text[position:]
+
+
+def _found(place: Place, scope: Scope, around: Surroundings, own: str) -> Iterator[Problem]:
+    try:
+        prepared = [condition(place.text)] if place.bare else list(expressions(place.text))
+    except AstroError as error:
+        yield Problem(place.path, error.message, error.hint)
+        return
+    for expression in prepared:
+        if expression.statuses and place.word != "if":
+            yield Problem(place.path, f"{min(expression.statuses)}() belongs into `if`")
+        yield from expression_problems(expression, place.path, scope, around, own)
+
+
+def _problems_of(source: str, place: Place, scope: Scope, around: Surroundings, own: str) -> list[Problem]:
+    return list(_found(replace(place, text=source, bare=True), scope, around, own))
+
+
+def known(scope: Scope, around: Surroundings, own: str) -> Known:
+    """The names that an expression may mean from where it stands."""
+
+    def fields(name: str) -> list[str]:
+        step = scope.steps.get(name)
+        return [] if step is None or step.foreach is not None or step.continue_on_error else _fields(step, around)
+
+    steps = [name for name in scope.steps if name != own]
+    return Known(steps, scope.inputs, fields, scope.item, scope.last, around.renamed)
 
 
 def expression_problems(
@@ -111,27 +188,67 @@ def _reference_problem(reference: Path, path: str, scope: Scope, around: Surroun
 
 
 def _field_problem(step: StepSpec, rest: list[str | int], path: str, around: Surroundings) -> Problem | None:
-    """Whether a step's output has the first field that is asked for; one that failed has `error`."""
+    """Whether a step's output has the fields that are asked for; one that failed has `error`."""
     if not rest or not isinstance(rest[0], str) or rest[0] == "error" or step.foreach is not None:
         return None
     fields = _fields(step, around)
-    if not fields or rest[0] in fields or step.continue_on_error:
+    if not fields or step.continue_on_error:
         return None
+    if rest[0] in fields:
+        return _deeper(step, rest, path, around)
     near = nearest(rest[0], fields)
-    who = step.tool or step.workflow or "the ask"
+    who = (
+        step.tool or step.workflow or next(kind for kind in ("ask", "do", "approve") if getattr(step, kind) is not None)
+    )
     reason = f"steps.{step.id}.{rest[0]}: {who} gives no {rest[0]}; it gives: {', '.join(fields)}"
     return Problem(path, reason, f"steps.{step.id}.{near}" if near else "")
+
+
+def _deeper(step: StepSpec, rest: list[str | int], path: str, around: Surroundings) -> Problem | None:
+    """The same within a tool's output, as far as its schema tells."""
+    tool = around.tool(step.tool) if step.tool else None
+    schema: Mapping[str, Any] = output_schema(tool.declaration.output) if tool else {}
+    at = f"steps.{step.id}"
+    for part in rest:
+        kind, fields = schema.get("type"), schema.get("properties")
+        if isinstance(part, int) and kind == "array":
+            schema = schema.get("items", {})
+        elif kind == "object" and isinstance(fields, dict) and part in fields:
+            schema = fields[part]
+        elif kind == "object" and isinstance(fields, dict) and fields:
+            near = nearest(str(part), list(fields))
+            reason = f"{at} has no {part}; it has: {', '.join(fields)}"
+            return Problem(path, reason, f"{at}.{near}" if near else "")
+        elif kind in ("array", "string", "integer", "number", "boolean"):
+            what = {"array": "a list", "string": "text"}.get(str(kind), "a plain value")
+            return Problem(path, f"{at} is {what} and has no field {part}", f"size({at}), {at}[0] or {at}.map(i, i)")
+        else:
+            return None
+        at += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return None
 
 
 def _fields(step: StepSpec, around: Surroundings) -> list[str]:
     if step.workflow is not None:
         used = around.workflows.get(step.uses)
         return list(used.outputs) if used else []
-    tool = around.tools.get(step.tool or "")
-    return list(output_fields(tool.declaration.output)) if tool else list(step.answer)
+    if step.do is not None:
+        return [*(inner.id for inner in step.do), *([RESCUE] if step.on_failure else [])]
+    if step.approve is not None:
+        return ["approved", "by"]
+    tool = around.tool(step.tool) if step.tool else None
+    if step.tool is not None:
+        return list(output_fields(tool.declaration.output)) if tool else []
+    return list(step.answer) or ["answer"]
+
+
+@cache
+def output_schema(model: type[Output]) -> dict[str, Any]:
+    """The schema of an output, in place of which no reference stands."""
+    return flat_schema(model, described=False)
 
 
 @cache
 def output_fields(model: type[Output]) -> tuple[str, ...]:
     """The names that an output's fields have outside, which may be other ones than in the code."""
-    return tuple(model.model_json_schema(mode="serialization").get("properties", {}))
+    return tuple(output_schema(model).get("properties", {}))

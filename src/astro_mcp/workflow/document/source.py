@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
-from astro_mcp.errors import InvalidInput
+from astro_mcp.errors import InvalidInput, TooLarge
 from astro_mcp.workflow.document.bounds import BYTES, DEPTH
 from astro_mcp.workflow.document.values import sound, text_size, too_large
 
@@ -28,16 +29,18 @@ def _json(text: str, what: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_pairs)
     except json.JSONDecodeError as error:
+        with suppress(InvalidInput, TooLarge):
+            return _yaml(text, what)  # a comma too many, single quotes: the same, in YAML
         raise InvalidInput(f"{what} is no JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
 
 
 def _yaml(text: str, what: str) -> Any:
     import yaml  # noqa: PLC0415 - JSON is the advised form, and the daemon starts without this
 
-    from astro_mcp.workflow.document.loader import Loader  # noqa: PLC0415 - it imports yaml
+    from astro_mcp.workflow.document.loader import load_yaml  # noqa: PLC0415 - it imports yaml
 
     try:
-        return yaml.load(text, Loader=Loader)  # noqa: S506 - a SafeLoader with less
+        return load_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

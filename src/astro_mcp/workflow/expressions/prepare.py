@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from astro_mcp.errors import ExpressionLimit, InvalidInput
-from astro_mcp.workflow.expressions.tokens import Token, tokens
+from astro_mcp.workflow.expressions.tokens import Token, one_line, tokens
 
 SOURCE_BYTES: Final = 1024
 ROOTS: Final = frozenset({"steps", "inputs", "item", "index", "last"})
@@ -61,6 +61,7 @@ def prepare(source: str) -> Prepared:
         raise ExpressionLimit(
             f"an expression holds at most {SOURCE_BYTES} bytes", "compute it in a step of its own, with code_run"
         )
+    source = one_line(source)
     line = list(tokens(source))
     if not line:
         raise InvalidInput("an expression is empty", "write a reference such as ${{ steps.lint.total }}")

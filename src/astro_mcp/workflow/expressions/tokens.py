@@ -1,6 +1,6 @@
 """The tokens of CEL, as far as finding references and the end of an expression needs them.
 
-Lexical rules: the CEL language definition, section "Syntax".
+Lexical rules: the CEL language definition, section "Syntax"; but for a line feed in a string, which is one here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 _TOKEN: Final = re.compile(
     r"""
-      (?P<string>(?:[rR][bB]?|[bB][rR]?)?(?:'''.*?'''|\"\"\".*?\"\"\"|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"))
+      (?P<string>(?:[rR][bB]?|[bB][rR]?)?(?:'''.*?'''|\"\"\".*?\"\"\"|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"))
     | (?P<number>[0-9][0-9A-Za-z_]*(?:\.[0-9]+)?)
     | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
     | (?P<space>\s+)
@@ -40,6 +40,18 @@ def tokens(source: str, start: int = 0) -> Iterator[Token]:
         kind = found.lastgroup or "mark"
         if kind != "space":
             yield Token(kind, found.group(), found.start(), found.end())
+
+
+def one_line(source: str) -> str:
+    """`source` with the line feeds within its strings escaped: JSON and YAML make one of `'\\n'` before CEL sees it."""
+    if "\n" not in source and "\r" not in source:
+        return source
+    out, position = [], 0
+    for token in tokens(source):
+        if token.kind == "string" and token.text[0] in "'\"" and token.text[:3] not in ("'''", '"""'):
+            out += [source[position : token.start], token.text.replace("\n", "\\n").replace("\r", "\\r")]
+            position = token.end
+    return "".join(out) + source[position:]
 
 
 def closing(source: str, start: int) -> int:

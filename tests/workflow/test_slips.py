@@ -1,0 +1,383 @@
+"""Slips of models: each comes back with a correction that is sound once it is put in, and all of them come at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.workflow.corrections import corrected
+from tests.workflow.test_document import TOOLS, told
+
+from astro_mcp.core.authority import ALL_EFFECTS
+from astro_mcp.errors import InvalidInput
+from astro_mcp.workflow.document.checks import check
+from astro_mcp.workflow.document.read import read
+from astro_mcp.workflow.document.references import Surroundings
+from astro_mcp.workflow.document.source import load
+from astro_mcp.workflow.expressions.evaluator import Evaluator
+
+TEMPLATE = read(
+    'version: "1"\ninputs: {text: {}}\nsteps: [{id: s, tool: toy_say, with: {text: x}}]\noutputs: {said: x}'
+)
+
+
+@pytest.fixture(scope="module")
+def around() -> Iterator[Surroundings]:
+    evaluator = Evaluator()
+    yield Surroundings(TOOLS, ALL_EFFECTS, evaluator.check, {"part": TEMPLATE})
+    evaluator.close()
+
+
+def mended(text: str, around: Surroundings) -> Any:
+    """The document after one round of corrections; fails where it is not sound then."""
+    checked = check(text, around)
+    assert checked.problems, "a slip is told"
+    assert checked.plan is None
+    after = corrected(text, checked.problems)
+    again = check(after, around)
+    assert not told(again), (told(checked), after, told(again))
+    return json.loads(after)
+
+
+STEPS: dict[str, tuple[str, dict[str, Any]]] = {
+    # what stands in the step's place → what is right
+    "args": ("{id: a, tool: toy_say, args: {text: x}}", {"with": {"text": "x"}}),
+    "params": ("{id: a, tool: toy_say, params: {text: x}}", {"with": {"text": "x"}}),
+    "arguments": ("{id: a, tool: toy_say, arguments: {text: x}}", {"with": {"text": "x"}}),
+    "input": ("{id: a, tool: toy_say, input: {text: x}}", {"with": {"text": "x"}}),
+    "args beside with": ("{id: a, tool: toy_add, args: {number: 1}, with: {}}", {"with": {"number": 1}}),
+    "arguments as JSON text": ('{id: a, tool: toy_say, with: \'{"text": "x"}\'}', {"with": {"text": "x"}}),
+    "action": ("{id: a, action: toy_say}", {"tool": "toy_say"}),
+    "uses": ("{id: a, uses: toy_say}", {"tool": "toy_say"}),
+    "name for tool": ("{id: a, name: toy_say}", {"tool": "toy_say"}),
+    "type and name": ("{id: a, type: tool, name: toy_say}", {"tool": "toy_say"}),
+    "name beside uses": ("{name: Say hello, uses: toy_say}", {"id": "say_hello", "tool": "toy_say"}),
+    "no id": ("{tool: toy_say}", {"id": "toy_say"}),
+    "an id in other letters": ("{id: Say-It, tool: toy_say}", {"id": "say_it"}),
+    "a prefix of a host": ("{id: a, tool: mcp__astro__toy_say}", {"tool": "toy_say"}),
+    "a tool's name elsewhere": (
+        "{id: a, tool: read_file, with: {file: x}}",
+        {"tool": "fs_read", "with": {"path": "x"}},
+    ),
+    "bash": ("{id: a, bash: ls}", {"tool": "code_run"}),
+    "run": (
+        "{id: a, run: echo hi}",
+        {"tool": "code_run", "with": {"language": "shell", "code": "echo hi"}},
+    ),
+    "depends_on": ("{id: a, tool: toy_say, depends_on: [z]}", {"needs": ["z"]}),
+    "needs with commas": ("{id: a, tool: toy_say, needs: 'z, z'}", {"needs": ["z", "z"]}),
+    "needs of nobody": ("{id: a, tool: toy_say, needs: [zz]}", {"needs": ["z"]}),
+    "when": ("{id: a, tool: toy_say, when: steps.z.number > 0}", {"if": "steps.z.number > 0"}),
+    "condition": ("{id: a, tool: toy_say, condition: steps.z.number = 0}", {"if": "steps.z.number == 0"}),
+    "unless": ("{id: a, tool: toy_say, unless: steps.z.number > 0}", {"if": "!(steps.z.number > 0)"}),
+    "for_each": ("{id: a, tool: toy_say, for_each: [x], with: {text: '${{ item }}'}}", {"foreach": ["x"]}),
+    "loop": ("{id: a, tool: toy_say, loop: [x]}", {"foreach": ["x"]}),
+    "items": ("{id: a, tool: toy_say, items: [x]}", {"foreach": ["x"]}),
+    "matrix": (
+        "{id: a, tool: toy_say, strategy: {matrix: {os: [x]}, max-parallel: 2}, with: {text: '${{ matrix.os }}'}}",
+        {"foreach": ["x"], "max_parallel": 2, "with": {"text": "${{ item }}"}},
+    ),
+    "foreach in": ("{id: a, tool: toy_say, foreach: {in: [x], as: name}}", {"foreach": ["x"]}),
+    "foreach of plain text": (
+        "{id: a, tool: toy_say, foreach: steps.list.items}",
+        {"foreach": "${{ steps.list.items }}"},
+    ),
+    "parallel": ("{id: a, tool: toy_say, parallel: true}", {}),
+    "parallel steps": ("{id: a, parallel: [{id: b, tool: toy_say}]}", {"do": [{"id": "b", "tool": "toy_say"}]}),
+    "parallel number": ("{id: a, foreach: [x], tool: toy_say, parallel: 3}", {"max_parallel": 3}),
+    "on_error continue": ("{id: a, tool: toy_say, on_error: continue}", {"continue-on-error": True}),
+    "on_error steps": ("{id: a, tool: toy_say, on_error: [{id: u, tool: toy_say}]}", {}),
+    "on_failure of one step": ("{id: a, tool: toy_say, on_failure: {id: u, tool: toy_say}}", {}),
+    "continue_on_error": ("{id: a, tool: toy_say, continue_on_error: true}", {"continue-on-error": True}),
+    "ignore_errors": ("{id: a, tool: toy_say, ignore_errors: true}", {"continue-on-error": True}),
+    "retries": ("{id: a, tool: toy_say, retries: 3}", {"retry": {"max_attempts": 4}}),
+    "retry of a number": ("{id: a, tool: toy_say, retry: 3}", {"retry": {"max_attempts": 3}}),
+    "retry in other words": (
+        "{id: a, tool: toy_say, retry: {attempts: 2, delay: 1s, backoff: exponential}}",
+        {"retry": {"max_attempts": 2, "initial_interval": "1s", "backoff": 2}},
+    ),
+    "prompt": ("{id: a, prompt: Why?}", {"ask": "Why?"}),
+    "question": ("{id: a, question: Why?}", {"ask": "Why?"}),
+    "ask as an object": (
+        "{id: a, ask: {prompt: Why?, schema: {why: str}}}",
+        {"ask": "Why?", "answer": {"why": "string"}},
+    ),
+    "answer as a list": ("{id: a, ask: Why?, answer: [why]}", {"answer": {"why": "string"}}),
+    "answer as a JSON schema": (
+        "{id: a, ask: Why?, answer: {type: object, properties: {n: {type: integer}}}}",
+        {"answer": {"n": "integer"}},
+    ),
+    "approval": ("{id: a, approval: Go on?}", {"approve": {"message": "Go on?"}}),
+    "approve by a human": (
+        "{id: a, approve: {prompt: Go on?, level: human}}",
+        {"approve": {"message": "Go on?", "level": "host"}},
+    ),
+    "steps in a step": ("{id: a, steps: [{id: b, tool: toy_say}]}", {"do": [{"id": "b", "tool": "toy_say"}]}),
+    "do as an object": ("{id: a, do: {b: {tool: toy_say}}}", {"do": [{"id": "b", "tool": "toy_say"}]}),
+    "template": ("{id: a, template: part, inputs: {text: x}}", {"workflow": "part", "with": {"text": "x"}}),
+    "workflow as an object": (
+        "{id: a, workflow: {name: part, with: {txt: x}}}",
+        {"workflow": "part", "with": {"text": "x"}},
+    ),
+    "until": (
+        "{id: a, until: steps.b.number > 1, do: [{id: b, tool: toy_say}]}",
+        {"repeat": {"max": 10, "until": "steps.b.number > 1"}},
+    ),
+    "repeat in other words": (
+        "{id: a, repeat: {times: 3, while: steps.b.number < 1}, do: [{id: b, tool: toy_say}]}",
+        {"repeat": {"max": 3, "until": "!(steps.b.number < 1)"}},
+    ),
+    "a time in words": ("{id: a, tool: toy_say, timeout: 10 minutes}", {"timeout": "10m"}),
+    "timeout_minutes": ("{id: a, tool: toy_say, timeout_minutes: 5}", {"timeout": "5m"}),
+    "register": ("{id: a, tool: toy_say, register: out, env: {A: b}, working-directory: x}", {}),
+    "a description": ("{id: a, tool: toy_say, description: Says it.}", {}),
+    "a mistyped word": ("{id: a, tool: toy_say, tiemout: 3}", {"timeout": 3}),
+    "a mistyped argument": ("{id: a, tool: toy_say, with: {txt: x}}", {"with": {"text": "x"}}),
+    "an argument in other words": (
+        "{id: a, tool: fs_write, with: {file: x, data: y}}",
+        {"with": {"path": "x", "content": "y"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("slip", STEPS)
+def test_a_step_in_words_of_elsewhere_is_corrected(around: Surroundings, slip: str) -> None:
+    step, right = STEPS[slip]
+    before = "{id: z, tool: toy_say, with: {text: z}}, {id: list, tool: toy_list, with: {count: 1}}"
+    found = mended(f"{{steps: [{before}, {step}]}}", around)["steps"][2]
+    for word, value in right.items():
+        if isinstance(value, dict):
+            assert found[word].items() >= value.items(), found
+        else:
+            assert found[word] == value, found
+
+
+EXPRESSIONS = {
+    # as it was written → as it stands then, under a condition or in a text
+    "{{ steps.z.number }}": "${{ steps.z.number }}",
+    "${{ $steps.z.number }}": "${{ steps.z.number }}",
+    "$steps.z.number": "${{ steps.z.number }}",
+    "${steps.z.number}": "${{ steps.z.number }}",
+    "steps.z.number": "${{ steps.z.number }}",
+    "${{ z.output.number }}": "${{ steps.z.number }}",
+    "${{ z.number }}": "${{ steps.z.number }}",
+    "${{ steps.z.output.number }}": "${{ steps.z.number }}",
+    "${{ steps.z.result.nmber }}": "${{ steps.z.number }}",
+    "${{ steps.zz.number }}": "${{ steps.z.number }}",
+    "${{ needs.z.outputs.number }}": "${{ steps.z.number }}",
+    "${{ steps['z'].nmber }}": "${{ steps.z.number }}",
+    "${{ env.PATH_NAME }}": "${{ inputs.path_name }}",
+    "${{ path_name }}": "${{ inputs.path_name }}",
+    "${{ inputs.pathname }}": "${{ inputs.path_name }}",
+    "${{ github.event.inputs.path_name }}": "${{ inputs.path_name }}",
+    "see {{ inputs.path_name }} and {{ steps.z.number }}": "see ${{ inputs.path_name }} and ${{ steps.z.number }}",
+    "${{ steps.list.items.length }}": "${{ steps.list.items.size() }}",
+    "${{ len(steps.list.items) }}": "${{ size(steps.list.items) }}",
+    "${{ steps.list.items | length }}": "${{ size(steps.list.items) }}",
+    "${{ steps.z.number | default(3) }}": "${{ default(steps.z.number, 3) }}",
+    "${{ toJSON(steps.list.items) }}": "${{ json(steps.list.items) }}",
+    "${{ steps.z.number == 1 and not False }}": "${{ steps.z.number == 1 && !false }}",
+    "${{ steps.z.number === 1 or True }}": "${{ steps.z.number == 1 || true }}",
+    "${{ steps.z.number = 1 }}": "${{ steps.z.number == 1 }}",
+    "${{ steps.z.number !== 1 }}": "${{ steps.z.number != 1 }}",
+    "${{ steps.z.number <> 1 }}": "${{ steps.z.number != 1 }}",
+    "${{ steps.z.number is not None }}": "${{ steps.z.number != null }}",
+    "${{ contains(inputs.path_name, 'x') }}": "${{ inputs.path_name.contains('x') }}",
+    "${{ inputs.path_name.startswith('x') }}": "${{ inputs.path_name.startsWith('x') }}",
+    "${{ unique(steps.list.items.map(i, i.file)) }}": "${{ distinct(steps.list.items.map(i, i.file)) }}",
+    "${{ str(steps.z.nmber) + ' = ' + 'a and b' }}": "${{ string(steps.z.number) + ' = ' + 'a and b' }}",
+    "${{ steps.z.number": "${{ steps.z.number }}",
+}
+
+
+@pytest.mark.parametrize("written", EXPRESSIONS)
+def test_an_expression_of_elsewhere_is_corrected_where_it_stands(around: Surroundings, written: str) -> None:
+    steps = [
+        {"id": "z", "tool": "toy_say"},
+        {"id": "list", "tool": "toy_list", "with": {"count": 1}},
+        {"id": "a", "tool": "toy_say", "with": {"text": written}},
+        {"id": "b", "ask": "Why?", "with": {"of": {"deep": ["x", written]}}},
+    ]
+    document = {
+        "inputs": {"path_name": {"default": "."}},
+        "steps": steps,
+        "outputs": {"o": written},
+    }
+    found = mended(json.dumps(document), around)
+    assert found["steps"][2]["with"]["text"] == EXPRESSIONS[written]
+    assert found["steps"][3]["with"]["of"]["deep"] == ["x", EXPRESSIONS[written]]
+    assert found["outputs"]["o"] == EXPRESSIONS[written]
+
+
+@pytest.mark.parametrize("written", [text for text in EXPRESSIONS if text.startswith("${{") and "=" in text])
+def test_a_condition_of_elsewhere_is_corrected(around: Surroundings, written: str) -> None:
+    steps = [{"id": "z", "tool": "toy_say"}, {"id": "a", "tool": "toy_say", "if": written.strip("${} ")}]
+    if "inputs" not in written and "string" not in EXPRESSIONS[written]:
+        assert mended(json.dumps({"steps": steps}), around)["steps"][1]["if"] == EXPRESSIONS[written].strip("${} ")
+
+
+def test_text_that_only_looks_like_an_expression_is_text(around: Surroundings) -> None:
+    for text in ("{{ name }}", "a {{ steps.nobody.x }}", "${HOME}", "$(ls)", "items: {}", "steps to take", "$5"):
+        step = {"id": "a", "tool": "toy_say", "with": {"text": text}}
+        assert not told(check(json.dumps({"steps": [step]}), around)), text
+
+
+ADD = "steps: [{id: a, tool: toy_add, with: {number: '${{ inputs.n }}'}}]"
+READS = "- {id: b, tool: toy_add, needs: read-it, with: {number: '${{ steps.read-it.number }}'}}"
+DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a file of a CI": (
+        """
+name: CI
+on: [push]
+permissions: read
+env: {TEXT: hello}
+jobs:
+  build:
+    runs-on: ubuntu-latest
+    steps:
+      - name: Say it
+        uses: toy_say
+        with: {text: "${{ env.TEXT }}"}
+      - run: echo hi
+""",
+        {"name": "CI", "inputs": {"TEXT": {"type": "string", "default": "hello"}}},
+    ),
+    "several jobs": (
+        """
+jobs:
+  first-one: {runs-on: x, steps: [{id: a, uses: toy_say}]}
+  second: {needs: first-one, steps: [{id: b, uses: toy_say}]}
+""",
+        {},
+    ),
+    "a list alone": ("- {id: a, tool: toy_say}\n", {}),
+    "wrapped": ("workflow:\n  name: x\n  steps: [{id: a, tool: toy_say}]\n", {"name": "x"}),
+    "tasks": ("title: x\ntasks: [{id: a, tool: toy_say}]\n", {"name": "x"}),
+    "inputs as a list": (
+        f"inputs: [path, {{name: n, type: int, default: 3}}]\n{ADD}",
+        {"inputs": {"path": {"type": "string"}, "n": {"type": "integer", "default": 3}}},
+    ),
+    "inputs as values and types": (
+        f"inputs: {{path: string, n: 3}}\n{ADD}",
+        {"inputs": {"path": {"type": "string"}, "n": {"type": "integer", "default": 3}}},
+    ),
+    "an input that is required": (
+        "inputs: {a: {type: str, required: true}, b: {required: false, desc: x}}\nsteps: [{id: a, tool: toy_say}]",
+        {"inputs": {"a": {"type": "string"}, "b": {"default": None, "description": "x"}}},
+    ),
+    "outputs as text": (
+        "steps: [{id: a, tool: toy_say}]\noutput: steps.a.number",
+        {"outputs": {"result": "${{ steps.a.number }}"}},
+    ),
+    "outputs as a list": ("steps: [{id: a, tool: toy_say}]\noutputs: [a]", {"outputs": {"a": "${{ steps.a }}"}}),
+    "a version with a letter": ("version: v1.2\nsteps: [{id: a, tool: toy_say}]", {"version": "1.2"}),
+    "words of the call": ("allow: [read]\nsteps: [{id: a, tool: toy_say}]", {}),
+    "bounds in other words": (
+        "max_calls: 5\ntimeout-minutes: 3\nsteps: [{id: a, tool: toy_say}]",
+        {"budget": {"calls": 5}, "timeout": "3m"},
+    ),
+    "catch": (
+        "steps: [{id: a, tool: toy_say}]\ncatch: [{id: b, tool: toy_say}]",
+        {"on_failure": [{"id": "b", "tool": "toy_say"}]},
+    ),
+    "an id and those who name it": (
+        f"steps:\n- {{id: read-it, tool: toy_say}}\n{READS}",
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("slip", DOCUMENTS)
+def test_a_document_in_words_of_elsewhere_is_corrected(around: Surroundings, slip: str) -> None:
+    text, right = DOCUMENTS[slip]
+    found = mended(text, around)
+    assert found.items() >= right.items(), found
+    assert found["steps"]
+
+
+BEFORE = "steps:\n- id: z\n  tool: toy_say\n- id: list\n  tool: toy_list\n  with: {count: 1}\n"
+SAY = "- id: a\n  tool: toy_say\n  "
+YAML = {
+    "an expression in an object": SAY + "with: {text: ${{ steps.z.number }}}",
+    "an expression in a list": "- id: b\n  tool: fs_read\n  with: {paths: [${{ steps.z.text_ }}, x]}",
+    "braces alone": SAY + "with:\n    text: {{ steps.z.number }}",
+    "quotes inside": SAY + """with: {text: ${{ default(steps.z.number, "it's") }}}""",
+    "a negation": SAY + "if: !(steps.z.number > 1)",
+    "a colon": "- id: a\n  ask: Explain this: why?",
+    "a star": "- id: a\n  tool: fs_list\n  with:\n    glob: *.py",
+    "two of them": SAY + "with: {text: {{ z }}}\n- id: b\n  ask: Explain: why?\n  with: {x: ${{ steps.z.number }}}",
+}
+
+
+@pytest.mark.parametrize("trap", YAML)
+def test_what_yaml_takes_for_something_else_is_quoted(around: Surroundings, trap: str) -> None:
+    text = BEFORE + YAML[trap]
+    with pytest.raises(InvalidInput):
+        load(text)
+    mended(text, around)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{'steps': [{'id': 'a', 'tool': 'toy_say'},]}", '{"steps": [{"id": "a", "tool": "toy_say",}]}'],
+)
+def test_json_with_quotes_and_commas_of_elsewhere_is_read(around: Surroundings, text: str) -> None:
+    assert check(text, around).plan is not None
+
+
+def test_everything_that_is_wrong_is_told_at_once(around: Surroundings) -> None:
+    text = """
+jobs:
+  build:
+    steps:
+      - name: First
+        uses: toy_sya
+        args: {txt: "{{ env.who }}"}
+      - id: second-one
+        prompt: {question: Why?, schema: [why]}
+        depends_on: frist
+      - id: third
+        tool: toy_add
+        if: steps.second-one.why == 'x' and True
+        with: {number: "${{ steps.first.nmber }}"}
+        retries: 2
+env: {who: you}
+"""
+    found = mended(text, around)
+    first, second, third = found["steps"]
+    assert first == {"id": "first", "tool": "toy_say", "with": {"text": "${{ inputs.who }}"}}
+    assert second == {"id": "second_one", "ask": "Why?", "answer": {"why": "string"}, "needs": ["first"]}
+    assert third["if"] == "steps.second_one.why == 'x' && true"
+    assert third["with"] == {"number": "${{ steps.first.number }}"}
+
+
+def test_what_is_broken_beyond_words_hides_nothing_else(around: Surroundings) -> None:
+    steps = [
+        {"id": "a"},
+        {"id": "b", "tool": "toy_say", "ask": "both?"},
+        "c",
+        {"id": "d", "tool": "toy_say", "needs": [5], "timeout": "soon"},
+        {"id": "e", "approve": {"level": "model"}},
+        {"id": "f", "tool": "toy_say", "with": {"txt": "${{ steps.g.number }}"}},
+    ]
+    lines = "\n".join(told(check(json.dumps({"steps": steps, "timeout": -1}), around)))
+    for part in (
+        "steps[0]: a step has exactly one of",
+        "steps[1]: a step has exactly one of",
+        "steps[2]: ",
+        "steps[3].needs[0]: ",
+        "steps[3].timeout: ",
+        "steps[4].approve.message: ",
+        "steps[5].with.txt: toy_say takes no txt",
+        "steps[5].with.text: there is no step g here",
+        "timeout: Input should be greater than 0",
+    ):
+        assert part in lines, lines
+
+
+def test_a_long_value_is_not_repeated_in_its_correction(around: Surroundings) -> None:
+    step = {"id": "a", "tool": "toy_say", "args": {"text": "x" * 5_000}}
+    [line] = told(check(json.dumps({"steps": [step]}), around))
+    assert "[with: <as it is>]" in line
