@@ -13,7 +13,7 @@ from astro_mcp.observe.printable import printable
 def row(name: str, samples: Sequence[float], unit: str = "ms") -> dict[str, Any]:
     """Median and spread (the quartiles) of samples in seconds, told in milliseconds."""
     scaled = sorted(value * 1000 for value in samples)
-    low, median, high = statistics.quantiles(scaled, n=4)
+    low, median, high = statistics.quantiles(scaled, n=4) if len(scaled) > 1 else scaled * 3
     return {
         "name": name,
         "n": len(scaled),
@@ -37,7 +37,8 @@ def report(
     for item in rows:
         if "median" in item:
             spread = f"{item['low']:>9.2f} … {item['high']:.2f}"
-            print(f"{printable(item['name']):<44} {item['median']:>9.2f} {item['unit']}  {spread}  n={item['n']}")
+            more = f"  {item['note']}" if "note" in item else ""
+            print(f"{printable(item['name']):<44} {item['median']:>9.2f} {item['unit']}  {spread}  n={item['n']}{more}")
         else:
             print(f"{printable(item['name']):<44} {item['note']}")
     for key, value in ratios.items():

@@ -21,7 +21,7 @@ ASKED = {
         *PROJECT["build-system"]["requires"],
     ],
 }
-FILES = [*ASKED, "benchmarks/requirements-peers.txt"]
+FILES = [*ASKED, *sorted(f"benchmarks/{path.name}" for path in (ROOT / "benchmarks").glob("requirements-*.txt"))]
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 

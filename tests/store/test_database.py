@@ -20,9 +20,15 @@ PATIENCE = 20.0
 """Seconds after which what waits for the loop gives up: far beyond any pause of the machine."""
 
 
+INSERT = "INSERT INTO artifact VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+def row(name: str, created: float = 0.0) -> tuple[object, ...]:
+    return ("local", "scope", name, 1, "text/plain", "", created)
+
+
 def insert(name: str, created: float = 0.0):  # type: ignore[no-untyped-def] # a work of the store
-    row = ("local", "scope", name, 1, "text/plain", "", created)
-    return lambda tx: tx.execute("INSERT INTO artifact VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    return lambda tx: tx.execute(INSERT, row(name, created))
 
 
 def names(tx: Transaction) -> list[str]:
@@ -143,7 +149,7 @@ async def turns_of_the_loop(count: int) -> None:
 
 async def test_a_closed_store_says_so(tmp_path: Path) -> None:
     async with Database.open(tmp_path / "astro.db") as database:
-        await database.post(insert("posted before the end"))
+        await database.post(INSERT, row("posted before the end"))
     with pytest.raises(Unavailable):
         await database.write(insert("too late"))
     async with Database.open(tmp_path / "astro.db") as database:
@@ -154,10 +160,22 @@ async def test_an_end_waits_for_no_company(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("astro_mcp.store.database.LINGER", 60.0)
     with anyio.fail_after(10):
         async with Database.open(tmp_path / "astro.db") as database:
-            await database.post(insert("posted"))
+            await database.post(INSERT, row("posted"))
             await anyio.sleep(0)
     async with Database.open(tmp_path / "astro.db") as database:
         assert await database.read(names) == ["posted"]
+
+
+async def test_a_posted_row_that_is_refused_is_left_out_alone_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Database.open(tmp_path / "astro.db") as database:
+        for name in ("a", "b", "a", "c"):
+            await database.post(INSERT, row(name))
+        await database.write(insert("d"))
+        assert await database.read(names) == ["a", "b", "c", "d"]
+    [told] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told.startswith("a posted row is lost: the store refused a row: UNIQUE constraint failed")
 
 
 async def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class AuditSink(Protocol):
         """Return when the record is on disk."""
 
     async def post(self, record: AuditRecord) -> None:
-        """Return when the record is in line to be written; waits only where the line is full."""
+        """Return when the record is in line to be written; waits only where the line is full, and is not cancelled."""
 
     def digest(self, data: bytes) -> str:
         """A keyed digest of canonical arguments, in hexadecimal."""

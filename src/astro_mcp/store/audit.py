@@ -28,8 +28,7 @@ class AuditTrail:
         await self._database.write(lambda tx: tx.execute(_INSERT, row))
 
     async def post(self, record: AuditRecord) -> None:
-        row = _row(record)
-        await self._database.post(lambda tx: tx.execute(_INSERT, row))
+        await self._database.post(_INSERT, _row(record))
 
     def digest(self, data: bytes) -> str:
         return hmac.new(self._key, data, hashlib.sha256).hexdigest()[:32]

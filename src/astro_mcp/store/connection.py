@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,11 @@ class Transaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
+    @property
+    def open(self) -> bool:
+        """Whether there is still one: the driver gives the whole of it up where the disk is full or broken."""
+        return self._connection.in_transaction
+
     def execute(self, sql: str, params: Params = ()) -> int:
         """Run one statement; returns the number of rows that it changed."""
         return self._cursor(sql, params).rowcount
@@ -42,6 +48,45 @@ class Transaction:
             return self._connection.executemany(sql, rows).rowcount
         except sqlite3.Error as error:
             raise translate(error) from error
+
+    def append(self, sql: str, rows: Sequence[Params]) -> list[AstroError]:
+        """Run one statement over many parameter sets; one that is refused is left out, and the others are kept. Returns
+        the refusals."""
+        try:
+            self.attempt(lambda tx: tx.execute_many(sql, rows))
+        except AstroError:
+            if not self.open:
+                raise
+        else:
+            return []
+        refused = []
+        for row in rows:
+            try:
+                self.attempt(partial(Transaction.execute, sql=sql, params=row))
+            except AstroError as error:
+                if not self.open:
+                    raise
+                refused.append(error)
+        return refused
+
+    def attempt(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` whole or, where it raises, not at all."""
+        self._connection.execute("SAVEPOINT work")
+        try:
+            value = work(self)
+        except sqlite3.Error as error:
+            self._undo()
+            raise translate(error) from error
+        except BaseException:
+            self._undo()
+            raise
+        self._connection.execute("RELEASE work")
+        return value
+
+    def _undo(self) -> None:
+        if self.open:
+            self._connection.execute("ROLLBACK TO work")
+            self._connection.execute("RELEASE work")
 
     def rows(self, sql: str, params: Params = ()) -> list[Row]:
         """Every row."""
@@ -124,13 +169,12 @@ def write_group(raw: sqlite3.Connection, works: Sequence[Callable[[Transaction],
     raw.execute("BEGIN IMMEDIATE")
     try:
         for work in works:
-            raw.execute("SAVEPOINT work")
             try:
-                results.append(work(tx))
-            except Exception as error:  # noqa: BLE001 - handed to the caller that gave the work
-                raw.execute("ROLLBACK TO work")
-                results.append(translate(error) if isinstance(error, sqlite3.Error) else error)
-            raw.execute("RELEASE work")
+                results.append(tx.attempt(work))
+            except Exception as error:
+                if not tx.open:
+                    raise
+                results.append(error)  # handed to the caller that gave the work
         raw.execute("COMMIT")
     except BaseException:
         if raw.in_transaction:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -14,7 +15,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from astro_mcp.errors import AstroError, Internal, Unavailable
-from astro_mcp.store.connection import Connection, Transaction, migrate, read, write_group
+from astro_mcp.store.connection import Connection, Params, Transaction, migrate, read, write_group
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -47,7 +48,7 @@ class Database:
         self._jobs: MemoryObjectSendStream[_Job]
         self._line: MemoryObjectReceiveStream[_Job]
         self._jobs, self._line = anyio.create_memory_object_stream[_Job](LINE)
-        self._posted: list[_Job] = []
+        self._posted: list[tuple[str, Params]] = []
         self._first_posted = anyio.Event()
         self._closing = anyio.Event()
         self._places = anyio.CapacityLimiter(readers)
@@ -88,11 +89,13 @@ class Database:
         value: T = job.value
         return value
 
-    async def post(self, work: Work[Any]) -> None:
-        """Put `work` in line and return; it is committed with the next group, or soon. A failure is logged."""
+    async def post(self, sql: str, row: Params) -> None:
+        """Put one row for the statement `sql` in line and return; it is written with the next group, or soon, and its
+        failure is logged. Where the line is full this waits for the writer, and is not cancelled meanwhile."""
         if len(self._posted) >= LINE:
-            await self.write(lambda tx: None)
-        self._posted.append(_Job(work))
+            with anyio.CancelScope(shield=True):
+                await self.write(lambda tx: None)
+        self._posted.append((sql, row))
         if not self._first_posted.is_set():
             self._first_posted.set()
 
@@ -139,7 +142,8 @@ class Database:
 
     async def _commit(self, group: list[_Job]) -> None:
         if self._posted:  # the event is set then, so nobody waits on the one that goes
-            group, self._posted, self._first_posted = [*self._posted, *group], [], anyio.Event()
+            group = [*_appending(self._posted), *group]
+            self._posted, self._first_posted = [], anyio.Event()
         works = [job.work for job in group]
         try:
             results = await self._writer.run(lambda raw: write_group(raw, works))
@@ -156,6 +160,19 @@ class Database:
                 job.value = result
             if job.done is not None:
                 job.done.set()
+
+
+def _appending(posted: list[tuple[str, Params]]) -> list[_Job]:
+    """The rows that were posted, as one work for each statement."""
+    rows: dict[str, list[Params]] = {}
+    for sql, row in posted:
+        rows.setdefault(sql, []).append(row)
+    return [_Job(partial(_append, sql=sql, rows=found)) for sql, found in rows.items()]
+
+
+def _append(tx: Transaction, *, sql: str, rows: list[Params]) -> None:
+    for refusal in tx.append(sql, rows):
+        log.error("a posted row is lost: %s", refusal)
 
 
 def migrations() -> list[tuple[int, str]]:

@@ -43,8 +43,11 @@ class Audit:
             digest = self._begun.pop(invocation.call.id, None)
             phase: Phase = "refusal" if digest is None else "outcome"
             record = self._record(invocation.call, phase, self._effects(invocation), code, took, digest)
-            with anyio.CancelScope(shield=True):
-                await self._keep(invocation, record)
+            if invocation.effects <= HARMLESS:
+                await self._sink.post(record)
+            else:
+                with anyio.CancelScope(shield=True):
+                    await self._sink.commit(record)
 
     async def refused(self, call: Call, error: AstroError) -> None:
         """A call that named no tool, or whose arguments were none."""
@@ -59,9 +62,6 @@ class Audit:
         """The effect is about to be: what ends without this was refused by a policy."""
         record = self._record(invocation.call, "intent", self._effects(invocation), "", None)
         self._begun[invocation.call.id] = record.digest
-        await self._keep(invocation, record)
-
-    async def _keep(self, invocation: Invocation, record: AuditRecord) -> None:
         if invocation.effects <= HARMLESS:
             await self._sink.post(record)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from astro_mcp.errors import AstroError
 from astro_mcp.workflow.document.plan import Plan
@@ -13,6 +13,8 @@ from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.kernel.events import Command, Event, Stop
 from astro_mcp.workflow.kernel.scope import View, is_instance, is_leaf
 from astro_mcp.workflow.kernel.state import CANCELLED, FAILED, READY, RUNNING, TERMINAL, RunState, StepState
+
+_set: Final = object.__setattr__
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +27,29 @@ class Advance:
 
 
 class Draft:
-    """The state while it is advanced. `done` holds the paths that ended and whose surroundings don't know yet."""
+    """The state while it is advanced, by one event or by several. `done` holds the paths that ended and whose
+    surroundings don't know yet; `changed` those whose steps are this draft's own and no other state's."""
 
-    def __init__(self, plan: Plan, state: RunState, event: Event, evaluate: Evaluate) -> None:
+    def __init__(self, plan: Plan, state: RunState, evaluate: Evaluate) -> None:
         self.plan = plan
         self.run = state
-        self.now = event.now
-        self.slots = event.slots
+        self.now = 0.0
+        self.slots = 0
         self.evaluate = evaluate
         self.steps: dict[str, StepState] = dict(state.steps)
         self.wakes = dict(state.wakes)
         self.ready = deque(state.ready)
         self.running = state.running
         self.positions = state.positions
+        self.calls = state.calls
         self.commands: list[Command] = []
         self.changed: set[str] = set()
         self.done: deque[str] = deque()
+
+    def at(self, event: Event) -> None:
+        """The time and the places of the next event."""
+        self.now, self.slots = event.now, event.slots
+        self.done.clear()
 
     def create(self, path: str, **fields: Any) -> None:
         """A new step at the end of the order."""
@@ -49,9 +58,13 @@ class Draft:
         self.changed.add(path)
 
     def put(self, path: str, **fields: Any) -> None:
-        """Change a step."""
-        self.steps[path] = replace(self.steps[path], **fields)
-        self.changed.add(path)
+        """Change a step: a copy of it, which is made once a draft."""
+        if path not in self.changed:
+            self.steps[path] = replace(self.steps[path])
+            self.changed.add(path)
+        own = self.steps[path]
+        for name, value in fields.items():
+            _set(own, name, value)
         if "wake" in fields:
             if fields["wake"] is None:
                 self.wakes.pop(path, None)
@@ -86,8 +99,13 @@ class Draft:
         """Whether the step's failure is no failure of what holds it."""
         return bool(path) and not is_instance(path) and self.plan.node(path).spec.continue_on_error
 
-    def advance(self, **fields: Any) -> Advance:
-        """The draft, frozen; `fields` are of the run."""
+    def put_run(self, **fields: Any) -> None:
+        """Change the run."""
+        if any(getattr(self.run, name) != value for name, value in fields.items()):
+            self.run = replace(self.run, **fields)
+
+    def advance(self) -> Advance:
+        """The draft, frozen: it is not touched again."""
         state = replace(
             self.run,
             steps=self.steps,
@@ -95,6 +113,6 @@ class Draft:
             wakes=self.wakes,
             running=self.running,
             positions=self.positions,
-            **fields,
+            calls=self.calls,
         )
         return Advance(state, tuple(self.commands), frozenset(self.changed))

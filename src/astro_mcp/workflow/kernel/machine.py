@@ -34,24 +34,32 @@ from astro_mcp.workflow.kernel.state import (
 
 def step(plan: Plan, state: RunState, event: e.Event, evaluate: Evaluate) -> Advance:
     """The next state. An event that comes too late, twice or for nothing changes nothing."""
-    draft = Draft(plan, state, event, evaluate)
-    if state.over:
-        return draft.advance()
+    draft = Draft(plan, state, evaluate)
+    take(draft, event)
+    return draft.advance()
+
+
+def take(draft: Draft, event: e.Event) -> None:
+    """Take a draft on by one event: many events in one draft give what as many `step`s would."""
+    if draft.run.over:
+        return
+    draft.at(event)
     fields: dict[str, Any] = {}
     handle = _HANDLERS.get(type(event))
     if handle is not None:
         fields.update(handle(draft, event) or {})
-    if not draft.steps and state.after is not None and "status" not in fields:
+    run = draft.run
+    if not draft.steps and run.after is not None and "status" not in fields:
         fields.update(_opened(draft))
-    if state.deadline is not None and event.now >= state.deadline and "status" not in fields:
+    if run.deadline is not None and event.now >= run.deadline and "status" not in fields:
         error = TimedOut("the run took longer than its timeout", "raise `timeout` in the document").as_dict()
         fields.update(_cancel_all(draft), status=FAILED, error=error)
     if "status" not in fields:
         _due(draft)
-        paused = bool(fields.get("paused", state.paused))
-        fields["calls"] = _start_ready(draft, paused=paused)
+        paused = bool(fields.get("paused", run.paused))
+        _start_ready(draft, paused=paused)
         fields.update(_status(draft, paused=paused))
-    return draft.advance(**fields)
+    draft.put_run(**fields)
 
 
 def _began(draft: Draft, event: e.Began) -> dict[str, Any]:
@@ -175,18 +183,17 @@ def _due(draft: Draft) -> None:
     settle(draft)
 
 
-def _start_ready(draft: Draft, *, paused: bool) -> int:
-    """Start what is ready while there is room; returns the calls used up."""
-    calls = draft.run.calls
+def _start_ready(draft: Draft, *, paused: bool) -> None:
+    """Start what is ready while there is room."""
     while draft.ready and not paused and draft.slots > 0 and draft.running < draft.run.parallel:
         path = draft.ready.popleft()
         state = draft.steps[path]
         if state.status != READY:
             continue
         try:
-            if calls >= draft.plan.document.budget.calls:
+            if draft.calls >= draft.plan.document.budget.calls:
                 raise OverBudget(
-                    f"the budget of {calls} calls is used up", "raise `budget: {calls: n}` in the document"
+                    f"the budget of {draft.calls} calls is used up", "raise `budget: {calls: n}` in the document"
                 )
             holders = _within_budget(draft, path)
             command = _call(draft, path, state.attempt + 1)
@@ -196,12 +203,11 @@ def _start_ready(draft: Draft, *, paused: bool) -> int:
             continue
         for holder in holders:
             draft.put(holder, calls=draft.steps[holder].calls + 1)
-        calls += 1
+        draft.calls += 1
         draft.slots -= 1
         draft.running += 1
         draft.put(path, status=RUNNING, attempt=state.attempt + 1, started=state.started or draft.now)
         draft.commands.append(command)
-    return calls
 
 
 def _within_budget(draft: Draft, path: str) -> list[str]:

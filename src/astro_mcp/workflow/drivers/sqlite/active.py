@@ -13,8 +13,9 @@ from astro_mcp.errors import AstroError
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.drivers.sqlite.rows import Entry, entry
 from astro_mcp.workflow.expressions.bind import Evaluate
+from astro_mcp.workflow.kernel.draft import Draft
 from astro_mcp.workflow.kernel.events import Command, Event, Start
-from astro_mcp.workflow.kernel.machine import step
+from astro_mcp.workflow.kernel.machine import take
 from astro_mcp.workflow.kernel.state import FAILED, RunState
 from astro_mcp.workflow.shares import Shares
 
@@ -133,19 +134,15 @@ def advanced(
 
 
 def _advance(posts: list[Post], now: float, slots: int, evaluate: Evaluate) -> Stepped:
-    run = posts[0].run
-    state, labels = run.state, run.labels
-    commands: list[Command] = []
-    changed: set[str] = set()
+    run, labels = posts[0].run, posts[0].run.labels
+    draft = Draft(run.plan, run.state, evaluate)
     events = []
     for post in posts:
-        event = replace(post.event, now=now, slots=slots - sum(isinstance(c, Start) for c in commands))
-        advance = step(run.plan, state, event, evaluate)
-        state = advance.state
-        commands += advance.commands
-        changed |= advance.changed
+        started = draft.calls - run.state.calls
+        events.append(replace(post.event, now=now, slots=slots - started))
+        take(draft, events[-1])
         labels |= post.labels
-        events.append(event)
+    advance = draft.advance()
     refs = {post.event.path: post.ref for post in posts if post.ref is not None}
-    written = entry(run.session.scope, state, changed, events, run.events, labels, refs, now)
-    return Stepped(run, tuple(posts), state, labels, tuple(commands), written)
+    written = entry(run.session.scope, advance.state, advance.changed, events, run.events, labels, refs, now)
+    return Stepped(run, tuple(posts), advance.state, labels, advance.commands, written)

@@ -20,6 +20,10 @@ from astro_mcp.workflow.kernel.state import VERSION, RunState, StepState, restor
 
 _DERIVED: Final = frozenset({"steps", "ready", "wakes"})
 _APART: Final = frozenset({"items", "inputs", "output", "status"})
+_HEAD: Final = tuple(f.name for f in dataclasses.fields(RunState) if f.name not in _DERIVED)
+_BODY: Final = tuple((f.name, f.default) for f in dataclasses.fields(StepState) if f.name not in _APART)
+_TOLD: Final = frozenset({"now", "path", "output", "outputs"})
+"""Fields of an event that stand elsewhere."""
 
 
 @cache
@@ -109,21 +113,22 @@ def labels_text(labels: frozenset[Label]) -> str:
 
 def head_text(state: RunState) -> str:
     """As ASCII, as all that is stored: any text can be bound then, half a character too, and reads back equal."""
-    fields = dataclasses.fields(state)
-    return json.dumps({f.name: getattr(state, f.name) for f in fields if f.name not in _DERIVED})
+    return json.dumps({name: getattr(state, name) for name in _HEAD})
+
+
+@cache
+def _names(kind: type[Event]) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(kind) if f.name not in _TOLD)
 
 
 def _event(seq: int, event: Event) -> tuple[Any, ...]:
-    body = {
-        f.name: getattr(event, f.name)
-        for f in dataclasses.fields(event)
-        if f.name not in ("now", "path", "output", "outputs") and getattr(event, f.name) is not None
-    }
+    body = {name: value for name in _names(type(event)) if (value := getattr(event, name)) is not None}
     return (seq, event.now, type(event).__name__.lower(), event.path, json.dumps(body, default=sorted))
 
 
 def _step(path: str, state: StepState, ref: str | None) -> tuple[Any, ...]:
-    body = {f.name: getattr(state, f.name) for f in dataclasses.fields(state) if f.name not in _APART}
+    """Without what is as it is by itself."""
+    body = {name: value for name, default in _BODY if (value := getattr(state, name)) != default}
     output = None if state.output is None or ref else json.dumps(state.output)
     given = state.items if state.items is not None else state.inputs  # a step goes over a list, or runs a workflow
     items = None if given is None else json.dumps(given)
