@@ -117,7 +117,8 @@ def head_text(state: RunState) -> str:
 
 
 @cache
-def _names(kind: type[Event]) -> tuple[str, ...]:
+def _names(kind: Any) -> tuple[str, ...]:
+    """Of a class of events what its rows tell."""
     return tuple(f.name for f in dataclasses.fields(kind) if f.name not in _TOLD)
 
 
