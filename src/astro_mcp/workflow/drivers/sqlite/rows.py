@@ -24,6 +24,10 @@ _HEAD: Final = tuple(f.name for f in dataclasses.fields(RunState) if f.name not 
 _BODY: Final = tuple((f.name, f.default) for f in dataclasses.fields(StepState) if f.name not in _APART)
 _TOLD: Final = frozenset({"now", "path", "output", "outputs"})
 """Fields of an event that stand elsewhere."""
+_TOLD_OF: Final = {
+    kind.__name__: tuple(f.name for f in dataclasses.fields(kind) if f.name not in _TOLD)
+    for kind in (Event, *Event.__subclasses__())
+}
 
 
 @cache
@@ -116,14 +120,8 @@ def head_text(state: RunState) -> str:
     return json.dumps({name: getattr(state, name) for name in _HEAD})
 
 
-@cache
-def _names(kind: Any) -> tuple[str, ...]:
-    """Of a class of events what its rows tell."""
-    return tuple(f.name for f in dataclasses.fields(kind) if f.name not in _TOLD)
-
-
 def _event(seq: int, event: Event) -> tuple[Any, ...]:
-    body = {name: value for name in _names(type(event)) if (value := getattr(event, name)) is not None}
+    body = {name: value for name in _TOLD_OF[type(event).__name__] if (value := getattr(event, name)) is not None}
     return (seq, event.now, type(event).__name__.lower(), event.path, json.dumps(body, default=sorted))
 
 
