@@ -24,9 +24,9 @@ _HEAD: Final = tuple(f.name for f in dataclasses.fields(RunState) if f.name not 
 _BODY: Final = tuple((f.name, f.default) for f in dataclasses.fields(StepState) if f.name not in _APART)
 _TOLD: Final = frozenset({"now", "path", "output", "outputs"})
 """Fields of an event that stand elsewhere."""
+_KINDS: Final[list[type[Event]]] = [Event, *Event.__subclasses__()]
 _TOLD_OF: Final = {
-    kind.__name__: tuple(f.name for f in dataclasses.fields(kind) if f.name not in _TOLD)
-    for kind in (Event, *Event.__subclasses__())
+    kind.__name__: tuple(f.name for f in dataclasses.fields(kind) if f.name not in _TOLD) for kind in _KINDS
 }
 
 
