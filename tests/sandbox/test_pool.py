@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -61,6 +62,24 @@ async def test_a_run_takes_a_container_that_waits_and_another_takes_its_place(
     assert second != first
     await waiting(warm, 1)
     assert await ran_in(warm) not in (first, second)
+
+
+def processor_time(pid: str) -> tuple[str, int]:
+    """What a process of this machine does (S: it sleeps), and its ticks so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return fields[0], int(fields[11]) + int(fields[12])
+
+
+async def test_a_container_that_is_ready_has_an_interpreter_that_waits_and_does_not_start_yet(sandbox: Sandbox) -> None:
+    engine = await sandbox.engine()
+    async with await sandbox._fresh(Sort(sandbox.tag, sandbox.limits())) as container:
+        told = await engine.call(lambda api: api.top(container.name))
+        row = next(row for row in told["Processes"] if "waiting.py" in row[-1])
+        pid = row[told["Titles"].index("PID")]
+        state, before = processor_time(pid)
+        assert state == "S"
+        await anyio.sleep(0.3)
+        assert processor_time(pid) == ("S", before)
 
 
 async def test_containers_of_a_languages_image_wait_like_those_of_the_base(

@@ -1,10 +1,10 @@
 """The program of a run before it knows what it is: an interpreter that is up, waiting to be told what to become.
 
-A byte on descriptor 4 says that descriptor 3 holds the request, a JSON object. Then the interpreter either runs a
-script itself, which takes a millisecond where a new one takes twenty, or becomes the program that is named. That one it
-may have to build first, and says on descriptor 5 that it could. Packages are added only then: their start-up code is as
-hostile as the rest, and until the request is read nothing hostile may run here. In a session it says the exit code of
-each turn on descriptor 5, and waits for the next.
+It says on descriptor 5 that it waits. A byte on descriptor 4 says that descriptor 3 holds the request, a JSON object.
+Then the interpreter either runs a script itself, which takes a millisecond where a new one takes twenty, or becomes the
+program that is named. That one it may have to build first, and says on descriptor 5 that it could. Packages are added
+only then: their start-up code is as hostile as the rest, and until the request is read nothing hostile may run here. In
+a session it says the exit code of each turn on descriptor 5, and waits for the next.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ NOT_FOUND = 127
 def main() -> None:
     for descriptor in (REQUEST, SIGNAL, DONE):
         os.set_inheritable(descriptor, False)
+    os.write(DONE, b"!")
     request = told()
     os.environ.clear()
     os.environ.update(request["env"])

@@ -23,7 +23,10 @@ def main() -> int:
     jail.hide()
     waiting = program.Program(request.WORKSPACE)
     way_out: Relay | None = None
-    frames.send(b"R", frames.json_bytes(facts.gather()))
+    found = facts.gather()
+    if not waiting.up():
+        return 0
+    frames.send(b"R", frames.json_bytes(found))
     while True:
         job = request.receive()
         if job is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import select
 import signal
 
 import frames
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 WAITING: Final = "/opt/astro/waiting.py"
 NOT_FOUND: Final = 127
 REQUEST, SIGNAL, DONE = 3, 4, 5
-"""The program's descriptors: its request, a pipe that tells when that stands there, and one on which it tells the end
-of a session's turn, or that the program is built."""
+"""The program's descriptors: its request, a pipe that tells when that stands there, and one on which it tells that it
+waits, the end of a session's turn, or that the program is built."""
 ENVIRONMENT: Final = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",  # without packages' programs: one may be named python3
     "HOME": "/tmp",  # noqa: S108 - a tmpfs inside of the container
@@ -59,6 +60,16 @@ class Program:
         # what PID 1 writes to.
         for ours_alone in (self.done, self._signal, *self.streams):
             os.set_blocking(ours_alone, False)
+
+    def up(self) -> bool:
+        """Wait until the interpreter says that it waits, or has ended; False where the host went away meanwhile. A run
+        that is sent to it then has not to wait for its start, and nobody counts on it before."""
+        poll = select.poll()
+        poll.register(0, 0)
+        poll.register(self.done, select.POLLIN)
+        happened = [descriptor for descriptor, _ in poll.poll()]
+        self.ended()
+        return 0 not in happened
 
     def tell(self, job: Job) -> None:
         """What it is to become, and what it may read. Nothing here waits for it: it may be hostile already."""
