@@ -162,11 +162,12 @@ def test_fix_failing_tests_mends_the_code_in_rounds_and_says_why_an_edit_was_ref
     host.begin()
     seen: list[Any] = []
 
-    def fix(answer: Any) -> Any:
-        return lambda shown: seen.append(shown) or answer
+    def fix(shown: Any) -> Any:
+        seen.append(shown)
+        return WRONG if len(seen) == 1 else RIGHT
 
     look = {"paths": ["halves.py", "gone.py"]}
-    answers = {"look": [look, look], "fix": [fix(WRONG), fix(RIGHT)]}
+    answers = {"look": [look, look], "fix": [fix, fix]}
     ended = answered_each(host, run(host, "fix-failing-tests", *ALL), answers)
     assert ended["status"] == "succeeded", ended
     assert ended["outputs"]["tests"]["passed"] == 3
