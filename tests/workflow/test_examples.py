@@ -15,7 +15,7 @@ from tests.workflow.stand_ins import StandIns
 from astro_mcp.testing import Workbench, workbench
 
 FOLDER = Path(__file__).parent / "examples"
-QUICK = ("lint-file-by-file", "fix-until-green", "batch-with-failures", "take-back-on-failure", "look-before-commit")
+QUICK = ("batch-with-failures", "take-back-on-failure")
 """In the short form; the long one runs them all."""
 
 
@@ -42,6 +42,7 @@ def test_there_are_thirty_examples_and_each_says_what_it_must_give() -> None:
     assert names > set(QUICK)
 
 
+@pytest.mark.full
 async def test_every_example_is_sound(at: Desk) -> None:
     assert {name: await at.check(text(name)) for name in EXAMPLES} == {name: [] for name in EXAMPLES}
 
@@ -53,6 +54,7 @@ async def test_an_example_does_what_was_asked(at: Desk, name: str) -> None:
     await EXAMPLES[name](at, text(name))
 
 
+@pytest.mark.full
 async def test_an_example_in_json_is_the_same(at: Desk) -> None:
     plain = yaml.safe_load(text("batch-with-failures"))
     at.write(a__txt="a")

@@ -211,6 +211,7 @@ def test_an_expression_of_elsewhere_is_corrected_where_it_stands(around: Surroun
     assert found["outputs"]["o"] == EXPRESSIONS[written]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("written", [text for text in EXPRESSIONS if text.startswith("${{") and "=" in text])
 def test_a_condition_of_elsewhere_is_corrected(around: Surroundings, written: str) -> None:
     steps = [{"id": "z", "tool": "toy_say"}, {"id": "a", "tool": "toy_say", "if": written.strip("${} ")}]

@@ -139,6 +139,84 @@ def test_explain_failures_asks_nothing_where_every_test_passed(at: Home, host: H
     assert ended["outputs"]["tests"]["failed"] == 0
 
 
+def answered_each(host: Host, run: Any, answers: dict[str, Any]) -> Any:
+    """The run at its end; each question, in whatever round, gets the answer that its step has next."""
+    while run["status"] == "waiting":
+        [question] = run["waiting_for"]
+        answer = answers[question["step"].rpartition(".")[2]].pop(0)
+        value = answer(json.loads(question["shown"])) if callable(answer) else answer
+        call(host, "workflow_answer", run_id=run["run_id"], step=question["step"], value=value)
+        run = call(host, "workflow_status", run_id=run["run_id"], wait_seconds=110)
+    return run
+
+
+ALL = ("read", "write", "destroy", "execute", "network")
+WRONG = {"edits": [{"path": "halves.py", "old": "number // 3", "new": "number"}], "reason": "a guess"}
+RIGHT = {"edits": [{"path": "halves.py", "old": "number // 2", "new": "number / 2"}], "reason": "a half was cut off"}
+
+
+@pytest.mark.full
+def test_fix_failing_tests_mends_the_code_in_rounds_and_says_why_an_edit_was_refused(at: Home, tmp_path: Path) -> None:
+    repository(tmp_path, FILES)
+    host = at.host("--root", str(tmp_path))
+    host.begin()
+    seen: list[Any] = []
+
+    def fix(shown: Any) -> Any:
+        seen.append(shown)
+        return WRONG if len(seen) == 1 else RIGHT
+
+    look = {"paths": ["halves.py", "gone.py"]}
+    answers = {"look": [look, look], "fix": [fix, fix]}
+    ended = answered_each(host, run(host, "fix-failing-tests", *ALL), answers)
+    assert ended["status"] == "succeeded", ended
+    assert ended["outputs"]["tests"]["passed"] == 3
+    assert (tmp_path / "halves.py").read_text() == FILES["halves.py"].replace("//", "/")
+    assert (tmp_path / "test_halves.py").read_text() == FILES["test_halves.py"]
+    assert [failure["id"] for failure in seen[0]["failures"]] == ["test_halves.py::test_of_three"]
+    assert seen[0]["files"] == [{"path": "halves.py", "text": FILES["halves.py"]}], "what is not there is left out"
+    assert seen[0]["before"] == {"reason": "", "refused": ""}
+    assert seen[1]["before"]["reason"] == "a guess"
+    assert seen[1]["before"]["refused"] == "edit 1: the old text is not in halves.py"
+    call(host, "fs_undo", run_id=ended["run_id"])
+    assert (tmp_path / "halves.py").read_text() == FILES["halves.py"]
+
+
+@pytest.mark.full
+def test_fix_failing_tests_ends_where_no_edit_is_given_and_changes_nothing(at: Home, tmp_path: Path) -> None:
+    repository(tmp_path, FILES)
+    host = at.host("--root", str(tmp_path))
+    host.begin()
+    answers = {"look": [{"paths": []}], "fix": [{"edits": [], "reason": "the test is wrong"}]}
+    ended = answered_each(host, run(host, "fix-failing-tests", *ALL), answers)
+    assert ended["status"] == "failed"
+    assert "no edit was given: the test is wrong" in ended["error"]["message"]
+    assert git(tmp_path, "status", "--porcelain") == ""
+
+
+def test_release_notes_groups_the_commits_into_a_file(at: Home, tmp_path: Path) -> None:
+    repository(tmp_path, FILES)
+    (tmp_path / "halves.py").write_text(MENDED)
+    git(tmp_path, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qam", "Keep the half of an odd number")
+    host = at.host("--root", str(tmp_path))
+    host.begin()
+
+    def group(shown: Any) -> Any:
+        newest, first = (commit["sha"][:7] for commit in shown["commits"])
+        assert [commit["subject"] for commit in shown["commits"]] == ["Keep the half of an odd number", "first"]
+        told = {"added": [f"Halves of numbers ({first})"], "fixed": [f"Odd numbers keep their half ({newest})"]}
+        return {"breaking": [], "changed": [], "internal": ["nothing"], **told}
+
+    ended = answered_each(host, run(host, "release-notes", "read", "write", "destroy"), {"group": [group]})
+    assert ended["status"] == "succeeded", ended
+    assert (ended["outputs"]["commits"], ended["outputs"]["internal"]) == (2, ["nothing"])
+    newest, first = git(tmp_path, "log", "--format=%h", "--abbrev=7").split()
+    assert (tmp_path / "RELEASE_NOTES.md").read_text().splitlines() == [
+        *("# Unreleased", "", "## Added", "", f"- Halves of numbers ({first})", ""),
+        *("## Fixed", "", f"- Odd numbers keep their half ({newest})"),
+    ]
+
+
 def test_index_codebase_answers_out_of_what_it_indexed(host: Host) -> None:
     ended = run(host, "index-codebase", "read", "write")
     assert ended["status"] == "succeeded"

@@ -12,7 +12,7 @@ from typing import Final
 
 from astro_mcp.nearest import nearest
 from astro_mcp.workflow.document.slips import FIELDS
-from astro_mcp.workflow.expressions.prepare import MACROS, ROOTS
+from astro_mcp.workflow.expressions.prepare import MACROS, ROOTS, SOURCE_BYTES
 from astro_mcp.workflow.expressions.tokens import Token, tokens
 
 WORDS: Final[Mapping[str, str]] = {
@@ -94,7 +94,9 @@ def _means(text: str, known: Known) -> bool:
 
 
 def amended(source: str, known: Known) -> str:
-    """The expression with every slip that is known put right; the same where there is none."""
+    """The expression with every slip that is known put right; the same where there is none, or where it is too long."""
+    if len(source) > SOURCE_BYTES:
+        return source
     source = re.sub(r"^\s*(?:\$?\{\{)?(.*?)(?:\}\})?\s*$", r"\1", source, flags=re.DOTALL).strip()
     source = _pipes(source)
     for old, new in known.renamed.items():

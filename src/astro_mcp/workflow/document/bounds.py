@@ -9,3 +9,11 @@ DEPTH: Final = 32
 """Levels of lists and objects."""
 VALUES: Final = 20_000
 """Texts, numbers, lists and objects together, in YAML."""
+MARKED: Final = 2_000
+"""Expressions in all."""
+EXPRESSIONS: Final = 400
+"""Different ones that are more than a path: each takes its millisecond to check."""
+TEXT_EXPRESSIONS: Final = 200
+"""In one text."""
+MOST: Final = 100
+"""Problems that are told; a document with more is not corrected one by one."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from astro_mcp.core.authority import Effect
-from astro_mcp.errors import AstroError, InvalidInput, Problem
+from astro_mcp.errors import AstroError, InvalidInput, Problem, TooLarge
 from astro_mcp.nearest import nearest
 from astro_mcp.workflow.document.arguments import (
     argument_names,
@@ -17,11 +17,10 @@ from astro_mcp.workflow.document.arguments import (
     input_problems,
     named,
 )
-from astro_mcp.workflow.document.bounds import BYTES
+from astro_mcp.workflow.document.bounds import BYTES, MARKED, MOST
 from astro_mcp.workflow.document.fragment import fragment
 from astro_mcp.workflow.document.includes import levels, size, whole
 from astro_mcp.workflow.document.inputs import mismatch
-from astro_mcp.workflow.document.mend import MOST
 from astro_mcp.workflow.document.model import RESCUE, Document, StepSpec
 from astro_mcp.workflow.document.order import cycle
 from astro_mcp.workflow.document.places import texts
@@ -30,6 +29,7 @@ from astro_mcp.workflow.document.quoting import quoted
 from astro_mcp.workflow.document.read import meant
 from astro_mcp.workflow.document.references import Scope, Surroundings, step_problems, text_problems
 from astro_mcp.workflow.document.source import load
+from astro_mcp.workflow.expressions.template import OPEN, strings
 
 STEPS: Final = 500
 DEPTH: Final = 5
@@ -45,22 +45,37 @@ class Checked:
     effects: frozenset[Effect] = frozenset()
     spec: str = ""
 
+    def tell(self, problems: Iterable[Problem]) -> None:
+        """Keep problems, each once; raises `_Enough` past the bound."""
+        for problem in problems:
+            if problem not in self.problems:
+                self.problems.append(problem)
+            if len(self.problems) > MOST:
+                raise _Enough
+
+
+class _Enough(Exception):
+    """More is wrong than is told."""
+
 
 def check(text: str, around: Surroundings) -> Checked:
     """Check a document; the plan is there only where nothing is wrong. Of more than a hundred problems the first are
     told: each one's correction is what stands at its path after those before it."""
+    checked = Checked()
     try:
         value, problems = _loaded(text)
+        checked.tell(problems)
+        if sum(text.count(OPEN) for text in strings(value)) > MARKED:
+            raise TooLarge(f"a document has at most {MARKED:,} expressions", "use foreach")
+        written = meant(value)
+        checked.tell(written.problems)
+        if written.document is not None:
+            _check_whole(written.document, text, replace(around, renamed=written.renamed, seen={}), checked)
     except AstroError as error:
-        return Checked(problems=[Problem("spec", error.message, error.hint)])
-    written = meant(value)
-    checked = Checked(problems=[*problems, *written.problems])
-    if written.document is not None and len(checked.problems) < MOST:
-        _check_whole(written.document, text, replace(around, renamed=written.renamed), checked)
-    unique = list(dict.fromkeys(checked.problems))
-    checked.problems = unique[:MOST]
-    if len(unique) > MOST:
-        checked.problems.append(Problem("spec", f"there are more problems than these {MOST}", "correct these first"))
+        checked.problems.append(Problem("spec", error.message, error.hint))
+    except _Enough:
+        more = Problem("spec", f"there are more problems than these {MOST}", "correct these first")
+        checked.problems = [*checked.problems[:MOST], more]
     return checked
 
 
@@ -73,12 +88,12 @@ def _loaded(text: str) -> tuple[Any, list[Problem]]:
 
 def _check_whole(written: Document, text: str, around: Surroundings, checked: Checked) -> None:
     document, problems = whole(written, around.workflows)
-    checked.problems += problems
+    checked.tell(problems)
     around = replace(around, workflows=document.workflows)
     _check_document(document, "", around, checked)
     for name, one in document.workflows.items():
         _check_document(one, f"workflows.{name}.", around, checked)
-    checked.problems += [] if problems else _too_much(document)
+    checked.tell([] if problems else _too_much(document))
     if not checked.problems:
         checked.plan = build(document)
         checked.spec = text if document.workflows == written.workflows else _kept(document, checked)
@@ -88,7 +103,7 @@ def _kept(document: Document, checked: Checked) -> str:
     text = json.dumps(document.model_dump(mode="json", by_alias=True, exclude_unset=True))
     if len(text) > BYTES:
         reason = f"with the workflows that it runs it holds {len(text):,} bytes; {BYTES:,} are allowed"
-        checked.problems.append(Problem("spec", reason, "run fewer of them"))
+        checked.tell([Problem("spec", reason, "run fewer of them")])
         checked.plan = None
     return text
 
@@ -104,38 +119,38 @@ def _too_much(document: Document) -> Iterator[Problem]:
 def _check_document(document: Document, where: str, around: Surroundings, checked: Checked) -> None:
     for name, spec in document.inputs.items():
         if not spec.required and spec.default is not None and (wrong := mismatch(spec.default, spec)):
-            checked.problems.append(Problem(f"{where}inputs.{name}.default", wrong))
+            checked.tell([Problem(f"{where}inputs.{name}.default", wrong)])
     scope = Scope({}, frozenset(document.inputs))
     top = Scope({step.id: step for step in document.steps}, scope.inputs)
     _check_body(document.steps, f"{where}steps", scope, around, checked, 1)
     if document.on_failure:
         _check_body(document.on_failure, f"{where}{RESCUE}", top, around, checked, 2)
-    checked.problems += _outputs_problems(document, f"{where}outputs", top, around)
+    checked.tell(_outputs_problems(document, f"{where}outputs", top, around))
 
 
 def _check_body(
     steps: list[StepSpec], where: str, outer: Scope, around: Surroundings, checked: Checked, depth: int
 ) -> None:
     if depth > DEPTH:
-        checked.problems.append(Problem(where, f"bodies are nested deeper than {DEPTH}"))
+        checked.tell([Problem(where, f"bodies are nested deeper than {DEPTH}")])
         return
     seen: set[str] = set()
     taken = {f"{step.id}_{RESCUE}" for step in steps if step.on_failure}
     for place, step in enumerate(steps):
         if step.id in seen or step.id in outer.steps or step.id in taken:
-            checked.problems.append(Problem(f"{where}[{place}].id", f"the id {step.id} is taken", f"{step.id}_2"))
+            checked.tell([Problem(f"{where}[{place}].id", f"the id {step.id} is taken", f"{step.id}_2")])
         seen.add(step.id)
     visible = {**outer.steps, **{step.id: step for step in steps}}
     for place, written in enumerate(steps):
         path = f"{where}[{place}]"
         step = _check_names(written, path, around, checked)
         own = Scope(visible, outer.inputs, outer.item or step.foreach is not None, outer.last)
-        checked.problems += step_problems(step, path, own, outer, around)
-        checked.problems += [
+        checked.tell(step_problems(step, path, own, outer, around))
+        checked.tell(
             Problem(f"{path}.needs", f"there is no step {need[:60]} beside this one", _needed(step, seen, around))
             for need in step.needs
             if need not in seen
-        ]
+        )
         _check_call(step, path, around, checked)
         inside = Scope(visible, own.inputs, own.item, own.last or step.repeat is not None)
         if step.do is not None:
@@ -144,7 +159,7 @@ def _check_body(
         if step.on_failure:
             _check_body(step.on_failure, f"{path}.{RESCUE}", inside, around, checked, depth + 1)
     if ring := cycle(steps):
-        checked.problems.append(Problem(where, f"a cycle: {' → '.join(ring)}", "no step may wait for itself"))
+        checked.tell([Problem(where, f"a cycle: {' → '.join(ring)}", "no step may wait for itself")])
 
 
 def _needed(step: StepSpec, beside: set[str], around: Surroundings) -> str:
@@ -160,33 +175,33 @@ def _check_names(step: StepSpec, path: str, around: Surroundings, checked: Check
     tool = around.tool(step.tool) if step.tool else None
     if step.tool and step.tool not in around.tools:
         reason = f"there is no tool {step.tool[:60]}"
-        checked.problems.append(Problem(f"{path}.tool", reason, f"tool: {tool.name}" if tool else ""))
+        checked.tell([Problem(f"{path}.tool", reason, f"tool: {tool.name}" if tool else "")])
     names = argument_names(tool) if tool else None
     if step.uses in around.workflows:
         names = list(around.workflows[step.uses].inputs)
     if names is None:
         return step
     step, problems = named(step, path, names)
-    checked.problems += problems
+    checked.tell(problems)
     return step
 
 
 def _check_call(step: StepSpec, path: str, around: Surroundings, checked: Checked) -> None:
     if step.uses in around.workflows:
-        checked.problems += input_problems(step, path, around.workflows[step.uses])
+        checked.tell(input_problems(step, path, around.workflows[step.uses]))
     tool = around.tool(step.tool) if step.tool else None
     if tool is None:
         return
     if tool.agent == "workflow":
         reason = "a step can't start or steer workflows"
-        checked.problems.append(Problem(f"{path}.tool", reason, "workflow: <name of a template>"))
-    checked.problems += argument_problems(step, path, tool)
+        checked.tell([Problem(f"{path}.tool", reason, "workflow: <name of a template>")])
+    checked.tell(argument_problems(step, path, tool))
     effects = called_effects(step, tool)
     checked.effects |= effects
     if beyond := effects - around.allowed:
         allow = json.dumps(sorted(around.allowed | beyond))
         reason = f"{tool.name} needs {', '.join(sorted(beyond))}, which this run does not allow"
-        checked.problems.append(Problem(f"{path}.tool", reason, f"allow: {allow}"))
+        checked.tell([Problem(f"{path}.tool", reason, f"allow: {allow}")])
 
 
 def _outputs_problems(document: Document, where: str, scope: Scope, around: Surroundings) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from astro_mcp.errors import Problem
 from astro_mcp.nearest import nearest
+from astro_mcp.workflow.document.bounds import MOST
 from astro_mcp.workflow.document.model import RESCUE, Document, StepSpec
 
 
@@ -53,7 +54,7 @@ def whole(document: Document, templates: Mapping[str, Document]) -> tuple[Docume
             if step.uses not in found and step.uses in templates:
                 found[step.uses] = templates[step.uses]
                 waiting.append((f"workflows.{step.uses}.", templates[step.uses]))
-            if problem := _wrong(step, f"{path}.workflow", found, templates):
+            if len(problems) <= MOST and (problem := _wrong(step, f"{path}.workflow", found, templates)):
                 problems.append(problem)
     if not problems and (ring := _ring(document, found)):
         problems.append(Problem("steps", f"a workflow runs itself: {' → '.join(ring)}", "repeat: {max: n, until: …}"))

@@ -11,12 +11,11 @@ from typing import Any, Final
 
 from astro_mcp.errors import Problem
 from astro_mcp.workflow.document import slips
+from astro_mcp.workflow.document.bounds import MOST
 from astro_mcp.workflow.document.fragment import fragment
-from astro_mcp.workflow.document.model import KINDS, RESCUE, RESERVED, STEP_ID
+from astro_mcp.workflow.document.model import KINDS, MANY, RESCUE, RESERVED, STEP_ID
 from astro_mcp.workflow.document.turns import slug
 
-MOST: Final = 100
-"""Problems that are told; a document with more is not corrected one by one."""
 WANTED: Final = "a step has an `id`: a letter, then a-z, 0-9 and _, and no word of the language"
 TURNS: Final = 4
 """How often a mapping is looked at: what a word becomes may be a slip itself (`jobs`, then their `steps`)."""
@@ -55,7 +54,7 @@ class Mender:
 
     def _steps(self, holder: dict[str, Any], word: str, path: str) -> None:
         steps = holder.get(word)
-        if isinstance(steps, list):
+        if isinstance(steps, list) and len(steps) <= MANY:
             taken = {str(step.get("id")) for step in steps if isinstance(step, dict)}
             holder[word] = [
                 self._step(step, f"{path}[{place}]", taken) if isinstance(step, dict) else step
@@ -102,10 +101,13 @@ class Mender:
         """Every word looked at once. What has no room stays: nothing written is dropped for what is guessed."""
         made: dict[str, Any] = {}
         for word, inner in value.items():
-            others = {name: one for name, one in {**value, **made}.items() if name != word}
             slip = table.get(word)
-            words = slip.turn(inner, others) if slip else None
-            if slip is None or words is None or words == {word: inner} or not _room(words, others):
+            if slip is None:
+                made[word] = _joined(made.get(word), inner)
+                continue
+            others = {name: one for name, one in {**value, **made}.items() if name != word}
+            words = slip.turn(inner, others)
+            if words is None or words == {word: inner} or not _room(words, others):
                 made[word] = _joined(made.get(word), inner)
                 continue
             words = {name: _joined(others.get(name), one) for name, one in words.items()}

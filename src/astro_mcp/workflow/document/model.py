@@ -10,6 +10,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from astro_mcp.core.authority import Level
 
 STEP_ID: Final = r"^[a-z][a-z0-9_]{0,39}$"
+MANY: Final = 200
+"""Steps, inputs, outputs, needs and fields of an answer at most."""
+ITEMS: Final = 10_000
+"""What a foreach goes over at most."""
 NAME: Final = r"[a-z][a-z0-9-]{0,59}"
 VERSION: Final = r"[0-9]{1,6}(\.[0-9]{1,6}){0,2}"
 RESCUE: Final = "on_failure"
@@ -103,14 +107,14 @@ class StepSpec(Words):
     ask: str | None = Field(None, min_length=1, max_length=20_000)
     approve: Approve | None = None
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
-    answer: dict[str, TypeName] = Field(default_factory=dict)
+    answer: dict[str, TypeName] = Field(default_factory=dict, max_length=MANY)
     needs: Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = Field(
-        default_factory=list
+        default_factory=list, max_length=MANY
     )
     if_: Annotated[str | None, BeforeValidator(lambda v: str(v).lower() if isinstance(v, bool) else v)] = Field(
         None, alias="if"
     )
-    foreach: str | list[Any] | None = None
+    foreach: str | Annotated[list[Any], Field(max_length=ITEMS)] | None = None
     max_parallel: int | None = Field(None, ge=1, le=64)
     repeat: Repeat | None = None
     retry: Retry | None = None
@@ -167,10 +171,10 @@ class Document(Words):
         "", pattern=rf"^({VERSION})?$"
     )
     description: str = Field("", max_length=2000)
-    inputs: dict[str, InputSpec] = Field(default_factory=dict)
-    steps: list[StepSpec] = Field(min_length=1, max_length=200)
+    inputs: dict[str, InputSpec] = Field(default_factory=dict, max_length=MANY)
+    steps: list[StepSpec] = Field(min_length=1, max_length=MANY)
     on_failure: Steps | None = None
-    outputs: dict[str, Any] = Field(default_factory=dict)
+    outputs: dict[str, Any] = Field(default_factory=dict, max_length=MANY)
     delay: Seconds | None = None
     timeout: Seconds | None = None
     budget: Budget = Budget()

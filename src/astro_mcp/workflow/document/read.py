@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from astro_mcp.errors import Problem
 from astro_mcp.nearest import nearest
+from astro_mcp.workflow.document.bounds import MOST
 from astro_mcp.workflow.document.fragment import fragment
-from astro_mcp.workflow.document.mend import MOST, Mender
+from astro_mcp.workflow.document.mend import Mender
 from astro_mcp.workflow.document.model import (
     KINDS,
     RESCUE,

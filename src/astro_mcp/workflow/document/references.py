@@ -6,20 +6,24 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from astro_mcp.core.authority import Effect
 from astro_mcp.core.model import Output, flat_schema
 from astro_mcp.core.tool import Tool
-from astro_mcp.errors import AstroError, Problem
+from astro_mcp.errors import AstroError, Problem, TooLarge
 from astro_mcp.nearest import nearest
 from astro_mcp.workflow.document.amend import Known, amended, unmarked
+from astro_mcp.workflow.document.bounds import EXPRESSIONS, TEXT_EXPRESSIONS
 from astro_mcp.workflow.document.model import RESCUE, Document, StepSpec
 from astro_mcp.workflow.document.places import Place, places
 from astro_mcp.workflow.document.plan import referred
 from astro_mcp.workflow.document.slips import PREFIX, TOOLS
 from astro_mcp.workflow.expressions.prepare import Path, Prepared
 from astro_mcp.workflow.expressions.template import OPEN, condition, expressions, has_expression
+
+SHOWN: Final = 20
+"""Names that a reason lists at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,20 @@ class Surroundings:
     compile_expression: Callable[[str], str]
     workflows: Mapping[str, Document] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
+    seen: dict[str, AstroError | None] = field(default_factory=dict)
+
+    def compiled(self, source: str) -> AstroError | None:
+        """What is wrong with an expression; each is looked at once."""
+        if source not in self.seen:
+            self.seen[source] = None
+            try:
+                if len(self.seen) > EXPRESSIONS:
+                    reason = f"a document has at most {EXPRESSIONS} different expressions"
+                    raise TooLarge(reason, "compute in steps of their own, with code_run")
+                self.compile_expression(source)
+            except AstroError as error:
+                self.seen[source] = error
+        return self.seen[source]
 
     def tool(self, name: str) -> Tool | None:
         """The tool of that name, or the one that is meant."""
@@ -56,7 +74,6 @@ class Scope:
 
 def step_problems(step: StepSpec, path: str, scope: Scope, outer: Scope, around: Surroundings) -> Iterator[Problem]:
     """What is wrong with the texts of one step, each with the text that stands there instead, where that is known."""
-    needless = not step.needs and not any(path[0] == "steps" for path in _safely(step))
     for place in places(step, path):
         seen, own = scope, step.id
         if place.word in ("if", "foreach"):
@@ -66,7 +83,8 @@ def step_problems(step: StepSpec, path: str, scope: Scope, outer: Scope, around:
         yield from text_problems(place, seen, around, own)
         if place.word == "foreach" and place.path.endswith(".foreach") and not has_expression(place.text):
             yield from _no_list(place, seen, around, own)
-        if place.word == "if" and needless and re.fullmatch(r"[\s${]*failure\(\s*\)[\s}]*", place.text):
+        alone = place.word == "if" and re.fullmatch(r"[\s${]*failure\(\s*\)[\s}]*", place.text)
+        if alone and not step.needs and not any(path[0] == "steps" for path in _safely(step)):
             reason = "failure() looks at the steps that this one needs, and it needs none"
             yield Problem(place.path, reason, "needs: [id]")
 
@@ -90,11 +108,14 @@ def _no_list(place: Place, seen: Scope, around: Surroundings, own: str) -> Itera
 def text_problems(place: Place, scope: Scope, around: Surroundings, own: str = "") -> Iterator[Problem]:
     """What is wrong with one text, with the whole text corrected where that is known to be right."""
     found = list(_found(place, scope, around, own))
+    if place.text.count(OPEN) > TEXT_EXPRESSIONS or (not found and (place.bare or has_expression(place.text))):
+        yield from found[:1]
+        return
     names = known(scope, around, own)
     if not found:
-        right = None if place.bare or has_expression(place.text) else unmarked(place.text, names)
-        if right is not None:
-            yield Problem(place.path, "this is plain text; an expression stands in ${{ }}", place.corrected(right))
+        marked = unmarked(place.text, names)
+        if marked is not None:
+            yield Problem(place.path, "this is plain text; an expression stands in ${{ }}", place.corrected(marked))
         return
     right = _corrected(place, names)
     if right == place.text or any(_found(replace(place, text=right), scope, around, own)):
@@ -127,6 +148,9 @@ def _found(place: Place, scope: Scope, around: Surroundings, own: str) -> Iterat
     except AstroError as error:
         yield Problem(place.path, error.message, error.hint)
         return
+    if len(prepared) > TEXT_EXPRESSIONS:
+        yield Problem(place.path, f"a text has at most {TEXT_EXPRESSIONS} expressions", "use join or table")
+        return
     for expression in prepared:
         if expression.statuses and place.word != "if":
             yield Problem(place.path, f"{min(expression.statuses)}() belongs into `if`")
@@ -158,11 +182,8 @@ def expression_problems(
         if problem:
             found = True
             yield problem
-    if not found and prepared.literal is None:
-        try:
-            around.compile_expression(prepared.source)
-        except AstroError as error:
-            yield Problem(path, error.message, error.hint)
+    if not found and prepared.literal is None and (error := around.compiled(prepared.source)) is not None:
+        yield Problem(path, error.message, error.hint)
 
 
 def _reference_problem(reference: Path, path: str, scope: Scope, around: Surroundings, own: str) -> Problem | None:
@@ -182,7 +203,7 @@ def _reference_problem(reference: Path, path: str, scope: Scope, around: Surroun
     step = scope.steps.get(name)
     if step is None:
         near = nearest(name, sorted(set(scope.steps) - {own}))
-        known = ", ".join(sorted(set(scope.steps) - {own})) or "none"
+        known = ", ".join(sorted(set(scope.steps) - {own})[:SHOWN]) or "none"
         return Problem(path, f"there is no step {name} here; there are: {known}", f"steps.{near}" if near else "")
     return _field_problem(step, [part for part in rest[1:] if part != "outputs"], path, around)
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from astro_mcp.errors import AstroError, InvalidInput, LimitHit, TimedOut
 from astro_mcp.workflow.document.inputs import settled
-from astro_mcp.workflow.document.model import Document
+from astro_mcp.workflow.document.model import ITEMS, Document
 from astro_mcp.workflow.document.plan import Node
 from astro_mcp.workflow.expressions.bind import NO_STATUS, evaluated, kind
 from astro_mcp.workflow.expressions.template import condition, render
@@ -15,7 +15,6 @@ from astro_mcp.workflow.kernel.draft import Draft
 from astro_mcp.workflow.kernel.scope import child, is_instance, parent
 from astro_mcp.workflow.kernel.state import CANCELLED, FAILED, RUNNING, SKIPPED, SUCCEEDED, TERMINAL, WAITING
 
-ITEMS: Final = 10_000
 AT_ONCE: Final = 16
 """Items of a foreach that are open at once, where the document does not say."""
 
