@@ -13,8 +13,8 @@ from tests.workflow.test_kernel import evaluate
 from astro_mcp.workflow.document.model import Document
 from astro_mcp.workflow.document.plan import Node, Plan, build
 from astro_mcp.workflow.kernel import events as e
-from astro_mcp.workflow.kernel.draft import Advance
-from astro_mcp.workflow.kernel.machine import step
+from astro_mcp.workflow.kernel.draft import Advance, Draft
+from astro_mcp.workflow.kernel.machine import step, take
 from astro_mcp.workflow.kernel.scope import child, is_instance, is_leaf, parent
 from astro_mcp.workflow.kernel.state import RunState, StepState
 
@@ -50,6 +50,7 @@ class Witness:
         self.facts: dict[str, Fact] = {}
         self.opened: dict[str, float] = {}
         self.late: set[str] = set()
+        self.last: tuple[RunState, e.Event, Advance] | None = None
         shelf.create(self.state)
 
     # What happens.
@@ -62,6 +63,7 @@ class Witness:
         self.shelf.save(advance, [event], self.events)
         self.events += 1
         self.state = advance.state
+        self._together(before, event, advance)
         self._finality(before, advance)
         self._commands(before, event, advance)
         for path in advance.changed:
@@ -77,6 +79,7 @@ class Witness:
         """The process ends here; another one goes on with what is on disk."""
         self.state = self.shelf.load(self.state.run_id)
         self.flying.clear()
+        self.last = None
         self.feed(e.Recovered(now=0, repeatable=repeatable))
 
     def asked(self) -> dict[str, str]:
@@ -91,6 +94,19 @@ class Witness:
         return [path for path, found in self.state.steps.items() if found.status == "lost"]
 
     # What holds.
+
+    def _together(self, before: RunState, event: e.Event, advance: Advance) -> None:
+        """Two events in one draft, as the driver takes them, give what two steps give."""
+        if self.last is not None:
+            earlier, first, then = self.last
+            draft = Draft(self.plan, earlier, evaluate)
+            take(draft, first)
+            take(draft, event)
+            both = draft.advance()
+            assert both.state == advance.state
+            assert both.commands == then.commands + advance.commands
+            assert both.changed == then.changed | advance.changed
+        self.last = before, event, advance
 
     def _finality(self, before: RunState, advance: Advance) -> None:
         state = self.state

@@ -14,7 +14,7 @@ from astro_mcp.core.authority import HARMLESS
 from astro_mcp.core.call import Call, Result
 from astro_mcp.core.dispatcher import Invocation, Proceed
 from astro_mcp.core.ports import AuditRecord, AuditSink, Clock, Phase
-from astro_mcp.errors import AstroError, TooLarge
+from astro_mcp.errors import AstroError, Lost, TooLarge, Unavailable
 
 
 class Audit:
