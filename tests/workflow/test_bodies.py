@@ -219,6 +219,33 @@ def test_on_failure_runs_after_a_bodys_time_is_over_and_is_not_cut_short_by_it()
     assert error(player, "all") == "timeout"
 
 
+def test_a_bodys_end_waits_for_the_on_failure_of_one_inside_whose_time_it_ends() -> None:
+    """Else the run could end before it, with a call in flight that nobody waits for."""
+    inner = [{"id": "hold", "tool": "t"}]
+    each = {
+        "id": "each",
+        "foreach": [1, 2],
+        "max_parallel": 1,
+        "do": inner,
+        "on_failure": [{"id": "undo", "tool": "t"}],
+    }
+    player = begun({"id": "all", "do": [each], "timeout": 5})
+    player.now = 5.0
+    player.feed(e.Tick(now=0))
+    assert list(player.flying) == ["all.each.0.on_failure.undo"]
+    assert player.state.status == "running"
+    player.finish("all.each.0.on_failure.undo")
+    assert (player.state.status, error(player, "all"), error(player, "all.each")) == ("failed", "timeout", "timeout")
+    assert "all.each.1" not in player.state.steps, "what is late begins no other item"
+
+
+def test_a_body_whose_time_is_over_fails_though_what_it_waited_for_is_forgiven() -> None:
+    player = begun({"id": "all", "do": [{"id": "hold", "tool": "t", "continue-on-error": True}], "timeout": 5})
+    player.now = 5.0
+    player.feed(e.Tick(now=0))
+    assert (player.state.status, error(player, "all")) == ("failed", "timeout")
+
+
 def test_a_run_that_is_cancelled_or_whose_time_is_over_starts_no_on_failure() -> None:
     player = begun(CALL, on_failure=RESCUE, timeout=5)
     player.feed(e.Cancelled(now=0))

@@ -286,6 +286,36 @@ def test_recovery_may_be_repeated() -> None:
     assert player.flying["a"].attempt == 1
 
 
+def test_a_step_that_is_cancelled_while_it_waits_for_a_place_leaves_the_line() -> None:
+    player = Player(plan_of({"id": "q", "ask": "x"}, {"id": "a", "tool": "t"}), slots=0).began()
+    assert (player.state.ready, player.state.status) == (("a",), "running")
+    player.feed(e.Cancelled(now=0, path="a"))
+    assert (player.state.ready, player.state.status) == ((), "waiting")
+
+
+def test_an_end_that_names_a_body_is_nothing() -> None:
+    player = Player(plan_of({"id": "all", "do": [{"id": "a", "tool": "t"}]})).began()
+    for path in ("", "all"):
+        player.feed(e.Finished(now=0, path=path, attempt=0, output={}))
+    assert player.state.status == "running"
+    assert player.status("all") == "running"
+
+
+def test_what_is_due_at_once_happens_in_the_order_of_its_times_and_not_of_its_storage() -> None:
+    steps = [{"id": "b", "ask": "x", "timeout": "5s"}, {"id": "a", "do": [{"id": "q", "ask": "x"}], "timeout": "5s"}]
+    for turned in (False, True):
+        player = Player(plan_of({"id": "all", "do": steps, "timeout": "5s"})).began()
+        wakes = player.state.wakes
+        player.state = replace(player.state, wakes=dict(sorted(wakes.items(), reverse=turned)))
+        player.now = 5.0
+        player.feed(e.Tick(now=0))
+        assert {path: s.status for path, s in player.state.steps.items() if path.startswith("all.")} == {
+            "all.b": "cancelled",
+            "all.a": "failed",
+            "all.a.q": "cancelled",
+        }
+
+
 def test_a_paused_run_starts_nothing_and_goes_on_where_it_was() -> None:
     player = Player(plan_of({"id": "a", "tool": "t"}, {"id": "b", "tool": "t", "needs": "a"})).began()
     player.feed(e.Paused(now=0))

@@ -20,6 +20,14 @@ T = TypeVar("T")
 Row = sqlite3.Row
 Params = Sequence[Any] | Mapping[str, Any]
 
+BUSY = 5_000
+"""Milliseconds that a lock of another process is waited for."""
+_FOR_NOW = (
+    *("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY"),
+    "SQLITE_PROTOCOL",
+)
+"""What may be over by the next try: a lock, a disk that is full, read-only or not there."""
+
 
 class Transaction:
     """Statements on one connection, inside one transaction. Lives in the connection's thread; do not keep it."""
@@ -140,7 +148,7 @@ class Connection:
 
 def _configure(raw: sqlite3.Connection, synchronous: str, read_only: bool) -> None:
     raw.row_factory = sqlite3.Row
-    raw.execute("PRAGMA busy_timeout = 5000")
+    raw.execute(f"PRAGMA busy_timeout = {BUSY}")
     if read_only:
         raw.execute("PRAGMA query_only = 1")
         return
@@ -206,6 +214,11 @@ def translate(error: sqlite3.Error) -> AstroError:
         return Conflict(f"the store refused a row: {error}")
     if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError):
         name = getattr(error, "sqlite_errorname", "") or ""
-        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN")):
+        if name.startswith(_FOR_NOW):
             return Unavailable(f"the store can't be written now: {error}", "check the disk that holds the data folder")
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            hint = (
+                "stop the daemon and put a copy of astro.db back, or move it away: runs and the audit trail are in it"
+            )
+            return Internal(f"the data folder's astro.db is damaged: {error}", hint)
     return Internal(f"the store failed: {error}")

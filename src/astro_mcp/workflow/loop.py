@@ -33,6 +33,7 @@ from astro_mcp.workflow.kernel.fork import kept
 from astro_mcp.workflow.kernel.machine import step
 from astro_mcp.workflow.kernel.state import RunState
 from astro_mcp.workflow.shares import Shares
+from astro_mcp.workflow.steady import Steady
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -40,6 +41,8 @@ T = TypeVar("T")
 POSTS: Final = 10_000
 """Events that may wait for the loop."""
 DAY: Final = 86_400.0
+AGAIN: Final = 1.0
+"""Seconds before another try where the store can't be written."""
 FORGET_EVERY: Final = 3_600.0
 FORGET_PAUSE: Final = 0.05
 """Seconds: between looks for old runs, and between two transactions that forget some."""
@@ -62,9 +65,10 @@ class Loop:
         self._evaluate = evaluate
         self._registry = registry
         self._settings = settings
-        self._clock = clock
+        self._clock = Steady(clock)
         self._thread = anyio.CapacityLimiter(1)
         self._runs: dict[str, Active] = {}
+        self._left: list[Unfinished] = []
         self._posts: list[Post] = []
         self._bell = anyio.Event()
         self._in_flight = 0
@@ -76,7 +80,7 @@ class Loop:
 
     def active(self) -> bool:
         """Whether a run is going on by itself; one that waits for a word does not count."""
-        return any(run.state.status in ("queued", "running") for run in self._runs.values())
+        return bool(self._left) or any(run.state.status in ("queued", "running") for run in self._runs.values())
 
     def own(self, scope: Scope, run_id: str) -> Active | None:
         """The scope's run where it has not ended."""
@@ -87,12 +91,13 @@ class Loop:
     async def running(self) -> AsyncIterator[None]:
         """Take up what was left, and go on until the block ends. Calls in flight are cancelled then, and their runs
         go on at the next start."""
-        for left in await self._journal.unfinished():
-            await self._recover(left)
+        self._left = await self._journal.unfinished()
+        await self._take_up()
         try:
             async with anyio.create_task_group() as group:
                 self._group = group
                 group.start_soon(self._advance_forever)
+                group.start_soon(self._take_up_later)
                 group.start_soon(self._forget_forever)
                 try:
                     yield
@@ -101,6 +106,7 @@ class Loop:
                     group.cancel_scope.cancel()
         finally:
             self._runs.clear()
+            self._left.clear()
 
     async def accept(
         self,
@@ -166,12 +172,30 @@ class Loop:
 
     # Recovery.
 
+    async def _take_up(self) -> None:
+        """Take up what is left, as far as the store can be written: a disk that is full now is not waited for here."""
+        while self._left:
+            try:
+                await self._recover(self._left[0])
+            except Unavailable as error:
+                log.warning("%d runs are taken up later: %s", len(self._left), error)
+                return
+            self._left.pop(0)
+
+    async def _take_up_later(self) -> None:
+        while self._left:
+            await anyio.sleep(AGAIN)
+            await self._take_up()
+
     async def _recover(self, left: Unfinished) -> None:
-        """Take up one run. One that needs what is not there now is left for another start; a damaged one is failed."""
+        """Take up one run. One that needs what is not there now is left for another start; a damaged one is failed.
+        Raises `Unavailable` where the store can't be written."""
         try:
             stored = await self._journal.restore(left.scope, left.run_id)
             plan = await anyio.to_thread.run_sync(planned, stored, limiter=self._thread)
-        except (Unavailable, OSError):
+        except (Unavailable, OSError) as error:
+            if isinstance(error, Unavailable) and error.retryable:
+                raise
             log.exception("the run %s is left for the next start", left.run_id)
         except Exception:  # a damaged row must not stop the start
             log.exception("the run %s can't be taken up", left.run_id)
@@ -281,7 +305,7 @@ class Loop:
                 return await write()
             except Unavailable as error:
                 log.warning("the journal can't be written; next try in a second: %s", error)
-                await anyio.sleep(1)
+                await anyio.sleep(AGAIN)
 
     def _apply(self, stepped: Stepped) -> None:
         run = stepped.run

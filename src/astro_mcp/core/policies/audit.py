@@ -14,7 +14,7 @@ from astro_mcp.core.authority import HARMLESS
 from astro_mcp.core.call import Call, Result
 from astro_mcp.core.dispatcher import Invocation, Proceed
 from astro_mcp.core.ports import AuditRecord, AuditSink, Clock, Phase
-from astro_mcp.errors import AstroError, TooLarge
+from astro_mcp.errors import AstroError, Lost, TooLarge, Unavailable
 
 
 class Audit:
@@ -47,7 +47,16 @@ class Audit:
                 await self._sink.post(record)
             else:
                 with anyio.CancelScope(shield=True):
-                    await self._sink.commit(record)
+                    await self._ended(record)
+
+    async def _ended(self, record: AuditRecord) -> None:
+        """Raises `Lost` where an effect happened that can't be told of: the same call again could be one too many."""
+        try:
+            await self._sink.commit(record)
+        except Unavailable as error:
+            if (record.phase, record.code) != ("outcome", "ok"):
+                raise
+            raise Lost("the call was carried out, and its record can't be written", error.hint) from error
 
     async def refused(self, call: Call, error: AstroError) -> None:
         """A call that named no tool, or whose arguments were none."""

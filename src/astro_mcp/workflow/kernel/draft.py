@@ -39,6 +39,7 @@ class Draft:
         self.steps: dict[str, StepState] = dict(state.steps)
         self.wakes = dict(state.wakes)
         self.ready = deque(state.ready)
+        self.dropped = False
         self.running = state.running
         self.positions = state.positions
         self.calls = state.calls
@@ -79,11 +80,18 @@ class Draft:
         self.put(path, status=READY, wake=None)
         self.ready.append(path)
 
+    def close_ranks(self) -> None:
+        """Who ended while it waited for a place leaves the line."""
+        if self.dropped:
+            self.ready = deque(path for path in self.ready if self.steps[path].status == READY)
+            self.dropped = False
+
     def finish(self, path: str, status: str, *, output: Any = None, error: Mapping[str, Any] | None = None) -> None:
         """A step's one terminal event; a second one is nothing."""
         state = self.steps[path]
         if state.status in TERMINAL:
             return
+        self.dropped |= state.status == READY
         if state.status == RUNNING and path and is_leaf(self.plan.node(path), path):
             self.running -= 1
             if status == CANCELLED:

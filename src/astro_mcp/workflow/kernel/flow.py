@@ -12,7 +12,7 @@ from astro_mcp.workflow.expressions.bind import NO_STATUS, evaluated, kind
 from astro_mcp.workflow.expressions.template import condition, render
 from astro_mcp.workflow.kernel import asks
 from astro_mcp.workflow.kernel.draft import Draft
-from astro_mcp.workflow.kernel.scope import child, is_instance, parent
+from astro_mcp.workflow.kernel.scope import child, is_instance, is_leaf, parent
 from astro_mcp.workflow.kernel.state import CANCELLED, FAILED, RUNNING, SKIPPED, SUCCEEDED, TERMINAL, WAITING
 
 AT_ONCE: Final = 16
@@ -101,11 +101,16 @@ def _given(draft: Draft, path: str, node: Node, used: Document) -> dict[str, Any
 
 
 def expire(draft: Draft, path: str) -> None:
-    """A body's time is over: what goes on in it ends, and then its `on_failure` begins."""
+    """A body's time is over: what goes on in it ends, and then its `on_failure` begins. A body inside that has one ends
+    after it; the error on a body that still runs says that it opens nothing more."""
     error = TimedOut("this took longer than its timeout", "raise the step's `timeout`").as_dict()
-    draft.put(path, wake=None)
+    draft.put(path, wake=None, error=error)
     for inner, state in list(draft.steps.items()):
-        if inner.startswith(f"{path}.") and state.status not in TERMINAL and not _rescue_within(draft, path, inner):
+        if not inner.startswith(f"{path}.") or state.status in TERMINAL or _rescue_within(draft, path, inner):
+            continue
+        if state.status == RUNNING and not is_leaf(draft.plan.node(inner), inner):
+            draft.put(inner, wake=None, error=error)
+        else:
             draft.finish(inner, CANCELLED, error=error)
     settle(draft)
 
@@ -175,7 +180,9 @@ def _step_done(draft: Draft, holder: str, path: str) -> None:
     state = draft.steps[holder]
     if state.open:
         return
-    if state.failed:
+    if state.error is not None:
+        draft.finish(holder, FAILED, error=state.error)
+    elif state.failed:
         draft.finish(holder, FAILED, error=_first_error(draft, holder))
     elif not holder or (used := draft.plan.node(holder).uses) is None:
         draft.finish(holder, SUCCEEDED)
@@ -207,7 +214,10 @@ def _instance_done(draft: Draft, holder: str, path: str) -> None:
     state = draft.steps[holder]
     if state.status in TERMINAL:
         return
-    if node.spec.repeat is not None:
+    if state.error is not None:
+        if not state.open:
+            draft.finish(holder, FAILED, error=state.error)
+    elif node.spec.repeat is not None:
         _round_done(draft, holder, path, node)
     elif state.opened < len(state.items or ()):
         _open_instance(draft, holder)

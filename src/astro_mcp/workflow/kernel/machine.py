@@ -88,8 +88,8 @@ def _forked(draft: Draft, event: e.Forked) -> dict[str, Any]:
 
 def _finished(draft: Draft, event: e.Finished) -> None:
     state = draft.steps.get(event.path)
-    if state is None or state.status != RUNNING or state.attempt != event.attempt:
-        return
+    if state is None or state.status != RUNNING or not 0 < event.attempt == state.attempt:
+        return  # a body has no attempt
     error = event.error
     if error is None:
         draft.finish(event.path, SUCCEEDED, output=event.output)
@@ -173,7 +173,8 @@ def _recovered(draft: Draft, event: e.Recovered) -> None:
 
 def _due(draft: Draft) -> None:
     """What was to happen by now."""
-    for path in [path for path, at in draft.wakes.items() if at <= draft.now]:
+    due = [(at, draft.steps[path].position, path) for path, at in draft.wakes.items() if at <= draft.now]
+    for _, _, path in sorted(due):
         if draft.steps[path].status == READY:
             draft.line_up(path)
         elif not is_leaf(draft.plan.node(path), path):
@@ -185,11 +186,10 @@ def _due(draft: Draft) -> None:
 
 def _start_ready(draft: Draft, *, paused: bool) -> None:
     """Start what is ready while there is room."""
+    draft.close_ranks()
     while draft.ready and not paused and draft.slots > 0 and draft.running < draft.run.parallel:
         path = draft.ready.popleft()
         state = draft.steps[path]
-        if state.status != READY:
-            continue
         try:
             if draft.calls >= draft.plan.document.budget.calls:
                 raise OverBudget(
