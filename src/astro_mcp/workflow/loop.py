@@ -158,9 +158,9 @@ class Loop:
         """Post an event and wait until it is on disk."""
         if len(self._posts) >= POSTS or self._group is None:
             raise Busy(retry_after_ms=1000)
-        post = Post(run, event)
+        post = Post(run, event, done=(done := anyio.Event()))
         self._post(post)
-        await post.done.wait()
+        await done.wait()
         if post.error is not None:
             raise post.error
 
@@ -294,24 +294,20 @@ class Loop:
             elif isinstance(command, e.Start) and self._group is not None:
                 self._in_flight += 1
                 self._shares.began(run)
-                run.calls[command.path] = scope = anyio.CancelScope()
-                self._group.start_soon(self._carry_out, run, command, scope)
+                run.calls[command.path] = self._group.start_soon(self._carry_out, run, command)
         if run.state.over:
             self._drop(run)
         for post in stepped.posts:
             post.settle()
 
-    async def _carry_out(self, run: Active, command: e.Start, scope: anyio.CancelScope) -> None:
+    async def _carry_out(self, run: Active, command: e.Start) -> None:
         try:
-            with scope:
-                session = run.labelled_session()
-                outcome = await self._effects.carry_out(run.state.run_id, session, command)
-                self._post(Post(run, outcome.event, outcome.labels, outcome.ref))
+            outcome = await self._effects.carry_out(run.state.run_id, run.labelled_session(), command)
+            self._post(Post(run, outcome.event, outcome.labels, outcome.ref))
         finally:
             self._in_flight -= 1
             self._shares.ended(run)
-            if run.calls.get(command.path) is scope:
-                del run.calls[command.path]
+            del run.calls[command.path]
             self._bell.set()
 
 
