@@ -210,10 +210,11 @@ class Loop:
 
     async def _advance_forever(self) -> None:
         while True:
-            wakes = [run.state.wake for run in self._runs.values() if run.state.wake is not None]
-            delay = max(0.0, min(wakes) - self._clock.now()) if wakes else math.inf
-            with anyio.move_on_after(min(delay, 60.0)):
-                await self._bell.wait()
+            if not self._posts:
+                wakes = [run.state.wake for run in self._runs.values() if run.state.wake is not None]
+                delay = max(0.0, min(wakes) - self._clock.now()) if wakes else math.inf
+                with anyio.move_on_after(min(delay, 60.0)):
+                    await self._bell.wait()
             self._bell = anyio.Event()
             posts, self._posts = self._posts, []
             await self._advance(posts)
@@ -236,15 +237,18 @@ class Loop:
         stepped = await anyio.to_thread.run_sync(
             advanced, batch, now, slots, self._shares.copy(), self._evaluate, limiter=self._thread
         )
+        if len(stepped) == 1:
+            await self._commit(stepped[0])
+            return
         async with anyio.create_task_group() as group:
             for one in stepped:
-                if isinstance(one, Broke):
-                    group.start_soon(self._break, one)
-                else:
-                    group.start_soon(self._commit, one)
+                group.start_soon(self._commit, one)
 
-    async def _commit(self, stepped: Stepped) -> None:
+    async def _commit(self, stepped: Stepped | Broke) -> None:
         """Write, and only then let anybody see or do anything."""
+        if isinstance(stepped, Broke):
+            await self._break(stepped)
+            return
         try:
             await self._written(lambda: self._journal.save(stepped.entry))
         except Exception:  # a run that can't be written breaks alone
