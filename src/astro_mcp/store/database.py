@@ -112,7 +112,10 @@ class Database:
 
     async def _enter(self, job: _Job) -> None:
         try:
-            await self._jobs.send(job)
+            try:
+                self._jobs.send_nowait(job)
+            except anyio.WouldBlock:
+                await self._jobs.send(job)
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             raise Unavailable("the store is closed") from None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -47,7 +48,7 @@ class Effects:
     async def carry_out(self, run_id: str, session: Session, command: Start) -> Outcome:
         """One attempt, whose end is a value or an error; only cancellation is raised."""
         path, attempt = command.path, command.attempt
-        event = Finished(now=0.0, path=path, attempt=attempt)
+        finished = partial(Finished, now=0.0, path=path, attempt=attempt)
         labels = session.labels
         call = Call(
             session,
@@ -65,11 +66,11 @@ class Effects:
             output, body = await self._as_json(result.unwrap())
             ref = await self._kept_apart(session, path, body)
         except AstroError as error:
-            return Outcome(replace(event, error=error.as_dict()), labels)
+            return Outcome(finished(error=error.as_dict()), labels)
         except Exception:  # whatever a call can raise ends the attempt
             log.exception("the step %s of run %s broke in call %s", path, run_id, call.id)
-            return Outcome(replace(event, error=Internal(hint=f"call id {call.id}").as_dict()), labels)
-        return Outcome(replace(event, output=output), labels, ref)
+            return Outcome(finished(error=Internal(hint=f"call id {call.id}").as_dict()), labels)
+        return Outcome(finished(output=output), labels, ref)
 
     async def _as_json(self, value: Output) -> tuple[Any, bytes]:
         """On the loop where it takes no time: a thread for each of a thousand small outputs is a fifth of a run."""

@@ -164,9 +164,9 @@ class Loop:
         """Post an event and wait until it is on disk."""
         if len(self._posts) >= POSTS or self._group is None:
             raise Busy(retry_after_ms=1000)
-        post = Post(run, event)
+        post = Post(run, event, done=(done := anyio.Event()))
         self._post(post)
-        await post.done.wait()
+        await done.wait()
         if post.error is not None:
             raise post.error
 
@@ -234,10 +234,11 @@ class Loop:
 
     async def _advance_forever(self) -> None:
         while True:
-            wakes = [run.state.wake for run in self._runs.values() if run.state.wake is not None]
-            delay = max(0.0, min(wakes) - self._clock.now()) if wakes else math.inf
-            with anyio.move_on_after(min(delay, 60.0)):
-                await self._bell.wait()
+            if not self._posts:
+                wakes = [run.state.wake for run in self._runs.values() if run.state.wake is not None]
+                delay = max(0.0, min(wakes) - self._clock.now()) if wakes else math.inf
+                with anyio.move_on_after(min(delay, 60.0)):
+                    await self._bell.wait()
             self._bell = anyio.Event()
             posts, self._posts = self._posts, []
             await self._advance(posts)
@@ -260,15 +261,18 @@ class Loop:
         stepped = await anyio.to_thread.run_sync(
             advanced, batch, now, slots, self._shares.copy(), self._evaluate, limiter=self._thread
         )
+        if len(stepped) == 1:
+            await self._commit(stepped[0])
+            return
         async with anyio.create_task_group() as group:
             for one in stepped:
-                if isinstance(one, Broke):
-                    group.start_soon(self._break, one)
-                else:
-                    group.start_soon(self._commit, one)
+                group.start_soon(self._commit, one)
 
-    async def _commit(self, stepped: Stepped) -> None:
+    async def _commit(self, stepped: Stepped | Broke) -> None:
         """Write, and only then let anybody see or do anything."""
+        if isinstance(stepped, Broke):
+            await self._break(stepped)
+            return
         try:
             await self._written(lambda: self._journal.save(stepped.entry))
         except Exception:  # a run that can't be written breaks alone
@@ -318,24 +322,20 @@ class Loop:
             elif isinstance(command, e.Start) and self._group is not None:
                 self._in_flight += 1
                 self._shares.began(run)
-                run.calls[command.path] = scope = anyio.CancelScope()
-                self._group.start_soon(self._carry_out, run, command, scope)
+                run.calls[command.path] = self._group.start_soon(self._carry_out, run, command)
         if run.state.over:
             self._drop(run)
         for post in stepped.posts:
             post.settle()
 
-    async def _carry_out(self, run: Active, command: e.Start, scope: anyio.CancelScope) -> None:
+    async def _carry_out(self, run: Active, command: e.Start) -> None:
         try:
-            with scope:
-                session = run.labelled_session()
-                outcome = await self._effects.carry_out(run.state.run_id, session, command)
-                self._post(Post(run, outcome.event, outcome.labels, outcome.ref))
+            outcome = await self._effects.carry_out(run.state.run_id, run.labelled_session(), command)
+            self._post(Post(run, outcome.event, outcome.labels, outcome.ref))
         finally:
             self._in_flight -= 1
             self._shares.ended(run)
-            if run.calls.get(command.path) is scope:
-                del run.calls[command.path]
+            del run.calls[command.path]
             self._bell.set()
 
 

@@ -20,9 +20,11 @@ class Watcher:
         self._run_id = run_id
         self._progress = progress
 
-    async def tell(self, done: int, total: int, text: str) -> None:
+    async def tell(self, plan: Plan, state: RunState) -> None:
+        if self._progress is silent:  # a run of many steps is counted for those who look alone
+            return
         try:
-            await self._progress(done, total, text)
+            await self._progress(*counted(plan, state))
         except Exception as error:  # noqa: BLE001 - whatever a host's end can be, it is not the run's
             log.info("nobody can be told of the run %s any more: %r", self._run_id, error)
             self._progress = silent

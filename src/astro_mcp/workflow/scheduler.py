@@ -35,7 +35,7 @@ from astro_mcp.workflow.kernel import asks
 from astro_mcp.workflow.kernel import events as e
 from astro_mcp.workflow.kernel.state import LOST, TERMINAL, WAITING, RunState
 from astro_mcp.workflow.loop import Loop, planned
-from astro_mcp.workflow.progress import Watcher, counted, resting
+from astro_mcp.workflow.progress import Watcher, resting
 from astro_mcp.workflow.templates import Templates
 
 log = logging.getLogger(__name__)
@@ -131,9 +131,9 @@ class Scheduler:
         with anyio.move_on_after(seconds):
             while not resting(run.state):
                 changed = run.changed
-                await watcher.tell(*counted(run.plan, run.state))
+                await watcher.tell(run.plan, run.state)
                 await changed.wait()
-        await watcher.tell(*counted(run.plan, run.state))
+        await watcher.tell(run.plan, run.state)
 
     async def view(self, scope: Scope, run_id: str) -> RunView:
         """The run as it is on disk; raises `NotFound`, or `Internal` where that is damaged."""

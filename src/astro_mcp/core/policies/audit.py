@@ -7,14 +7,18 @@ read's records are written behind it: losing the last few of those in a crash lo
 from __future__ import annotations
 
 import json
+from functools import lru_cache
+from typing import Final
 
 import anyio
 
-from astro_mcp.core.authority import HARMLESS
+from astro_mcp.core.authority import HARMLESS, Effect
 from astro_mcp.core.call import Call, Result
 from astro_mcp.core.dispatcher import Invocation, Proceed
 from astro_mcp.core.ports import AuditRecord, AuditSink, Clock, Phase
 from astro_mcp.errors import AstroError, Lost, TooLarge, Unavailable
+
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, default=str, separators=(",", ":"))
 
 
 class Audit:
@@ -42,7 +46,7 @@ class Audit:
             took = (self._clock.monotonic() - began) * 1000
             digest = self._begun.pop(invocation.call.id, None)
             phase: Phase = "refusal" if digest is None else "outcome"
-            record = self._record(invocation.call, phase, self._effects(invocation), code, took, digest)
+            record = self._record(invocation.call, phase, _named(invocation.effects), code, took, digest)
             if invocation.effects <= HARMLESS:
                 await self._sink.post(record)
             else:
@@ -69,16 +73,12 @@ class Audit:
 
     async def intended(self, invocation: Invocation) -> None:
         """The effect is about to be: what ends without this was refused by a policy."""
-        record = self._record(invocation.call, "intent", self._effects(invocation), "", None)
+        record = self._record(invocation.call, "intent", _named(invocation.effects), "", None)
         self._begun[invocation.call.id] = record.digest
         if invocation.effects <= HARMLESS:
             await self._sink.post(record)
         else:
             await self._sink.commit(record)
-
-    @staticmethod
-    def _effects(invocation: Invocation) -> str:
-        return ",".join(sorted(invocation.effects))
 
     def _record(
         self, call: Call, phase: Phase, effects: str, code: str, took: float | None, digest: str | None = None
@@ -101,6 +101,11 @@ class Audit:
         )
 
 
+@lru_cache(maxsize=64)
+def _named(effects: frozenset[Effect]) -> str:
+    return ",".join(sorted(effects))
+
+
 class _Intent:
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
@@ -112,6 +117,4 @@ class _Intent:
 
 def canonical(call: Call) -> bytes:
     """The arguments as JSON with sorted keys: equal arguments, equal bytes."""
-    return json.dumps(dict(call.arguments), sort_keys=True, default=str, separators=(",", ":")).encode(
-        "utf-8", "replace"
-    )
+    return _CANONICAL.encode(dict(call.arguments)).encode("utf-8", "replace")

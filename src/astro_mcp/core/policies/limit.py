@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import anyio
 
@@ -15,6 +16,9 @@ from astro_mcp.core.authority import Scope
 from astro_mcp.core.call import Result
 from astro_mcp.core.dispatcher import Invocation, Proceed
 from astro_mcp.errors import Busy
+
+KEPT: Final = 64
+"""Scopes whose places stay when none of their calls is here; beyond, a scope's places go with its last call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Limits:
 
 @dataclass(slots=True)
 class _Places:
-    """One scope's, while any of its calls is here."""
+    """One scope's."""
 
     all: anyio.CapacityLimiter
     agents: dict[str, anyio.CapacityLimiter] = field(default_factory=dict)
@@ -78,7 +82,7 @@ class Limit:
             for limiter in taken:
                 limiter.release_on_behalf_of(invocation.call.id)
             places.calls -= 1
-            if not places.calls:  # a scope's places go with its last call
+            if not places.calls and len(self._scopes) > KEPT:
                 del self._scopes[scope]
 
     async def _take(self, limiter: anyio.CapacityLimiter, invocation: Invocation) -> None:

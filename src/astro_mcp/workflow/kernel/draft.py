@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from dataclasses import fields as fields_of
+from operator import attrgetter
 from typing import Any, Final
 
 from astro_mcp.errors import AstroError
@@ -15,6 +17,7 @@ from astro_mcp.workflow.kernel.scope import View, is_instance, is_leaf
 from astro_mcp.workflow.kernel.state import CANCELLED, FAILED, READY, RUNNING, TERMINAL, RunState, StepState
 
 _set: Final = object.__setattr__
+_values: Final = attrgetter(*(f.name for f in fields_of(StepState)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Draft:
     def put(self, path: str, **fields: Any) -> None:
         """Change a step: a copy of it, which is made once a draft."""
         if path not in self.changed:
-            self.steps[path] = replace(self.steps[path])
+            self.steps[path] = StepState(*_values(self.steps[path]))
             self.changed.add(path)
         own = self.steps[path]
         for name, value in fields.items():

@@ -32,10 +32,15 @@ class Active:
     state: RunState
     labels: frozenset[Label]
     events: int
-    calls: dict[str, anyio.CancelScope] = field(default_factory=dict)
+    calls: dict[str, anyio.TaskHandle[None]] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     """Paths of asks that the operator's model was given."""
     changed: anyio.Event = field(default_factory=anyio.Event)
+    caller: Session = field(init=False)
+    """Whom the calls are made as; see `labelled_session`."""
+
+    def __post_init__(self) -> None:
+        self.caller = self.session
 
     @property
     def scope(self) -> Scope:
@@ -50,7 +55,9 @@ class Active:
 
     def labelled_session(self) -> Session:
         """The session of the next call: the run's own, with what it has seen so far."""
-        return replace(self.session, labels=self.labels)
+        if self.caller.labels != self.labels:
+            self.caller = replace(self.session, labels=self.labels)
+        return self.caller
 
     def adopt(self, stepped: Stepped) -> None:
         """Take over what was committed, and tell those who watch."""
@@ -62,8 +69,8 @@ class Active:
     def fail(self, error: AstroError, now: float) -> None:
         """It can't go on: what it has in flight is stopped, and those who watch are told."""
         self.state = replace(self.state, status=FAILED, error=error.as_dict(), ended=now)
-        for scope in self.calls.values():
-            scope.cancel()
+        for call in self.calls.values():
+            call.cancel()
         self._tell()
 
     def _tell(self) -> None:
@@ -73,19 +80,21 @@ class Active:
 
 @dataclass(slots=True, eq=False)
 class Post:
-    """An event on its way to the loop; `done` is set once it is on disk, or `error` says why not."""
+    """An event on its way to the loop; `done`, where somebody waits, is set once it is on disk, or `error` says why
+    not."""
 
     run: Active
     event: Event
     labels: frozenset[Label] = frozenset()
     ref: str | None = None
-    done: anyio.Event = field(default_factory=anyio.Event)
+    done: anyio.Event | None = None
     error: AstroError | None = None
 
     def settle(self, error: AstroError | None = None) -> None:
         """Let go of whoever waits for it."""
         self.error = error
-        self.done.set()
+        if self.done is not None:
+            self.done.set()
 
 
 @dataclass(frozen=True, slots=True)

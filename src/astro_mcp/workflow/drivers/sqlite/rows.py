@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -22,6 +23,7 @@ _DERIVED: Final = frozenset({"steps", "ready", "wakes"})
 _APART: Final = frozenset({"items", "inputs", "output", "status"})
 _HEAD: Final = tuple(f.name for f in dataclasses.fields(RunState) if f.name not in _DERIVED)
 _BODY: Final = tuple((f.name, f.default) for f in dataclasses.fields(StepState) if f.name not in _APART)
+_body: Final = attrgetter(*(name for name, _ in _BODY))
 _TOLD: Final = frozenset({"now", "path", "output", "outputs"})
 """Fields of an event that stand elsewhere."""
 _KINDS: Final[list[type[Event]]] = [Event, *Event.__subclasses__()]
@@ -127,7 +129,7 @@ def _event(seq: int, event: Event) -> tuple[Any, ...]:
 
 def _step(path: str, state: StepState, ref: str | None) -> tuple[Any, ...]:
     """Without what is as it is by itself."""
-    body = {name: value for name, default in _BODY if (value := getattr(state, name)) != default}
+    body = {name: value for (name, default), value in zip(_BODY, _body(state), strict=True) if value != default}
     output = None if state.output is None or ref else json.dumps(state.output)
     given = state.items if state.items is not None else state.inputs  # a step goes over a list, or runs a workflow
     items = None if given is None else json.dumps(given)
