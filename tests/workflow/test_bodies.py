@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.workflow.test_kernel import Player, plan_of
+from tests.workflow.player import Player, plan_of
 
 from astro_mcp.workflow.kernel import events as e
 from astro_mcp.workflow.kernel.scope import value_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.workflow.house import House, house, session, until_called
-from tests.workflow.test_kernel import Player, plan_of
+from tests.workflow.player import Player, plan_of
 
 from astro_mcp.core.authority import Effect, Label
 from astro_mcp.workflow.kernel import events as e

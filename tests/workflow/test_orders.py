@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from tests.workflow.documents import READS, written
 from tests.workflow.naive import ENDS, Fact, Naive
+from tests.workflow.player import Player
 from tests.workflow.shelf import Shelf
-from tests.workflow.test_kernel import Player
 
 from astro_mcp.workflow.document.model import Document
 from astro_mcp.workflow.document.plan import Plan, build

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from tests.workflow.naive import ENDS, Fact, Naive
+from tests.workflow.player import evaluate
 from tests.workflow.shelf import Shelf, same
-from tests.workflow.test_kernel import evaluate
 
 from astro_mcp.workflow.document.model import Document
 from astro_mcp.workflow.document.plan import Node, Plan, build
