@@ -189,6 +189,9 @@ EXPRESSIONS = {
     "${{ unique(steps.list.items.map(i, i.file)) }}": "${{ distinct(steps.list.items.map(i, i.file)) }}",
     "${{ str(steps.z.nmber) + ' = ' + 'a and b' }}": "${{ string(steps.z.number) + ' = ' + 'a and b' }}",
     "${{ steps.z.number": "${{ steps.z.number }}",
+    "${{ list.results[0].fiel }}": "${{ steps.list.items[0].fiel }}",
+    "${{ steps.list.count > 0 and not False }}": "${{ steps.list.total > 0 && !false }}",
+    "${{ z.nmber }} and {{ inputs.path_name }}": "${{ steps.z.number }} and ${{ inputs.path_name }}",
 }
 
 
@@ -217,6 +220,24 @@ def test_a_condition_of_elsewhere_is_corrected(around: Surroundings, written: st
     steps = [{"id": "z", "tool": "toy_say"}, {"id": "a", "tool": "toy_say", "if": written.strip("${} ")}]
     if "inputs" not in written and "string" not in EXPRESSIONS[written]:
         assert mended(json.dumps({"steps": steps}), around)["steps"][1]["if"] == EXPRESSIONS[written].strip("${} ")
+
+
+def test_the_fields_of_a_tools_output_are_known_within_it(around: Surroundings) -> None:
+    search = {"id": "find", "tool": "kb_search", "with": {"query": "x"}}
+    each = {"id": "each", "foreach": ["a"], "tool": "fs_read", "with": {"path": "${{ item }}"}}
+    written = "${{ find.results[0].content }} ${{ steps.each[0].content }}"
+    document = {"steps": [search, each, {"id": "a", "ask": "Why?", "with": {"text": written}}]}
+    found = mended(json.dumps(document), around)
+    assert found["steps"][2]["with"]["text"] == "${{ steps.find.items[0].text }} ${{ steps.each[0].text }}"
+    document["steps"][2]["with"] = {"text": "${{ steps.each.text }} ${{ steps.find.items.text }}"}
+    lines = "\n".join(told(check(json.dumps(document), around)))
+    assert "steps.each is a list, one for each item, and has no field text [ok(steps.each).map(i, i.text)]" in lines
+    assert "steps.find.items is a list and has no field text" in lines
+
+
+def test_a_document_in_a_markdown_fence_is_read(around: Surroundings) -> None:
+    assert check("```yaml\nsteps: [{id: a, tool: toy_say}]\n```\n", around).plan is not None
+    assert told(check('```json\n{"steps": [{"id": "a",\n]}\n```', around))[0].startswith("spec: ")
 
 
 def test_text_that_only_looks_like_an_expression_is_text(around: Surroundings) -> None:

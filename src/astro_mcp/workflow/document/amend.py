@@ -51,13 +51,17 @@ _LIKE: Final = re.compile(
 )
 
 
+Names = list[str | int]
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the names in an expression may mean. `fields` gives those of a step's output, none where nobody knows."""
+    """What the names in an expression may mean. `fields` gives those at a path that begins with a step's id, none where
+    nobody knows."""
 
     steps: Collection[str]
     inputs: Collection[str]
-    fields: Callable[[str], Collection[str]]
+    fields: Callable[[Names], Collection[str]]
     item: bool = False
     last: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -85,10 +89,10 @@ def unmarked(text: str, known: Known) -> str | None:
 
 def _means(text: str, known: Known) -> bool:
     """Whether a whole text is a reference to something that is there."""
-    found = re.fullmatch(r"\$?(\w+)\.([a-z][a-z0-9_]*)((?:\.\w+|\[\d+\])*)", text[:200])
+    found = re.fullmatch(r"\$?(\w+)\.([A-Za-z][\w-]*)((?:\.\w+|\[\d+\])*)", text[:200])
     if not found:
         return known.item and text in ("item", "index")
-    named = found[1] in ("steps", *STEPS) and found[2] in known.steps
+    named = found[1] in ("steps", *STEPS) and (found[2] in known.steps or found[2] in known.renamed)
     of_input = found[1] in ("inputs", *INPUTS) and found[2] in known.inputs
     return named or of_input or (known.item and found[1] == "item")
 
@@ -165,7 +169,7 @@ def _name(text: str, before: str, after: str) -> str:
     if after == "(":
         return FUNCTIONS.get(text, WORDS.get(text, text))
     if before == ".":
-        return "size()" if text in ("length", "count") else text
+        return "size()" if text == "length" else text
     return WORDS.get(text, text)
 
 
@@ -181,15 +185,20 @@ def _paths(source: str, known: Known) -> str:
             at += 1
             continue
         names, last = _followed(line, at)
-        out += [source[position : token.start], ".".join(_better(names, known))]
+        out += [source[position : token.start], _written(_better(names, known))]
         position = line[last].end
         at = last + 1
     return "".join(out) + source[position:]
 
 
-def _followed(line: list[Token], at: int) -> tuple[list[str], int]:
-    """The names from `at` on, `['x']` among them, and where the last one stands; a method is none."""
-    names, last = [line[at].text], at
+def _written(names: Names) -> str:
+    return "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in names).removeprefix(".")
+
+
+def _followed(line: list[Token], at: int) -> tuple[Names, int]:
+    """The names from `at` on, `['x']` and `[0]` among them, and where the last one stands; a method is none."""
+    names: Names = [line[at].text]
+    last = at
     while last + 2 < len(line):
         mark, name = line[last + 1], line[last + 2]
         after = line[last + 3].text if last + 3 < len(line) else ""
@@ -199,26 +208,32 @@ def _followed(line: list[Token], at: int) -> tuple[list[str], int]:
         elif mark.text == "[" and after == "]" and name.kind == "string" and re.fullmatch(r"[a-z]\w*", name.text[1:-1]):
             names.append(name.text[1:-1])
             last += 3
+        elif mark.text == "[" and after == "]" and name.text.isdigit():
+            names.append(int(name.text))
+            last += 3
         else:
             break
     return names, last
 
 
-def _better(names: list[str], known: Known) -> list[str]:
-    root, rest = names[0], names[1:]
+def _better(names: Names, known: Known) -> Names:
+    root, rest = str(names[0]), names[1:]
     if root not in ROOTS:
         root, rest = _rooted(root, rest, known)
-    if root == "inputs" and rest and rest[0] not in known.inputs:
-        rest = [nearest(rest[0].lower(), sorted(known.inputs)) or rest[0], *rest[1:]]
+    first = str(rest[0]) if rest else ""
+    if root == "inputs" and rest and first not in known.inputs:
+        rest = [nearest(first.lower(), sorted(known.inputs)) or first, *rest[1:]]
     if root != "steps" or not rest:
         return [root, *rest]
-    step = rest[0] if rest[0] in known.steps else nearest(rest[0].lower(), sorted(known.steps)) or rest[0]
-    fields, after = known.fields(step), rest[1:]
-    while len(after) > 1 and fields and after[0] not in fields and after[0] in RESULT:
-        after = after[1:]
-    if after and fields and after[0] not in fields and after[0] != "error":
-        after = [_field(after[0], fields), *after[1:]]
-    return [root, step, *after]
+    step = first if first in known.steps else nearest(first.lower(), sorted(known.steps)) or first
+    made: Names = [step]
+    for place, name in enumerate(rest[1:], 2):
+        fields = known.fields(made) if isinstance(name, str) and name != "error" else ()
+        if not fields or name in fields:
+            made.append(name)
+        elif name not in RESULT or place == len(rest) or _field(str(rest[place]), fields) not in fields:
+            made.append(_field(str(name), fields))
+    return [root, *made]
 
 
 def _field(name: str, fields: Collection[str]) -> str:
@@ -226,11 +241,11 @@ def _field(name: str, fields: Collection[str]) -> str:
     return elsewhere[0] if elsewhere else nearest(name, sorted(fields)) or name
 
 
-def _rooted(root: str, rest: list[str], known: Known) -> tuple[str, list[str]]:
+def _rooted(root: str, rest: Names, known: Known) -> tuple[str, Names]:
     """The root that was meant."""
     if root in known.steps:
         return "steps", [root, *rest]
-    if root in STEPS and rest and (rest[0] in known.steps or nearest(rest[0], sorted(known.steps))):
+    if root in STEPS and rest and (rest[0] in known.steps or nearest(str(rest[0]), sorted(known.steps))):
         return "steps", rest
     if root in INPUTS and rest:
         return "inputs", rest
@@ -241,7 +256,7 @@ def _rooted(root: str, rest: list[str], known: Known) -> tuple[str, list[str]]:
     return _local(root, rest, known)
 
 
-def _local(root: str, rest: list[str], known: Known) -> tuple[str, list[str]]:
+def _local(root: str, rest: Names, known: Known) -> tuple[str, Names]:
     if root in ITEM and known.item:
         if rest[:1] in (["index"], ["index0"]):
             return "index", []

@@ -28,7 +28,7 @@ from astro_mcp.workflow.document.plan import Plan, build
 from astro_mcp.workflow.document.quoting import quoted
 from astro_mcp.workflow.document.read import meant
 from astro_mcp.workflow.document.references import Scope, Surroundings, step_problems, text_problems
-from astro_mcp.workflow.document.source import load
+from astro_mcp.workflow.document.source import load, unfenced
 from astro_mcp.workflow.expressions.template import OPEN, strings
 
 STEPS: Final = 500
@@ -80,6 +80,7 @@ def check(text: str, around: Surroundings) -> Checked:
 
 
 def _loaded(text: str) -> tuple[Any, list[Problem]]:
+    text = unfenced(text)
     try:
         return load(text), []
     except InvalidInput as error:

@@ -27,7 +27,7 @@ from astro_mcp.workflow.document.model import (
     Words,
 )
 from astro_mcp.workflow.document.plan import Plan, build
-from astro_mcp.workflow.document.source import load
+from astro_mcp.workflow.document.source import load, unfenced
 
 _ROUNDS: Final = 4
 _OF_STEPS: Final = ("steps", "do", RESCUE)
@@ -52,7 +52,7 @@ class Written:
 
 def read(text: str) -> Document:
     """The document, whose references are not looked at yet; raises `AstroError`, or pydantic's `ValidationError`."""
-    return Document.model_validate(_steps_listed(load(text)))
+    return Document.model_validate(_steps_listed(load(unfenced(text))))
 
 
 def parse(text: str) -> Plan:

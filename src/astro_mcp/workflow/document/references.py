@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final
@@ -13,7 +13,7 @@ from astro_mcp.core.model import Output, flat_schema
 from astro_mcp.core.tool import Tool
 from astro_mcp.errors import AstroError, Problem, TooLarge
 from astro_mcp.nearest import nearest
-from astro_mcp.workflow.document.amend import Known, amended, unmarked
+from astro_mcp.workflow.document.amend import Known, Names, amended, unmarked
 from astro_mcp.workflow.document.bounds import EXPRESSIONS, TEXT_EXPRESSIONS
 from astro_mcp.workflow.document.model import RESCUE, Document, StepSpec
 from astro_mcp.workflow.document.places import Place, places
@@ -129,7 +129,7 @@ def _corrected(place: Place, names: Known) -> str:
     """The text with its expressions amended."""
     if place.bare:
         return amended(place.text, names)
-    text = place.text
+    text = unmarked(place.text, names) or place.text
     pieces, position = [], 0
     while (start := text.find(OPEN, position)) >= 0:
         end = text.find("}}", start)
@@ -164,9 +164,15 @@ def _problems_of(source: str, place: Place, scope: Scope, around: Surroundings, 
 def known(scope: Scope, around: Surroundings, own: str) -> Known:
     """The names that an expression may mean from where it stands."""
 
-    def fields(name: str) -> list[str]:
-        step = scope.steps.get(name)
-        return [] if step is None or step.foreach is not None or step.continue_on_error else _fields(step, around)
+    def fields(names: Names) -> Collection[str]:
+        step, path = scope.steps.get(str(names[0])), names[1:]
+        if step is None or step.continue_on_error:
+            return ()
+        if step.foreach is not None:
+            if not path or not isinstance(path[0], int):
+                return ()
+            path = path[1:]
+        return _fields(step, around) if not path else _inside(step, path, around)
 
     steps = [name for name in scope.steps if name != own]
     return Known(steps, scope.inputs, fields, scope.item, scope.last, around.renamed)
@@ -210,7 +216,15 @@ def _reference_problem(reference: Path, path: str, scope: Scope, around: Surroun
 
 def _field_problem(step: StepSpec, rest: list[str | int], path: str, around: Surroundings) -> Problem | None:
     """Whether a step's output has the fields that are asked for; one that failed has `error`."""
-    if not rest or not isinstance(rest[0], str) or rest[0] == "error" or step.foreach is not None:
+    if step.foreach is not None and rest:
+        if isinstance(rest[0], str):
+            at = f"steps.{step.id}"
+            reason = f"{at} is a list, one for each item, and has no field {rest[0]}"
+            return Problem(path, reason, f"ok({at}).map(i, i.{rest[0]})")
+        rest = rest[1:]
+    elif rest and isinstance(rest[0], int):
+        return Problem(path, f"steps.{step.id} is no list", f"steps.{step.id}.field")
+    if not rest or not isinstance(rest[0], str) or rest[0] == "error":
         return None
     fields = _fields(step, around)
     if not fields or step.continue_on_error:
@@ -247,6 +261,15 @@ def _deeper(step: StepSpec, rest: list[str | int], path: str, around: Surroundin
             return None
         at += f"[{part}]" if isinstance(part, int) else f".{part}"
     return None
+
+
+def _inside(step: StepSpec, names: Names, around: Surroundings) -> Collection[str]:
+    """The fields at a path within a tool's output, as far as its schema tells."""
+    tool = around.tool(step.tool) if step.tool else None
+    schema: Mapping[str, Any] = output_schema(tool.declaration.output) if tool else {}
+    for name in names:
+        schema = schema.get("items", {}) if isinstance(name, int) else schema.get("properties", {}).get(name, {})
+    return tuple(schema.get("properties", ()))
 
 
 def _fields(step: StepSpec, around: Surroundings) -> list[str]:

@@ -25,6 +25,13 @@ def load(text: str, what: str = "the document") -> Any:
     return value
 
 
+def unfenced(text: str) -> str:
+    """A text without the Markdown fence around it; its lines stay where they are."""
+    lines = text.strip().splitlines()
+    fenced = len(lines) > 2 and lines[0].startswith("```") and lines[-1].strip() == "```"
+    return "\n".join(["", *lines[1:-1]]) if fenced else text
+
+
 def _json(text: str, what: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_pairs)
