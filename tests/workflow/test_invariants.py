@@ -68,7 +68,7 @@ def told() -> list[str]:
 
 
 @cache
-def tests_of(file: str) -> frozenset[str]:
+def functions_of(file: str) -> frozenset[str]:
     tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
     return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
@@ -82,4 +82,4 @@ def test_what_is_said_to_hold_is_shown_by_tests_that_exist(name: str) -> None:
     assert SHOWN[name]
     for test in SHOWN[name]:
         file, _, function = test.partition("::")
-        assert function in tests_of(file)
+        assert function in functions_of(file)

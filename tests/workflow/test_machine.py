@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from tests.workflow.documents import READS, written
@@ -20,7 +20,11 @@ from astro_mcp.workflow.kernel.scope import is_leaf
 
 CODES = ("provider_failed", "invalid_input", "busy", "timeout")
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
-quick = settings(max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=SLOW)
+QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
+"""Without a search for the shortest example, which takes minutes: the long form has it."""
+quick = settings(
+    max_examples=25, stateful_step_count=30, deadline=None, phases=QUICK, print_blob=True, suppress_health_check=SLOW
+)
 long = settings(max_examples=400, stateful_step_count=80, deadline=None, suppress_health_check=SLOW)
 chances = st.randoms(use_true_random=False)
 
