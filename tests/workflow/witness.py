@@ -70,6 +70,8 @@ class Witness:
             self._step(path, before.steps.get(path), event, asked)
         room = event.slots - sum(isinstance(command, e.Start) for command in advance.commands)
         self._bounds(room)
+        if isinstance(event, e.Recovered):
+            self._cut_short(before, event)
         stored = self.shelf.load(self.state.run_id)
         assert same(stored, self.state), "a state survives its rows"
         self._model(before)
@@ -142,10 +144,19 @@ class Witness:
             was = before.steps.get(path)
             cut_short = isinstance(event, e.Recovered) and was is not None and was.status == "running"
             assert command.attempt == (was.attempt if was else 0) + (not cut_short)
+            assert not cut_short or command.tool in event.repeatable, f"{path} may not simply run again"
             retry = self.plan.node(path).spec.retry
             limit = (retry.max_attempts if retry else 1) + self.again[path]
             assert command.attempt <= limit, f"{path}: more attempts than the limit"
             assert self.facts.get(path) is None, f"{path} was done, and runs again"
+
+    def _cut_short(self, before: RunState, event: e.Recovered) -> None:
+        """What was in flight when the process died is lost where it can't be repeated, and there alone."""
+        for path, was in before.steps.items():
+            found = self.state.steps[path]
+            if was.status == "running" and path and is_leaf(self.plan.node(path), path) and found.status not in ENDS:
+                lost = self.plan.node(path).spec.tool not in event.repeatable
+                assert (found.status == "lost") == lost, f"{path} is {found.status}"
 
     def _around(self, path: str) -> list[tuple[Node, str]]:
         """The step and those that hold it, each with the path of the body that it stands in."""
