@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, ClassVar
 
 from astro_mcp.core.agent import Agent, Health
@@ -122,6 +123,7 @@ class WorkflowAgent(Agent):
                 mime=JSON,
                 read=self._read_run,
                 complete=self._complete_run,
+                watch=self._watch,
             ),
             Resource(
                 uri="astro://runs/{run_id}/history",
@@ -138,6 +140,7 @@ class WorkflowAgent(Agent):
                 description="One step with its whole output.",
                 mime=JSON,
                 read=self._read_step,
+                watch=self._watch,
             ),
         )
 
@@ -158,6 +161,9 @@ class WorkflowAgent(Agent):
 
     async def _read_step(self, session: Session, variables: dict[str, str]) -> Body:
         return await (await self._work.get()).read_step(session, variables)
+
+    async def _watch(self, session: Session, variables: dict[str, str]) -> AsyncIterator[None]:
+        return await (await self._work.get()).watch(session, variables)
 
     async def _complete_template(self, session: Session, prefix: str) -> list[str]:
         return await (await self._work.get()).complete_template(session, prefix)

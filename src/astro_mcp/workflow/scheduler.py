@@ -37,6 +37,7 @@ from astro_mcp.workflow.kernel.state import LOST, TERMINAL, WAITING, RunState
 from astro_mcp.workflow.loop import Loop, planned
 from astro_mcp.workflow.progress import Watcher, resting
 from astro_mcp.workflow.templates import Templates
+from astro_mcp.workflow.watching import Changes
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +150,14 @@ class Scheduler:
         except Exception as error:
             log.exception("the run %s can't be planned", stored.state.run_id)
             raise unreadable(stored.state.run_id) from error
+
+    async def changes(self, scope: Scope, run_id: str, path: str = "") -> Changes:
+        """What changes of a run, or of one of its steps, from here on; raises `NotFound`."""
+        run = self._loop.own(scope, run_id)
+        state = run.state if run is not None else (await self._journal.load(scope, run_id)).state
+        if path and path not in state.steps:
+            raise NotFound(f"the run has no step {path[:80]!r}")
+        return Changes(run, path)
 
     async def recent(self, scope: Scope, prefix: str = "", count: int = 100) -> list[Summary]:
         """The scope's own runs, newest first."""

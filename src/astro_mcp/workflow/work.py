@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 from astro_mcp.core.agent import Health
@@ -126,6 +127,10 @@ class WorkflowWork:
     async def read_step(self, session: Session, variables: dict[str, str]) -> Body:
         view = await self._scheduler.view(session.scope, variables["run_id"])
         return Body(JSON, text=views.step_json(view, variables["step"]))
+
+    async def watch(self, session: Session, variables: dict[str, str]) -> AsyncIterator[None]:
+        """The changes of a run, or of its step where the address names one."""
+        return await self._scheduler.changes(session.scope, variables["run_id"], variables.get("step", ""))
 
     # What the tools share.
 

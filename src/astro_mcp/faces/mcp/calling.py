@@ -17,6 +17,7 @@ from astro_mcp.core.policies.authorize import authorize
 from astro_mcp.core.tool import Tool
 from astro_mcp.errors import AstroError
 from astro_mcp.faces.mcp.budget import Budget
+from astro_mcp.faces.mcp.connection import Connection
 from astro_mcp.faces.mcp.failures import failed, protocol_error
 from astro_mcp.faces.mcp.peer import Peer, Profile
 from astro_mcp.faces.mcp.shape import Shape, sound
@@ -26,7 +27,7 @@ IMAGES: Final = 700_000
 PROGRESS_SECONDS: Final = 0.05
 ARGUMENT_BYTES: Final = 8_000_000
 
-Ctx = ServerRequestContext[Peer, Any]
+Ctx = ServerRequestContext[Connection, Any]
 
 
 class Calling:
@@ -38,7 +39,7 @@ class Calling:
 
     async def call(self, ctx: Ctx, params: CallToolRequestParams) -> CallToolResult:
         """A tool's failure is a result; only a tool that does not exist is an error of the protocol."""
-        peer = ctx.lifespan_context
+        peer = ctx.lifespan_context.peer
         profile = peer.shown(client_name(ctx))
         tool = self._dispatcher.registry.tools.get(params.name)
         arguments = dict(params.arguments or {})
