@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +12,12 @@ import anyio
 import anyio.to_thread
 
 from astro_mcp.config import WorkflowSettings
-from astro_mcp.core.authority import Effect, Label, Scope, Session
+from astro_mcp.core.authority import ALL_EFFECTS, Effect, Label, Scope, Session
 from astro_mcp.core.call import Progress
 from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.ports import ArtifactSink, Clock
 from astro_mcp.core.registry import Registry
-from astro_mcp.errors import Conflict, InvalidInput, NotFound, Unavailable
+from astro_mcp.errors import Conflict, InvalidInput, NotFound, Problem, Unavailable
 from astro_mcp.store.database import Database
 from astro_mcp.workflow.answering import Answering
 from astro_mcp.workflow.authority import frozen, level_of, steered_by, word_suffices
@@ -98,6 +98,13 @@ class Scheduler:
         around = Surroundings(dict(self._registry.tools), allowed, self._evaluator.check, templates)
         return await anyio.to_thread.run_sync(check, spec, around, limiter=self._checkers)
 
+    async def plan(self, spec: str) -> Plan:
+        """The plan of a document that is sound; raises `InvalidInput` with every problem."""
+        checked = await self.check(spec, ALL_EFFECTS)
+        if checked.plan is None:
+            raise _unsound(checked.problems)
+        return checked.plan
+
     async def start(
         self,
         session: Session,
@@ -119,8 +126,7 @@ class Scheduler:
         values, problems = settled(checked.plan.document.inputs, given) if checked.plan else ({}, [])
         problems = [*checked.problems, *problems]
         if checked.plan is None or problems:
-            first = problems[0]
-            raise InvalidInput(f"{first.path}: {first.reason}", "correct the problems below", problems=tuple(problems))
+            raise _unsound(problems)
         return await self._loop.accept(own, checked.spec, checked.plan, values, priority, run_id, unattended=unattended)
 
     async def wait(self, scope: Scope, run_id: str, seconds: float, progress: Progress) -> None:
@@ -254,6 +260,11 @@ class Scheduler:
         if not stored.state.over:
             raise Unavailable(f"the run {run_id} is not taken up", "it goes on, or ends, at the daemon's next start")
         return None
+
+
+def _unsound(problems: Sequence[Problem]) -> InvalidInput:
+    first = problems[0]
+    return InvalidInput(f"{first.path}: {first.reason}", "correct the problems below", problems=tuple(problems))
 
 
 def _as_output(model: Any, value: Any) -> Any:

@@ -6,6 +6,9 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
+import anyio.to_thread
+
 from astro_mcp.core.agent import Health
 from astro_mcp.core.authority import Session
 from astro_mcp.core.call import Context
@@ -16,7 +19,10 @@ from astro_mcp.workflow import shapes as s
 from astro_mcp.workflow import views
 from astro_mcp.workflow.document.inputs import parse as parse_inputs
 from astro_mcp.workflow.document.inputs import settled
+from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.document.source import load
+from astro_mcp.workflow.kernel.state import RunState
+from astro_mcp.workflow.pictures.shown import MERMAID, as_mermaid, as_svg
 from astro_mcp.workflow.scheduler import RunView, Scheduler
 
 YAML = "application/yaml"
@@ -31,6 +37,7 @@ class WorkflowWork:
         self._scheduler = scheduler
         self._registry = registry
         self._templates = scheduler.templates
+        self._painters = anyio.CapacityLimiter(1)
 
     async def check(self, args: s.CheckInput, ctx: Context) -> s.CheckOutput:
         checked = await self._scheduler.check(args.spec, ctx.session.grant.effects)
@@ -127,6 +134,19 @@ class WorkflowWork:
     async def read_step(self, session: Session, variables: dict[str, str]) -> Body:
         view = await self._scheduler.view(session.scope, variables["run_id"])
         return Body(JSON, text=views.step_json(view, variables["step"]))
+
+    async def picture_template(self, name: str, mime: str) -> Body:
+        """A template's steps; raises `NotFound`."""
+        return await self._painted(mime, await self._scheduler.plan((await self._templates.get(name)).text))
+
+    async def picture_run(self, session: Session, run_id: str, mime: str) -> Body:
+        """A run's steps and how they are; raises `NotFound`."""
+        view = await self._scheduler.view(session.scope, run_id)
+        return await self._painted(mime, view.plan, view.state)
+
+    async def _painted(self, mime: str, plan: Plan, state: RunState | None = None) -> Body:
+        paint = as_mermaid if mime == MERMAID else as_svg
+        return Body(mime, text=await anyio.to_thread.run_sync(paint, plan, state, limiter=self._painters))
 
     async def watch(self, session: Session, variables: dict[str, str]) -> AsyncIterator[None]:
         """The changes of a run, or of its step where the address names one."""
