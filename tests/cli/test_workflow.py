@@ -1,4 +1,4 @@
-"""`astro-mcp workflow`: check, run, show, picture, list, answer, control; runs that wait, fail, are left and are killed."""
+"""`astro-mcp workflow`: check, run, show, picture, answer, control; runs that wait, fail, are left and are killed."""
 
 from __future__ import annotations
 

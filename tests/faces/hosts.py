@@ -70,5 +70,6 @@ async def hosts(folder: Path) -> AsyncIterator[Hosts]:
     async with house(folder) as built:
         artifacts = Artifacts(built.database, folder / "artifacts", SystemClock())
         saving: Deferred[Any] = Ready(None)
-        await built.dispatcher.registry.register(ArtifactsAgent(built.dispatcher.registry, artifacts, saving))
+        registry = built.dispatcher.registry
+        await registry.register(ArtifactsAgent(registry, artifacts, saving, PROMPTS.parent / "guides"))
         yield Hosts(built, McpFace(built.dispatcher, artifacts, PROMPTS, "0"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -242,13 +243,18 @@ async def test_a_connection_watches_a_bounded_number_of_addresses(
                     await client.list_tools()
 
 
-def frame(method: str, params: dict[str, Any], request_id: int | None = None, *, modern: bool = False) -> bytes:
+def frame(
+    method: str,
+    params: dict[str, Any],
+    request_id: int | None = None,
+    *,
+    modern: bool = False,
+    capabilities: Mapping[str, Any] = MappingProxyType({}),
+) -> bytes:
+    """A message as a client without a library writes it."""
     if modern:
-        meta = {
-            "protocolVersion": "2026-07-28",
-            "clientInfo": {"name": "raw", "version": "1"},
-            "clientCapabilities": {},
-        }
+        info = {"name": "raw", "version": "1"}
+        meta = {"protocolVersion": "2026-07-28", "clientInfo": info, "clientCapabilities": dict(capabilities)}
         params = {**params, "_meta": {f"io.modelcontextprotocol/{name}": value for name, value in meta.items()}}
     known = {} if request_id is None else {"id": request_id}
     return json.dumps({"jsonrpc": "2.0", **known, "method": method, "params": params}).encode() + b"\n"

@@ -183,9 +183,7 @@ def large() -> tuple[Plan, RunState]:
         states[f"s{n}"] = StepState(n, status="running", items=list(range(300)), opened=200)
         states |= {f"s{n}.{i}": StepState(n, status="running") for i in range(200)}
         states |= {f"s{n}.{i}.t{i % 99}": StepState(n, status="succeeded") for i in range(200)}
-    return plan(steps, inputs={"all": {"type": "array"}}), RunState(
-        "run_1", {}, 0.0, 1, "normal", "running", steps=states
-    )
+    return plan(steps, inputs={"all": {"type": "array"}}), RunState("run_1", {}, 0.0, 1, status="running", steps=states)
 
 
 def test_500_steps_and_1000_instances_are_drawn_quickly_and_within_bounds() -> None:

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from astro_mcp.config import WorkflowSettings
-from astro_mcp.core.authority import ALL_EFFECTS, Effect, Label, Scope, Session
+from astro_mcp.core.authority import ALL_EFFECTS, Approval, Effect, Label, Scope, Session
 from astro_mcp.core.call import Progress
 from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.ports import ArtifactSink, Clock
@@ -71,6 +71,7 @@ class Scheduler:
         self._evaluator = Evaluator()
         effects = Effects(dispatcher, artifacts)
         self._loop = Loop(self._journal, effects, self._evaluator.evaluate, registry, settings, clock)
+        self._clock = clock
         self._checkers = anyio.CapacityLimiter(1)
 
     def answered_by(self, model: Dispatcher, *, every: bool) -> None:
@@ -169,7 +170,9 @@ class Scheduler:
         """The scope's own runs, newest first."""
         return await self._journal.recent(scope, prefix, count)
 
-    async def answer(self, session: Session, run_id: str, path: str, value: Any) -> None:
+    async def answer(
+        self, session: Session, run_id: str, path: str, value: Any, approval: Approval | None = None
+    ) -> None:
         """Give an ask its answer, a gate its decision, a lost step its output. A second answer is nothing."""
         sound(value, "the answer")
         run = await self._steered(session, run_id)
@@ -182,13 +185,12 @@ class Scheduler:
         shown = state.request or {}
         if state.status == LOST:
             tool = self._registry.tool(run.plan.node(path).spec.tool or "")
-            settled_value = _as_output(tool.declaration.output, value)
+            settled_value, by = _as_output(tool.declaration.output, value), level_of(session)
         else:
-            word_suffices(session, str(shown.get("level", "model")))
+            by = word_suffices(session, shown, approval, self._clock.now())
             settled_value = asks.accepted(shown, value)
-        by = level_of(session).value
         await self._loop.send(
-            run, e.Answered(now=0.0, path=path, value=settled_value, by=by, digest=shown.get("digest", ""))
+            run, e.Answered(now=0.0, path=path, value=settled_value, by=by.value, digest=shown.get("digest", ""))
         )
 
     async def pause(self, session: Session, run_id: str) -> None:

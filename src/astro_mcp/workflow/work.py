@@ -10,13 +10,13 @@ import anyio
 import anyio.to_thread
 
 from astro_mcp.core.agent import Health
-from astro_mcp.core.authority import Session
+from astro_mcp.core.authority import Effect, Session
 from astro_mcp.core.call import Context
 from astro_mcp.core.registry import Registry
 from astro_mcp.core.resource import Body
 from astro_mcp.errors import AstroError, InvalidInput
+from astro_mcp.workflow import questions, views
 from astro_mcp.workflow import shapes as s
-from astro_mcp.workflow import views
 from astro_mcp.workflow.document.inputs import parse as parse_inputs
 from astro_mcp.workflow.document.inputs import settled
 from astro_mcp.workflow.document.plan import Plan
@@ -56,11 +56,10 @@ class WorkflowWork:
     async def run(self, args: s.RunInput, ctx: Context) -> s.RunOutput:
         if bool(args.template) == bool(args.spec):
             raise InvalidInput("give either template or spec", f"templates: {', '.join(await self._names())}")
-        spec = (await self._templates.get(args.template)).text if args.template else args.spec
-        given = parse_inputs(args.inputs)
-        run_id = await self._scheduler.start(ctx.session, spec, given, args.allow, args.priority)
+        run_id = ctx.call.resumes or await self._start(args, ctx)
         await self._scheduler.wait(ctx.session.scope, run_id, args.wait_seconds, ctx.progress)
         view = await self._view(ctx, run_id)
+        self._ask(ctx, view, args.wait_seconds)
         return s.RunOutput(**views.summary(view))
 
     async def status(self, args: s.StatusInput, ctx: Context) -> s.StatusOutput:
@@ -70,10 +69,11 @@ class WorkflowWork:
             return s.StatusOutput(steps=lines)
         await self._scheduler.wait(ctx.session.scope, args.run_id, args.wait_seconds, ctx.progress)
         view = await self._view(ctx, args.run_id)
+        self._ask(ctx, view, args.wait_seconds)
         return s.StatusOutput(**views.summary(view), steps=views.step_lines(view))
 
     async def answer(self, args: s.AnswerInput, ctx: Context) -> s.AnswerOutput:
-        await self._scheduler.answer(ctx.session, args.run_id, args.step, _value(args.value))
+        await self._scheduler.answer(ctx.session, args.run_id, args.step, _value(args.value), ctx.call.approval)
         return s.AnswerOutput(**await self._short(ctx, args.run_id))
 
     async def control(self, args: s.ControlInput, ctx: Context) -> s.ControlOutput:
@@ -159,6 +159,15 @@ class WorkflowWork:
         view = await self._scheduler.view(ctx.session.scope, run_id)
         ctx.label(*view.labels)
         return view
+
+    async def _start(self, args: s.RunInput, ctx: Context) -> str:
+        spec = (await self._templates.get(args.template)).text if args.template else args.spec
+        return await self._scheduler.start(ctx.session, spec, parse_inputs(args.inputs), args.allow, args.priority)
+
+    def _ask(self, ctx: Context, view: RunView, wait: float) -> None:
+        """What a person may be asked, where the caller waits, and where their word could be handed on."""
+        if wait > 0 and Effect.WRITE in ctx.session.grant.effects:
+            ctx.ask(*questions.of(view))
 
     async def _short(self, ctx: Context, run_id: str) -> dict[str, Any]:
         fields = views.summary(await self._view(ctx, run_id))

@@ -14,6 +14,7 @@ from mcp_types import (
     CallToolRequestParams,
     CallToolResult,
     DiscoverResult,
+    InputRequiredResult,
     PaginatedRequestParams,
     RequestParams,
     ServerCapabilities,
@@ -23,8 +24,8 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.faces.mcp.budget import Budget
-from astro_mcp.faces.mcp.calling import Calling, Ctx, client_name
-from astro_mcp.faces.mcp.connection import Connection
+from astro_mcp.faces.mcp.calling import Calling, client_name
+from astro_mcp.faces.mcp.connection import Connection, Ctx
 from astro_mcp.faces.mcp.instructions import instructions
 from astro_mcp.faces.mcp.lines import LineReader
 from astro_mcp.faces.mcp.listing import Listing
@@ -106,5 +107,5 @@ class McpFace:
         tools = self._listing.tools(peer, peer.shown(client_name(ctx)))
         return {"tools": tools, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 
-    async def _call(self, ctx: Ctx, params: CallToolRequestParams) -> CallToolResult:
+    async def _call(self, ctx: Ctx, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         return await self._calling.call(ctx, params)

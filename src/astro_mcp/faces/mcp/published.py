@@ -29,7 +29,7 @@ from astro_mcp.core.authority import Effect, Session
 from astro_mcp.core.call import Call
 from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.errors import AstroError, Internal, TimedOut
-from astro_mcp.faces.mcp.calling import Ctx
+from astro_mcp.faces.mcp.connection import Ctx
 from astro_mcp.faces.mcp.failures import protocol_error
 from astro_mcp.faces.mcp.prompts import Prompts
 from astro_mcp.faces.mcp.shape import sound
