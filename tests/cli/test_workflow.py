@@ -1,4 +1,4 @@
-"""`astro-mcp workflow`: check, run, show, list, answer, control; runs that wait, fail, are left and are killed."""
+"""`astro-mcp workflow`: check, run, show, picture, answer, control; runs that wait, fail, are left and are killed."""
 
 from __future__ import annotations
 
@@ -86,6 +86,26 @@ def test_check_tells_every_problem_and_ends_with_1(shared: Home) -> None:
     told = run(shared, "workflow", "check", "-", "--json", given=wrong)
     assert told.status == 1
     assert len(told.json["problems"]) >= 2
+
+
+def test_a_picture_is_drawn_of_a_run_a_template_and_a_document(shared: Home) -> None:
+    run_of = waiting(shared)
+    done = run(shared, "workflow", "picture", run_of)
+    assert (done.status, done.out[:5], done.out[-7:]) == (0, "<svg ", "</svg>\n")
+    assert "waiting" in done.out
+    assert run(shared, "workflow", "picture", "index-codebase", "--mermaid").out.startswith("flowchart TB\n")
+    told = run(
+        shared, "workflow", "picture", "-", "--json", given="steps: [{id: inner, workflow: index-codebase}]"
+    ).json
+    assert told["mimeType"] == "image/svg+xml"
+    assert "kb_index" in told["text"], "what is inside of a template that a step runs"
+
+
+def test_no_picture_is_drawn_of_what_is_none(shared: Home) -> None:
+    assert run(shared, "workflow", "picture", "run_0").status == 1
+    wrong = run(shared, "workflow", "picture", "-", "--json", given="steps: [{id: a, tool: fs_raed}]")
+    assert wrong.status == 1
+    assert wrong.json["error"]["problems"][0]["suggestion"] == "tool: fs_read"
 
 
 def test_inputs_are_json_where_they_are_and_text_else(shared: Home) -> None:

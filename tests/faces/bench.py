@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -301,8 +301,9 @@ class Wire:
 
         async def receive() -> None:
             async with inbound:
-                while (line := await lines.next(1 << 30)) is not None:
-                    await inbound.send(SessionMessage(jsonrpc_message_adapter.validate_json(line.data)))
+                with suppress(anyio.BrokenResourceError):  # a client that is leaving hears no more
+                    while (line := await lines.next(1 << 30)) is not None:
+                        await inbound.send(SessionMessage(jsonrpc_message_adapter.validate_json(line.data)))
 
         async def send() -> None:
             async with outbound:

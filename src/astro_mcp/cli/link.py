@@ -77,6 +77,11 @@ class Link:
             raise Failure(error)
         return {"text": text, "structured": structured}
 
+    def read(self, uri: str) -> dict[str, str]:
+        """A resource that is text: `mimeType` and `text`; raises `Failure`."""
+        [content] = self.request("resources/read", {"uri": uri})["contents"]
+        return {"mimeType": str(content.get("mimeType", "")), "text": str(content["text"])}
+
     def _notices(self) -> list[str]:
         """What this session asked for and did not get: the lines of the server's instructions that tell it."""
         said = str(self.request("server/discover", {}).get("instructions", ""))

@@ -1,4 +1,4 @@
-"""`astro-mcp workflow check|run|show|history|list|answer|control`."""
+"""`astro-mcp workflow check|run|show|history|picture|list|answer|control`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from astro_mcp.cli.history import history
 from astro_mcp.cli.link import Failure, Link, open_link, usage
+from astro_mcp.cli.picture import drawn
 from astro_mcp.cli.show import Printer
 from astro_mcp.errors import InvalidInput, NotFound
 
@@ -26,6 +28,7 @@ def run(given: argparse.Namespace, printer: Printer) -> int:
         "run": _run,
         "show": _show,
         "history": history,
+        "picture": _picture,
         "list": _list,
         "answer": _answer,
         "control": _control,
@@ -138,6 +141,18 @@ def _status(link: Link, arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _show(given: argparse.Namespace, printer: Printer, link: Link) -> int:
     result = link.call("workflow_status", {"run_id": given.run_id, "wait_seconds": 0})
     printer.result(result["text"], result["structured"])
+    return 0
+
+
+def _picture(given: argparse.Namespace, printer: Printer, link: Link) -> int:
+    kind = "mermaid" if given.mermaid else "picture"
+    if given.what.startswith("run_"):
+        told = link.read(f"astro://runs/{quote(given.what, safe='')}/{kind}")
+    elif _is_template(given.what):
+        told = link.read(f"astro://workflows/{quote(given.what, safe='')}/{kind}")
+    else:
+        told = drawn(_document(given.what, link)["spec"], link, in_mermaid=given.mermaid)
+    printer.result(told["text"], told)
     return 0
 
 

@@ -141,7 +141,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A yes that is bound to a digest of what was shown, given at a level, once, until it expires (Unix seconds)."""
+    """A yes or a no, bound to a digest of what was shown, given at a level, once, until it expires (Unix seconds)."""
 
     level: Level
     digest: str

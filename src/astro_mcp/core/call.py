@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from astro_mcp.core.authority import Effect, Label, Session
+from astro_mcp.core.authority import Approval, Effect, Label, Session
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.model import Output
+from astro_mcp.core.question import Question
 from astro_mcp.errors import AstroError
 
 Progress = Callable[[float, float | None, str], Awaitable[None]]
@@ -24,6 +25,8 @@ class Call:
     """What a face or the scheduler asks of the dispatcher.
 
     `timeout` is in seconds and only ever shortens the tool's own; `run_id` and `step` are set for a workflow's steps.
+    `approval` is a person's word, which a face alone attaches; `resumes` the run that the same call started before it
+    asked for one.
     """
 
     session: Session
@@ -36,6 +39,8 @@ class Call:
     labels: frozenset[Label] = frozenset()
     timeout: float | None = None
     progress: Progress = silent
+    approval: Approval | None = None
+    resumes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +53,15 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A value or an error, never both; labels and sources say where it came from."""
+    """A value or an error, never both; labels and sources say where it came from, and questions are what a person may
+    decide."""
 
     value: Output | None = None
     error: AstroError | None = None
     labels: frozenset[Label] = frozenset()
     sources: tuple[str, ...] = ()
     blobs: tuple[Blob, ...] = ()
+    questions: tuple[Question, ...] = ()
 
     def unwrap(self) -> Output:
         """The value; raises the error where there is one."""
@@ -69,7 +76,7 @@ class Context:
     """What a tool is given beside its arguments: the call, its scope, the effects that the policies let through, and a
     tray for what it hands back."""
 
-    __slots__ = ("blobs", "call", "effects", "labels", "sources")
+    __slots__ = ("blobs", "call", "effects", "labels", "questions", "sources")
 
     def __init__(self, call: Call, effects: frozenset[Effect]) -> None:
         self.call = call
@@ -77,6 +84,7 @@ class Context:
         self.labels: set[Label] = set()
         self.sources: list[str] = []
         self.blobs: list[Blob] = []
+        self.questions: list[Question] = []
 
     @property
     def session(self) -> Session:
@@ -87,6 +95,9 @@ class Context:
 
     def attach(self, blob: Blob) -> None:
         self.blobs.append(blob)
+
+    def ask(self, *questions: Question) -> None:
+        self.questions.extend(questions)
 
     def label(self, *labels: Label) -> None:
         self.labels.update(labels)

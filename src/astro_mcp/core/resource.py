@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import unquote
@@ -15,6 +15,9 @@ from astro_mcp.core.model import Page
 
 Completer = Callable[[Session, str], Awaitable[list[str]]]
 """`await complete(session, prefix)`: at most 100 values for a template's last variable or a prompt's argument."""
+Watch = Callable[[Session, dict[str, str]], Awaitable[AsyncIterator[None]]]
+"""`await watch(session, variables)`: an iterator with a turn for each change from then on, or for several that came
+together, which ends when nothing changes any more. Raises `NotFound` as the reader does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Resource:
     mime: str
     read: Callable[[Session, dict[str, str]], Awaitable[Body]]
     complete: Completer | None = None
+    watch: Watch | None = None
 
     @property
     def is_template(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, ClassVar
 
 from astro_mcp.core.agent import Agent, Health
@@ -19,6 +20,8 @@ R, W, D, X, N = Effect.READ, Effect.WRITE, Effect.DESTROY, Effect.EXECUTE, Effec
 YAML = "application/yaml"
 JSON = "application/json"
 LINES = "application/x-ndjson"
+SVG = "image/svg+xml"
+MERMAID = "text/vnd.mermaid"
 
 
 def _asked_effects(args: s.RunInput) -> frozenset[Effect]:
@@ -115,6 +118,24 @@ class WorkflowAgent(Agent):
                 complete=self._complete_template,
             ),
             Resource(
+                uri="astro://workflows/{name}/picture",
+                name="workflow_picture",
+                title="A picture of a template",
+                description="The template's steps as SVG.",
+                mime=SVG,
+                read=self._read_template_svg,
+                complete=self._complete_template,
+            ),
+            Resource(
+                uri="astro://workflows/{name}/mermaid",
+                name="workflow_mermaid",
+                title="A template in Mermaid",
+                description="The template's steps as a Mermaid flowchart.",
+                mime=MERMAID,
+                read=self._read_template_mermaid,
+                complete=self._complete_template,
+            ),
+            Resource(
                 uri="astro://runs/{run_id}",
                 name="run",
                 title="A workflow run",
@@ -122,6 +143,7 @@ class WorkflowAgent(Agent):
                 mime=JSON,
                 read=self._read_run,
                 complete=self._complete_run,
+                watch=self._watch,
             ),
             Resource(
                 uri="astro://runs/{run_id}/history",
@@ -138,6 +160,27 @@ class WorkflowAgent(Agent):
                 description="One step with its whole output.",
                 mime=JSON,
                 read=self._read_step,
+                watch=self._watch,
+            ),
+            Resource(
+                uri="astro://runs/{run_id}/picture",
+                name="run_picture",
+                title="A picture of a run",
+                description="A run's steps and how they are, as SVG.",
+                mime=SVG,
+                read=self._read_run_svg,
+                complete=self._complete_run,
+                watch=self._watch,
+            ),
+            Resource(
+                uri="astro://runs/{run_id}/mermaid",
+                name="run_mermaid",
+                title="A run in Mermaid",
+                description="A run's steps and how they are, as a Mermaid flowchart.",
+                mime=MERMAID,
+                read=self._read_run_mermaid,
+                complete=self._complete_run,
+                watch=self._watch,
             ),
         )
 
@@ -156,8 +199,23 @@ class WorkflowAgent(Agent):
     async def _read_history(self, session: Session, variables: dict[str, str]) -> Body:
         return await (await self._work.get()).read_history(session, variables)
 
+    async def _read_template_svg(self, session: Session, variables: dict[str, str]) -> Body:
+        return await (await self._work.get()).picture_template(variables["name"], SVG)
+
+    async def _read_template_mermaid(self, session: Session, variables: dict[str, str]) -> Body:
+        return await (await self._work.get()).picture_template(variables["name"], MERMAID)
+
+    async def _read_run_svg(self, session: Session, variables: dict[str, str]) -> Body:
+        return await (await self._work.get()).picture_run(session, variables["run_id"], SVG)
+
+    async def _read_run_mermaid(self, session: Session, variables: dict[str, str]) -> Body:
+        return await (await self._work.get()).picture_run(session, variables["run_id"], MERMAID)
+
     async def _read_step(self, session: Session, variables: dict[str, str]) -> Body:
         return await (await self._work.get()).read_step(session, variables)
+
+    async def _watch(self, session: Session, variables: dict[str, str]) -> AsyncIterator[None]:
+        return await (await self._work.get()).watch(session, variables)
 
     async def _complete_template(self, session: Session, prefix: str) -> list[str]:
         return await (await self._work.get()).complete_template(session, prefix)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from astro_mcp.core.authority import Effect, Grant, Kind, Label, Level, Principal, Session
-from astro_mcp.errors import ApprovalRequired, Forbidden
+from astro_mcp.core.authority import Approval, Effect, Grant, Kind, Label, Level, Principal, Session
+from astro_mcp.errors import ApprovalRequired, Conflict, Forbidden
 
 
 def frozen(session: Session, allow: Iterable[Effect]) -> Session:
@@ -52,10 +53,19 @@ def level_of(session: Session) -> Level:
     return Level.OPERATOR if session.principal.kind is Kind.CLI else Level.MODEL
 
 
-def word_suffices(session: Session, least: str) -> None:
-    """Raise `ApprovalRequired` where a gate needs a higher word than this session's."""
-    if level_of(session).rank < Level(least).rank:
-        raise ApprovalRequired(
-            f"this gate is for the {least} to decide, and a model's answer does not count",
-            "ask the person to decide it at the terminal: astro-mcp workflow answer RUN STEP VALUE",
-        )
+def word_suffices(session: Session, shown: Mapping[str, Any], approval: Approval | None, now: float) -> Level:
+    """Whose word an answer is. Raises `ApprovalRequired` where what is `shown` needs a higher one, and `Conflict` where
+    a person was shown something else."""
+    least = Level(shown.get("level", Level.MODEL))
+    if approval is not None:
+        if not approval.meets(Level.MODEL, shown.get("digest", ""), now):
+            raise Conflict("the person's word was for something else, or it came too late", "it is asked for again")
+        if approval.meets(least, approval.digest, now):
+            return approval.level
+    elif level_of(session).rank >= least.rank:
+        return level_of(session)
+    whose = "host's person" if approval is not None else "model"
+    raise ApprovalRequired(
+        f"this gate is for the {least} to decide, and a {whose}'s answer does not count",
+        "ask the person to decide it at the terminal: astro-mcp workflow answer RUN STEP VALUE",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +12,12 @@ import anyio
 import anyio.to_thread
 
 from astro_mcp.config import WorkflowSettings
-from astro_mcp.core.authority import Effect, Label, Scope, Session
+from astro_mcp.core.authority import ALL_EFFECTS, Approval, Effect, Label, Scope, Session
 from astro_mcp.core.call import Progress
 from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.ports import ArtifactSink, Clock
 from astro_mcp.core.registry import Registry
-from astro_mcp.errors import Conflict, InvalidInput, NotFound, Unavailable
+from astro_mcp.errors import Conflict, InvalidInput, NotFound, Problem, Unavailable
 from astro_mcp.store.database import Database
 from astro_mcp.workflow.answering import Answering
 from astro_mcp.workflow.authority import frozen, level_of, steered_by, word_suffices
@@ -37,6 +37,7 @@ from astro_mcp.workflow.kernel.state import LOST, TERMINAL, WAITING, RunState
 from astro_mcp.workflow.loop import Loop, planned
 from astro_mcp.workflow.progress import Watcher, resting
 from astro_mcp.workflow.templates import Templates
+from astro_mcp.workflow.watching import Changes
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Scheduler:
         self._evaluator = Evaluator()
         effects = Effects(dispatcher, artifacts)
         self._loop = Loop(self._journal, effects, self._evaluator.evaluate, registry, settings, clock)
+        self._clock = clock
         self._checkers = anyio.CapacityLimiter(1)
 
     def answered_by(self, model: Dispatcher, *, every: bool) -> None:
@@ -97,6 +99,13 @@ class Scheduler:
         around = Surroundings(dict(self._registry.tools), allowed, self._evaluator.check, templates)
         return await anyio.to_thread.run_sync(check, spec, around, limiter=self._checkers)
 
+    async def plan(self, spec: str) -> Plan:
+        """The plan of a document that is sound; raises `InvalidInput` with every problem."""
+        checked = await self.check(spec, ALL_EFFECTS)
+        if checked.plan is None:
+            raise _unsound(checked.problems)
+        return checked.plan
+
     async def start(
         self,
         session: Session,
@@ -118,8 +127,7 @@ class Scheduler:
         values, problems = settled(checked.plan.document.inputs, given) if checked.plan else ({}, [])
         problems = [*checked.problems, *problems]
         if checked.plan is None or problems:
-            first = problems[0]
-            raise InvalidInput(f"{first.path}: {first.reason}", "correct the problems below", problems=tuple(problems))
+            raise _unsound(problems)
         return await self._loop.accept(own, checked.spec, checked.plan, values, priority, run_id, unattended=unattended)
 
     async def wait(self, scope: Scope, run_id: str, seconds: float, progress: Progress) -> None:
@@ -150,11 +158,21 @@ class Scheduler:
             log.exception("the run %s can't be planned", stored.state.run_id)
             raise unreadable(stored.state.run_id) from error
 
+    async def changes(self, scope: Scope, run_id: str, path: str = "") -> Changes:
+        """What changes of a run, or of one of its steps, from here on; raises `NotFound`."""
+        run = self._loop.own(scope, run_id)
+        state = run.state if run is not None else (await self._journal.load(scope, run_id)).state
+        if path and path not in state.steps:
+            raise NotFound(f"the run has no step {path[:80]!r}")
+        return Changes(run, path)
+
     async def recent(self, scope: Scope, prefix: str = "", count: int = 100) -> list[Summary]:
         """The scope's own runs, newest first."""
         return await self._journal.recent(scope, prefix, count)
 
-    async def answer(self, session: Session, run_id: str, path: str, value: Any) -> None:
+    async def answer(
+        self, session: Session, run_id: str, path: str, value: Any, approval: Approval | None = None
+    ) -> None:
         """Give an ask its answer, a gate its decision, a lost step its output. A second answer is nothing."""
         sound(value, "the answer")
         run = await self._steered(session, run_id)
@@ -167,13 +185,12 @@ class Scheduler:
         shown = state.request or {}
         if state.status == LOST:
             tool = self._registry.tool(run.plan.node(path).spec.tool or "")
-            settled_value = _as_output(tool.declaration.output, value)
+            settled_value, by = _as_output(tool.declaration.output, value), level_of(session)
         else:
-            word_suffices(session, str(shown.get("level", "model")))
+            by = word_suffices(session, shown, approval, self._clock.now())
             settled_value = asks.accepted(shown, value)
-        by = level_of(session).value
         await self._loop.send(
-            run, e.Answered(now=0.0, path=path, value=settled_value, by=by, digest=shown.get("digest", ""))
+            run, e.Answered(now=0.0, path=path, value=settled_value, by=by.value, digest=shown.get("digest", ""))
         )
 
     async def pause(self, session: Session, run_id: str) -> None:
@@ -245,6 +262,11 @@ class Scheduler:
         if not stored.state.over:
             raise Unavailable(f"the run {run_id} is not taken up", "it goes on, or ends, at the daemon's next start")
         return None
+
+
+def _unsound(problems: Sequence[Problem]) -> InvalidInput:
+    first = problems[0]
+    return InvalidInput(f"{first.path}: {first.reason}", "correct the problems below", problems=tuple(problems))
 
 
 def _as_output(model: Any, value: Any) -> Any:

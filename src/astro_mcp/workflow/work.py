@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
+import anyio.to_thread
+
 from astro_mcp.core.agent import Health
-from astro_mcp.core.authority import Session
+from astro_mcp.core.authority import Effect, Session
 from astro_mcp.core.call import Context
 from astro_mcp.core.registry import Registry
 from astro_mcp.core.resource import Body
 from astro_mcp.errors import AstroError, InvalidInput
+from astro_mcp.workflow import questions, views
 from astro_mcp.workflow import shapes as s
-from astro_mcp.workflow import views
 from astro_mcp.workflow.document.inputs import parse as parse_inputs
 from astro_mcp.workflow.document.inputs import settled
+from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.document.source import load
+from astro_mcp.workflow.kernel.state import RunState
+from astro_mcp.workflow.pictures.shown import MERMAID, as_mermaid, as_svg
 from astro_mcp.workflow.scheduler import RunView, Scheduler
 
 YAML = "application/yaml"
@@ -30,6 +37,7 @@ class WorkflowWork:
         self._scheduler = scheduler
         self._registry = registry
         self._templates = scheduler.templates
+        self._painters = anyio.CapacityLimiter(1)
 
     async def check(self, args: s.CheckInput, ctx: Context) -> s.CheckOutput:
         checked = await self._scheduler.check(args.spec, ctx.session.grant.effects)
@@ -48,11 +56,10 @@ class WorkflowWork:
     async def run(self, args: s.RunInput, ctx: Context) -> s.RunOutput:
         if bool(args.template) == bool(args.spec):
             raise InvalidInput("give either template or spec", f"templates: {', '.join(await self._names())}")
-        spec = (await self._templates.get(args.template)).text if args.template else args.spec
-        given = parse_inputs(args.inputs)
-        run_id = await self._scheduler.start(ctx.session, spec, given, args.allow, args.priority)
+        run_id = ctx.call.resumes or await self._start(args, ctx)
         await self._scheduler.wait(ctx.session.scope, run_id, args.wait_seconds, ctx.progress)
         view = await self._view(ctx, run_id)
+        self._ask(ctx, view, args.wait_seconds)
         return s.RunOutput(**views.summary(view))
 
     async def status(self, args: s.StatusInput, ctx: Context) -> s.StatusOutput:
@@ -62,10 +69,11 @@ class WorkflowWork:
             return s.StatusOutput(steps=lines)
         await self._scheduler.wait(ctx.session.scope, args.run_id, args.wait_seconds, ctx.progress)
         view = await self._view(ctx, args.run_id)
+        self._ask(ctx, view, args.wait_seconds)
         return s.StatusOutput(**views.summary(view), steps=views.step_lines(view))
 
     async def answer(self, args: s.AnswerInput, ctx: Context) -> s.AnswerOutput:
-        await self._scheduler.answer(ctx.session, args.run_id, args.step, _value(args.value))
+        await self._scheduler.answer(ctx.session, args.run_id, args.step, _value(args.value), ctx.call.approval)
         return s.AnswerOutput(**await self._short(ctx, args.run_id))
 
     async def control(self, args: s.ControlInput, ctx: Context) -> s.ControlOutput:
@@ -127,6 +135,23 @@ class WorkflowWork:
         view = await self._scheduler.view(session.scope, variables["run_id"])
         return Body(JSON, text=views.step_json(view, variables["step"]))
 
+    async def picture_template(self, name: str, mime: str) -> Body:
+        """A template's steps; raises `NotFound`."""
+        return await self._painted(mime, await self._scheduler.plan((await self._templates.get(name)).text))
+
+    async def picture_run(self, session: Session, run_id: str, mime: str) -> Body:
+        """A run's steps and how they are; raises `NotFound`."""
+        view = await self._scheduler.view(session.scope, run_id)
+        return await self._painted(mime, view.plan, view.state)
+
+    async def _painted(self, mime: str, plan: Plan, state: RunState | None = None) -> Body:
+        paint = as_mermaid if mime == MERMAID else as_svg
+        return Body(mime, text=await anyio.to_thread.run_sync(paint, plan, state, limiter=self._painters))
+
+    async def watch(self, session: Session, variables: dict[str, str]) -> AsyncIterator[None]:
+        """The changes of a run, or of its step where the address names one."""
+        return await self._scheduler.changes(session.scope, variables["run_id"], variables.get("step", ""))
+
     # What the tools share.
 
     async def _view(self, ctx: Context, run_id: str) -> RunView:
@@ -134,6 +159,15 @@ class WorkflowWork:
         view = await self._scheduler.view(ctx.session.scope, run_id)
         ctx.label(*view.labels)
         return view
+
+    async def _start(self, args: s.RunInput, ctx: Context) -> str:
+        spec = (await self._templates.get(args.template)).text if args.template else args.spec
+        return await self._scheduler.start(ctx.session, spec, parse_inputs(args.inputs), args.allow, args.priority)
+
+    def _ask(self, ctx: Context, view: RunView, wait: float) -> None:
+        """What a person may be asked, where the caller waits, and where their word could be handed on."""
+        if wait > 0 and Effect.WRITE in ctx.session.grant.effects:
+            ctx.ask(*questions.of(view))
 
     async def _short(self, ctx: Context, run_id: str) -> dict[str, Any]:
         fields = views.summary(await self._view(ctx, run_id))

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import base64
 import time
+from dataclasses import replace
 from typing import Any, Final
 
-from mcp.server.context import ServerRequestContext
-from mcp_types import CallToolRequestParams, CallToolResult, ContentBlock, ImageContent, TextContent
+from mcp_types import (
+    CallToolRequestParams,
+    CallToolResult,
+    ContentBlock,
+    ImageContent,
+    InputRequiredResult,
+    TextContent,
+)
 
 from astro_mcp.core import bounds
 from astro_mcp.core.call import Blob, Call, Progress, Result, silent
 from astro_mcp.core.dispatcher import Dispatcher, Invocation
+from astro_mcp.core.ids import new_id
 from astro_mcp.core.model import Page
 from astro_mcp.core.policies.authorize import authorize
+from astro_mcp.core.question import Question
 from astro_mcp.core.tool import Tool
 from astro_mcp.errors import AstroError
+from astro_mcp.faces.mcp import person
 from astro_mcp.faces.mcp.budget import Budget
+from astro_mcp.faces.mcp.connection import Ctx
 from astro_mcp.faces.mcp.failures import failed, protocol_error
 from astro_mcp.faces.mcp.peer import Peer, Profile
 from astro_mcp.faces.mcp.shape import Shape, sound
@@ -26,8 +37,6 @@ IMAGES: Final = 700_000
 PROGRESS_SECONDS: Final = 0.05
 ARGUMENT_BYTES: Final = 8_000_000
 
-Ctx = ServerRequestContext[Peer, Any]
-
 
 class Calling:
     """Answers tools/call."""
@@ -36,9 +45,9 @@ class Calling:
         self._dispatcher = dispatcher
         self._budget = budget
 
-    async def call(self, ctx: Ctx, params: CallToolRequestParams) -> CallToolResult:
+    async def call(self, ctx: Ctx, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         """A tool's failure is a result; only a tool that does not exist is an error of the protocol."""
-        peer = ctx.lifespan_context
+        peer = ctx.lifespan_context.peer
         profile = peer.shown(client_name(ctx))
         tool = self._dispatcher.registry.tools.get(params.name)
         arguments = dict(params.arguments or {})
@@ -47,10 +56,40 @@ class Calling:
         if tool is not None and cursor:
             return await self._resume(peer, tool, arguments, str(cursor), profile)
         progress = _progress(ctx) if ctx.meta and ctx.meta.get("progress_token") is not None else silent
-        result = await self._dispatcher.call(Call(peer.session, params.name, arguments, progress=progress))
+        result = await self._carried_out(ctx, Call(peer.session, params.name, arguments, progress=progress), params)
+        if isinstance(result, InputRequiredResult):
+            return result
         if tool is None:
             raise protocol_error(result.error or AstroError())
         return await self._answer(peer, tool, arguments, result, profile)
+
+    async def _carried_out(self, ctx: Ctx, call: Call, params: CallToolRequestParams) -> Result | InputRequiredResult:
+        """The call's result, with the person's word wherever it waits for one that can be asked for."""
+        try:
+            asked = person.taken_up(ctx, call, params)
+        except AstroError as error:
+            return Result(error=error)
+        so_far: frozenset[str] = frozenset()
+        if asked is None:
+            result = await self._dispatcher.call(call)
+        else:
+            so_far = asked.so_far | {asked.question.digest}
+            said = person.word(ctx, asked.question, (params.input_responses or {}).get(person.KEY))
+            result = await self._go_on(call, asked.question, said)
+        while question := person.next_question(ctx, result, so_far):
+            if person.is_modern(ctx):
+                return person.put(ctx, call, question, so_far)
+            so_far |= {question.digest}
+            result = await self._go_on(call, question, await person.ask(ctx, question))
+        return result
+
+    async def _go_on(self, call: Call, question: Question, said: bool | None) -> Result:
+        """Hand on what the person said, and wait on; where it is refused, that is the result."""
+        if said is not None:
+            answered = await self._dispatcher.call(person.handing_on(call, question, said))
+            if answered.error is not None:
+                return answered
+        return await self._dispatcher.call(replace(call, id=new_id("call"), resumes=question.resumes))
 
     async def _answer(
         self, peer: Peer, tool: Tool, arguments: dict[str, Any], result: Result, profile: Profile

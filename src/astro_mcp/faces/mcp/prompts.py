@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from astro_mcp.core.registry import Registry
 from astro_mcp.errors import InvalidInput
-from astro_mcp.faces.mcp.calling import Ctx
+from astro_mcp.faces.mcp.connection import Ctx
 from astro_mcp.faces.mcp.shape import sound
 from astro_mcp.nearest import nearest
 

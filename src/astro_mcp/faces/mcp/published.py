@@ -29,7 +29,7 @@ from astro_mcp.core.authority import Effect, Session
 from astro_mcp.core.call import Call
 from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.errors import AstroError, Internal, TimedOut
-from astro_mcp.faces.mcp.calling import Ctx
+from astro_mcp.faces.mcp.connection import Ctx
 from astro_mcp.faces.mcp.failures import protocol_error
 from astro_mcp.faces.mcp.prompts import Prompts
 from astro_mcp.faces.mcp.shape import sound
@@ -67,7 +67,7 @@ class Published:
         bounded and audited like one."""
         uri = str(params.uri)
         await cast(Request, ctx.request).turn_to_read()
-        result = await self._dispatcher.call(Call(ctx.lifespan_context.session, READER, {"uri": uri}))
+        result = await self._dispatcher.call(Call(ctx.lifespan_context.peer.session, READER, {"uri": uri}))
         if result.error is not None:
             raise protocol_error(result.error)
         value = result.unwrap()
@@ -88,7 +88,7 @@ class Published:
             name = params.ref.uri
         try:
             with anyio.move_on_after(COMPLETE_SECONDS):
-                values = await self._values(ctx.lifespan_context.session, name, params.argument.value[:500])
+                values = await self._values(ctx.lifespan_context.peer.session, name, params.argument.value[:500])
                 shown = [sound(value) for value in values[:MOST]]
                 total, more = len(values), len(values) > MOST
                 return CompleteResult(completion=Completion(values=shown, total=total, has_more=more))
@@ -107,7 +107,7 @@ class Published:
         return await complete(session, prefix)
 
     def _visible(self, ctx: Ctx) -> tuple[core.Resource, ...]:
-        return self._registry.resources(ctx.lifespan_context.session.grant)
+        return self._registry.resources(ctx.lifespan_context.peer.session.grant)
 
 
 def _about(item: core.Resource) -> dict[str, Any]:

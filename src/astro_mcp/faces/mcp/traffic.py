@@ -26,6 +26,11 @@ class Request:
         self._reads = reads
         self._reading = False
         self._closed = False
+        self.standing = False
+
+    def stand(self) -> None:
+        """Its answer is an end, and not to be waited for when the peer's bytes end."""
+        self.standing = True
 
     async def turn_to_read(self) -> None:
         """Wait until few other resources are read, or are read and not yet taken by the peer."""
@@ -85,11 +90,14 @@ class Traffic:
 
     async def quiet(self) -> None:
         """Wait until everything was answered."""
-        while self._open or self._writing:
+        while self._awaited() or self._writing:
             await self._quiet.wait()
 
+    def _awaited(self) -> bool:
+        return any(not request.standing for request in self._open.values())
+
     def _look(self) -> None:
-        if not self._open and not self._writing:
+        if not self._awaited() and not self._writing:
             self._quiet.set()
             self._quiet = anyio.Event()
 

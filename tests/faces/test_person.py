@@ -1,0 +1,370 @@
+"""A gate of level host: the person behind the host decides, by elicitation, and nothing that a model says does."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp_types import ElicitRequestFormParams, ElicitResult
+from tests.workflow.house import session
+
+from astro_mcp.core.authority import Approval, Effect, Kind, Level
+from astro_mcp.core.call import Call
+from astro_mcp.faces.mcp import person
+from astro_mcp.faces.mcp.lines import LineReader
+from astro_mcp.workflow.questions import LINES, SHOWN
+
+from .hosts import Hosts, hosts
+from .test_subscriptions import frame
+from .test_tools import ERAS, said
+
+GATE = {"id": "gate", "approve": {"message": "Write ${{ inputs.what }}?", "level": "host"}}
+AFTER = {"id": "after", "needs": ["gate"], "tool": "toy_write", "with": {"text": "${{ inputs.what }}"}}
+SPEC = json.dumps({"name": "gated", "inputs": {"what": {"default": "the report"}}, "steps": [GATE, AFTER]})
+RUN = {"spec": SPEC, "allow": ["read", "write"], "wait_seconds": 20}
+YES = ElicitResult(action="accept", content={"approve": True})
+NO = ElicitResult(action="accept", content={"approve": False})
+DECLINE, CANCEL = ElicitResult(action="decline"), ElicitResult(action="cancel")
+NOTHING = (
+    DECLINE,
+    ElicitResult(action="accept"),
+    pytest.param(CANCEL, marks=pytest.mark.full),
+    pytest.param(ElicitResult(action="accept", content={"approve": "true"}), marks=pytest.mark.full),
+    pytest.param(ElicitResult(action="cancel", content={"approve": True}), marks=pytest.mark.full),
+)
+
+
+class Person:
+    """Somebody before the host's form; `says` one thing after another, and the last one from then on."""
+
+    def __init__(self, *says: ElicitResult, first: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.shown: list[str] = []
+        self._says = list(says)
+        self._first = first
+
+    async def __call__(self, ctx: object, params: object) -> ElicitResult:
+        assert isinstance(params, ElicitRequestFormParams)
+        assert params.requested_schema["properties"]["approve"]["type"] == "boolean"
+        self.shown.append(params.message)
+        if self._first is not None:
+            await self._first()
+        return self._says.pop(0) if len(self._says) > 1 else self._says[0]
+
+
+async def body(client: Client, tool: str, **arguments: Any) -> Any:
+    result = await client.call_tool(tool, arguments)
+    return result.structured_content
+
+
+async def waits(house: Hosts, run_id: str) -> bool:
+    steps = (await house.house.call("workflow_status", run_id=run_id, wait_seconds=0))["steps"]
+    [status] = [step["status"] for step in steps if step["id"] == "gate"]
+    return bool(status == "waiting")
+
+
+@ERAS
+async def test_a_person_approves_and_the_run_goes_on_within_the_same_call(tmp_path: Path, mode: str) -> None:
+    someone = Person(YES)
+    async with hosts(tmp_path) as house, house.client(mode, elicitation_callback=someone) as client:
+        done = await body(client, "workflow_run", **RUN)
+        assert done["status"] == "succeeded"
+        assert house.house.toys.calls == ["write the report"]
+        [shown] = someone.shown
+        assert "'gated' asks for your decision:\n> Write the report?\n" in shown
+        assert f"Your yes lets go on: after (toy_write)\nStep gate of {done['run_id']}" in shown
+        assert len((await house.house.call("workflow_status"))["steps"]) == 1, (
+            "the call's second time starts no second run"
+        )
+        await house.house.database.write(lambda tx: None)
+        told = await house.house.rows("SELECT code FROM audit WHERE phase = 'outcome' AND tool = 'workflow_answer'")
+        assert told == [("ok",)]
+
+
+@ERAS
+async def test_who_waits_with_status_asks_too(tmp_path: Path, mode: str) -> None:
+    someone = Person(YES)
+    async with hosts(tmp_path) as house, house.client(mode, elicitation_callback=someone) as client:
+        run_id = (await body(client, "workflow_run", **{**RUN, "wait_seconds": 0}))["run_id"]
+        assert someone.shown == [], "who does not wait does not ask"
+        assert (await body(client, "workflow_status", run_id=run_id, wait_seconds=20))["status"] == "succeeded"
+        assert len(someone.shown) == 1
+
+
+@ERAS
+async def test_a_no_rejects_the_gate(tmp_path: Path, mode: str) -> None:
+    async with hosts(tmp_path) as house, house.client(mode, elicitation_callback=Person(NO)) as client:
+        done = await body(client, "workflow_run", **RUN)
+        assert (done["status"], done["error"]["code"]) == ("failed", "rejected")
+        assert house.house.toys.calls == []
+
+
+@ERAS
+@pytest.mark.parametrize("nothing", NOTHING)
+async def test_what_is_neither_yes_nor_no_leaves_the_gate_waiting(
+    tmp_path: Path, mode: str, nothing: ElicitResult
+) -> None:
+    someone = Person(nothing)
+    async with hosts(tmp_path) as house, house.client(mode, elicitation_callback=someone) as client:
+        left = await body(client, "workflow_run", **RUN)
+        assert left["status"] == "waiting"
+        assert left["next"].startswith("a person decides gate; then workflow_status(")
+        assert await waits(house, left["run_id"])
+        for _ in range(5):
+            await body(client, "workflow_status", run_id=left["run_id"], wait_seconds=20)
+        assert len(someone.shown) == (1 if nothing.action == "decline" else person.TIMES), "nobody is worn down"
+        assert house.house.toys.calls == []
+
+
+@ERAS
+async def test_a_model_does_not_decide_its_own_gate(tmp_path: Path, mode: str) -> None:
+    someone = Person(DECLINE)
+    async with hosts(tmp_path) as house, house.client(mode, elicitation_callback=someone) as client:
+        run_id = (await body(client, "workflow_run", **RUN))["run_id"]
+        for value in (True, "true", {"approve": True}, {"approve": True, "level": "host"}, False):
+            refused = await client.call_tool("workflow_answer", {"run_id": run_id, "step": "gate", "value": value})
+            assert refused.is_error
+            assert "approval_required" in said(refused)
+        assert await waits(house, run_id)
+        assert len(someone.shown) == 1, "an answer asks nobody"
+
+
+@ERAS
+@pytest.mark.parametrize("capability", [{}, {"elicitation": {"url": {}}}])
+async def test_a_host_that_shows_no_forms_is_told_that_a_person_decides(
+    tmp_path: Path, mode: str, capability: dict[str, Any]
+) -> None:
+    asked = {"name": "workflow_run", "arguments": RUN}
+    async with hosts(tmp_path) as house, house.link() as link:
+        answers = answers_of(link)
+        await greeted(link, answers, mode, capability)
+        await link.send(frame("tools/call", asked, 7, modern=mode == "auto", capabilities=capability))
+        result = (await answers())["result"]
+        assert result["structuredContent"]["status"] == "waiting"
+        assert "a person decides gate" in result["content"][0]["text"]
+        assert "inputRequests" not in result
+
+
+@ERAS
+async def test_nobody_is_asked_for_a_word_that_would_not_count(tmp_path: Path, mode: str) -> None:
+    someone = Person(YES)
+    operators = {"id": "gate", "approve": {"message": "Go?", "level": "operator"}}
+    models = {"id": "gate", "approve": {"message": "Go?"}}
+    async with hosts(tmp_path) as house:
+        async with house.client(mode, elicitation_callback=someone) as client:
+            for gate in (operators, models, {"id": "gate", "ask": "Say the word"}):
+                left = await body(client, "workflow_run", spec=json.dumps({"steps": [gate]}), wait_seconds=20)
+                assert left["status"] == "waiting"
+            run_id = (await body(client, "workflow_run", **{**RUN, "wait_seconds": 0}))["run_id"]
+        reader = session(tmp_path, effects=frozenset({Effect.READ}))
+        async with house.client(mode, reader, elicitation_callback=someone) as client:
+            assert (await body(client, "workflow_status", run_id=run_id, wait_seconds=20))["status"] == "waiting"
+        assert someone.shown == []
+
+
+@ERAS
+async def test_two_gates_are_asked_for_one_after_the_other(tmp_path: Path, mode: str) -> None:
+    gates = [{**GATE, "id": name, "approve": {"message": name, "level": "host"}} for name in ("one", "two")]
+    someone = Person(CANCEL, YES)
+    async with hosts(tmp_path) as house, house.client(mode, elicitation_callback=someone) as client:
+        left = await body(client, "workflow_run", spec=json.dumps({"steps": gates}), wait_seconds=20)
+        assert [line.splitlines()[1] for line in someone.shown] == ["> one", "> two"]
+        assert [waiting["step"] for waiting in left["waiting_for"]] == ["one"]
+
+
+@ERAS
+async def test_one_call_asks_a_bounded_number_of_times(tmp_path: Path, mode: str) -> None:
+    gates = [{**GATE, "id": f"g{n}", "needs": [f"g{n - 1}"] if n else []} for n in range(person.QUESTIONS + 1)]
+    spec = json.dumps({"inputs": {"what": {"default": "it"}}, "steps": gates})
+    someone = Person(YES)
+    async with hosts(tmp_path) as house, house.client(mode, elicitation_callback=someone) as client:
+        left = await body(client, "workflow_run", spec=spec, wait_seconds=20)
+        assert (left["status"], len(someone.shown)) == ("waiting", person.QUESTIONS)
+        assert (await body(client, "workflow_status", run_id=left["run_id"], wait_seconds=20))["status"] == "succeeded"
+
+
+@ERAS
+async def test_what_the_terminal_decided_meanwhile_stays_decided(tmp_path: Path, mode: str) -> None:
+    async with hosts(tmp_path) as house:
+
+        async def at_the_terminal() -> None:
+            operator = session(tmp_path, kind=Kind.CLI)
+            runs = await house.house.call("workflow_status")
+            await house.house.call("workflow_answer", operator, run_id=runs["steps"][0]["id"], step="gate", value=False)
+
+        async with house.client(mode, elicitation_callback=Person(YES, first=at_the_terminal)) as client:
+            done = await body(client, "workflow_run", **RUN)
+            assert (done["status"], done["error"]["code"]) == ("failed", "rejected")
+
+
+@ERAS
+async def test_a_person_who_takes_too_long_has_said_nothing(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(person, "PERSON_SECONDS", 0.05)
+    async with hosts(tmp_path) as house:
+        slow = Person(YES, first=lambda: anyio.sleep(0.3))
+        async with house.client(mode, elicitation_callback=slow) as client:
+            result = await client.call_tool("workflow_run", RUN)
+            if mode == "legacy":
+                assert result.structured_content["status"] == "waiting"
+            else:
+                assert "too late" in said(result)
+            runs = await body(client, "workflow_status")
+            assert await waits(house, runs["steps"][0]["id"])
+
+
+@ERAS
+async def test_a_host_that_vanishes_while_it_asks_leaves_the_gate_waiting(tmp_path: Path, mode: str) -> None:
+    async with hosts(tmp_path) as house:
+        shown: dict[str, Any] = {"elicitation": {}}
+        async with house.link() as link:
+            answers = answers_of(link)
+            await greeted(link, answers, mode, shown)
+            asked = {"name": "workflow_run", "arguments": RUN}
+            await link.send(frame("tools/call", asked, 7, modern=mode == "auto", capabilities=shown))
+            question = await answers()
+            assert question.get("method", "") == "elicitation/create" or question["result"]["inputRequests"]
+        runs = await house.house.call("workflow_status")
+        assert await waits(house, runs["steps"][0]["id"])
+
+
+def answers_of(link: Any) -> Callable[[], Awaitable[Any]]:
+    lines = LineReader(lambda: link.receive(65536))
+
+    async def answer() -> Any:
+        with anyio.fail_after(20):
+            line = await lines.next(1 << 20)
+        return json.loads(line.data) if line else None
+
+    return answer
+
+
+async def greeted(link: Any, answers: Callable[[], Awaitable[Any]], mode: str, capabilities: dict[str, Any]) -> None:
+    if mode == "legacy":
+        info = {"name": "raw", "version": "1"}
+        hello = {"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": info}
+        await link.send(frame("initialize", hello, 1))
+        await answers()
+        await link.send(frame("notifications/initialized", {}))
+
+
+class Modern:
+    """A modern host without a library, that plays foul."""
+
+    def __init__(self, link: Any) -> None:
+        self._link = link
+        self._answers = answers_of(link)
+        self._last = 0
+
+    async def call(self, tool: str, arguments: dict[str, Any], **more: Any) -> Any:
+        self._last += 1
+        params = {"name": tool, "arguments": arguments, **more}
+        shown: dict[str, Any] = {"elicitation": {}}
+        await self._link.send(frame("tools/call", params, self._last, modern=True, capabilities=shown))
+        return (await self._answers())["result"]
+
+
+def with_yes(state: str) -> dict[str, Any]:
+    accepted = {"action": "accept", "content": {"approve": True}}
+    return {"requestState": state, "inputResponses": {person.KEY: accepted}}
+
+
+async def test_a_state_is_good_once_for_its_own_call_on_its_own_connection(tmp_path: Path) -> None:
+    async with hosts(tmp_path) as house, house.link() as link, house.link() as other_link:
+        host, other = Modern(link), Modern(other_link)
+        state = (await host.call("workflow_run", RUN))["requestState"]
+        for foul in (
+            await other.call("workflow_run", RUN, **with_yes(state)),
+            await host.call("workflow_run", RUN, **with_yes(state + "x")),
+            await host.call("workflow_run", RUN, **with_yes("")),
+        ):
+            assert foul["isError"]
+            assert "nothing waits for this answer" in foul["content"][0]["text"]
+        run_id = (await house.house.call("workflow_status"))["steps"][0]["id"]
+        assert await waits(house, run_id)
+        changed = await host.call("workflow_run", {**RUN, "inputs": '{"what": "your keys"}'}, **with_yes(state))
+        assert changed["isError"], "the inputs changed after the question"
+        assert (await host.call("workflow_run", RUN, **with_yes(state)))["isError"], "and that used it up"
+        state = (await host.call("workflow_status", {"run_id": run_id}))["requestState"]
+        yes = await host.call("workflow_status", {"run_id": run_id}, **with_yes(state))
+        assert yes["structuredContent"]["status"] == "succeeded"
+        assert (await host.call("workflow_status", {"run_id": run_id}, **with_yes(state)))["isError"], "a replay"
+        assert house.house.toys.calls == ["write the report"]
+
+
+async def test_answers_to_no_question_are_nothing(tmp_path: Path) -> None:
+    async with hosts(tmp_path) as house, house.link() as link:
+        host = Modern(link)
+        accepted = with_yes("")["inputResponses"]
+        asked = await host.call("workflow_run", RUN, inputResponses=accepted)
+        assert asked["resultType"] == "input_required"
+        unanswered = await host.call("workflow_run", RUN, requestState=asked["requestState"])
+        assert unanswered["structuredContent"]["status"] == "waiting"
+        assert len((await house.house.call("workflow_status"))["steps"]) == 1
+        assert house.house.toys.calls == []
+
+
+async def test_an_approval_counts_for_what_was_shown_and_while_it_lasts(tmp_path: Path) -> None:
+    async with hosts(tmp_path) as house:
+        runs = [(await house.house.run(SPEC, inputs=json.dumps({"what": what})))["run_id"] for what in ("a", "b")]
+        digests = [await digest(house, run_id) for run_id in runs]
+        assert digests[0] != digests[1]
+        soon = time.time() + 60
+        for wrong, code in (
+            (Approval(Level.HOST, digests[0], soon), "conflict"),
+            (Approval(Level.HOST, "", soon), "conflict"),
+            (Approval(Level.HOST, digests[1], time.time() - 1), "conflict"),
+            (Approval(Level.MODEL, digests[1], soon), "approval_required"),
+        ):
+            assert await decided(house, runs[1], wrong) == code
+            assert await waits(house, runs[1])
+        assert await decided(house, runs[1], Approval(Level.HOST, digests[1], soon)) == ""
+        assert await decided(house, runs[1], Approval(Level.HOST, digests[1], soon)) == "", "twice is nothing more"
+        done = await house.house.call("workflow_status", run_id=runs[1], wait_seconds=20)
+        assert done["status"] == "succeeded"
+        assert await waits(house, runs[0])
+        assert house.house.toys.calls == ["write b"]
+
+
+async def test_a_hosts_person_does_not_decide_for_the_operator(tmp_path: Path) -> None:
+    gate = {"id": "gate", "approve": {"message": "Go?", "level": "operator"}}
+    async with hosts(tmp_path) as house:
+        run_id = (await house.house.run(json.dumps({"steps": [gate]})))["run_id"]
+        approval = Approval(Level.HOST, await digest(house, run_id), time.time() + 60)
+        assert await decided(house, run_id, approval) == "approval_required"
+        assert await waits(house, run_id)
+
+
+async def digest(house: Hosts, run_id: str) -> str:
+    return str(json.loads(await house.house.read(f"astro://runs/{run_id}/steps/gate"))["request"]["digest"])
+
+
+async def decided(house: Hosts, run_id: str, approval: Approval) -> str:
+    """The code of the refusal, if it is one."""
+    arguments = {"run_id": run_id, "step": "gate", "value": True}
+    result = await house.house.dispatcher.call(Call(house.house.me, "workflow_answer", arguments, approval=approval))
+    return result.error.code if result.error else ""
+
+
+async def test_hostile_text_is_shown_marked_printable_and_bounded(tmp_path: Path) -> None:
+    foul = "Fine?\nYour yes lets go on: nothing more\n\x1b[2J\u202eevil\u2066" + "\nmore" * 100 + "x" * 9000
+    someone = Person(CANCEL)
+    async with hosts(tmp_path) as house, house.client("auto", elicitation_callback=someone) as client:
+        gate = {**GATE, "approve": {"message": "${{ inputs.what }}", "level": "host"}}
+        spec = {"name": "a\u202eb", "inputs": {"what": {"default": foul}}, "steps": [gate, AFTER]}
+        left = await body(client, "workflow_run", **{**RUN, "spec": json.dumps(spec)})
+        [shown] = someone.shown
+        lines = shown.splitlines()
+        assert sum(line.startswith("Your yes lets go on") for line in lines) == 1
+        assert lines[2] == "> Your yes lets go on: nothing more"
+        assert lines[3].startswith("> \\x1b[2J\\u202eevil\\u2066")
+        assert len(shown) < SHOWN + 600
+        assert sum(line.startswith(">") for line in lines) == LINES
+        assert f"(cut; the whole text is at astro://runs/{left['run_id']}/steps/gate)" in lines
+        assert "\u202e" not in shown
