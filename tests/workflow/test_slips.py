@@ -235,6 +235,16 @@ def test_the_fields_of_a_tools_output_are_known_within_it(around: Surroundings) 
     assert "steps.find.items is a list and has no field text" in lines
 
 
+@pytest.mark.parametrize(
+    "written", ["${{ nobody and steps.z.number > 1 }}", "${{ steps.z.qqqq or True }}", "${{ 1 + and }}"]
+)
+def test_a_correction_that_would_not_be_sound_itself_is_not_offered(around: Surroundings, written: str) -> None:
+    steps = [{"id": "z", "tool": "toy_say"}, {"id": "a", "tool": "toy_say", "with": {"text": written}}]
+    lines = told(check(json.dumps({"steps": steps}), around))
+    assert lines
+    assert not any("[text: " in line for line in lines), lines
+
+
 def test_a_document_in_a_markdown_fence_is_read(around: Surroundings) -> None:
     assert check("```yaml\nsteps: [{id: a, tool: toy_say}]\n```\n", around).plan is not None
     assert told(check('```json\n{"steps": [{"id": "a",\n]}\n```', around))[0].startswith("spec: ")
