@@ -223,6 +223,8 @@ def test_a_step_can_not_start_workflows(around: Surroundings) -> None:
         ({"id": "a", "ask": "x", "retry": {}}, "belongs to a step with `tool`"),
         ({"id": "a", "tool": "toy_say", "repeat": {"max": 1, "until": "true"}}, "belongs to a step with `do`"),
         ({"id": "a", "tool": "toy_say", "timeout": "soon"}, "timeout"),
+        ({"id": "a", "tool": "toy_say", "foreach": 5}, "steps[0].foreach: Input should be a valid list"),
+        ({"id": "a", "ask": "x", "answer": {"str": 5}, "needs": 5}, "steps[0].needs: Input should be a valid list"),
         ({"id": "a", "tool": "toy_say", "if": "failure()"}, "it needs none"),
         ({"id": "a", "tool": "toy_say", "needs": ["b"]}, "there is no step b beside this one"),
         ({"id": "a", "tool": "toy_say", "with": {"text": "${{ steps.a.number }}"}}, "refers to itself"),

@@ -87,7 +87,7 @@ REFUSED = {
         steps(*[say(n, needs=[f"s{i}" for i in range(199) if i != n][:80]) for n in range(199)]),
         "a cycle",
     ),
-    "a long foreach": (steps(say(0, foreach=[1] * 40_000)), "steps[0].foreach"),
+    "a long foreach": (steps(say(0, foreach=[1] * 40_000)), "steps[0].foreach: List should have at most 10000"),
     "unknown words": (steps({**say(0), **{f"w{n}": n for n in range(7_000)}}), "unknown word"),
     "unknown arguments": (steps(say(0, **{"with": {f"w{n}": n for n in range(7_000)}})), "toy_say takes no w0"),
     "one name for all": (steps(*[{"tool": "toy_say"} for _ in range(200)]), "steps[0].id"),
