@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import tracemalloc
 from collections.abc import Iterator
 from typing import Any
@@ -12,8 +13,10 @@ from tests.quickest import within_blocking
 from tests.workflow.test_document import TOOLS
 
 from astro_mcp.core.authority import ALL_EFFECTS
+from astro_mcp.workflow.document import slips
 from astro_mcp.workflow.document.bounds import MOST
 from astro_mcp.workflow.document.checks import Checked, check
+from astro_mcp.workflow.document.model import Document, StepSpec
 from astro_mcp.workflow.document.references import Surroundings
 from astro_mcp.workflow.expressions.evaluator import Evaluator
 
@@ -163,3 +166,34 @@ def test_a_hostile_document_takes_no_more_memory_than_its_bounds_allow(around: S
     finally:
         tracemalloc.stop()
     assert peak < MEMORY, f"{peak / 1024**2:.1f} MiB"
+
+
+ODD: list[Any] = [None, True, 0, -1, 1.5, "", "x", "str", [], ["x"], [{}], {}, {"a": 1}, {"str": 5}, {"steps": []}]
+ODD += [[[1]], {"a": {"b": [1]}}, "{{ x }}", "${{", "${{ }}", "a" * 300]
+
+
+@pytest.mark.full
+def test_any_value_at_any_word_is_sound_or_told() -> None:
+    around = Surroundings(TOOLS, ALL_EFFECTS, lambda source: "dyn")
+    in_steps = sorted({*slips.STEP, *(spec.alias or name for name, spec in StepSpec.model_fields.items())})
+    in_all = sorted({*slips.DOCUMENT, *Document.model_fields})
+    documents: list[Any] = [{"steps": [{"id": "a", "tool": "toy_say", w: v}]} for w in in_steps for v in ODD]
+    documents += [{"steps": [{"id": "a", "tool": "toy_say"}], w: v} for w in in_all for v in ODD]
+    documents += [{"inputs": {"x": {w: v}}, "steps": [say(0)]} for w in slips.INPUT for v in ODD]
+    documents += [
+        {"steps": [say(0, **{word: {inner: value}})]}
+        for word, table in slips.INSIDE.items()
+        for inner in table
+        for value in ODD
+    ]
+    chance = random.Random(1)
+    documents += [
+        {
+            chance.choice(in_all): chance.choice(ODD),
+            "steps": [{chance.choice(in_steps): chance.choice(ODD) for _ in "1234"}],
+        }
+        for _ in range(2_000)
+    ]
+    for document in documents:
+        found = check(json.dumps(document), around)
+        assert (found.plan is None) is bool(found.problems), document
