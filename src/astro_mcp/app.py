@@ -146,6 +146,7 @@ class _Parts:
         from astro_mcp.workflow.templates import Templates  # noqa: PLC0415 - see the class
 
         base = self._base
+        await self.changes.get()  # files are as they were before a crash when anybody is told that a step is lost
         templates = Templates(base.pack.resources / "workflows")
         settings = base.settings.workflow
         scheduler = Scheduler(

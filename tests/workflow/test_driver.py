@@ -13,6 +13,8 @@ from tests.workflow.house import House, house, session, until_called
 from astro_mcp.config import WorkflowSettings
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.errors import NotFound
+from astro_mcp.store.artifacts import Artifacts
+from astro_mcp.workflow.drivers.sqlite.journal import Journal
 
 HOLD = {
     "steps": [
@@ -71,6 +73,25 @@ async def test_history_comes_as_it_happens_and_ends_with_the_run(tmp_path: Path)
         assert later == [3]
         lines = (await at.read(f"astro://runs/{begun['run_id']}/history")).splitlines()
         assert [json.loads(line)["step"] for line in lines] == ["", "hold", "say"]
+
+
+async def test_a_run_that_was_only_just_taken_over_is_not_advanced_by_who_had_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The one that took it has written no event yet: the count of events alone would let the other one go on."""
+    async with house(tmp_path) as old:
+        begun = await old.run(HOLD, wait_seconds=0)
+        await until_called(old.toys, "hold x")
+        before = await old.rows("SELECT events, head FROM workflow_run")
+        artifacts = Artifacts(old.database, tmp_path / "artifacts", SystemClock())
+        await Journal(old.database, artifacts).restore(old.me.scope, begun["run_id"])
+        old.toys.gate.set()
+        with anyio.fail_after(10):
+            while old.scheduler.active():
+                await anyio.sleep(0.01)
+        assert "was advanced by somebody else" in caplog.text
+        assert await old.rows("SELECT events, head FROM workflow_run") == before
+        assert old.toys.calls == ["hold x"]
 
 
 async def test_a_foreign_history_is_a_missing_one(tmp_path: Path) -> None:

@@ -38,13 +38,17 @@ SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
         MACHINE,
         KILLS,
         "workflow/test_recovery.py::test_after_kill_9_completed_steps_stay_and_only_harmless_ones_run_again",
+        "workflow/test_recovery.py::test_files_are_as_they_were_before_a_crash_when_a_run_is_taken_up",
     ),
     "order": (
         "workflow/test_orders.py::test_any_order_of_events_ends_with_one_result",
         "workflow/test_orders.py::test_ten_thousand_orders_of_events_end_with_one_result_a_document",
     ),
     "rows": (MACHINE,),
-    "one-driver": ("workflow/test_driver.py::test_a_process_whose_runs_were_taken_over_writes_nothing_more",),
+    "one-driver": (
+        "workflow/test_driver.py::test_a_process_whose_runs_were_taken_over_writes_nothing_more",
+        "workflow/test_driver.py::test_a_run_that_was_only_just_taken_over_is_not_advanced_by_who_had_it",
+    ),
     "disk": (
         "workflow/test_disk.py::test_a_run_waits_while_the_disk_is_full_and_goes_on",
         "workflow/test_disk.py::test_a_run_waits_while_another_process_holds_the_lock_and_goes_on",

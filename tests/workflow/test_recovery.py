@@ -9,9 +9,13 @@ import sys
 from pathlib import Path
 
 import anyio
+import pytest
 from tests.workflow.house import Toys, house, until_called
 
 from astro_mcp.core.ports import SystemClock
+from astro_mcp.testing import workbench
+from astro_mcp.workflow.loop import Loop
+from astro_mcp.workspace.changes import Changes
 
 ROOT = Path(__file__).parents[2]
 STEP_A = "SELECT status, json_extract(body, '$.error.code') FROM workflow_step WHERE path = 'a'"
@@ -134,3 +138,26 @@ async def test_a_run_that_can_not_be_read_does_not_keep_the_others_from_going_on
     async with house(tmp_path) as h:
         assert (await h.call("workflow_status", run_id=sound))["status"] == "waiting"
         assert (await h.fails("workflow_status", run_id=broken)).code == "unavailable"
+
+
+async def test_files_are_as_they_were_before_a_crash_when_a_run_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks whether a lost step's effect happened must not see one that is rolled back afterwards."""
+    seen: list[str] = []
+    recover, take_up = Changes.recover, Loop._take_up
+
+    async def recovered(changes: Changes) -> int:
+        found = await recover(changes)
+        seen.append("files")
+        return found
+
+    async def taken_up(loop: Loop) -> None:
+        seen.append("runs")
+        await take_up(loop)
+
+    monkeypatch.setattr(Changes, "recover", recovered)
+    monkeypatch.setattr(Loop, "_take_up", taken_up)
+    async with workbench(tmp_path / "home", roots=[tmp_path]) as bench:
+        await bench.value("workflow_status")
+    assert seen[:2] == ["files", "runs"]
