@@ -14,7 +14,7 @@ from mcp_types import ElicitRequestFormParams, ElicitResult
 from tests.workflow.house import session
 
 from astro_mcp.core.authority import Effect, Kind
-from astro_mcp.faces.mcp import person
+from astro_mcp.faces.mcp import person, wire
 from astro_mcp.workflow.questions import LINES, SHOWN
 
 from .hosts import Hosts, answers_of, frame, greeted, hosts
@@ -206,9 +206,10 @@ async def test_an_ask_without_fields_takes_text_as_it_stands(tmp_path: Path, mod
 async def test_an_ask_that_no_form_can_hold_stays_the_models(tmp_path: Path, mode: str) -> None:
     someone = Person(YES)
     async with hosts(tmp_path) as house, house.client(mode, elicitation_callback=someone) as client:
-        ask = {**ASK, "answer": {"files": "array"}}
-        run_id = (await body(client, "workflow_run", spec=json.dumps({"steps": [ask]}), wait_seconds=20))["run_id"]
-        assert (await body(client, "workflow_status", run_id=run_id, wait_seconds=20))["status"] == "waiting"
+        for answer in ({"files": "array"}, {"a\u202eb": "string"}, {f"n{n}": "string" for n in range(20)}):
+            spec = json.dumps({"steps": [{**ASK, "answer": answer}]})
+            run_id = (await body(client, "workflow_run", spec=spec, wait_seconds=20))["run_id"]
+            assert (await body(client, "workflow_status", run_id=run_id, wait_seconds=20))["status"] == "waiting"
         assert someone.shown == []
 
 
@@ -265,7 +266,10 @@ async def test_a_person_who_takes_too_long_has_said_nothing(
 
 
 @ERAS
-async def test_a_host_that_vanishes_while_it_asks_leaves_the_gate_waiting(tmp_path: Path, mode: str) -> None:
+async def test_a_host_that_vanishes_while_it_asks_leaves_the_gate_waiting(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "GRACE_SECONDS", 0.05)
     async with hosts(tmp_path) as house:
         shown: dict[str, Any] = {"elicitation": {}}
         async with house.link() as link:

@@ -283,7 +283,7 @@ async def test_a_host_that_does_not_read_holds_nobody_up_and_nothing_piles_up_fo
 ) -> None:
     monkeypatch.setattr(subscriptions, "PAUSE_SECONDS", 0.0)
     async with hosts(tmp_path) as house:
-        many = {"id": "many", "foreach": list(range(60)), "max_parallel": 1, "tool": "toy_say"}
+        many = {"id": "many", "foreach": list(range(40)), "max_parallel": 1, "tool": "toy_say"}
         run = await house.started([HELD[0], {**many, "needs": ["one"]}])
         async with house.link(narrow=True) as link:
             await link.send(opening(mode, f"astro://runs/{run}"))
@@ -296,4 +296,4 @@ async def test_a_host_that_does_not_read_holds_nobody_up_and_nothing_piles_up_fo
             with anyio.move_on_after(0.3):
                 while (line := await lines.next(1 << 20)) is not None:
                     told += b"resources/updated" in line.data
-            assert 1 <= told <= 30  # of more than 120 changes
+            assert 1 <= told <= 25  # of more than 80 changes

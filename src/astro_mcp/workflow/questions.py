@@ -4,6 +4,7 @@ model knew of and did not answer."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ THEN: Final = 8
 FIELDS: Final = 12
 FLAT: Final = frozenset({"string", "integer", "number", "boolean"})
 """The types that a form has fields for."""
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+"""What a field is called, which the person is shown as well."""
 
 
 def of(view: RunView, before: frozenset[str]) -> Iterator[Question]:
@@ -37,7 +40,7 @@ def of(view: RunView, before: frozenset[str]) -> Iterator[Question]:
             yield _question(view, path, request, {"approve": "boolean"}, alone=True)
         elif request.get("kind") == "ask" and view.state.status == WAITING and request["digest"] in before:
             fields = request["answer"] or {"answer": "string"}
-            if len(fields) <= FIELDS and FLAT.issuperset(fields.values()):
+            if len(fields) <= FIELDS and FLAT.issuperset(fields.values()) and all(map(_NAME.fullmatch, fields)):
                 yield _question(view, path, request, fields, alone=not request["answer"])
 
 
