@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -73,3 +74,40 @@ async def hosts(folder: Path) -> AsyncIterator[Hosts]:
         registry = built.dispatcher.registry
         await registry.register(ArtifactsAgent(registry, artifacts, saving, PROMPTS.parent / "guides"))
         yield Hosts(built, McpFace(built.dispatcher, artifacts, PROMPTS, "0"))
+
+
+def frame(
+    method: str,
+    params: dict[str, Any],
+    request_id: int | None = None,
+    *,
+    modern: bool = False,
+    capabilities: Mapping[str, Any] = MappingProxyType({}),
+) -> bytes:
+    """A message as a client without a library writes it."""
+    if modern:
+        info = {"name": "raw", "version": "1"}
+        meta = {"protocolVersion": "2026-07-28", "clientInfo": info, "clientCapabilities": dict(capabilities)}
+        params = {**params, "_meta": {f"io.modelcontextprotocol/{name}": value for name, value in meta.items()}}
+    known = {} if request_id is None else {"id": request_id}
+    return json.dumps({"jsonrpc": "2.0", **known, "method": method, "params": params}).encode() + b"\n"
+
+
+def answers_of(link: Any) -> Callable[[], Awaitable[Any]]:
+    lines = LineReader(lambda: link.receive(65536))
+
+    async def answer() -> Any:
+        with anyio.fail_after(20):
+            line = await lines.next(1 << 20)
+        return json.loads(line.data) if line else None
+
+    return answer
+
+
+async def greeted(link: Any, answers: Callable[[], Awaitable[Any]], mode: str, capabilities: dict[str, Any]) -> None:
+    if mode == "legacy":
+        info = {"name": "raw", "version": "1"}
+        hello = {"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": info}
+        await link.send(frame("initialize", hello, 1))
+        await answers()
+        await link.send(frame("notifications/initialized", {}))

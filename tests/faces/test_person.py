@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,12 @@ from mcp import Client
 from mcp_types import ElicitRequestFormParams, ElicitResult
 from tests.workflow.house import session
 
-from astro_mcp.core.authority import Approval, Effect, Kind, Level
-from astro_mcp.core.call import Call
-from astro_mcp.faces.mcp import person
-from astro_mcp.faces.mcp.lines import LineReader
+from astro_mcp.core.authority import Effect, Kind
+from astro_mcp.faces.mcp import person, wire
 from astro_mcp.workflow.questions import LINES, SHOWN
 
-from .hosts import Hosts, hosts
-from .test_subscriptions import frame
-from .test_tools import ERAS, said
+from .hosts import Hosts, answers_of, frame, greeted, hosts
+from .test_tools import ERAS, ONE_ERA, said
 
 GATE = {"id": "gate", "approve": {"message": "Write ${{ inputs.what }}?", "level": "host"}}
 AFTER = {"id": "after", "needs": ["gate"], "tool": "toy_write", "with": {"text": "${{ inputs.what }}"}}
@@ -45,12 +41,13 @@ class Person:
 
     def __init__(self, *says: ElicitResult, first: Callable[[], Awaitable[None]] | None = None) -> None:
         self.shown: list[str] = []
+        self.forms: list[dict[str, str]] = []
         self._says = list(says)
         self._first = first
 
     async def __call__(self, ctx: object, params: object) -> ElicitResult:
         assert isinstance(params, ElicitRequestFormParams)
-        assert params.requested_schema["properties"]["approve"]["type"] == "boolean"
+        self.forms.append({name: field["type"] for name, field in params.requested_schema["properties"].items()})
         self.shown.append(params.message)
         if self._first is not None:
             await self._first()
@@ -76,8 +73,9 @@ async def test_a_person_approves_and_the_run_goes_on_within_the_same_call(tmp_pa
         assert done["status"] == "succeeded"
         assert house.house.toys.calls == ["write the report"]
         [shown] = someone.shown
+        assert someone.forms == [{"approve": "boolean"}]
         assert "'gated' asks for your decision:\n> Write the report?\n" in shown
-        assert f"Your yes lets go on: after (toy_write)\nStep gate of {done['run_id']}" in shown
+        assert "Your yes lets go on: after (toy_write)\nYour no rejects it for good.\nStep gate" in shown
         assert len((await house.house.call("workflow_status"))["steps"]) == 1, (
             "the call's second time starts no second run"
         )
@@ -96,7 +94,7 @@ async def test_who_waits_with_status_asks_too(tmp_path: Path, mode: str) -> None
         assert len(someone.shown) == 1
 
 
-@ERAS
+@ONE_ERA
 async def test_a_no_rejects_the_gate(tmp_path: Path, mode: str) -> None:
     async with hosts(tmp_path) as house, house.client(mode, elicitation_callback=Person(NO)) as client:
         done = await body(client, "workflow_run", **RUN)
@@ -104,7 +102,7 @@ async def test_a_no_rejects_the_gate(tmp_path: Path, mode: str) -> None:
         assert house.house.toys.calls == []
 
 
-@ERAS
+@ONE_ERA
 @pytest.mark.parametrize("nothing", NOTHING)
 async def test_what_is_neither_yes_nor_no_leaves_the_gate_waiting(
     tmp_path: Path, mode: str, nothing: ElicitResult
@@ -121,7 +119,7 @@ async def test_what_is_neither_yes_nor_no_leaves_the_gate_waiting(
         assert house.house.toys.calls == []
 
 
-@ERAS
+@ONE_ERA
 async def test_a_model_does_not_decide_its_own_gate(tmp_path: Path, mode: str) -> None:
     someone = Person(DECLINE)
     async with hosts(tmp_path) as house, house.client(mode, elicitation_callback=someone) as client:
@@ -134,7 +132,7 @@ async def test_a_model_does_not_decide_its_own_gate(tmp_path: Path, mode: str) -
         assert len(someone.shown) == 1, "an answer asks nobody"
 
 
-@ERAS
+@ONE_ERA
 @pytest.mark.parametrize("capability", [{}, {"elicitation": {"url": {}}}])
 async def test_a_host_that_shows_no_forms_is_told_that_a_person_decides(
     tmp_path: Path, mode: str, capability: dict[str, Any]
@@ -150,7 +148,7 @@ async def test_a_host_that_shows_no_forms_is_told_that_a_person_decides(
         assert "inputRequests" not in result
 
 
-@ERAS
+@ONE_ERA
 async def test_nobody_is_asked_for_a_word_that_would_not_count(tmp_path: Path, mode: str) -> None:
     someone = Person(YES)
     operators = {"id": "gate", "approve": {"message": "Go?", "level": "operator"}}
@@ -167,7 +165,55 @@ async def test_nobody_is_asked_for_a_word_that_would_not_count(tmp_path: Path, m
         assert someone.shown == []
 
 
+ASK = {
+    "id": "gate",
+    "ask": "What is it called?",
+    "with": {"seen": "<b>\u202e"},
+    "answer": {"name": "string", "count": "integer", "sure": "boolean"},
+}
+
+
 @ERAS
+async def test_an_ask_is_the_models_to_answer_and_then_the_persons(tmp_path: Path, mode: str) -> None:
+    answer = {"name": "true", "count": 3, "sure": False}
+    wrong = ElicitResult(action="accept", content={**answer, "count": True})
+    someone = Person(wrong, ElicitResult(action="accept", content=dict(answer)))
+    spec = {"steps": [ASK], "outputs": {"said": "${{ steps.gate }}"}}
+    async with hosts(tmp_path) as house, house.client(mode, elicitation_callback=someone) as client:
+        left = await body(client, "workflow_run", spec=json.dumps(spec), wait_seconds=20)
+        assert (left["status"], someone.shown) == ("waiting", [])
+        assert left["next"].startswith("workflow_answer(")
+        again = await body(client, "workflow_status", run_id=left["run_id"], wait_seconds=20)
+        assert again["status"] == "waiting", "what does not fit the form is no answer"
+        done = await body(client, "workflow_status", run_id=left["run_id"], wait_seconds=20)
+        assert (done["status"], done["outputs"]["said"]) == ("succeeded", answer)
+        assert someone.forms[1] == {"name": "string", "count": "integer", "sure": "boolean"}
+        assert 'asks for your answer:\n> What is it called?\nIt shows with it:\n> {"seen": "<b>' in someone.shown[1]
+        assert "\u202e" not in someone.shown[1]
+
+
+@ONE_ERA
+async def test_an_ask_without_fields_takes_text_as_it_stands(tmp_path: Path, mode: str) -> None:
+    spec = {"steps": [{"id": "gate", "ask": "Which?"}], "outputs": {"said": "${{ steps.gate.answer }}"}}
+    someone = Person(ElicitResult(action="accept", content={"answer": "true"}))
+    async with hosts(tmp_path) as house, house.client(mode, elicitation_callback=someone) as client:
+        run_id = (await body(client, "workflow_run", spec=json.dumps(spec), wait_seconds=20))["run_id"]
+        done = await body(client, "workflow_status", run_id=run_id, wait_seconds=20)
+        assert (done["status"], done["outputs"]) == ("succeeded", {"said": "true"})
+
+
+@ONE_ERA
+async def test_an_ask_that_no_form_can_hold_stays_the_models(tmp_path: Path, mode: str) -> None:
+    someone = Person(YES)
+    async with hosts(tmp_path) as house, house.client(mode, elicitation_callback=someone) as client:
+        for answer in ({"files": "array"}, {"a\u202eb": "string"}, {f"n{n}": "string" for n in range(20)}):
+            spec = json.dumps({"steps": [{**ASK, "answer": answer}]})
+            run_id = (await body(client, "workflow_run", spec=spec, wait_seconds=20))["run_id"]
+            assert (await body(client, "workflow_status", run_id=run_id, wait_seconds=20))["status"] == "waiting"
+        assert someone.shown == []
+
+
+@ONE_ERA
 async def test_two_gates_are_asked_for_one_after_the_other(tmp_path: Path, mode: str) -> None:
     gates = [{**GATE, "id": name, "approve": {"message": name, "level": "host"}} for name in ("one", "two")]
     someone = Person(CANCEL, YES)
@@ -177,7 +223,7 @@ async def test_two_gates_are_asked_for_one_after_the_other(tmp_path: Path, mode:
         assert [waiting["step"] for waiting in left["waiting_for"]] == ["one"]
 
 
-@ERAS
+@ONE_ERA
 async def test_one_call_asks_a_bounded_number_of_times(tmp_path: Path, mode: str) -> None:
     gates = [{**GATE, "id": f"g{n}", "needs": [f"g{n - 1}"] if n else []} for n in range(person.QUESTIONS + 1)]
     spec = json.dumps({"inputs": {"what": {"default": "it"}}, "steps": gates})
@@ -188,7 +234,7 @@ async def test_one_call_asks_a_bounded_number_of_times(tmp_path: Path, mode: str
         assert (await body(client, "workflow_status", run_id=left["run_id"], wait_seconds=20))["status"] == "succeeded"
 
 
-@ERAS
+@ONE_ERA
 async def test_what_the_terminal_decided_meanwhile_stays_decided(tmp_path: Path, mode: str) -> None:
     async with hosts(tmp_path) as house:
 
@@ -220,7 +266,10 @@ async def test_a_person_who_takes_too_long_has_said_nothing(
 
 
 @ERAS
-async def test_a_host_that_vanishes_while_it_asks_leaves_the_gate_waiting(tmp_path: Path, mode: str) -> None:
+async def test_a_host_that_vanishes_while_it_asks_leaves_the_gate_waiting(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "GRACE_SECONDS", 0.05)
     async with hosts(tmp_path) as house:
         shown: dict[str, Any] = {"elicitation": {}}
         async with house.link() as link:
@@ -232,124 +281,6 @@ async def test_a_host_that_vanishes_while_it_asks_leaves_the_gate_waiting(tmp_pa
             assert question.get("method", "") == "elicitation/create" or question["result"]["inputRequests"]
         runs = await house.house.call("workflow_status")
         assert await waits(house, runs["steps"][0]["id"])
-
-
-def answers_of(link: Any) -> Callable[[], Awaitable[Any]]:
-    lines = LineReader(lambda: link.receive(65536))
-
-    async def answer() -> Any:
-        with anyio.fail_after(20):
-            line = await lines.next(1 << 20)
-        return json.loads(line.data) if line else None
-
-    return answer
-
-
-async def greeted(link: Any, answers: Callable[[], Awaitable[Any]], mode: str, capabilities: dict[str, Any]) -> None:
-    if mode == "legacy":
-        info = {"name": "raw", "version": "1"}
-        hello = {"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": info}
-        await link.send(frame("initialize", hello, 1))
-        await answers()
-        await link.send(frame("notifications/initialized", {}))
-
-
-class Modern:
-    """A modern host without a library, that plays foul."""
-
-    def __init__(self, link: Any) -> None:
-        self._link = link
-        self._answers = answers_of(link)
-        self._last = 0
-
-    async def call(self, tool: str, arguments: dict[str, Any], **more: Any) -> Any:
-        self._last += 1
-        params = {"name": tool, "arguments": arguments, **more}
-        shown: dict[str, Any] = {"elicitation": {}}
-        await self._link.send(frame("tools/call", params, self._last, modern=True, capabilities=shown))
-        return (await self._answers())["result"]
-
-
-def with_yes(state: str) -> dict[str, Any]:
-    accepted = {"action": "accept", "content": {"approve": True}}
-    return {"requestState": state, "inputResponses": {person.KEY: accepted}}
-
-
-async def test_a_state_is_good_once_for_its_own_call_on_its_own_connection(tmp_path: Path) -> None:
-    async with hosts(tmp_path) as house, house.link() as link, house.link() as other_link:
-        host, other = Modern(link), Modern(other_link)
-        state = (await host.call("workflow_run", RUN))["requestState"]
-        for foul in (
-            await other.call("workflow_run", RUN, **with_yes(state)),
-            await host.call("workflow_run", RUN, **with_yes(state + "x")),
-            await host.call("workflow_run", RUN, **with_yes("")),
-        ):
-            assert foul["isError"]
-            assert "nothing waits for this answer" in foul["content"][0]["text"]
-        run_id = (await house.house.call("workflow_status"))["steps"][0]["id"]
-        assert await waits(house, run_id)
-        changed = await host.call("workflow_run", {**RUN, "inputs": '{"what": "your keys"}'}, **with_yes(state))
-        assert changed["isError"], "the inputs changed after the question"
-        assert (await host.call("workflow_run", RUN, **with_yes(state)))["isError"], "and that used it up"
-        state = (await host.call("workflow_status", {"run_id": run_id}))["requestState"]
-        yes = await host.call("workflow_status", {"run_id": run_id}, **with_yes(state))
-        assert yes["structuredContent"]["status"] == "succeeded"
-        assert (await host.call("workflow_status", {"run_id": run_id}, **with_yes(state)))["isError"], "a replay"
-        assert house.house.toys.calls == ["write the report"]
-
-
-async def test_answers_to_no_question_are_nothing(tmp_path: Path) -> None:
-    async with hosts(tmp_path) as house, house.link() as link:
-        host = Modern(link)
-        accepted = with_yes("")["inputResponses"]
-        asked = await host.call("workflow_run", RUN, inputResponses=accepted)
-        assert asked["resultType"] == "input_required"
-        unanswered = await host.call("workflow_run", RUN, requestState=asked["requestState"])
-        assert unanswered["structuredContent"]["status"] == "waiting"
-        assert len((await house.house.call("workflow_status"))["steps"]) == 1
-        assert house.house.toys.calls == []
-
-
-async def test_an_approval_counts_for_what_was_shown_and_while_it_lasts(tmp_path: Path) -> None:
-    async with hosts(tmp_path) as house:
-        runs = [(await house.house.run(SPEC, inputs=json.dumps({"what": what})))["run_id"] for what in ("a", "b")]
-        digests = [await digest(house, run_id) for run_id in runs]
-        assert digests[0] != digests[1]
-        soon = time.time() + 60
-        for wrong, code in (
-            (Approval(Level.HOST, digests[0], soon), "conflict"),
-            (Approval(Level.HOST, "", soon), "conflict"),
-            (Approval(Level.HOST, digests[1], time.time() - 1), "conflict"),
-            (Approval(Level.MODEL, digests[1], soon), "approval_required"),
-        ):
-            assert await decided(house, runs[1], wrong) == code
-            assert await waits(house, runs[1])
-        assert await decided(house, runs[1], Approval(Level.HOST, digests[1], soon)) == ""
-        assert await decided(house, runs[1], Approval(Level.HOST, digests[1], soon)) == "", "twice is nothing more"
-        done = await house.house.call("workflow_status", run_id=runs[1], wait_seconds=20)
-        assert done["status"] == "succeeded"
-        assert await waits(house, runs[0])
-        assert house.house.toys.calls == ["write b"]
-
-
-async def test_a_hosts_person_does_not_decide_for_the_operator(tmp_path: Path) -> None:
-    gate = {"id": "gate", "approve": {"message": "Go?", "level": "operator"}}
-    async with hosts(tmp_path) as house:
-        run_id = (await house.house.run(json.dumps({"steps": [gate]})))["run_id"]
-        approval = Approval(Level.HOST, await digest(house, run_id), time.time() + 60)
-        assert await decided(house, run_id, approval) == "approval_required"
-        assert await waits(house, run_id)
-
-
-async def digest(house: Hosts, run_id: str) -> str:
-    return str(json.loads(await house.house.read(f"astro://runs/{run_id}/steps/gate"))["request"]["digest"])
-
-
-async def decided(house: Hosts, run_id: str, approval: Approval) -> str:
-    """The code of the refusal, if it is one."""
-    arguments = {"run_id": run_id, "step": "gate", "value": True}
-    result = await house.house.dispatcher.call(Call(house.house.me, "workflow_answer", arguments, approval=approval))
-    return result.error.code if result.error else ""
 
 
 async def test_hostile_text_is_shown_marked_printable_and_bounded(tmp_path: Path) -> None:
@@ -366,5 +297,5 @@ async def test_hostile_text_is_shown_marked_printable_and_bounded(tmp_path: Path
         assert lines[3].startswith("> \\x1b[2J\\u202eevil\\u2066")
         assert len(shown) < SHOWN + 600
         assert sum(line.startswith(">") for line in lines) == LINES
-        assert f"(cut; the whole text is at astro://runs/{left['run_id']}/steps/gate)" in lines
+        assert f"(cut; the whole is at astro://runs/{left['run_id']}/steps/gate)" in lines
         assert "\u202e" not in shown

@@ -15,6 +15,8 @@ from astro_mcp.faces.mcp.peer import Peer
 from .bench import PICTURE, OtherAgent, open_bench
 
 ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])
+ONE_ERA = pytest.mark.parametrize("mode", ["auto", pytest.param("legacy", marks=pytest.mark.full)])
+"""For what the eras share."""
 PROMPTS = Path(__file__).parents[2] / "resources" / "prompts"
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A yes or a no that a face may ask the person behind a host for. A face that can't leaves it: the result says what
-    is waited for.
+    """What a face may ask the person behind a host for. A face that can't leaves it: the result says what is
+    waited for.
 
     text       all that is shown: plain, printable, bounded
+    fields     of the form, each with its type: boolean, string, integer or number
+    alone      whether the answer is the one field's value, and no object
     digest     of what is shown; the person's word counts for that and for nothing else
     tool       the call that takes the word, with `arguments`, `value` added to them, and an `Approval`
     resumes    the run that the asking call started: made again, it goes on with that
@@ -22,4 +24,6 @@ class Question:
     digest: str
     tool: str
     arguments: Mapping[str, Any]
+    fields: Mapping[str, str]
+    alone: bool
     resumes: str

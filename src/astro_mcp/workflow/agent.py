@@ -75,6 +75,9 @@ class WorkflowAgent(Agent):
         it waits for. Without run_id: your runs, newest first.
 
         A step's whole output is at its result_uri (astro_read).
+
+        While this waits, a host that can shows the person a form for a gate of level host, and for an ask that the run
+        had already waited for when the call came: asks are yours to answer first.
         """
         return await (await self._work.get()).status(args, ctx)
 

@@ -158,6 +158,12 @@ class Scheduler:
             log.exception("the run %s can't be planned", stored.state.run_id)
             raise unreadable(stored.state.run_id) from error
 
+    def asked(self, scope: Scope, run_id: str) -> frozenset[str]:
+        """The digests of what the run waits for now; none where it has ended."""
+        run = self._loop.own(scope, run_id)
+        steps = run.state.steps.values() if run is not None else ()
+        return frozenset(step.request["digest"] for step in steps if step.status == WAITING and step.request)
+
     async def changes(self, scope: Scope, run_id: str, path: str = "") -> Changes:
         """What changes of a run, or of one of its steps, from here on; raises `NotFound`."""
         run = self._loop.own(scope, run_id)

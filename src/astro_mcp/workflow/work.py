@@ -59,7 +59,7 @@ class WorkflowWork:
         run_id = ctx.call.resumes or await self._start(args, ctx)
         await self._scheduler.wait(ctx.session.scope, run_id, args.wait_seconds, ctx.progress)
         view = await self._view(ctx, run_id)
-        self._ask(ctx, view, args.wait_seconds)
+        self._ask(ctx, view, args.wait_seconds, frozenset())
         return s.RunOutput(**views.summary(view))
 
     async def status(self, args: s.StatusInput, ctx: Context) -> s.StatusOutput:
@@ -67,9 +67,10 @@ class WorkflowWork:
             runs = await self._scheduler.recent(ctx.session.scope)
             lines = [s.StepLine(id=run.run_id, tool=run.name, status=run.status) for run in runs]
             return s.StatusOutput(steps=lines)
+        before = self._scheduler.asked(ctx.session.scope, args.run_id)
         await self._scheduler.wait(ctx.session.scope, args.run_id, args.wait_seconds, ctx.progress)
         view = await self._view(ctx, args.run_id)
-        self._ask(ctx, view, args.wait_seconds)
+        self._ask(ctx, view, args.wait_seconds, before)
         return s.StatusOutput(**views.summary(view), steps=views.step_lines(view))
 
     async def answer(self, args: s.AnswerInput, ctx: Context) -> s.AnswerOutput:
@@ -164,10 +165,11 @@ class WorkflowWork:
         spec = (await self._templates.get(args.template)).text if args.template else args.spec
         return await self._scheduler.start(ctx.session, spec, parse_inputs(args.inputs), args.allow, args.priority)
 
-    def _ask(self, ctx: Context, view: RunView, wait: float) -> None:
-        """What a person may be asked, where the caller waits, and where their word could be handed on."""
+    def _ask(self, ctx: Context, view: RunView, wait: float, before: frozenset[str]) -> None:
+        """What a person may be asked, where the caller waits, and where their word could be handed on; `before` are
+        the digests of what the caller knew of when it chose to wait."""
         if wait > 0 and Effect.WRITE in ctx.session.grant.effects:
-            ctx.ask(*questions.of(view))
+            ctx.ask(*questions.of(view, before))
 
     async def _short(self, ctx: Context, run_id: str) -> dict[str, Any]:
         fields = views.summary(await self._view(ctx, run_id))

@@ -83,7 +83,7 @@ class Calling:
             result = await self._go_on(call, question, await person.ask(ctx, question))
         return result
 
-    async def _go_on(self, call: Call, question: Question, said: bool | None) -> Result:
+    async def _go_on(self, call: Call, question: Question, said: str | None) -> Result:
         """Hand on what the person said, and wait on; where it is refused, that is the result."""
         if said is not None:
             answered = await self._dispatcher.call(person.handing_on(call, question, said))

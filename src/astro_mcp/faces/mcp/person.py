@@ -7,6 +7,7 @@ dismisses it or takes too long has said neither, and what waited goes on waiting
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 import time
@@ -42,16 +43,11 @@ TIMES: Final = 3
 QUESTIONS: Final = 8
 """Of one call; clients make a call again ten times at most. What is left is asked for by the next call that waits."""
 KEY: Final = "decision"
-FORM: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {
-        "approve": {
-            "type": "boolean",
-            "title": "Approve",
-            "description": "Yes goes on. No rejects it for good.",
-        }
-    },
-    "required": ["approve"],
+_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
+    "boolean": bool,
+    "string": str,
+    "integer": int,
+    "number": (int, float),
 }
 
 
@@ -71,12 +67,12 @@ def next_question(ctx: Ctx, result: Result, so_far: frozenset[str]) -> Question 
     return next(open_, None)
 
 
-async def ask(ctx: Ctx, question: Question) -> bool | None:
+async def ask(ctx: Ctx, question: Question) -> str | None:
     """The person's word, in the handshake's era; None where there is none."""
     ctx.lifespan_context.count(question.digest)
     try:
         with anyio.move_on_after(PERSON_SECONDS):
-            return word(ctx, question, await ctx.session.elicit_form(question.text, FORM, ctx.request_id))
+            return word(ctx, question, await ctx.session.elicit_form(question.text, _form(question), ctx.request_id))
     except (MCPError, ValidationError) as error:
         log.info("a host did not ask its person: %.200s", error)
     return None
@@ -92,7 +88,7 @@ def put(ctx: Ctx, call: Call, question: Question, so_far: frozenset[str]) -> Inp
     here = ctx.lifespan_context
     here.count(question.digest)
     here.keep(state, Asked(call, question, so_far, time.monotonic() + PERSON_SECONDS))
-    form = ElicitRequestFormParams(message=question.text, requested_schema=FORM)
+    form = ElicitRequestFormParams(message=question.text, requested_schema=_form(question))
     return InputRequiredResult(input_requests={KEY: ElicitRequest(params=form)}, request_state=state)
 
 
@@ -108,17 +104,29 @@ def taken_up(ctx: Ctx, call: Call, params: CallToolRequestParams) -> Asked | Non
     return asked
 
 
-def word(ctx: Ctx, question: Question, response: InputResponse | None) -> bool | None:
-    """Yes or no, where the person gave it in the form."""
+def word(ctx: Ctx, question: Question, response: InputResponse | None) -> str | None:
+    """The answer as JSON, where the person gave one in the form."""
     if not isinstance(response, ElicitResult):
         return None
     if response.action == "decline":
         ctx.lifespan_context.asked[question.digest] = TIMES
-    given = (response.content or {}).get("approve") if response.action == "accept" else None
-    return given if isinstance(given, bool) else None
+    given = response.content or {}
+    if response.action != "accept" or not all(_fits(given.get(name), kind) for name, kind in question.fields.items()):
+        return None
+    values = {name: given[name] for name in question.fields}
+    return json.dumps(next(iter(values.values())) if question.alone else values)
 
 
-def handing_on(call: Call, question: Question, decision: bool) -> Call:
+def _form(question: Question) -> dict[str, Any]:
+    fields = {name: {"type": kind, "title": name} for name, kind in question.fields.items()}
+    return {"type": "object", "properties": fields, "required": list(fields)}
+
+
+def _fits(value: object, kind: str) -> bool:
+    return isinstance(value, _TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
+
+
+def handing_on(call: Call, question: Question, said: str) -> Call:
     """The call that hands the person's word on, bound to what they were shown."""
     approval = Approval(Level.HOST, question.digest, time.time() + APPROVAL_SECONDS)
-    return Call(call.session, question.tool, {**question.arguments, "value": decision}, approval=approval)
+    return Call(call.session, question.tool, {**question.arguments, "value": said}, approval=approval)
