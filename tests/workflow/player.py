@@ -34,12 +34,14 @@ class Player:
         self.flying: dict[str, e.Start] = {}
         self.started: list[str] = []
         self.ended: dict[str, str] = {}
+        self.log: list[tuple[e.Event, Advance]] = []
 
     def feed(self, event: e.Event) -> Advance:
         event = replace(event, now=self.now, slots=self.slots - len(self.flying))
         before = self.state
         advance = step(self.plan, self.state, event, evaluate)
         self.state = advance.state
+        self.log.append((event, advance))
         for command in advance.commands:
             if isinstance(command, e.Start):
                 assert not before.paused or isinstance(event, e.Resumed)

@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.workflow.player import Player, plan_of
+from tests.workflow.player import Player, evaluate, plan_of
 
 from astro_mcp.workflow.document.model import Retry
 from astro_mcp.workflow.kernel import events as e
+from astro_mcp.workflow.kernel.draft import Draft
+from astro_mcp.workflow.kernel.machine import take
 from astro_mcp.workflow.kernel.retry import pause
 from astro_mcp.workflow.kernel.scope import value_of
+from astro_mcp.workflow.kernel.state import RunState
 
 
 @st.composite
@@ -76,10 +79,8 @@ def test_any_graph_in_any_order_ends_as_the_naive_model_says(
     assert len(player.started) == len(set(player.started)), "no step starts twice"
 
 
-@settings(max_examples=60, deadline=None)
-@given(graphs(), st.integers(0, 2**32))
-def test_signals_in_any_order_keep_what_holds(steps: list[dict[str, Any]], seed: int) -> None:
-    chance = random.Random(seed)
+def signalled(steps: list[dict[str, Any]], chance: random.Random) -> Player:
+    """A run that was sent whatever there is, in any order."""
     player = Player(plan_of(*steps), parallel=2).began()
     for _ in range(60):
         name = chance.choice([*player.state.steps, "", "nonsense"])
@@ -98,13 +99,42 @@ def test_signals_in_any_order_keep_what_holds(steps: list[dict[str, Any]], seed:
             player.feed(e.Cancelled(now=0, path=name))
         player.feed(event)
         if player.flying and chance.random() < 0.5:
-            player.finish(chance.choice(sorted(player.flying)))
+            player.finish(chance.choice(sorted(player.flying)), {"items": [1, 2, 3], "v": 0})
+    return player
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs(), st.integers(0, 2**32))
+def test_signals_in_any_order_keep_what_holds(steps: list[dict[str, Any]], seed: int) -> None:
+    player = signalled(steps, random.Random(seed))
     player.feed(e.Cancelled(now=0))
     assert player.state.over
     assert not player.flying
     after = player.feed(e.Resumed(now=0))
     assert not after.commands
     assert not after.changed
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs(), st.integers(0, 2**32))
+def test_many_events_in_one_draft_give_what_as_many_steps_do_and_leave_older_states_alone(
+    steps: list[dict[str, Any]], seed: int
+) -> None:
+    chance = random.Random(seed)
+    player = signalled([*steps, *FAN], chance)
+    state, log = RunState("run_1", {}, 0.0, 2), player.log
+    while log:
+        size = chance.randint(1, 9)
+        batch, log = log[:size], log[size:]
+        before, draft = repr(state), Draft(player.plan, state, evaluate)
+        for event, _ in batch:
+            take(draft, event)
+        advance = draft.advance()
+        assert advance.commands == tuple(command for _, one in batch for command in one.commands)
+        assert advance.changed == frozenset().union(*(one.changed for _, one in batch))
+        assert repr(state) == before
+        state = advance.state
+        assert state == batch[-1][1].state
 
 
 BODY = [
