@@ -142,9 +142,10 @@ class Witness:
             self.flying[path] = command
             self.started[path] += 1
             was = before.steps.get(path)
-            cut_short = isinstance(event, e.Recovered) and was is not None and was.status == "running"
+            repeatable = event.repeatable if isinstance(event, e.Recovered) else None
+            cut_short = repeatable is not None and was is not None and was.status == "running"
             assert command.attempt == (was.attempt if was else 0) + (not cut_short)
-            assert not cut_short or command.tool in event.repeatable, f"{path} may not simply run again"
+            assert not cut_short or command.tool in (repeatable or ()), f"{path} may not simply run again"
             retry = self.plan.node(path).spec.retry
             limit = (retry.max_attempts if retry else 1) + self.again[path]
             assert command.attempt <= limit, f"{path}: more attempts than the limit"
