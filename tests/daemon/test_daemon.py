@@ -247,6 +247,7 @@ def test_a_toolset_that_is_left_out_hands_out_no_files(shared: Home) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.full)])
+@pytest.mark.full
 def test_however_it_ends_no_waiting_container_and_no_session_is_left(at: Home, number: signal.Signals) -> None:
     del at.environment[WARM]
     host = at.host()

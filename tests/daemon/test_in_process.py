@@ -44,6 +44,7 @@ def test_a_signal_ends_it_cleanly_while_input_is_open(at: Home, number: signal.S
 @pytest.mark.parametrize(
     "number", [pytest.param(None, marks=pytest.mark.full), signal.SIGTERM], ids=["end of input", "SIGTERM"]
 )
+@pytest.mark.full
 def test_it_ends_while_a_call_is_running_and_takes_the_calls_container_along(
     at: Home, number: signal.Signals | None
 ) -> None:

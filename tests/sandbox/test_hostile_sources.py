@@ -74,6 +74,7 @@ def machine() -> str:
         return str(asking.getsockname()[0])
 
 
+@pytest.mark.full
 async def test_a_hostile_source_runs_nowhere_unapproved_and_reaches_nothing_where_it_is_built(
     make: Make, index: Path, tmp_path: Path, listener: socket.socket
 ) -> None:

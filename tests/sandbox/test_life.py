@@ -78,6 +78,7 @@ async def test_an_error_of_the_one_who_watches_ends_the_container(sandbox: Sandb
     assert await containers() == []
 
 
+@pytest.mark.full
 async def test_an_owner_that_is_killed_in_the_middle_of_twenty_runs_leaves_no_container_within_five_seconds(
     folder: Path, containers: Containers
 ) -> None:

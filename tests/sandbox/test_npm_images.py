@@ -66,6 +66,7 @@ def trap(folder: Path) -> Path:
     return mark
 
 
+@pytest.mark.full
 async def test_packages_are_found_by_require_and_import_and_none_of_their_scripts_has_run(
     sandbox: Sandbox, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -262,6 +262,7 @@ if __name__ == '__main__':
 
 
 @pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.full)])
+@pytest.mark.full
 async def test_the_interpreter_that_waits_gives_a_script_what_a_new_one_would(
     make: Make, containers: Containers, tidy: None, every: int
 ) -> None:

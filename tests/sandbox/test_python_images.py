@@ -46,6 +46,7 @@ async def failure(sandbox: Sandbox, *requirements: str) -> AstroError:
     return caught.value
 
 
+@pytest.mark.full
 async def test_packages_are_importable_with_their_dependencies_and_programs(sandbox: Sandbox, index: Path) -> None:
     wheel(index, "needed", files={"needed.py": b"def main(): print('ran')"}, scripts={"tool": "needed:main"})
     raw = {"asked-1.0.data/scripts/raw": b"#!python\nimport asked; print(asked.x)", "asked.py": b"x = 'raw'"}
@@ -72,6 +73,7 @@ async def test_the_same_requirements_are_served_from_the_cache(sandbox: Sandbox,
     assert steps == []
 
 
+@pytest.mark.full
 async def test_an_image_is_its_tenants_its_versions_and_its_bytes(sandbox: Sandbox, index: Path, folder: Path) -> None:
     made = wheel(index, "thing")
     first = await sandbox.python_image("local", ["thing"])

@@ -60,6 +60,7 @@ async def found(sandbox: Sandbox, tenant: str) -> dict[str, Any]:
     return dict(json.loads(outcome.stdout))
 
 
+@pytest.mark.full
 async def test_a_run_has_its_tenants_limits_whatever_waits_for_others(make: Make, containers: Containers) -> None:
     sandbox = make(SETTINGS)
     others = {"memory_mb": 128, "processes": 32, "cpus": 1.0, "open_files": 1024, "workspace_mb": 32}

@@ -167,6 +167,7 @@ async def test_a_compiler_is_within_the_limits_of_the_run(house: House) -> None:
     assert output(await house.run(language="c", code="int main(void) { return 0; }")).built is True
 
 
+@pytest.mark.full
 async def test_a_program_that_fails_is_told_by_itself(house: House) -> None:
     for language, got in (await together(house, {name: code for name, (code, _, _) in FAILING.items()})).items():
         _, status, told = FAILING[language]

@@ -16,6 +16,7 @@ from astro_mcp.workspace import ignore
 from astro_mcp.workspace.ignore import LINES, Ignore, Patterns
 
 
+@pytest.mark.full
 async def test_a_long_gitignore_is_obeyed(house: House, root: Path) -> None:
     lines = [f"a{number}*b" for number in range(1_500)]
     (root / ".gitignore").write_text("\n".join([*lines, "*.log", "!keep.log"]))
@@ -42,6 +43,7 @@ async def test_a_glob_that_can_not_be_read_is_invalid(house: House, root: Path) 
         assert (await house.refused("fs_list", path=".", glob=glob)).code == "invalid_input"
 
 
+@pytest.mark.full
 async def test_the_patterns_of_one_walk_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is beyond the bound hides nothing."""
     lines = 500

@@ -58,6 +58,7 @@ def count(folder: Path, what: str) -> int:
         return int(connection.execute(f"SELECT count(*) FROM {what}").fetchone()[0])
 
 
+@pytest.mark.full
 async def test_after_kill_9_while_indexing_no_row_is_lost_and_the_index_equals_the_record(
     house: Any, tmp_path: Path, large: Path
 ) -> None:

@@ -204,6 +204,7 @@ async def test_a_linter_that_can_not_be_had_is_named_with_what_to_do(tmp_path: P
         ),
     ],
 )
+@pytest.mark.full
 async def test_a_report_that_is_none_is_a_failure_and_not_clean(
     tmp_path: Path, images: Path, output: str, code: int
 ) -> None:

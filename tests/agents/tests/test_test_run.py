@@ -180,6 +180,7 @@ async def test_the_whole_log_is_an_artifact_of_this_scope_alone(house: Bench, pr
         await house.artifacts.get(Session(Principal("other", Kind.STDIO), house.session.grant).scope, sha256)
 
 
+@pytest.mark.full
 async def test_what_is_asked_for_runs_and_nothing_else(house: Bench, project: Path) -> None:
     write(
         project,
@@ -191,6 +192,7 @@ async def test_what_is_asked_for_runs_and_nothing_else(house: Bench, project: Pa
     assert (chosen.counts.failed, chosen.counts.total) == (1, 1)
 
 
+@pytest.mark.full
 async def test_the_project_its_dependencies_and_its_own_metadata_can_be_imported(house: Bench, project: Path) -> None:
     write(
         project,
