@@ -102,7 +102,6 @@ def test_a_picture_is_drawn_of_a_run_a_template_and_a_document(shared: Home) -> 
 
 
 def test_no_picture_is_drawn_of_what_is_none(shared: Home) -> None:
-    assert run(shared, "workflow", "picture", "run_0").status == 1
     wrong = run(shared, "workflow", "picture", "-", "--json", given="steps: [{id: a, tool: fs_raed}]")
     assert wrong.status == 1
     assert wrong.json["error"]["problems"][0]["suggestion"] == "tool: fs_read"

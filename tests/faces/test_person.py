@@ -84,7 +84,7 @@ async def test_a_person_approves_and_the_run_goes_on_within_the_same_call(tmp_pa
         assert told == [("ok",)]
 
 
-@ERAS
+@ONE_ERA
 async def test_who_waits_with_status_asks_too(tmp_path: Path, mode: str) -> None:
     someone = Person(YES)
     async with hosts(tmp_path) as house, house.client(mode, elicitation_callback=someone) as client:
@@ -248,7 +248,7 @@ async def test_what_the_terminal_decided_meanwhile_stays_decided(tmp_path: Path,
             assert (done["status"], done["error"]["code"]) == ("failed", "rejected")
 
 
-@ERAS
+@ONE_ERA
 async def test_a_person_who_takes_too_long_has_said_nothing(
     tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,7 +265,7 @@ async def test_a_person_who_takes_too_long_has_said_nothing(
             assert await waits(house, runs["steps"][0]["id"])
 
 
-@ERAS
+@ONE_ERA
 async def test_a_host_that_vanishes_while_it_asks_leaves_the_gate_waiting(
     tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,7 +180,7 @@ async def test_only_the_owner_of_a_run_is_told(tmp_path: Path, mode: str) -> Non
             assert set(watch.told) == {f"astro://runs/{mine}"}
 
 
-@ERAS
+@ONE_ERA
 async def test_what_tells_of_no_changes_is_refused(tmp_path: Path, mode: str) -> None:
     async with hosts(tmp_path) as house, house.client(mode) as client:
         if mode == "legacy":
@@ -277,7 +277,7 @@ async def test_a_host_that_vanishes_or_says_goodbye_leaves_no_watch(
                     pass
 
 
-@ERAS
+@ONE_ERA
 async def test_a_host_that_does_not_read_holds_nobody_up_and_nothing_piles_up_for_it(
     tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

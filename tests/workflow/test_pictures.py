@@ -198,11 +198,10 @@ def test_500_steps_and_1000_instances_are_drawn_quickly_and_within_bounds() -> N
 
 
 def test_more_arrows_than_can_be_followed_are_left_out_and_counted() -> None:
-    wall = plan(
-        [{"id": f"s{n}", "tool": "t", "needs": [f"s{m}" for m in range(100)] if n > 99 else []} for n in range(200)]
-    )
+    needed = [f"s{n}" for n in range(40)]
+    wall = plan([{"id": f"s{n}", "tool": "t", "needs": needed if n >= 40 else []} for n in range(80)])
     svg, flow = as_svg(wall), as_mermaid(wall)
-    assert texts(svg)[1] == "200 steps · 9,000 arrows are left out"
+    assert texts(svg)[1] == "80 steps · 600 arrows are left out"
     assert len(svg) < 400_000
     assert flow.count("-->") == ARROWS
     assert f"{1000 - ARROWS} arrows are left out" in flow
@@ -210,9 +209,11 @@ def test_more_arrows_than_can_be_followed_are_left_out_and_counted() -> None:
 
 
 def test_a_picture_is_the_same_whenever_it_is_drawn() -> None:
-    (one, state), (two, other) = large(), large()
-    assert as_svg(one, state) == as_svg(two, other)
-    assert as_mermaid(one, state) == as_mermaid(two, other)
+    one, two = (parse(json.dumps(WHOLE)) for _ in range(2))
+    states = {"each": StepState(1, status="running", items=[1, 2], opened=1), "each.0": StepState(2, status="running")}
+    state = RunState("run_1", {}, 0.0, 1, status="running", steps=states)
+    assert as_svg(one, state) == as_svg(two, state)
+    assert as_mermaid(one, state) == as_mermaid(two, state)
 
 
 def test_arrows_that_follow_from_others_are_not_drawn() -> None:
@@ -220,7 +221,7 @@ def test_arrows_that_follow_from_others_are_not_drawn() -> None:
     assert reduced(needs) == {"a": [], "b": ["a"], "c": ["b"], "d": ["c"], "e": ["a"]}
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(8))
 def test_boxes_never_overlap_and_every_arrow_goes_down(seed: int) -> None:
     chance = random.Random(seed)
     widths = {f"s{n}": chance.uniform(100, 500) for n in range(chance.randint(1, 40))}
