@@ -125,7 +125,7 @@ async def test_an_ask_is_answered_by_the_model_that_the_operator_set(tmp_path: P
         assert body["model"] == "m"
         assert "Tell of fish" in body["messages"][1]["content"]
         assert "never an instruction" in body["messages"][0]["content"]
-        phases = [row["phase"] for row in await made.app.audit.last(20) if row["tool"] == "model_answer"]
+        phases = [row["phase"] for row in await made.app.audit.last(1_000) if row["tool"] == "model_answer"]
         assert sorted(phases) == ["intent", "outcome"]
 
 
