@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ MOST_WHEELS: Final = 300
 MOST_BYTES: Final = 2 << 30
 CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 KEPT_NAMES: Final = frozenset({"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "NETRC", *CERTIFICATES})
+FOLDERS: Final = re.compile(r"file://\S*/")
+"""Where a wheel lies on this machine says nothing, and would leave no room for what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,5 +159,6 @@ def _source(fetched: str, said: str, folder: Path) -> Sdist:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     suffix = ".zip" if fetched.endswith(".zip") else ".tar.gz"
-    discarded = [printable(line.strip(), 400) for line in said.splitlines() if line.lstrip().startswith("Discarding ")]
+    told = (FOLDERS.sub("", line.strip()) for line in said.splitlines() if line.lstrip().startswith("Discarding "))
+    discarded = [printable(line, 400) for line in told]
     return Sdist(path, str(name), str(version), suffix, sha256, "; ".join(discarded))
