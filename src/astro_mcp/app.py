@@ -142,19 +142,23 @@ class _Parts:
             await self.sandbox.built.close()
 
     async def _scheduler(self) -> Scheduler:
+        from astro_mcp.workflow.effects import Effects  # noqa: PLC0415 - see the class
+        from astro_mcp.workflow.embedded import EmbeddedDriver  # noqa: PLC0415 - see the class
+        from astro_mcp.workflow.expressions.evaluator import Evaluator  # noqa: PLC0415 - see the class
         from astro_mcp.workflow.scheduler import Scheduler  # noqa: PLC0415 - see the class
         from astro_mcp.workflow.templates import Templates  # noqa: PLC0415 - see the class
 
-        base = self._base
         await self.changes.get()  # files are as they were before a crash when anybody is told that a step is lost
-        templates = Templates(base.pack.resources / "workflows")
-        settings = base.settings.workflow
-        scheduler = Scheduler(
-            base.database, base.dispatcher, base.registry, base.artifacts, templates, settings, base.clock
+        base, evaluator = self._base, Evaluator()
+        settings, effects = base.settings.workflow, Effects(base.dispatcher, base.artifacts)
+        driver = EmbeddedDriver(
+            base.database, base.artifacts, effects, evaluator.evaluate, base.registry, settings, base.clock
         )
+        templates = Templates(base.pack.resources / "workflows")
+        scheduler = Scheduler(driver, base.registry, templates, evaluator, base.clock)
         model = base.settings.model
         if model.base_url:
-            scheduler.answered_by(await _model(base), every=model.answers == "every")
+            driver.answered_by(await _model(base), every=model.answers == "every")
         return await self._loader.hold(scheduler.running())
 
     async def _schedules(self) -> Schedules:

@@ -21,9 +21,10 @@ from astro_mcp.workflow.document.inputs import parse as parse_inputs
 from astro_mcp.workflow.document.inputs import settled
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.document.source import load
+from astro_mcp.workflow.driver import RunView
 from astro_mcp.workflow.kernel.state import RunState
 from astro_mcp.workflow.pictures.shown import MERMAID, as_mermaid, as_svg
-from astro_mcp.workflow.scheduler import RunView, Scheduler
+from astro_mcp.workflow.scheduler import Scheduler
 
 YAML = "application/yaml"
 JSON = "application/json"
