@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 from astro_mcp.core.authority import Label, Scope, Session
@@ -50,6 +50,14 @@ class Happened:
     kind: str
     path: str
     body: Mapping[str, Any]
+
+
+def happened(seq: int, event: Event) -> Happened:
+    """An event as the history tells it."""
+    names = [field.name for field in fields(event) if field.name not in ("now", "path", "output", "outputs")]
+    told = {name: getattr(event, name) for name in names if getattr(event, name) is not None}
+    body = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in told.items()}
+    return Happened(seq, event.now, type(event).__name__.lower(), event.path, body)
 
 
 class Driver(Protocol):
