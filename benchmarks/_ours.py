@@ -124,9 +124,7 @@ async def ours(folder: Path, synchronous: str) -> AsyncIterator[Ours]:
         artifacts = Artifacts(database, folder / "artifacts", clock)
         templates = Templates(Pack.find().resources / "workflows")
         evaluator, effects = Evaluator(), Effects(dispatcher, artifacts)
-        driver = EmbeddedDriver(
-            database, artifacts, effects, evaluator.evaluate, registry, SETTINGS.workflow, clock
-        )
+        driver = EmbeddedDriver(database, artifacts, effects, evaluator.evaluate, registry, SETTINGS.workflow, clock)
         scheduler = Scheduler(driver, registry, templates, evaluator, clock)
         await stack.enter_async_context(scheduler.running())
         yield Ours(scheduler, Session(Principal("bench", Kind.STDIO), Grant((folder.resolve(),))), database)

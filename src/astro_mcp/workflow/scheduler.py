@@ -29,6 +29,7 @@ from astro_mcp.workflow.progress import Watcher, resting
 from astro_mcp.workflow.templates import Templates
 from astro_mcp.workflow.watching import Changes
 
+
 class Scheduler:
     """Checks, starts, watches and steers runs, each for its own scope."""
 

@@ -27,8 +27,8 @@ from astro_mcp.workflow.drivers.temporal.calls import GONE
 from astro_mcp.workflow.drivers.temporal.foresight import Foresight
 from astro_mcp.workflow.drivers.temporal.naming import CALL, EVALUATE, WORKFLOW, agent_queue
 from astro_mcp.workflow.kernel import events as e
-from astro_mcp.workflow.kernel.draft import Advance
-from astro_mcp.workflow.kernel.machine import step
+from astro_mcp.workflow.kernel.draft import Advance, Draft
+from astro_mcp.workflow.kernel.machine import take
 from astro_mcp.workflow.kernel.state import FAILED, RunState
 
 log = logging.getLogger(__name__)
@@ -142,25 +142,22 @@ class Run:
             arrival.done = True
 
     def _stepped(self, batch: list[e.Event], now: float, foresight: Foresight) -> tuple[Advance, list[e.Event]]:
-        state, slots = self._state, 0 if self._full() else self._state.parallel
-        commands: list[e.Command] = []
-        events = []
+        slots = 0 if self._full() else self._state.parallel
+        draft = Draft(self._plan, self._state, foresight.evaluate)
+        events: list[e.Event] = []
         try:
-            for one in batch:
-                event = replace(one, now=now, slots=slots)
-                advance = step(self._plan, state, event, foresight.evaluate)
-                state = advance.state
-                commands += advance.commands
-                slots -= sum(isinstance(command, e.Start) for command in advance.commands)
-                events.append(event)
+            for event in batch:
+                started = draft.calls - self._state.calls
+                events.append(replace(event, now=now, slots=slots - started))
+                take(draft, events[-1])
         except Exception:  # as with any driver: what one run holds breaks that run alone
             if foresight.missing:
                 return Advance(self._state, (), frozenset()), []
-            log.exception("the run can't be advanced")
-            error = Internal(hint=f"the run {state.run_id} could not go on; the worker's log says why").as_dict()
+            log.exception("the run %s can't be advanced", self._state.run_id)
+            error = Internal(hint=f"the run {self._state.run_id} could not go on; the worker's log says why").as_dict()
             stops = tuple(e.Stop(path) for path in self._calls)
             return Advance(replace(self._state, status=FAILED, error=error, ended=now), stops, frozenset()), []
-        return Advance(state, tuple(commands), frozenset()), events
+        return draft.advance(), events
 
     def _tell(self, now: float) -> None:
         """Let lists know of another status."""
