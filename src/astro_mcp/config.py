@@ -216,7 +216,7 @@ class TemporalSettings(Section):
     )
     worker: bool = Field(True, description="Whether this process carries out steps too, or starts and watches alone.")
     heartbeat_seconds: float = Field(
-        2.0, ge=1, le=60, description="A worker that is not heard of for so long, amid a step, counts as dead."
+        1.5, ge=1, le=60, description="A worker that is not heard of for so long, amid a step, counts as dead."
     )
     history_events: int = Field(
         2_000, ge=50, le=10_000, description="Events of Temporal after which a run goes on as a new one of the same id."

@@ -73,14 +73,17 @@ def plain(body: Any) -> Any:
 
 
 def left(state: RunState, *, strict: bool) -> Any:
-    """All of a state but its times; and where its order is not given, no places in it."""
+    """All of a state but its times; where its order is not given, no places in it, and of a body no first error."""
     order = frozenset() if strict else frozenset({"position", "positions"})
     head = {name: value for name, value in dataclasses.asdict(state).items() if name not in TIMES | order}
     head["steps"] = {
         path: {name: value for name, value in dataclasses.asdict(step).items() if name not in TIMES | order}
         for path, step in state.steps.items()
     }
-    return json.loads(json.dumps(head, sort_keys=True)) if not strict else json.loads(json.dumps(head))
+    if not strict:
+        for body in [head, *(step for step in head["steps"].values() if not step["attempt"])]:
+            body["error"] = body["error"] is not None
+    return json.loads(json.dumps(head, sort_keys=not strict))
 
 
 async def both(one: House, other: House, spec: dict[str, Any], run_id: str, *, strict: bool) -> tuple[Any, Any]:

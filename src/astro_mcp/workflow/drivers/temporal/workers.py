@@ -19,7 +19,7 @@ from astro_mcp.workflow.drivers.temporal.run import Run
 
 log = logging.getLogger(__name__)
 
-STICKY: Final = timedelta(seconds=0.5)
+STICKY: Final = timedelta(seconds=0.3)
 """How long a run waits for the worker that has it in memory, before another one takes it."""
 KEPT_RUNS: Final = 200
 POLLS: Final = PollerBehaviorSimpleMaximum(2)
