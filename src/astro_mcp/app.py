@@ -144,6 +144,12 @@ class _Parts:
         if self.sandbox.built is not None:
             await self.sandbox.built.close()
 
+    def _kept_away(self) -> Sequence[Path]:
+        """What no root may overlap."""
+        base = self._base
+        shared = base.settings.workflow.temporal.own_folders
+        return own_folders(base.folder, base.pack.tools, base.pack.resources, *shared)
+
     async def _scheduler(self) -> Scheduler:
         from astro_mcp.workflow.expressions.evaluator import Evaluator  # noqa: PLC0415 - see the class
         from astro_mcp.workflow.scheduler import Scheduler  # noqa: PLC0415 - see the class
@@ -183,7 +189,7 @@ class _Parts:
         from astro_mcp.workflow.effects import Effects  # noqa: PLC0415 - see the class
 
         base = self._base
-        kept_away = own_folders(base.folder, base.pack.tools, base.pack.resources)
+        kept_away = self._kept_away()
         effects = Effects(base.dispatcher, None)
         calls = Calls(effects, evaluator.evaluate, base.settings.roots.ceiling, kept_away)
         return TemporalDriver(calls, base.registry, base.settings.workflow, base.folder, base.clock)
@@ -192,7 +198,7 @@ class _Parts:
         from astro_mcp.workflow.schedules import Schedules  # noqa: PLC0415 - see the class
 
         base = self._base
-        kept_away = own_folders(base.folder, base.pack.tools, base.pack.resources)
+        kept_away = self._kept_away()
         ceiling, user = base.settings.roots.ceiling, f"uid:{os.geteuid()}"
         found = Schedules(base.settings.schedules, await self.scheduler.get(), ceiling, kept_away, user, base.clock)
         return await self._loader.hold(found.running())

@@ -216,7 +216,7 @@ class TemporalSettings(Section):
     )
     worker: bool = Field(True, description="Whether this process carries out steps too, or starts and watches alone.")
     heartbeat_seconds: float = Field(
-        1.5, ge=1, le=60, description="A worker that is not heard of for so long, amid a step, counts as dead."
+        1.2, ge=1, le=60, description="A worker that is not heard of for so long, amid a step, counts as dead."
     )
     history_events: int = Field(
         2_000, ge=50, le=10_000, description="Events of Temporal after which a run goes on as a new one of the same id."
@@ -226,6 +226,11 @@ class TemporalSettings(Section):
     client_cert: Path | None = Field(None, description="PEM file of the certificate that this process shows (mTLS).")
     client_key: Path | None = Field(None, description="PEM file of that certificate's key.")
     api_key: str = Field("", repr=False, description="API key, where the server takes one.")
+
+    @property
+    def own_folders(self) -> tuple[Path, ...]:
+        """What belongs to the server itself, beside the data folder."""
+        return () if self.claims is None else (self.claims,)
 
     @model_validator(mode="after")
     def _certificate_and_key(self) -> TemporalSettings:

@@ -134,14 +134,14 @@ class Dice:
 
     def _items_step(self, depth: int, called: list[str]) -> Step:
         items = list(range(self._chance.randint(1, 3)))
-        inner = {"id": self._id(), "tool": "toy_add", "with": {"number": "${{ item + index }}"}}
+        inner: Step = {"id": self._id(), "tool": "toy_add", "with": {"number": "${{ item + index }}"}}
         step: Step = {"id": self._id(), "foreach": items, "do": [inner, *self._body(depth - 1, [inner["id"]])]}
         if self._often(0.5):
             step["max_parallel"] = 1
         return step
 
     def _rounds_step(self, depth: int, called: list[str]) -> Step:
-        inner = self._say("r")
+        inner: Step = self._say("r")
         until = self._chance.choice(["true", "false", f"steps.{inner['id']}.number > 0"])
-        repeat = {"max": self._chance.randint(1, 3), "until": until}
+        repeat: Step = {"max": self._chance.randint(1, 3), "until": until}
         return {"id": self._id(), "repeat": repeat, "do": [inner, *self._body(depth - 1, [inner["id"]])]}

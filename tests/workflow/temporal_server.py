@@ -18,6 +18,7 @@ import anyio
 
 from astro_mcp.config import TemporalSettings, WorkflowSettings
 from astro_mcp.errors import Unavailable
+from astro_mcp.workflow.drivers.temporal.claims import Claims
 from astro_mcp.workflow.drivers.temporal.connection import connect
 
 
@@ -64,7 +65,7 @@ class Server:
         patience = time.monotonic() + 30
         while True:
             try:
-                await connect(TemporalSettings(address=self.address), self._folder)
+                await connect(TemporalSettings(address=self.address), Claims(self._folder))
             except Unavailable:
                 if time.monotonic() > patience:
                     raise

@@ -36,7 +36,7 @@ def failing() -> Toys:
 async def compared(tmp_path: Path, server: Server, first: int, count: int, *, strict: bool) -> Counter[str]:
     """Run `count` documents that check on both; how they ended. `strict`: one call at a time, in the same order."""
     most = 1 if strict else 4
-    temporal = server.settings().model_copy(update={"parallel_per_run": most, "parallel": 16})
+    temporal = server.settings(heartbeat_seconds=30).model_copy(update={"parallel_per_run": most, "parallel": 16})
     sqlite = WorkflowSettings(parallel_per_run=most)
     ends: Counter[str] = Counter()
     folders = [tmp_path / name for name in ("sqlite", "temporal")]

@@ -17,7 +17,7 @@ from tests.workflow.temporal_server import Server
 
 from astro_mcp.core.authority import Effect
 from astro_mcp.errors import NotFound
-from astro_mcp.workflow.drivers.temporal.claims import BOUND
+from astro_mcp.workflow.drivers.temporal.claims import BOUND, Claims
 from astro_mcp.workflow.drivers.temporal.connection import connect
 from astro_mcp.workflow.drivers.temporal.naming import workflow_id
 
@@ -35,7 +35,7 @@ def chain(tool: str, count: int) -> dict[str, Any]:
 
 async def executions(at: House, server: Server, run_id: str, folder: Path, prefix: str) -> int:
     """How many workflows of the server the run was."""
-    client = await connect(server.settings(prefix).temporal, folder)
+    client = await connect(server.settings(prefix).temporal, Claims(folder / "claims"))
     name = workflow_id(prefix, at.me.scope, run_id)
     with anyio.fail_after(10):  # lists come a moment late
         while True:
@@ -174,7 +174,7 @@ async def test_histories_replay_in_interpreters_with_other_hashes(tmp_path: Path
     async with house(tmp_path, settings=temporal.settings(prefix)) as at:
         done = await at.run(spec)
         assert done["status"] == "succeeded", done
-        client = await connect(temporal.settings(prefix).temporal, tmp_path)
+        client = await connect(temporal.settings(prefix).temporal, Claims(tmp_path / "claims"))
         handle = client.get_workflow_handle(workflow_id(prefix, at.me.scope, done["run_id"]))
         (tmp_path / "history.json").write_text((await handle.fetch_history()).to_json())
     for seed in ("1", "2"):

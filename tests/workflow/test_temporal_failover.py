@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from tests.workflow.house import House, house
 from tests.workflow.temporal_server import Server, serving
@@ -31,6 +32,15 @@ HELD: dict[str, Any] = {
         {"id": "after", "tool": "toy_say", "needs": "again", "with": {"text": "after"}},
     ],
 }
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Iterator[Server]:
+    """A server that knows after its death what it knew before."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with serving(folder, keeps=True) as server:
+        yield server
 
 
 class Fleet:
@@ -91,6 +101,17 @@ async def until_lost(at: House, run_id: str) -> Any:
             await anyio.sleep(0.02)
 
 
+async def to_its_end(at: House, run_id: str) -> Any:
+    """What is lost on the way has happened: the workers note it before anything else."""
+    run = await at.call("workflow_status", run_id=run_id, wait_seconds=60)
+    while run["status"] == "waiting":
+        [lost, *_] = run["waiting_for"]
+        assert lost["kind"] == "lost"
+        await at.call("workflow_answer", run_id=run_id, step=lost["step"], value={"text_": "done"})
+        run = await at.call("workflow_status", run_id=run_id, wait_seconds=60)
+    return run
+
+
 def statuses(run: Any) -> dict[str, str]:
     return {step["id"]: step["status"] for step in run["steps"]}
 
@@ -142,7 +163,7 @@ async def test_a_worker_that_is_told_to_end_tells_its_calls_and_the_run_goes_on_
 
 
 @pytest.mark.full
-async def test_a_server_that_is_killed_and_started_again_has_lost_nothing(tmp_path: Path) -> None:
+async def test_a_server_that_is_killed_and_started_again_has_lost_nothing(tmp_path: Path, keeper: Server) -> None:
     chain: dict[str, Any] = {
         "name": "chain",
         "steps": [
@@ -150,24 +171,15 @@ async def test_a_server_that_is_killed_and_started_again_has_lost_nothing(tmp_pa
             for n in range(8)
         ],
     }
-    folder = tmp_path / "server"
-    folder.mkdir()
-    with serving(folder, keeps=True) as server:
-        fleet = Fleet(tmp_path, server)
-        with fleet.worker("one"):
-            async with fleet.client() as at:
-                ids = [(await at.run(chain, wait_seconds=0))["run_id"] for _ in range(4)]
-                await fleet.until("one", "write 2")
-            server.kill()
-            await anyio.to_thread.run_sync(server.start)
-            async with fleet.client() as at:
-                for run_id in ids:
-                    run = await at.call("workflow_status", run_id=run_id, wait_seconds=60)
-                    while run["status"] == "waiting":
-                        [lost, *_] = run["waiting_for"]
-                        assert lost["kind"] == "lost"
-                        await at.call("workflow_answer", run_id=run_id, step=lost["step"], value={"text_": "done"})
-                        run = await at.call("workflow_status", run_id=run_id, wait_seconds=60)
-                    assert run["status"] == "succeeded"
+    fleet = Fleet(tmp_path, keeper)
+    with fleet.worker("one"):
+        async with fleet.client() as at:
+            ids = [(await at.run(chain, wait_seconds=0))["run_id"] for _ in range(4)]
+            await fleet.until("one", "write 2")
+        keeper.kill()
+        await anyio.to_thread.run_sync(keeper.start)
+        async with fleet.client() as at:
+            for run_id in ids:
+                assert (await to_its_end(at, run_id))["status"] == "succeeded"
     lines = fleet.log("one").read_text().splitlines()
     assert {line: lines.count(line) for line in lines} == {f"write {n}": 4 for n in range(8)}

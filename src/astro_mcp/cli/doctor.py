@@ -198,9 +198,10 @@ async def _search(settings: Settings) -> Health:
 
 async def _temporal(settings: Settings, folder: Path) -> Health:
     try:
+        from astro_mcp.workflow.drivers.temporal.claims import Claims  # noqa: PLC0415 - an extra
         from astro_mcp.workflow.drivers.temporal.connection import connect  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         return Health(ok=False, detail=str(error), fix="pip install 'astro-mcp[temporal]'")
     where = settings.workflow.temporal
-    await connect(where, folder)
+    await connect(where, Claims(where.claims or folder / "claims"))
     return Health(ok=True, detail=f"{where.address} answers, and has the namespace {where.namespace}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -18,10 +19,11 @@ class Blobs:
         return self._folder / hashlib.sha256(tenant.encode()).hexdigest()[:16] / sha256[:2] / sha256
 
     def put(self, tenant: str, data: bytes) -> str:
-        """Keep `data`; returns its sha256 once it is on disk."""
+        """Keep `data`; returns its sha256 once it is on disk. What is there already is as new."""
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.path(tenant, sha256)
-        if path.exists():
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(path)
             return sha256
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = path.with_name(f".{sha256}.{os.urandom(6).hex()}")
@@ -37,3 +39,13 @@ class Blobs:
         finally:
             os.close(folder)
         return sha256
+
+    def sweep(self, before: float) -> int:
+        """Remove whatever was last put before that time (Unix seconds); how many files it were."""
+        swept = 0
+        for path in self._folder.glob("*/*/*"):
+            with contextlib.suppress(FileNotFoundError):  # somebody else sweeps too
+                if path.stat().st_mtime < before:
+                    path.unlink()
+                    swept += 1
+        return swept

@@ -20,16 +20,19 @@ from astro_mcp.errors import Internal, Unavailable
 from astro_mcp.store.blobs import Blobs
 
 BOUND: Final = 256 * 1024
-"""Bytes of a payload that travels as it is."""
+TOGETHER: Final = 2 * 1024**2
+"""Bytes: of a payload that travels as it is, and of as many as a run begins calls at once. A server takes 4 MB."""
 ENCODING: Final = b"claim/sha256"
 _OWNER: Final = "temporal"
 
 
 class Claims(PayloadCodec):
-    """Keeps large payloads in `folder`, which every client and worker of the namespace must see."""
+    """Keeps large payloads in `folder`, which every client and worker of the namespace must see. `at_once` are the
+    calls that a run may begin together."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, at_once: int = 1) -> None:
         self._blobs = Blobs(folder)
+        self._bound = min(BOUND, TOGETHER // at_once)
         self._limiter = anyio.CapacityLimiter(4)
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
@@ -40,8 +43,12 @@ class Claims(PayloadCodec):
         """Raises `Unavailable` for a file that is not there, `Internal` for one that is not what it was."""
         return [await self._redeemed(payload) for payload in payloads]
 
+    async def sweep(self, before: float) -> int:
+        """Remove what nobody has put since that time (Unix seconds); how many files it were."""
+        return await anyio.to_thread.run_sync(self._blobs.sweep, before, limiter=self._limiter)
+
     async def _claimed(self, payload: Payload) -> Payload:
-        if payload.ByteSize() <= BOUND:
+        if payload.ByteSize() <= self._bound:
             return payload
         try:
             sha256 = await anyio.to_thread.run_sync(

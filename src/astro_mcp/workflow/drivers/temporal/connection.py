@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 import anyio
@@ -25,25 +24,27 @@ PATIENCE: Final = 20.0
 HINT: Final = "see workflow.temporal in config.toml, and docs/temporal.md; astro-mcp doctor asks the server"
 
 
-async def connect(settings: TemporalSettings, folder: Path) -> Client:
-    """A client whose large payloads are kept as settings say; `folder` is the data folder. Raises `Unavailable` where
-    the server or its namespace does not answer, and `InvalidInput` for settings that it can't be asked with."""
-    tls = await anyio.to_thread.run_sync(_tls, settings)
-    converter = DataConverter(payload_codec=Claims(settings.claims or folder / "claims"))
+async def connect(settings: TemporalSettings, claims: Claims) -> Client:
+    """A client whose large payloads are `claims`. Raises `Unavailable` where the server or its namespace does not
+    answer, and `InvalidInput` for settings that it can't be asked with."""
+    secured = await anyio.to_thread.run_sync(tls, settings)
+    converter = DataConverter(payload_codec=claims)
     with anyio.move_on_after(SECONDS), told():
         client = await Client.connect(
             settings.address,
             namespace=settings.namespace,
             api_key=settings.api_key or None,
             data_converter=converter,
-            tls=tls,
+            tls=secured,
         )
         await client.count_workflows("ExecutionStatus = 'Running'")
         return client
     raise Unavailable(f"the Temporal server at {settings.address} does not answer within {SECONDS:g} s", HINT)
 
 
-def _tls(settings: TemporalSettings) -> TLSConfig | bool:
+def tls(settings: TemporalSettings) -> TLSConfig | bool:
+    """How the server is spoken to: without TLS where it is on this machine, or the operator says so. Raises
+    `InvalidInput` for files that can't be read. Blocks."""
     given = (settings.server_ca, settings.client_cert, settings.client_key)
     if not any(given) and not settings.api_key and (settings.plaintext or _here(settings.address)):
         return False

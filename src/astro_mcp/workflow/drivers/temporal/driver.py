@@ -29,6 +29,7 @@ from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.driver import Happened, RunView, Summary
 from astro_mcp.workflow.drivers.temporal import naming, packing
 from astro_mcp.workflow.drivers.temporal.calls import Calls
+from astro_mcp.workflow.drivers.temporal.claims import Claims
 from astro_mcp.workflow.drivers.temporal.connection import HINT, PATIENCE, SECONDS, connect, told
 from astro_mcp.workflow.drivers.temporal.run import PRIORITIES
 from astro_mcp.workflow.drivers.temporal.workers import Workers
@@ -42,6 +43,11 @@ TASK: Final = timedelta(seconds=2.5)
 """What one look at a run may take a worker: a dead one's is given to another after that."""
 QUICKLY: Final = timedelta(seconds=SECONDS)
 PATIENTLY: Final = timedelta(seconds=PATIENCE)
+GOING_ON: Final = f"WorkflowType = '{naming.WORKFLOW}' AND ExecutionStatus = 'Running'"
+DAY: Final = 86_400.0
+SWEEP_EVERY: Final = 3_600.0
+APART: Final = 3_600.0
+"""Seconds: between two sweeps, and that clocks of machines may be apart."""
 Handle = WorkflowHandle[Any, Any]
 
 
@@ -55,7 +61,7 @@ class TemporalDriver:
         self._registry = registry
         self._settings = settings
         self._temporal = settings.temporal
-        self._folder = folder
+        self._claims = Claims(settings.temporal.claims or folder / "claims", settings.parallel_per_run)
         self._clock = clock
         self._connected: Client | None = None
         self._readers = anyio.CapacityLimiter(2)
@@ -73,14 +79,34 @@ class TemporalDriver:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Calls that are in flight here at the end are cancelled, and their runs told."""
-        client = await connect(self._temporal, self._folder)
+        client = await connect(self._temporal, self._claims)
         agents = list(self._registry.agents) if self._temporal.worker else []
-        async with Workers(client, self._settings, self._calls, agents).running():
+        async with Workers(client, self._settings, self._calls, agents).running(), anyio.create_task_group() as group:
             self._connected = client
+            group.start_soon(self._sweep_forever, client)
             try:
                 yield
             finally:
                 self._connected = None
+                group.cancel_scope.cancel()
+
+    async def _sweep_forever(self, client: Client) -> None:
+        """Retention of large payloads: what ended runs need is kept as long as they would be here, what others need for
+        as long as they go on. Runs themselves are kept as the namespace says."""
+        while True:
+            try:
+                await self.sweep(client)
+            except Exception:  # what can't be swept now is swept later
+                log.exception("old payloads can't be removed")
+            await anyio.sleep(SWEEP_EVERY)
+
+    async def sweep(self, client: Client) -> int:
+        """Remove large payloads that no run needs any more; how many it were."""
+        before = self._clock.now() - self._settings.keep_days * DAY
+        with told():
+            async for run in client.list_workflows(GOING_ON, rpc_timeout=QUICKLY):
+                before = min(before, run.start_time.timestamp() - APART)
+        return await self._claims.sweep(before)
 
     async def knows(self, scope: Scope, run_id: str) -> bool:
         try:
@@ -160,8 +186,7 @@ class TemporalDriver:
     async def _room(self, client: Client) -> None:
         """Raises `Busy` where too many runs have not ended: as the server's lists know, a moment late."""
         with told():
-            query = f"WorkflowType = '{naming.WORKFLOW}' AND ExecutionStatus = 'Running'"
-            found = await client.count_workflows(query, rpc_timeout=QUICKLY)
+            found = await client.count_workflows(GOING_ON, rpc_timeout=QUICKLY)
         if found.count >= self._settings.queue:
             raise Busy(
                 f"{self._settings.queue} runs have not ended, and no more are taken",

@@ -20,7 +20,8 @@ from astro_mcp.workflow.drivers.temporal.run import Run
 log = logging.getLogger(__name__)
 
 STICKY: Final = timedelta(seconds=0.3)
-"""How long a run waits for the worker that has it in memory, before another one takes it."""
+"""How long a run waits for the worker that has it in memory, before another one takes it; servers round it up to a
+second."""
 KEPT_RUNS: Final = 200
 POLLS: Final = PollerBehaviorSimpleMaximum(2)
 AGAIN_SECONDS: Final = 2.0
