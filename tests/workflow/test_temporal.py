@@ -121,6 +121,16 @@ async def test_a_run_goes_on_as_a_new_workflow_and_its_journal_is_the_same(
 
 
 @pytest.mark.full
+async def test_a_worker_that_has_not_the_runs_root_carries_nothing_out(tmp_path: Path, temporal: Server) -> None:
+    async with house(tmp_path, settings=temporal.settings()) as at:
+        for root in (tmp_path / "nowhere", Path("/")):
+            done = await at.run(SAY, who=session(root))
+            assert done["status"] == "failed"
+            assert done["error"]["code"] == "path_denied"
+        assert at.toys.calls == []
+
+
+@pytest.mark.full
 async def test_runs_are_paused_cancelled_in_flight_answered_once_and_forked(tmp_path: Path, temporal: Server) -> None:
     spec = {
         "name": "steered",
