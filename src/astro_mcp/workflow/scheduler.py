@@ -119,11 +119,13 @@ class Scheduler:
         """The run as it is kept; raises `NotFound`, or `Internal` where that is damaged."""
         return await self._driver.view(scope, run_id)
 
-    def asked(self, scope: Scope, run_id: str) -> frozenset[str]:
+    async def asked(self, scope: Scope, run_id: str) -> frozenset[str]:
         """The digests of what the run waits for now; none where it has ended."""
-        run = self._loop.own(scope, run_id)
-        steps = run.state.steps.values() if run is not None else ()
-        return frozenset(step.request["digest"] for step in steps if step.status == WAITING and step.request)
+        async with aclosing(self._driver.follow(scope, run_id)) as states:
+            async for run in states:
+                steps = run.state.steps.values()
+                return frozenset(step.request["digest"] for step in steps if step.status == WAITING and step.request)
+        return frozenset()
 
     async def changes(self, scope: Scope, run_id: str, path: str = "") -> Changes:
         """What changes of a run, or of one of its steps, from here on; raises `NotFound`."""

@@ -68,7 +68,7 @@ class WorkflowWork:
             runs = await self._scheduler.recent(ctx.session.scope)
             lines = [s.StepLine(id=run.run_id, tool=run.name, status=run.status) for run in runs]
             return s.StatusOutput(steps=lines)
-        before = self._scheduler.asked(ctx.session.scope, args.run_id)
+        before = await self._scheduler.asked(ctx.session.scope, args.run_id)
         await self._scheduler.wait(ctx.session.scope, args.run_id, args.wait_seconds, ctx.progress)
         view = await self._view(ctx, args.run_id)
         self._ask(ctx, view, args.wait_seconds, before)
