@@ -42,7 +42,8 @@ async def journal(at: House, spec: dict[str, Any], run_id: str, *, strict: bool)
     assert await at.scheduler.start(me, text, {}, list(Effect), run_id=run_id) == run_id
     while True:
         await at.scheduler.wait(me.scope, run_id, 60, silent)
-        state = (await at.scheduler.view(me.scope, run_id)).state
+        view = await at.scheduler.view(me.scope, run_id)
+        state = view.state
         if state.over:
             break
         waiting = [path for path, step in state.steps.items() if step.status in (WAITING, LOST)]
@@ -55,7 +56,7 @@ async def journal(at: House, spec: dict[str, Any], run_id: str, *, strict: bool)
         for kind, path, body in events:
             by_path[path].append([kind, body])
         events = dict(by_path)
-    return {"state": left(state, strict=strict), "events": events}
+    return {"state": left(state, strict=strict), "events": events, "labels": sorted(view.labels)}
 
 
 async def checks(at: House, spec: dict[str, Any]) -> bool:

@@ -80,7 +80,7 @@ class Dice:
         )
 
     def _step(self, depth: int, called: list[str]) -> Step:
-        kinds = ["say", "say", "add", "write", "fails", "ask", "gate", "each", "part"]
+        kinds = ["say", "say", "add", "list", "write", "fails", "ask", "gate", "each", "part"]
         if depth:
             kinds += ["group", "items", "rounds"]
         made: Step = getattr(self, f"_{self._chance.choice(kinds)}_step")(depth, called)
@@ -100,6 +100,11 @@ class Dice:
         if called:
             number = f"${{{{ default(steps.{self._chance.choice(called)}.number, 0) + {number} }}}}"
         return {"id": self._id(), "tool": "toy_add", "with": {"number": number}}
+
+    def _list_step(self, depth: int, called: list[str]) -> Step:
+        """Its output is untrusted, and so is the run from there on."""
+        inner = {"tool": "toy_list", "with": {"count": self._chance.randint(0, 3)}}
+        return {"id": self._id(), "foreach": [1, 2], **inner}
 
     def _write_step(self, depth: int, called: list[str]) -> Step:
         return {"id": self._id(), "tool": "toy_write", "with": {"text": self._text(called)}}

@@ -131,13 +131,16 @@ async def test_a_worker_that_has_not_the_runs_root_carries_nothing_out(tmp_path:
 
 
 @pytest.mark.full
-async def test_runs_are_paused_cancelled_in_flight_answered_once_and_forked(tmp_path: Path, temporal: Server) -> None:
+async def test_runs_are_paused_answered_once_forked_and_their_steps_cancelled_in_flight(
+    tmp_path: Path, temporal: Server
+) -> None:
     spec = {
         "name": "steered",
         "steps": [
             {"id": "a", "tool": "toy_write", "with": {"text": "a"}},
             {"id": "hold", "tool": "toy_hold", "needs": "a", "with": {"text": "h"}},
             {"id": "b", "tool": "toy_write", "needs": "hold", "with": {"text": "b"}},
+            {"id": "q", "ask": "well?"},
         ],
     }
     async with house(tmp_path, settings=temporal.settings()) as at:
@@ -145,23 +148,32 @@ async def test_runs_are_paused_cancelled_in_flight_answered_once_and_forked(tmp_
         await until_called(at.toys, "hold h")
         assert (await at.call("workflow_control", **run, action="pause"))["status"] == "paused"
         at.toys.gate.set()
-        while (await at.call("workflow_status", **run, wait_seconds=0))["steps"][1]["status"] == "running":
-            await anyio.sleep(0.02)
+        with anyio.fail_after(10):
+            while (await at.call("workflow_status", **run, wait_seconds=0))["steps"][1]["status"] == "running":
+                await anyio.sleep(0.02)
         assert at.toys.calls == ["write a", "hold h"], "nothing starts while it is paused"
         at.toys.gate = anyio.Event()
         await at.call("workflow_control", **run, action="resume")
-        assert (await at.call("workflow_status", **run, wait_seconds=20))["status"] == "succeeded"
+        for value in ("first", "second"):
+            await at.call("workflow_answer", **run, step="q", value=value)
+        done = await at.call("workflow_status", **run, wait_seconds=20)
+        assert done["status"] == "succeeded"
+        state = (await at.scheduler.view(at.me.scope, run["run_id"])).state
+        assert state.steps["q"].output == {"answer": "first"}
+        assert (await at.fails("workflow_control", **run, action="pause")).code == "conflict"
+
         fork = {"run_id": (await at.call("workflow_control", **run, action="fork", step="hold"))["run_id"]}
         with anyio.fail_after(10):
             while at.toys.at_once == 0:
                 await anyio.sleep(0.01)
         assert at.toys.calls == ["write a", "hold h", "write b", "hold h"], "what came before is kept"
-        await at.call("workflow_control", **fork, action="cancel")
+        await at.call("workflow_control", **fork, action="pause")
+        await at.call("workflow_control", **fork, action="cancel", step="hold")
         with anyio.fail_after(5):
             while at.toys.at_once:
                 await anyio.sleep(0.01)
-        assert (await at.call("workflow_status", **fork))["status"] == "cancelled"
-        assert (await at.fails("workflow_control", **fork, action="pause")).code == "conflict"
+        going = await at.call("workflow_status", **fork, wait_seconds=0)
+        assert {step["id"]: step["status"] for step in going["steps"]}["hold"] == "cancelled"
 
 
 @pytest.mark.full
