@@ -23,6 +23,9 @@ from astro_mcp.packs import Pack
 from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.database import Database
+from astro_mcp.workflow.effects import Effects
+from astro_mcp.workflow.embedded import EmbeddedDriver
+from astro_mcp.workflow.expressions.evaluator import Evaluator
 from astro_mcp.workflow.scheduler import Scheduler
 from astro_mcp.workflow.templates import Templates
 from benchmarks._floor import GROUP
@@ -120,6 +123,8 @@ async def ours(folder: Path, synchronous: str) -> AsyncIterator[Ours]:
         await registry.register(Noop())
         artifacts = Artifacts(database, folder / "artifacts", clock)
         templates = Templates(Pack.find().resources / "workflows")
-        scheduler = Scheduler(database, dispatcher, registry, artifacts, templates, SETTINGS.workflow, clock)
+        evaluator, effects = Evaluator(), Effects(dispatcher, artifacts)
+        driver = EmbeddedDriver(database, artifacts, effects, evaluator.evaluate, registry, SETTINGS.workflow, clock)
+        scheduler = Scheduler(driver, registry, templates, evaluator, clock)
         await stack.enter_async_context(scheduler.running())
         yield Ours(scheduler, Session(Principal("bench", Kind.STDIO), Grant((folder.resolve(),))), database)

@@ -42,14 +42,28 @@ def configuration() -> str:
     for name, field in Settings.model_fields.items():
         model: Any = OF_TABLES.get(name, field.annotation)
         title = f"[{name}.NAME]" if name in OF_TABLES else f"[{name}]"
-        parts.append(f"\n## `{title}`\n\n{' '.join((model.__doc__ or '').split())}\n\n{table(model)}")
+        parts.append(section(title, model))
+        for inner, part in inner_tables(model).items():
+            parts.append(section(f"[{name}.{inner}]", part))
     return "".join(parts)
+
+
+def section(title: str, model: type[BaseModel]) -> str:
+    return f"\n## `{title}`\n\n{' '.join((model.__doc__ or '').split())}\n\n{table(model)}"
+
+
+def inner_tables(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """The keys that are tables of their own."""
+    kinds = {name: field.annotation for name, field in model.model_fields.items()}
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, BaseModel)}
 
 
 def table(model: type[BaseModel]) -> str:
     rows = ["| key | default | |", "|---|---|---|"]
+    inner = inner_tables(model)
     for name, field in model.model_fields.items():
-        rows.append(f"| `{name}` | `{shown(field)}` | {field.description}{bounds(field)} |")
+        if name not in inner:
+            rows.append(f"| `{name}` | `{shown(field)}` | {field.description}{bounds(field)} |")
     return "\n".join(rows) + "\n"
 
 

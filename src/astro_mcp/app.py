@@ -34,6 +34,7 @@ from astro_mcp.core.policies.deadline import Deadline
 from astro_mcp.core.policies.limit import Limit, Limits
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
+from astro_mcp.errors import Unavailable
 from astro_mcp.packs import Language, Linter, Pack, Runner, Search
 from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
@@ -51,6 +52,8 @@ if TYPE_CHECKING:  # these are the parts; see the functions that build them
     from astro_mcp.agents.search.work import SearchWork
     from astro_mcp.agents.tests.work import TestsWork
     from astro_mcp.sandbox.sandbox import Sandbox
+    from astro_mcp.workflow.driver import Driver
+    from astro_mcp.workflow.expressions.evaluator import Evaluator
     from astro_mcp.workflow.scheduler import Scheduler
     from astro_mcp.workflow.schedules import Schedules
     from astro_mcp.workflow.work import WorkflowWork
@@ -141,27 +144,61 @@ class _Parts:
         if self.sandbox.built is not None:
             await self.sandbox.built.close()
 
+    def _kept_away(self) -> Sequence[Path]:
+        """What no root may overlap."""
+        base = self._base
+        shared = base.settings.workflow.temporal.own_folders
+        return own_folders(base.folder, base.pack.tools, base.pack.resources, *shared)
+
     async def _scheduler(self) -> Scheduler:
+        from astro_mcp.workflow.expressions.evaluator import Evaluator  # noqa: PLC0415 - see the class
         from astro_mcp.workflow.scheduler import Scheduler  # noqa: PLC0415 - see the class
         from astro_mcp.workflow.templates import Templates  # noqa: PLC0415 - see the class
 
-        base = self._base
         await self.changes.get()  # files are as they were before a crash when anybody is told that a step is lost
+        base, evaluator = self._base, Evaluator()
+        remote = base.settings.workflow.driver == "temporal"
+        driver = await self._temporal(evaluator) if remote else self._embedded(evaluator)
         templates = Templates(base.pack.resources / "workflows")
-        settings = base.settings.workflow
-        scheduler = Scheduler(
-            base.database, base.dispatcher, base.registry, base.artifacts, templates, settings, base.clock
-        )
+        scheduler = Scheduler(driver, base.registry, templates, evaluator, base.clock)
         model = base.settings.model
         if model.base_url:
-            scheduler.answered_by(await _model(base), every=model.answers == "every")
+            driver.answered_by(await _model(base), every=model.answers == "every")
         return await self._loader.hold(scheduler.running())
+
+    def _embedded(self, evaluator: Evaluator) -> Driver:
+        from astro_mcp.workflow.effects import Effects  # noqa: PLC0415 - see the class
+        from astro_mcp.workflow.embedded import EmbeddedDriver  # noqa: PLC0415 - see the class
+
+        base = self._base
+        effects = Effects(base.dispatcher, base.artifacts)
+        settings = base.settings.workflow
+        return EmbeddedDriver(
+            base.database, base.artifacts, effects, evaluator.evaluate, base.registry, settings, base.clock
+        )
+
+    async def _temporal(self, evaluator: Evaluator) -> Driver:
+        """Raises `Unavailable` where the extra is not installed."""
+        try:
+            await self._loader.imported("astro_mcp.workflow.drivers.temporal.driver")
+        except ModuleNotFoundError as error:
+            hint = "pip install 'astro-mcp[temporal]', or workflow.driver = \"sqlite\""
+            raise Unavailable(f"the Temporal driver is not installed: {error}", hint, retryable=False) from None
+        from astro_mcp.workflow.drivers.temporal.calls import Calls  # noqa: PLC0415 - see the class
+        from astro_mcp.workflow.drivers.temporal.driver import TemporalDriver  # noqa: PLC0415 - see the class
+        from astro_mcp.workflow.effects import Effects  # noqa: PLC0415 - see the class
+
+        base = self._base
+        kept_away = self._kept_away()
+        effects = Effects(base.dispatcher, None)
+        calls = Calls(effects, evaluator.evaluate, base.settings.roots.ceiling, kept_away)
+        return TemporalDriver(calls, base.registry, base.settings.workflow, base.folder, base.clock)
 
     async def _schedules(self) -> Schedules:
         from astro_mcp.workflow.schedules import Schedules  # noqa: PLC0415 - see the class
 
         base = self._base
-        kept_away = own_folders(base.folder, base.pack.tools, base.pack.resources)
+        kept_away = self._kept_away()
         ceiling, user = base.settings.roots.ceiling, f"uid:{os.geteuid()}"
         found = Schedules(base.settings.schedules, await self.scheduler.get(), ceiling, kept_away, user, base.clock)
         return await self._loader.hold(found.running())

@@ -198,9 +198,55 @@ class KnowledgeSettings(Section):
     embed_batch: int = Field(4, ge=1, le=256, description="Chunks embedded at once.")
 
 
+class TemporalSettings(Section):
+    """The Temporal server that keeps runs, and what its workers share. See docs/temporal.md."""
+
+    address: str = Field(
+        "127.0.0.1:7233", pattern=r"^[^\s/:]+:[0-9]{1,5}$", description="Host and port of its front end."
+    )
+    namespace: str = Field("default", min_length=1, description="The namespace that the runs are in.")
+    task_queue: str = Field(
+        "astro-mcp",
+        pattern=r"^[a-z0-9-]{1,40}$",
+        description="What the task queues, one an agent, and the ids of runs begin with.",
+    )
+    claims: Path | None = Field(
+        None,
+        description="Folder of payloads over 256 KB, which every worker must see; none: `claims` in the data folder.",
+    )
+    worker: bool = Field(True, description="Whether this process carries out steps too, or starts and watches alone.")
+    heartbeat_seconds: float = Field(
+        1.2, ge=1, le=60, description="A worker that is not heard of for so long, amid a step, counts as dead."
+    )
+    history_events: int = Field(
+        2_000, ge=50, le=10_000, description="Events of Temporal after which a run goes on as a new one of the same id."
+    )
+    plaintext: bool = Field(False, description="Whether a server on another machine may be spoken to without TLS.")
+    server_ca: Path | None = Field(None, description="PEM file of the authority that vouches for the server.")
+    client_cert: Path | None = Field(None, description="PEM file of the certificate that this process shows (mTLS).")
+    client_key: Path | None = Field(None, description="PEM file of that certificate's key.")
+    api_key: str = Field("", repr=False, description="API key, where the server takes one.")
+
+    @property
+    def own_folders(self) -> tuple[Path, ...]:
+        """What belongs to the server itself, beside the data folder."""
+        return () if self.claims is None else (self.claims,)
+
+    @model_validator(mode="after")
+    def _certificate_and_key(self) -> TemporalSettings:
+        if (self.client_cert is None) != (self.client_key is None):
+            raise ValueError("client_cert and client_key go together")
+        return self
+
+
 class WorkflowSettings(Section):
     """How runs are carried out."""
 
+    driver: Literal["sqlite", "temporal"] = Field(
+        "sqlite",
+        description="Who keeps and advances runs: this daemon, in its data folder, or a Temporal server with any "
+        "number of workers (`[workflow.temporal]`; needs `astro-mcp[temporal]`).",
+    )
     parallel: int = Field(8, ge=1, le=256, description="Steps at once in all.")
     parallel_per_tenant: int = Field(8, ge=1, le=256, description="Steps at once of one tenant's runs.")
     parallel_per_run: int = Field(4, ge=1, le=64, description="Steps at once of one run.")
@@ -213,6 +259,7 @@ class WorkflowSettings(Section):
         pattern="^(FULL|NORMAL)$",
         description="SQLite's `synchronous`: FULL survives a power cut, NORMAL a crash of the process.",
     )
+    temporal: TemporalSettings = Field(TemporalSettings(), description="Where that server is.")
 
 
 class ModelSettings(Section):

@@ -36,6 +36,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "requests": ("sandbox",),
     "rich": ("cli.show",),
     "sqlite3": ("store.connection",),
+    "temporalio": ("workflow.drivers.temporal",),
     "tokenizers": ("agents.knowledge",),
     "yaml": ("workflow.document",),
 }
@@ -119,6 +120,7 @@ def test_what_is_imported_by_name_is_our_own() -> None:
         ("newroom.thing", "def f():\n    from httpx import URL", ["httpx"]),
         ("newroom.thing", "import sqlite3 as s, aiosqlite", ["aiosqlite", "sqlite3"]),
         ("newroom.thing", "import temporalio.client", ["temporalio"]),
+        ("workflow.drivers.sqlite.thing", "from temporalio import workflow", ["temporalio"]),
         ("netter", "import httpx", ["httpx"]),
         ("net.newfile", "import httpx, ssl, anyio, astro_mcp.core", []),
         ("faces.http", "from mcp import Client", ["mcp"]),

@@ -29,6 +29,12 @@ from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.database import Database
 from astro_mcp.workflow.agent import WorkflowAgent
+from astro_mcp.workflow.driver import Driver
+from astro_mcp.workflow.drivers.temporal.calls import Calls
+from astro_mcp.workflow.drivers.temporal.driver import TemporalDriver
+from astro_mcp.workflow.effects import Effects
+from astro_mcp.workflow.embedded import EmbeddedDriver
+from astro_mcp.workflow.expressions.evaluator import Evaluator
 from astro_mcp.workflow.scheduler import Scheduler
 from astro_mcp.workflow.templates import Templates
 from astro_mcp.workflow.work import WorkflowWork
@@ -210,7 +216,15 @@ async def house(
         limit = Limit(Limits(), frozenset({"workflow"}))
         dispatcher = Dispatcher(registry, [audit, Authorize(ceiling), limit, Deadline(), audit.intent()], audit)
         artifacts = Artifacts(store, folder / "artifacts", clock)
-        scheduler = Scheduler(store, dispatcher, registry, artifacts, Templates(templates), settings, clock)
+        evaluator = Evaluator()
+        driver: Driver
+        if settings.driver == "temporal":
+            calls = Calls(Effects(dispatcher, None), evaluator.evaluate, ceiling, ())
+            driver = TemporalDriver(calls, registry, settings, folder, clock)
+        else:
+            effects = Effects(dispatcher, artifacts)
+            driver = EmbeddedDriver(store, artifacts, effects, evaluator.evaluate, registry, settings, clock)
+        scheduler = Scheduler(driver, registry, Templates(templates), evaluator, clock)
         await registry.register(toys)
         await registry.register(WorkflowAgent(Ready(WorkflowWork(scheduler, registry))))
         async with scheduler.running():

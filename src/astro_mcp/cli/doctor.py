@@ -64,6 +64,8 @@ async def _all() -> dict[str, Health]:
         "search": lambda: _search(settings),
         "schedules": lambda: _schedules(settings, folder),
     }
+    if settings.workflow.driver == "temporal":
+        checks["temporal"] = lambda: _temporal(settings, folder)
     found: dict[str, Health] = {}
 
     async def one(name: str, check: Check) -> None:
@@ -192,3 +194,14 @@ async def _search(settings: Settings) -> Health:
         return health
     hint = 'a SearXNG of your own answers more reliably: [search.searxng] base_url = "…" in config.toml'
     return replace(health, fix=hint)
+
+
+async def _temporal(settings: Settings, folder: Path) -> Health:
+    try:
+        from astro_mcp.workflow.drivers.temporal.claims import Claims  # noqa: PLC0415 - an extra
+        from astro_mcp.workflow.drivers.temporal.connection import connect  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        return Health(ok=False, detail=str(error), fix="pip install 'astro-mcp[temporal]'")
+    where = settings.workflow.temporal
+    await connect(where, Claims(where.claims or folder / "claims"))
+    return Health(ok=True, detail=f"{where.address} answers, and has the namespace {where.namespace}")

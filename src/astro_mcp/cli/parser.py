@@ -55,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
 
     _workflow(commands)
 
+    worker = _add(commands, "worker", "worker", "carry out runs that a Temporal server keeps")
+    worker.add_argument("--temporal", metavar="ADDRESS", required=True, help="host and port of its front end")
+
     sandbox = _add(commands, "sandbox", "sandbox", "the images that code runs in, and its sessions")
     sandbox.add_argument("action", choices=["build", "list", "prune", "sessions", "end"])
     sandbox.add_argument("--language", metavar="NAME", help="build the image of this language, not the base image")

@@ -116,6 +116,8 @@ class Loader:
     async def _load_all(self) -> None:
         await anyio.sleep(self._background)
         for part in self._parts:
+            if self._group is None:
+                return  # it ends, and this task is cancelled in a moment
             await part.tried()
         self._through.set()
 

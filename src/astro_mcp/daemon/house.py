@@ -44,7 +44,7 @@ def _door(app: App, lock: FolderLock, stop: Callable[[], None], environment: dic
     from astro_mcp.faces.mcp.face import McpFace  # noqa: PLC0415 - loaded by then, in a thread
 
     pack = Pack.find()
-    refused = own_folders(lock.folder, pack.tools, pack.resources)
+    refused = own_folders(lock.folder, pack.tools, pack.resources, *app.settings.workflow.temporal.own_folders)
     terms = Terms(
         app.settings, refused, tuple(app.registry.agents), os.geteuid(), digests(environment), network(environment)
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 from pathlib import Path
 from typing import Final
@@ -13,6 +11,7 @@ import anyio.to_thread
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ports import Clock
 from astro_mcp.errors import NotFound, TooLarge
+from astro_mcp.store.blobs import Blobs
 from astro_mcp.store.connection import Transaction
 from astro_mcp.store.database import Database
 
@@ -29,14 +28,14 @@ class Artifacts:
 
     def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
         self._database = database
-        self._folder = folder
+        self._blobs = Blobs(folder)
         self._clock = clock
 
     async def put(self, scope: Scope, data: bytes, mime: str, name: str = "") -> str:
         """Keep `data`; returns its sha256 after file and row are on disk. Raises `TooLarge` over 256 MiB."""
         if len(data) > MOST:
             raise TooLarge(f"an artifact holds at most {MOST:,} bytes; this one has {len(data):,}")
-        sha256 = await anyio.to_thread.run_sync(lambda: self._store(scope.tenant, data))
+        sha256 = await anyio.to_thread.run_sync(self._blobs.put, scope.tenant, data)
         row = (scope.tenant, scope.key, sha256, len(data), mime, name, self._clock.now())
         await self._database.write(lambda tx: tx.execute(_KEEP, row))
         return sha256
@@ -53,29 +52,6 @@ class Artifacts:
         mime = await self._database.read(look)
         if mime is None:
             raise NotFound("no such artifact")
-        path = self._path(scope.tenant, sha256)
+        path = self._blobs.path(scope.tenant, sha256)
         data = await anyio.to_thread.run_sync(path.read_bytes)
         return data, mime
-
-    def _path(self, tenant: str, sha256: str) -> Path:
-        return self._folder / hashlib.sha256(tenant.encode()).hexdigest()[:16] / sha256[:2] / sha256
-
-    def _store(self, tenant: str, data: bytes) -> str:
-        sha256 = hashlib.sha256(data).hexdigest()
-        path = self._path(tenant, sha256)
-        if path.exists():
-            return sha256
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = path.with_name(f".{sha256}.{os.urandom(6).hex()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        return sha256

@@ -38,9 +38,9 @@ class Outcome:
 
 
 class Effects:
-    """Carries out calls through the one dispatcher."""
+    """Carries out calls through the one dispatcher. Without `artifacts` no output is kept apart."""
 
-    def __init__(self, dispatcher: Dispatcher, artifacts: ArtifactSink) -> None:
+    def __init__(self, dispatcher: Dispatcher, artifacts: ArtifactSink | None) -> None:
         self._dispatcher = dispatcher
         self._artifacts = artifacts
         self._dumpers = anyio.CapacityLimiter(2)
@@ -79,7 +79,7 @@ class Effects:
         return _dumped(value)
 
     async def _kept_apart(self, session: Session, path: str, body: bytes) -> str | None:
-        if len(body) <= INLINE:
+        if self._artifacts is None or len(body) <= INLINE:
             return None
         return await self._artifacts.put(session.scope, body, "application/json", f"{path}.json")
 

@@ -12,9 +12,9 @@ from astro_mcp.core.authority import Level
 from astro_mcp.core.question import Question
 from astro_mcp.errors import NotFound
 from astro_mcp.observe.printable import printable
+from astro_mcp.workflow.driver import RunView
 from astro_mcp.workflow.kernel.scope import child, parent
 from astro_mcp.workflow.kernel.state import WAITING
-from astro_mcp.workflow.scheduler import RunView
 
 SHOWN: Final = 1_500
 LINES: Final = 25

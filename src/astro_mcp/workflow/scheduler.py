@@ -1,55 +1,33 @@
-"""The scheduler's door: what callers ask of runs. The loop behind it advances them."""
+"""The scheduler's door: what callers ask of runs. The driver behind it keeps and advances them."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import anyio
 import anyio.to_thread
 
-from astro_mcp.config import WorkflowSettings
-from astro_mcp.core.authority import ALL_EFFECTS, Approval, Effect, Label, Scope, Session
+from astro_mcp.core.authority import ALL_EFFECTS, Approval, Effect, Scope, Session
 from astro_mcp.core.call import Progress
-from astro_mcp.core.dispatcher import Dispatcher
-from astro_mcp.core.ports import ArtifactSink, Clock
+from astro_mcp.core.ports import Clock
 from astro_mcp.core.registry import Registry
-from astro_mcp.errors import Conflict, InvalidInput, NotFound, Problem, Unavailable
-from astro_mcp.store.database import Database
-from astro_mcp.workflow.answering import Answering
+from astro_mcp.errors import Conflict, InvalidInput, NotFound, Problem
 from astro_mcp.workflow.authority import frozen, level_of, steered_by, word_suffices
 from astro_mcp.workflow.document.checks import Checked, check
 from astro_mcp.workflow.document.inputs import settled
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.document.references import Surroundings
 from astro_mcp.workflow.document.values import sound
-from astro_mcp.workflow.drivers.sqlite.active import Active
-from astro_mcp.workflow.drivers.sqlite.journal import Happened, Journal, Summary, unreadable
-from astro_mcp.workflow.drivers.sqlite.rows import Stored
-from astro_mcp.workflow.effects import Effects
+from astro_mcp.workflow.driver import Driver, Happened, RunView, Summary
 from astro_mcp.workflow.expressions.evaluator import Evaluator
 from astro_mcp.workflow.kernel import asks
 from astro_mcp.workflow.kernel import events as e
-from astro_mcp.workflow.kernel.state import LOST, TERMINAL, WAITING, RunState
-from astro_mcp.workflow.loop import Loop, planned
+from astro_mcp.workflow.kernel.state import LOST, TERMINAL, WAITING
 from astro_mcp.workflow.progress import Watcher, resting
 from astro_mcp.workflow.templates import Templates
 from astro_mcp.workflow.watching import Changes
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class RunView:
-    """A run as its owner sees it."""
-
-    name: str
-    plan: Plan
-    state: RunState
-    labels: frozenset[Label]
 
 
 class Scheduler:
@@ -57,37 +35,30 @@ class Scheduler:
 
     def __init__(
         self,
-        database: Database,
-        dispatcher: Dispatcher,
+        driver: Driver,
         registry: Registry,
-        artifacts: ArtifactSink,
         templates: Templates,
-        settings: WorkflowSettings,
+        evaluator: Evaluator,
         clock: Clock,
     ) -> None:
+        """`evaluator` is closed with it."""
         self.templates = templates
-        self._journal = Journal(database, artifacts)
+        self._driver = driver
         self._registry = registry
-        self._evaluator = Evaluator()
-        effects = Effects(dispatcher, artifacts)
-        self._loop = Loop(self._journal, effects, self._evaluator.evaluate, registry, settings, clock)
+        self._evaluator = evaluator
         self._clock = clock
         self._checkers = anyio.CapacityLimiter(1)
 
-    def answered_by(self, model: Dispatcher, *, every: bool) -> None:
-        """Have asks answered by the model's tool that `model` knows: of every run, or of those that nobody watches."""
-        self._loop.answering = Answering(model, self._loop.send, every=every)
-
     def active(self) -> bool:
         """Whether a run is going on by itself; one that waits for a word does not count."""
-        return self._loop.active()
+        return self._driver.active()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Scheduler]:
         """Take up what was left, and schedule until the block ends. Calls in flight are cancelled then, and their runs
         go on at the next start."""
         try:
-            async with self._loop.running():
+            async with self._driver.running():
                 yield self
         finally:
             with anyio.CancelScope(shield=True):
@@ -121,60 +92,51 @@ class Scheduler:
         `unattended`: nobody watches it, and the operator's model answers its asks.
         Raises `InvalidInput` with every problem, or `Busy`."""
         own = frozen(session, allow)
-        if run_id and await self._journal.knows(own.scope, run_id):
+        if run_id and await self._driver.knows(own.scope, run_id):
             return run_id
         checked = await self.check(spec, own.grant.effects)
         values, problems = settled(checked.plan.document.inputs, given) if checked.plan else ({}, [])
         problems = [*checked.problems, *problems]
         if checked.plan is None or problems:
             raise _unsound(problems)
-        return await self._loop.accept(own, checked.spec, checked.plan, values, priority, run_id, unattended=unattended)
+        return await self._driver.accept(
+            own, checked.spec, checked.plan, values, priority, run_id, unattended=unattended
+        )
 
     async def wait(self, scope: Scope, run_id: str, seconds: float, progress: Progress) -> None:
         """Return when the run has ended, waits for a word or is paused, or after `seconds`."""
-        run = self._loop.own(scope, run_id)
-        if run is None:
-            return
-        watcher = Watcher(run_id, progress)
+        watcher, run = Watcher(run_id, progress), None
         with anyio.move_on_after(seconds):
-            while not resting(run.state):
-                changed = run.changed
-                await watcher.tell(run.plan, run.state)
-                await changed.wait()
-        await watcher.tell(run.plan, run.state)
+            async with aclosing(self._driver.follow(scope, run_id)) as states:
+                async for run in states:
+                    if resting(run.state):
+                        break
+                    await watcher.tell(run.plan, run.state)
+        if run is not None:
+            await watcher.tell(run.plan, run.state)
 
     async def view(self, scope: Scope, run_id: str) -> RunView:
-        """The run as it is on disk; raises `NotFound`, or `Internal` where that is damaged."""
-        run = self._loop.own(scope, run_id)
-        if run is not None:
-            return RunView(run.name, run.plan, run.state, run.labels)
-        stored = await self._journal.load(scope, run_id)
-        return RunView(stored.name, await self._planned(stored), stored.state, stored.labels)
+        """The run as it is kept; raises `NotFound`, or `Internal` where that is damaged."""
+        return await self._driver.view(scope, run_id)
 
-    async def _planned(self, stored: Stored) -> Plan:
-        try:
-            return await anyio.to_thread.run_sync(planned, stored, limiter=self._checkers)
-        except Exception as error:
-            log.exception("the run %s can't be planned", stored.state.run_id)
-            raise unreadable(stored.state.run_id) from error
-
-    def asked(self, scope: Scope, run_id: str) -> frozenset[str]:
+    async def asked(self, scope: Scope, run_id: str) -> frozenset[str]:
         """The digests of what the run waits for now; none where it has ended."""
-        run = self._loop.own(scope, run_id)
-        steps = run.state.steps.values() if run is not None else ()
-        return frozenset(step.request["digest"] for step in steps if step.status == WAITING and step.request)
+        async with aclosing(self._driver.follow(scope, run_id)) as states:
+            async for run in states:
+                steps = run.state.steps.values()
+                return frozenset(step.request["digest"] for step in steps if step.status == WAITING and step.request)
+        return frozenset()
 
     async def changes(self, scope: Scope, run_id: str, path: str = "") -> Changes:
         """What changes of a run, or of one of its steps, from here on; raises `NotFound`."""
-        run = self._loop.own(scope, run_id)
-        state = run.state if run is not None else (await self._journal.load(scope, run_id)).state
+        state = (await self._driver.view(scope, run_id)).state
         if path and path not in state.steps:
             raise NotFound(f"the run has no step {path[:80]!r}")
-        return Changes(run, path)
+        return Changes(state, self._driver.follow(scope, run_id), path)
 
     async def recent(self, scope: Scope, prefix: str = "", count: int = 100) -> list[Summary]:
         """The scope's own runs, newest first."""
-        return await self._journal.recent(scope, prefix, count)
+        return await self._driver.recent(scope, prefix, count)
 
     async def answer(
         self, session: Session, run_id: str, path: str, value: Any, approval: Approval | None = None
@@ -195,9 +157,8 @@ class Scheduler:
         else:
             by = word_suffices(session, shown, approval, self._clock.now())
             settled_value = asks.accepted(shown, value)
-        await self._loop.send(
-            run, e.Answered(now=0.0, path=path, value=settled_value, by=by.value, digest=shown.get("digest", ""))
-        )
+        event = e.Answered(now=0.0, path=path, value=settled_value, by=by.value, digest=shown.get("digest", ""))
+        await self._driver.send(session.scope, run_id, event)
 
     async def pause(self, session: Session, run_id: str) -> None:
         """Start nothing more of the run."""
@@ -219,35 +180,33 @@ class Scheduler:
             raise Conflict(
                 "no such step is lost, and only lost steps are run again", f"lost: {', '.join(lost) or 'none'}"
             )
-        await self._loop.send(run, e.Retried(now=0.0, path=path))
+        await self._driver.send(session.scope, run_id, e.Retried(now=0.0, path=path))
 
     async def fork(self, session: Session, run_id: str, path: str = "") -> str:
         """A new run of the same document and inputs, by the same authority, which begins again at the step `path`, or
         at what failed; earlier outputs are kept. Its id is given out once it is on disk. Raises `NotFound`,
         `Forbidden`, `Busy`."""
-        stored = await self._journal.load(session.scope, run_id)
-        steered_by(session, stored.session)
-        if path and path not in stored.state.steps:
-            raise NotFound(f"the run has no step {path[:80]!r}", ", ".join(list(stored.state.steps)[1:30]))
-        return await self._loop.fork(stored, await self._planned(stored), path)
+        run = await self._driver.view(session.scope, run_id)
+        steered_by(session, run.session)
+        if path and path not in run.state.steps:
+            raise NotFound(f"the run has no step {path[:80]!r}", ", ".join(list(run.state.steps)[1:30]))
+        return await self._driver.fork(session.scope, run_id, path)
 
     async def happened(self, scope: Scope, run_id: str, after: int = 0) -> list[Happened]:
         """What has happened to the run, in order, behind the event with that number; raises `NotFound`."""
-        await self._journal.load(scope, run_id)
-        return await self._journal.events(scope, run_id, after)
+        await self._driver.view(scope, run_id)
+        return await self._driver.events(scope, run_id, after)
 
     async def history(self, scope: Scope, run_id: str, after: int = 0) -> AsyncIterator[Happened]:
         """The same as it happens, until the run has ended."""
-        await self._journal.load(scope, run_id)
-        while True:
-            run = self._loop.own(scope, run_id)
-            changed = run.changed if run is not None else None
-            for event in await self._journal.events(scope, run_id, after):
-                after = event.seq
-                yield event
-            if changed is None:
-                return
-            await changed.wait()
+        await self._driver.view(scope, run_id)
+        async with aclosing(self._driver.follow(scope, run_id)) as states:
+            async for _ in states:
+                for event in await self._driver.events(scope, run_id, after):
+                    after = event.seq
+                    yield event
+        for event in await self._driver.events(scope, run_id, after):
+            yield event
 
     async def _steer(self, session: Session, run_id: str, event: e.Event) -> None:
         run = await self._steered(session, run_id)
@@ -255,19 +214,13 @@ class Scheduler:
             raise Conflict("the run has ended")
         if event.path and event.path not in run.state.steps:
             raise NotFound(f"the run has no step {event.path[:80]!r} yet", ", ".join(list(run.state.steps)[1:30]))
-        await self._loop.send(run, event)
+        await self._driver.send(session.scope, run_id, event)
 
-    async def _steered(self, session: Session, run_id: str) -> Active | None:
+    async def _steered(self, session: Session, run_id: str) -> RunView | None:
         """The run where it has not ended; None where it has; raises `NotFound`, `Forbidden`."""
-        run = self._loop.own(session.scope, run_id)
-        if run is not None:
-            steered_by(session, run.session)
-            return run
-        stored = await self._journal.load(session.scope, run_id)
-        steered_by(session, stored.session)
-        if not stored.state.over:
-            raise Unavailable(f"the run {run_id} is not taken up", "it goes on, or ends, at the daemon's next start")
-        return None
+        run = await self._driver.view(session.scope, run_id)
+        steered_by(session, run.session)
+        return None if run.state.over else run
 
 
 def _unsound(problems: Sequence[Problem]) -> InvalidInput:

@@ -7,11 +7,10 @@ from typing import Any, Final
 
 from astro_mcp.errors import NotFound
 from astro_mcp.workflow.document.plan import Node, Plan
-from astro_mcp.workflow.drivers.sqlite.journal import Happened
+from astro_mcp.workflow.driver import Happened, RunView
 from astro_mcp.workflow.kernel.scope import is_leaf, value_of
 from astro_mcp.workflow.kernel.state import LOST, PAUSED, SUCCEEDED, WAITING, RunState, StepState
 from astro_mcp.workflow.progress import counted
-from astro_mcp.workflow.scheduler import RunView
 from astro_mcp.workflow.shapes import ErrorShape, PlanStep, StepLine, Waiting
 
 SHOWN: Final = 16 * 1024

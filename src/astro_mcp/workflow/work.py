@@ -21,9 +21,10 @@ from astro_mcp.workflow.document.inputs import parse as parse_inputs
 from astro_mcp.workflow.document.inputs import settled
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.document.source import load
+from astro_mcp.workflow.driver import RunView
 from astro_mcp.workflow.kernel.state import RunState
 from astro_mcp.workflow.pictures.shown import MERMAID, as_mermaid, as_svg
-from astro_mcp.workflow.scheduler import RunView, Scheduler
+from astro_mcp.workflow.scheduler import Scheduler
 
 YAML = "application/yaml"
 JSON = "application/json"
@@ -67,7 +68,7 @@ class WorkflowWork:
             runs = await self._scheduler.recent(ctx.session.scope)
             lines = [s.StepLine(id=run.run_id, tool=run.name, status=run.status) for run in runs]
             return s.StatusOutput(steps=lines)
-        before = self._scheduler.asked(ctx.session.scope, args.run_id)
+        before = await self._scheduler.asked(ctx.session.scope, args.run_id)
         await self._scheduler.wait(ctx.session.scope, args.run_id, args.wait_seconds, ctx.progress)
         view = await self._view(ctx, args.run_id)
         self._ask(ctx, view, args.wait_seconds, before)

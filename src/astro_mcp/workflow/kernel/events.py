@@ -79,7 +79,8 @@ class Retried(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered(Event):
-    """The process died. `repeatable` are the tools whose calls may simply run again."""
+    """The process died: of the call at `path`, or of every one. `repeatable` are the tools whose calls may simply run
+    again."""
 
     repeatable: frozenset[str] = field(default_factory=frozenset)
 

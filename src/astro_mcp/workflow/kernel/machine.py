@@ -158,9 +158,11 @@ def _retried(draft: Draft, event: e.Retried) -> None:
 
 
 def _recovered(draft: Draft, event: e.Recovered) -> None:
-    """Calls in flight went down with the process: again where that is harmless, else somebody has to decide."""
-    for path, state in list(draft.steps.items()):
-        if state.status != RUNNING or not path or not is_leaf(draft.plan.node(path), path):
+    """Calls in flight, or the one at the event's path, went down with their process: again where that is harmless, else
+    somebody has to decide."""
+    for path in [event.path] if event.path else list(draft.steps):
+        state = draft.steps.get(path)
+        if state is None or state.status != RUNNING or not path or not is_leaf(draft.plan.node(path), path):
             continue
         draft.running -= 1
         if draft.plan.node(path).spec.tool in event.repeatable:

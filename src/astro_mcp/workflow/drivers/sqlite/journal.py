@@ -14,10 +14,11 @@ from uuid import uuid4
 
 from astro_mcp.core.authority import Scope, Session
 from astro_mcp.core.ports import ArtifactSink
-from astro_mcp.errors import Conflict, Internal, NotFound, Unavailable
+from astro_mcp.errors import Conflict, NotFound, Unavailable
 from astro_mcp.store.connection import Row, Transaction
 from astro_mcp.store.database import Database
 from astro_mcp.workflow.authority import packed
+from astro_mcp.workflow.driver import Happened, Summary, unreadable
 from astro_mcp.workflow.drivers.sqlite.rows import Entry, Stored, head_text, key_of, labels_text, stored
 from astro_mcp.workflow.kernel.state import VERSION, RunState
 
@@ -42,34 +43,6 @@ class Unfinished:
     scope: Scope
     run_id: str
     events: int
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """One line of a list; times are Unix seconds."""
-
-    run_id: str
-    name: str
-    status: str
-    created: float
-    updated: float
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """One event of a run's history: its number from 1 on, when (Unix seconds), what, to which step, and the rest of it
-    without outputs, which stand with the steps."""
-
-    seq: int
-    at: float
-    kind: str
-    path: str
-    body: Mapping[str, Any]
-
-
-def unreadable(run_id: str) -> Internal:
-    """What is told of a run whose stored form is damaged."""
-    return Internal(f"the stored run {run_id} can't be read", "start it again; the daemon's log says what is damaged")
 
 
 class Journal:

@@ -1,0 +1,104 @@
+"""The activities: a step's call, through the one dispatcher, and expressions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import anyio.to_thread
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from astro_mcp.core.authority import Label, Session
+from astro_mcp.errors import ExpressionLimit, InvalidInput, PathDenied
+from astro_mcp.workflow.authority import unpacked
+from astro_mcp.workflow.drivers.temporal.naming import CALL, EVALUATE
+from astro_mcp.workflow.effects import Effects
+from astro_mcp.workflow.expressions.bind import Evaluate
+from astro_mcp.workflow.kernel.events import Start
+from astro_mcp.workspace.roots import usable_roots
+
+log = logging.getLogger(__name__)
+
+GONE: Final = "WorkerEnded"
+"""The type of the failure of a call whose worker ended under it."""
+BEATS: Final = 5
+"""Heartbeats within the time after which a worker counts as dead."""
+
+
+class Calls:
+    """What this machine does for runs. `refused` are folders that no root may overlap; `ceiling` as in settings."""
+
+    def __init__(self, effects: Effects, evaluate: Evaluate, ceiling: Sequence[Path], refused: Sequence[Path]) -> None:
+        self._effects = effects
+        self._evaluate = evaluate
+        self._ceiling = ceiling
+        self._refused = refused
+        self._thread = anyio.CapacityLimiter(1)
+        self._lookers = anyio.CapacityLimiter(2)
+
+    @activity.defn(name=CALL)
+    async def call(self, order: dict[str, Any]) -> dict[str, Any]:
+        """One attempt. Its end is a value or an error; a failure of the activity says that there was none."""
+        try:
+            return await self._watched(order)
+        except asyncio.CancelledError:
+            details = activity.cancellation_details()
+            if details is not None and details.worker_shutdown:
+                raise ApplicationError("the worker ended", type=GONE, non_retryable=True) from None
+            raise
+
+    async def _watched(self, order: dict[str, Any]) -> dict[str, Any]:
+        told: dict[str, Any] | None = None
+        async with anyio.create_task_group() as group:
+            group.start_soon(_beat)
+            told = await self._carried_out(order)
+            group.cancel_scope.cancel()
+        if told is None:
+            raise asyncio.CancelledError
+        return told
+
+    async def _carried_out(self, order: dict[str, Any]) -> dict[str, Any]:
+        session = replace(unpacked(order["session"]), labels=frozenset(Label(name) for name in order["labels"]))
+        if reason := await self._unusable(session):
+            error = PathDenied(reason, "a worker has the run's roots at the same paths").as_dict()
+            return {"output": None, "error": error, "labels": order["labels"]}
+        command = Start(order["path"], order["attempt"], order["tool"], order["arguments"], order["timeout"])
+        outcome = await self._effects.carry_out(order["run_id"], session, command)
+        return {"output": outcome.event.output, "error": outcome.event.error, "labels": sorted(outcome.labels)}
+
+    async def _unusable(self, session: Session) -> str:
+        """Why a root is none on this machine: the session was made on another one."""
+        roots = session.grant.roots
+        _, reasons = await anyio.to_thread.run_sync(
+            usable_roots, roots, self._ceiling, self._refused, limiter=self._lookers
+        )
+        return reasons[0] if reasons else ""
+
+    @activity.defn(name=EVALUATE)
+    async def evaluate(self, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What the expressions give, each its value or its error; raises what says nothing about them."""
+        return await anyio.to_thread.run_sync(_evaluated, asked, self._evaluate, limiter=self._thread)
+
+
+def _evaluated(asked: list[dict[str, Any]], evaluate: Evaluate) -> list[dict[str, Any]]:
+    answers: list[dict[str, Any]] = []
+    for one in asked:
+        try:
+            answers.append({"value": evaluate(one["source"], one["data"])})
+        except (InvalidInput, ExpressionLimit) as error:
+            answers.append({"error": error.as_dict()})
+    return answers
+
+
+async def _beat() -> None:
+    """Say that this worker lives, until the call has ended."""
+    longest = activity.info().heartbeat_timeout
+    while longest is not None:
+        await anyio.sleep(longest.total_seconds() / BEATS)
+        activity.heartbeat()

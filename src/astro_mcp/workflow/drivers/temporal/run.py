@@ -1,0 +1,225 @@
+"""The one workflow type: feeds the kernel, and starts an activity for each call that it asks for.
+
+All that it computes follows from its input and its history: time is the history's, and what expressions give is
+recorded there before it counts (docs/decisions/022-expressions-are-recorded.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import functools
+import logging
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio import workflow
+from temporalio.common import Priority, RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
+from temporalio.exceptions import TimeoutError as Overdue
+
+from astro_mcp.errors import Internal
+from astro_mcp.workflow.document.read import parse
+from astro_mcp.workflow.driver import Happened, happened
+from astro_mcp.workflow.drivers.temporal import packing
+from astro_mcp.workflow.drivers.temporal.calls import GONE
+from astro_mcp.workflow.drivers.temporal.foresight import Foresight
+from astro_mcp.workflow.drivers.temporal.naming import CALL, EVALUATE, WORKFLOW, agent_queue
+from astro_mcp.workflow.kernel import events as e
+from astro_mcp.workflow.kernel.draft import Advance, Draft
+from astro_mcp.workflow.kernel.machine import take
+from astro_mcp.workflow.kernel.state import FAILED, RunState
+
+log = logging.getLogger(__name__)
+
+ONCE: Final = RetryPolicy(maximum_attempts=1)
+LONGEST: Final = timedelta(days=7)
+"""Of one call: the tool's own deadline ends it long before."""
+EVALUATION: Final = timedelta(seconds=600)
+PRIORITIES: Final = {"high": 1, "normal": 3, "low": 5}
+
+
+@dataclass(slots=True, eq=False)
+class Arrival:
+    """An event that came in; `done` once it has been taken."""
+
+    event: e.Event
+    labels: frozenset[str] = frozenset()
+    done: bool = False
+
+
+@workflow.defn(name=WORKFLOW)
+class Run:
+    """One run, or the part of it since it last went on as new."""
+
+    @workflow.init
+    def __init__(self, given: dict[str, Any]) -> None:
+        self._kept = packing.unpacked_kept(given["kept"])
+        self._plan = parse(self._kept.spec)
+        self._state: RunState = packing.unpacked_state(given["state"])
+        self._labels = frozenset(given["labels"])
+        self._history: list[Happened] = packing.unpacked_history(given["history"])
+        self._inbox = [Arrival(packing.unpacked_event(event)) for event in given["first"]]
+        self._calls: dict[str, workflow.ActivityHandle[dict[str, Any]]] = {}
+        self._told = ""
+
+    @workflow.run
+    async def run(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Advance until the run has ended; what it was is the result."""
+        while not self._state.over:
+            await self._something()
+            await self._advance()
+            if self._full() and not self._calls and not self._state.over:
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                if not self._inbox:
+                    workflow.continue_as_new(self._packed(first=[packing.packed_event(e.Tick(now=0.0))]))
+        for arrival in self._inbox:
+            arrival.done = True
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._packed(first=[])
+
+    @workflow.update
+    async def post(self, event: dict[str, Any]) -> None:
+        """Take an event; returns once it has been."""
+        arrival = Arrival(packing.unpacked_event(event))
+        self._inbox.append(arrival)
+        await workflow.wait_condition(lambda: arrival.done or self._state.over)
+
+    @post.validator
+    def _checked(self, event: dict[str, Any]) -> None:
+        packing.unpacked_event(event)
+
+    @workflow.query
+    def look(self) -> dict[str, Any]:
+        """The run as it is."""
+        return {"kept": packing.packed_kept(self._kept), **self._seen()}
+
+    @workflow.query
+    def history(self) -> list[list[Any]]:
+        """What has happened, from the first event on."""
+        return packing.packed_history(self._history)
+
+    def _seen(self) -> dict[str, Any]:
+        return {"state": packing.packed_state(self._state), "labels": sorted(self._labels)}
+
+    def _packed(self, first: list[dict[str, Any]]) -> dict[str, Any]:
+        return {**self.look(), "history": self.history(), "first": first}
+
+    def _full(self) -> bool:
+        info = workflow.info()
+        return info.is_continue_as_new_suggested() or info.get_current_history_length() >= self._kept.most
+
+    async def _something(self) -> None:
+        """Return when something came in, or the time has come for something."""
+        wake = self._state.wake
+        left = None if wake is None else max(0.001, wake - workflow.time())
+        try:
+            await workflow.wait_condition(lambda: bool(self._inbox), timeout=left)
+        except builtins.TimeoutError:
+            self._inbox.append(Arrival(e.Tick(now=0.0)))
+
+    async def _advance(self) -> None:
+        """Take what came in. Nothing of it is seen, or begun, before all of it has been computed."""
+        batch, self._inbox = self._inbox, []
+        now, foresight = workflow.time(), Foresight()
+        while True:
+            stepped = self._stepped([arrival.event for arrival in batch], now, foresight)
+            if not foresight.missing:
+                break
+            answers: list[dict[str, Any]] = await workflow.execute_local_activity(
+                EVALUATE, foresight.asked(), result_type=list[dict[str, Any]], start_to_close_timeout=EVALUATION
+            )
+            foresight.learn(answers)
+        advance, events = stepped
+        self._labels = self._labels.union(*(arrival.labels for arrival in batch))
+        self._state = advance.state
+        self._history += [happened(len(self._history) + n, event) for n, event in enumerate(events, 1)]
+        self._tell(now)
+        for command in advance.commands:
+            self._carry_out(command)
+        for arrival in batch:
+            arrival.done = True
+
+    def _stepped(self, batch: list[e.Event], now: float, foresight: Foresight) -> tuple[Advance, list[e.Event]]:
+        slots = 0 if self._full() else self._state.parallel
+        draft = Draft(self._plan, self._state, foresight.evaluate)
+        events: list[e.Event] = []
+        try:
+            for event in batch:
+                started = draft.calls - self._state.calls
+                events.append(replace(event, now=now, slots=slots - started))
+                take(draft, events[-1])
+        except Exception:  # as with any driver: what one run holds breaks that run alone
+            if foresight.missing:
+                return Advance(self._state, (), frozenset()), []
+            log.exception("the run %s can't be advanced", self._state.run_id)
+            error = Internal(hint=f"the run {self._state.run_id} could not go on; the worker's log says why").as_dict()
+            stops = tuple(e.Stop(path) for path in self._calls)
+            return Advance(replace(self._state, status=FAILED, error=error, ended=now), stops, frozenset()), []
+        return draft.advance(), events
+
+    def _tell(self, now: float) -> None:
+        """Let lists know of another status."""
+        if self._state.status != self._told:
+            self._told = self._state.status
+            workflow.upsert_memo({"status": self._told, "updated": now})
+
+    def _carry_out(self, command: e.Command) -> None:
+        if isinstance(command, e.Stop) and command.path in self._calls:
+            self._calls.pop(command.path).cancel()
+        elif isinstance(command, e.Start):
+            agent, _ = self._kept.tools[command.tool]
+            order = {
+                "run_id": self._state.run_id,
+                "session": self._kept.session,
+                "labels": sorted(self._labels),
+                "path": command.path,
+                "attempt": command.attempt,
+                "tool": command.tool,
+                "arguments": command.arguments,
+                "timeout": command.timeout,
+            }
+            handle = workflow.start_activity(
+                CALL,
+                order,
+                task_queue=agent_queue(self._kept.prefix, agent),
+                result_type=dict[str, Any],
+                start_to_close_timeout=LONGEST,
+                heartbeat_timeout=timedelta(seconds=self._kept.heartbeat),
+                retry_policy=ONCE,
+                priority=Priority(PRIORITIES[self._state.priority], self._kept.tenant),
+                summary=command.path[:200],
+            )
+            self._calls[command.path] = handle
+            handle.add_done_callback(functools.partial(self._ended, command))
+
+    def _ended(self, command: e.Start, handle: asyncio.Task[dict[str, Any]]) -> None:
+        """A call's activity is over, in one way or another."""
+        if self._calls.get(command.path) is not handle:
+            return  # it was stopped, and nobody waits for it
+        del self._calls[command.path]
+        error = handle.exception()
+        if error is None:
+            outcome = handle.result()
+            event: e.Event = e.Finished(
+                now=0.0, path=command.path, attempt=command.attempt, output=outcome["output"], error=outcome["error"]
+            )
+            self._inbox.append(Arrival(event, frozenset(outcome["labels"])))
+            return
+        if _went_down(error):
+            again = frozenset(name for name, (_, repeatable) in self._kept.tools.items() if repeatable)
+            event = e.Recovered(now=0.0, path=command.path, repeatable=again)
+        else:
+            log.error("the call of %s can't be carried out: %r", command.path, error)
+            told = Internal(hint=f"the step {command.path} could not be carried out; the worker's log says why")
+            event = e.Finished(now=0.0, path=command.path, attempt=command.attempt, error=told.as_dict())
+        self._inbox.append(Arrival(event))
+
+
+def _went_down(error: BaseException) -> bool:
+    """Whether the worker is gone that had begun the call, rather than the call refused."""
+    cause = error.cause if isinstance(error, ActivityError) else None
+    if isinstance(cause, Overdue):
+        return cause.type in (TimeoutType.HEARTBEAT, TimeoutType.START_TO_CLOSE)
+    return is_cancelled_exception(error) or (isinstance(cause, ApplicationError) and cause.type == GONE)
