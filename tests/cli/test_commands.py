@@ -305,9 +305,9 @@ def test_nothing_in_the_working_folder_is_loaded_as_code(shared: Home, tmp_path:
 
 def test_every_command_names_a_module_that_carries_it_out() -> None:
     folder = Path(__file__).parents[2] / "src" / "astro_mcp" / "cli"
-    words = (["call", "x"], ["doctor"], ["daemon", "stop"], ["workflow", "list"], ["sandbox", "list"], ["audit"])
-    words += (["worker", "--temporal", "x:1"],)
-    modules = {parser().parse_args(list(line)).work for line in words}
+    words = [["call", "x"], ["doctor"], ["daemon", "stop"], ["workflow", "list"], ["sandbox", "list"], ["audit"]]
+    words += [["worker", "--temporal", "x:1"]]
+    modules = {parser().parse_args(line).work for line in words}
     parts = {"__init__", "doctor_sandbox", "history", "link", "parser", "show"}
     rest = {path.stem for path in folder.glob("*.py")} - parts
     assert modules == rest
