@@ -22,6 +22,8 @@ from .home import PATIENCE, Home, Host, alive, until
 
 CLIENTS = 3
 FEW, MANY, PARTS = 3, 5, 40
+RUNS = 4
+"""That a client starts in a round: all of them are brought to their end at last."""
 MARKED: dict[str, Any] = {
     "name": "marked",
     "inputs": {"at": {}},
@@ -70,6 +72,8 @@ class Client(threading.Thread):
                     continue
                 while not self.ended.is_set() and self._one(host, f"c{self.number}_{count}"):
                     count += 1
+                    if len(self.runs) >= RUNS:
+                        self.ended.wait()
             count += 1
 
     def _one(self, host: Host, place: str) -> bool:
