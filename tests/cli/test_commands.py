@@ -308,7 +308,7 @@ def test_every_command_names_a_module_that_carries_it_out() -> None:
     words = [["call", "x"], ["doctor"], ["daemon", "stop"], ["workflow", "list"], ["sandbox", "list"], ["audit"]]
     words += [["worker", "--temporal", "x:1"]]
     modules = {parser().parse_args(line).work for line in words}
-    parts = {"__init__", "doctor_sandbox", "history", "link", "parser", "show"}
+    parts = {"__init__", "doctor_sandbox", "history", "link", "parser", "picture", "show"}
     rest = {path.stem for path in folder.glob("*.py")} - parts
     assert modules == rest
 

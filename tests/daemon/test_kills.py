@@ -21,7 +21,7 @@ import pytest
 from .home import PATIENCE, Home, Host, alive, until
 
 CLIENTS = 3
-FEW, MANY, PARTS = 3, 5, 40
+FEW, MANY, PARTS = 1, 5, 40
 RUNS = 4
 """That a client starts in a round: all of them are brought to their end at last."""
 MARKED: dict[str, Any] = {
