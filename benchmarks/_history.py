@@ -12,8 +12,6 @@ from benchmarks._ours import Ours
 
 CHUNK: Final = 10_000
 SCOPES: Final = 100
-CACHE: Final = ("PRAGMA cache_size = -262144", "PRAGMA cache_size = -2000")
-"""A quarter of a GiB while it is filled, and then SQLite's own 2 MB again."""
 STEPS: Final = 3
 TABLES: Final = ("workflow_run", "workflow_step", "workflow_event", "audit")
 CHANGED: Final = {
@@ -30,13 +28,11 @@ async def fill(used: Ours, count: int) -> None:
     await used.database.write(lambda tx: None)  # the last records of reads are written behind them
     scope = used.session.scope
     [run_id] = [run.run_id for run in await used.scheduler.recent(scope)]
-    await used.database.write(lambda tx: tx.execute(CACHE[0]))
     for first in range(0, count, CHUNK):
         ids = json.dumps([new_id("run") for _ in range(min(CHUNK, count - first))])
         given = {"tenant": scope.tenant, "scope": scope.key, "run_id": run_id, "ids": ids}
         for table in TABLES:
             await used.database.write(partial(_copy, table=table, given=given))
-    await used.database.write(lambda tx: tx.execute(CACHE[1]))
 
 
 def _copy(tx: Transaction, *, table: str, given: dict[str, str]) -> None:

@@ -156,6 +156,7 @@ def _configure(raw: sqlite3.Connection, synchronous: str, read_only: bool) -> No
     raw.execute(f"PRAGMA synchronous = {'NORMAL' if synchronous == 'NORMAL' else 'FULL'}")
     raw.execute("PRAGMA foreign_keys = 1")
     raw.execute("PRAGMA temp_store = MEMORY")
+    raw.execute("PRAGMA cache_size = -16384")  # 16 MiB: the inner pages of a large store's indexes stay
 
 
 def read(raw: sqlite3.Connection, work: Callable[[Transaction], T]) -> T:
