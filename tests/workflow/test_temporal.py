@@ -15,7 +15,7 @@ from temporalio.client import Client
 from tests.workflow.house import House, house, session, until_called
 from tests.workflow.temporal_server import Server
 
-from astro_mcp.core.authority import Effect
+from astro_mcp.core.authority import Effect, Label
 from astro_mcp.errors import NotFound
 from astro_mcp.workflow.drivers.temporal.claims import BOUND, Claims
 from astro_mcp.workflow.drivers.temporal.connection import connect
@@ -87,6 +87,7 @@ async def test_a_large_output_is_a_file_by_its_sha256_and_comes_back_equal(tmp_p
         assert done["status"] == "succeeded", done
         view = await at.scheduler.view(at.me.scope, done["run_id"])
         assert view.state.outputs == {"n": 4, "text": "x" * BOUND}
+        assert view.labels == {Label.UNTRUSTED}, "what it has seen stays with it"
         files = [file for file in (tmp_path / "claims").rglob("*") if file.is_file()]
         assert files
         files[0].write_bytes(b"something else")
@@ -131,6 +132,20 @@ async def test_a_worker_that_has_not_the_runs_root_carries_nothing_out(tmp_path:
 
 
 @pytest.mark.full
+async def test_a_run_is_accepted_and_seen_before_there_is_a_worker(tmp_path: Path, temporal: Server) -> None:
+    prefix, claims = "t-later", tmp_path / "claims"
+    for name in ("client", "worker"):
+        (tmp_path / name).mkdir()
+    async with house(tmp_path / "client", settings=temporal.settings(prefix, worker=False, claims=claims)) as at:
+        run = await at.run(SAY, wait_seconds=1)
+        assert run["status"] == "queued"
+        assert await at.scheduler.happened(at.me.scope, run["run_id"]) == []
+        async with house(tmp_path / "worker", settings=temporal.settings(prefix, claims=claims)) as other:
+            done = await at.call("workflow_status", run_id=run["run_id"], wait_seconds=20)
+            assert (done["status"], other.toys.calls, at.toys.calls) == ("succeeded", ["say hello"], [])
+
+
+@pytest.mark.full
 async def test_runs_are_paused_answered_once_forked_and_their_steps_cancelled_in_flight(
     tmp_path: Path, temporal: Server
 ) -> None:
@@ -163,17 +178,24 @@ async def test_runs_are_paused_answered_once_forked_and_their_steps_cancelled_in
         assert (await at.fails("workflow_control", **run, action="pause")).code == "conflict"
 
         fork = {"run_id": (await at.call("workflow_control", **run, action="fork", step="hold"))["run_id"]}
-        with anyio.fail_after(10):
-            while at.toys.at_once == 0:
-                await anyio.sleep(0.01)
+        await holding(at, 1)
         assert at.toys.calls == ["write a", "hold h", "write b", "hold h"], "what came before is kept"
-        await at.call("workflow_control", **fork, action="pause")
-        await at.call("workflow_control", **fork, action="cancel", step="hold")
-        with anyio.fail_after(5):
-            while at.toys.at_once:
-                await anyio.sleep(0.01)
-        going = await at.call("workflow_status", **fork, wait_seconds=0)
-        assert {step["id"]: step["status"] for step in going["steps"]}["hold"] == "cancelled"
+        await at.call("workflow_control", **fork, action="cancel")
+        await holding(at, 0)
+        assert (await at.call("workflow_status", **fork))["status"] == "cancelled"
+
+        other = {"run_id": (await at.run(spec, wait_seconds=0))["run_id"]}
+        await holding(at, 1)
+        await at.call("workflow_control", **other, action="cancel", step="hold")
+        await holding(at, 0)
+        assert (await at.call("workflow_status", **other, wait_seconds=0))["status"] == "waiting", "the run goes on"
+
+
+async def holding(at: House, count: int) -> None:
+    """Return when so many calls of `toy_hold` are in flight."""
+    with anyio.fail_after(5):
+        while at.toys.at_once != count:
+            await anyio.sleep(0.01)
 
 
 @pytest.mark.full
