@@ -15,7 +15,7 @@ from temporalio.client import Client
 from tests.workflow.house import House, house, session, until_called
 from tests.workflow.temporal_server import Server
 
-from astro_mcp.core.authority import Effect
+from astro_mcp.core.authority import Effect, Label
 from astro_mcp.errors import NotFound
 from astro_mcp.workflow.drivers.temporal.claims import BOUND, Claims
 from astro_mcp.workflow.drivers.temporal.connection import connect
@@ -87,6 +87,7 @@ async def test_a_large_output_is_a_file_by_its_sha256_and_comes_back_equal(tmp_p
         assert done["status"] == "succeeded", done
         view = await at.scheduler.view(at.me.scope, done["run_id"])
         assert view.state.outputs == {"n": 4, "text": "x" * BOUND}
+        assert view.labels == {Label.UNTRUSTED}, "what it has seen stays with it"
         files = [file for file in (tmp_path / "claims").rglob("*") if file.is_file()]
         assert files
         files[0].write_bytes(b"something else")
@@ -163,17 +164,24 @@ async def test_runs_are_paused_answered_once_forked_and_their_steps_cancelled_in
         assert (await at.fails("workflow_control", **run, action="pause")).code == "conflict"
 
         fork = {"run_id": (await at.call("workflow_control", **run, action="fork", step="hold"))["run_id"]}
-        with anyio.fail_after(10):
-            while at.toys.at_once == 0:
-                await anyio.sleep(0.01)
+        await holding(at, 1)
         assert at.toys.calls == ["write a", "hold h", "write b", "hold h"], "what came before is kept"
-        await at.call("workflow_control", **fork, action="pause")
-        await at.call("workflow_control", **fork, action="cancel", step="hold")
-        with anyio.fail_after(5):
-            while at.toys.at_once:
-                await anyio.sleep(0.01)
-        going = await at.call("workflow_status", **fork, wait_seconds=0)
-        assert {step["id"]: step["status"] for step in going["steps"]}["hold"] == "cancelled"
+        await at.call("workflow_control", **fork, action="cancel")
+        await holding(at, 0)
+        assert (await at.call("workflow_status", **fork))["status"] == "cancelled"
+
+        other = {"run_id": (await at.run(spec, wait_seconds=0))["run_id"]}
+        await holding(at, 1)
+        await at.call("workflow_control", **other, action="cancel", step="hold")
+        await holding(at, 0)
+        assert (await at.call("workflow_status", **other, wait_seconds=0))["status"] == "waiting", "the run goes on"
+
+
+async def holding(at: House, count: int) -> None:
+    """Return when so many calls of `toy_hold` are in flight."""
+    with anyio.fail_after(5):
+        while at.toys.at_once != count:
+            await anyio.sleep(0.01)
 
 
 @pytest.mark.full

@@ -196,10 +196,12 @@ class Run:
 
     def _ended(self, command: e.Start, handle: asyncio.Task[dict[str, Any]]) -> None:
         """A call's activity is over, in one way or another."""
+        if handle.cancelled():
+            return  # this worker lets go of the run
+        error = handle.exception()
         if self._calls.get(command.path) is not handle:
             return  # it was stopped, and nobody waits for it
         del self._calls[command.path]
-        error = handle.exception()
         if error is None:
             outcome = handle.result()
             event: e.Event = e.Finished(
