@@ -16,7 +16,7 @@ from tests.workflow.temporal_server import Server
 
 from astro_mcp.config import WorkflowSettings
 
-SMALL = 6
+SMALL = 4
 AT_ONCE = 12
 
 

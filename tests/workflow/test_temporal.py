@@ -132,6 +132,20 @@ async def test_a_worker_that_has_not_the_runs_root_carries_nothing_out(tmp_path:
 
 
 @pytest.mark.full
+async def test_a_run_is_accepted_and_seen_before_there_is_a_worker(tmp_path: Path, temporal: Server) -> None:
+    prefix, claims = "t-later", tmp_path / "claims"
+    for name in ("client", "worker"):
+        (tmp_path / name).mkdir()
+    async with house(tmp_path / "client", settings=temporal.settings(prefix, worker=False, claims=claims)) as at:
+        run = await at.run(SAY, wait_seconds=1)
+        assert run["status"] == "queued"
+        assert await at.scheduler.happened(at.me.scope, run["run_id"]) == []
+        async with house(tmp_path / "worker", settings=temporal.settings(prefix, claims=claims)) as other:
+            done = await at.call("workflow_status", run_id=run["run_id"], wait_seconds=20)
+            assert (done["status"], other.toys.calls, at.toys.calls) == ("succeeded", ["say hello"], [])
+
+
+@pytest.mark.full
 async def test_runs_are_paused_answered_once_forked_and_their_steps_cancelled_in_flight(
     tmp_path: Path, temporal: Server
 ) -> None:

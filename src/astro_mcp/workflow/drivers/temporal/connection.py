@@ -81,6 +81,8 @@ def told() -> Iterator[None]:
 def _known(error: RPCError) -> Exception:
     if error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower():
         return NotFound("there is no such run")
+    if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION):
+        return Unavailable("no worker of the Temporal server answers for this run now", HINT)
     if error.status is RPCStatusCode.RESOURCE_EXHAUSTED:
         return Busy("the Temporal server takes no more now", retry_after_ms=1000)
     return Unavailable(f"the Temporal server does not answer as it should: {error.message[:200]}", HINT)

@@ -16,6 +16,7 @@ import anyio.to_thread
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
 
 from astro_mcp.config import WorkflowSettings
 from astro_mcp.core.authority import Scope, Session
@@ -48,6 +49,10 @@ DAY: Final = 86_400.0
 SWEEP_EVERY: Final = 3_600.0
 APART: Final = 3_600.0
 """Seconds: between two sweeps, and that clocks of machines may be apart."""
+PASSING: Final = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.ABORTED})
+"""What an update meets where its run goes on as a new workflow at that moment."""
+UNTOUCHED: Final = 3
+"""Events of a workflow that no worker has answered for yet: it began, and a worker was looked for, or found."""
 Handle = WorkflowHandle[Any, Any]
 
 
@@ -201,15 +206,19 @@ class TemporalDriver:
         return {name: (tool.agent, tool.repeatable) for name, tool in tools.items()}
 
     async def send(self, scope: Scope, run_id: str, event: e.Event) -> None:
-        handle = self._handle(scope, run_id)
+        handle, update = self._handle(scope, run_id), uuid4().hex
         with told(), anyio.move_on_after(PATIENCE):
-            try:
-                await handle.execute_update("post", packing.packed_event(event), id=uuid4().hex)
-            except Exception as error:
-                if (await handle.describe(rpc_timeout=QUICKLY)).status is WorkflowExecutionStatus.RUNNING:
-                    raise
-                log.info("the run %s ended while %s was on its way: %s", run_id, type(event).__name__, error)
-            return
+            while True:
+                try:
+                    await handle.execute_update("post", packing.packed_event(event), id=update)
+                    return
+                except RPCError as error:
+                    if (await handle.describe(rpc_timeout=QUICKLY)).status is not WorkflowExecutionStatus.RUNNING:
+                        log.info("the run %s ended while %s was on its way", run_id, type(event).__name__)
+                        return
+                    if error.status not in PASSING:
+                        raise
+                await anyio.sleep(0.1)
         raise Unavailable("no worker took this in time; it may still", "look at the run's status, and at its workers")
 
     async def view(self, scope: Scope, run_id: str) -> RunView:
@@ -248,11 +257,9 @@ class TemporalDriver:
     async def events(self, scope: Scope, run_id: str, after: int = 0) -> list[Happened]:
         described = await self._described(scope, run_id)
         handle = self._handle(scope, run_id)
+        kept = await self._without_a_worker(handle, described)
         with told():
-            if described.status is WorkflowExecutionStatus.COMPLETED:
-                rows = (await handle.result(rpc_timeout=QUICKLY))["history"]
-            else:
-                rows = await handle.query("history", rpc_timeout=PATIENTLY)
+            rows = kept["history"] if kept else await handle.query("history", rpc_timeout=PATIENTLY)
         return [one for one in packing.unpacked_history(rows) if one.seq > after]
 
     # The server.
@@ -279,17 +286,29 @@ class TemporalDriver:
         return await self._told_by(self._handle(scope, run_id), await self._described(scope, run_id))
 
     async def _told_by(self, handle: Handle, described: WorkflowExecutionDescription) -> tuple[RunView, str]:
-        """The run and its document: from its result, which needs no worker, or from its workflow."""
+        """The run and its document."""
+        body = await self._without_a_worker(handle, described)
         with told():
-            if described.status is WorkflowExecutionStatus.COMPLETED:
-                body = await handle.result(rpc_timeout=QUICKLY)
-            else:
-                body = await handle.query("look", rpc_timeout=PATIENTLY)
+            body = body or await handle.query("look", rpc_timeout=PATIENTLY)
         run = await anyio.to_thread.run_sync(packing.view_of, body, limiter=self._readers)
         if not _whole(described.status) and not run.state.over:
             error = Internal("the run was ended on the Temporal server", HINT).as_dict()
             run = replace(run, state=replace(run.state, status=FAILED, error=error, ended=self._clock.now()))
         return run, str(body["kept"]["spec"])
+
+    async def _without_a_worker(self, handle: Handle, described: WorkflowExecutionDescription) -> dict[str, Any]:
+        """What the server knows by itself: of a run that has ended, and of one that nothing has happened to. Empty of
+        any other one."""
+        body: dict[str, Any] = {}
+        with told():
+            if described.status is WorkflowExecutionStatus.COMPLETED:
+                body = await handle.result(rpc_timeout=QUICKLY)
+            elif described.history_length <= UNTOUCHED:
+                async for event in handle.fetch_history_events(page_size=1, rpc_timeout=QUICKLY):
+                    given = event.workflow_execution_started_event_attributes.input.payloads
+                    [body] = await self._client().data_converter.decode(given, [dict])
+                    break
+        return body
 
 
 def _whole(status: WorkflowExecutionStatus | None) -> bool:
