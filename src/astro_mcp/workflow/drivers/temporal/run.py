@@ -27,8 +27,8 @@ from astro_mcp.workflow.drivers.temporal.calls import GONE
 from astro_mcp.workflow.drivers.temporal.foresight import Foresight
 from astro_mcp.workflow.drivers.temporal.naming import CALL, EVALUATE, WORKFLOW, agent_queue
 from astro_mcp.workflow.kernel import events as e
-from astro_mcp.workflow.kernel.draft import Advance, Draft
-from astro_mcp.workflow.kernel.machine import take
+from astro_mcp.workflow.kernel.draft import Advance
+from astro_mcp.workflow.kernel.machine import step
 from astro_mcp.workflow.kernel.state import FAILED, RunState
 
 log = logging.getLogger(__name__)
@@ -120,44 +120,39 @@ class Run:
             self._inbox.append(Arrival(e.Tick(now=0.0)))
 
     async def _advance(self) -> None:
-        """Take what came in. Nothing of it is seen, or begun, before all of it has been computed."""
-        batch, self._inbox = self._inbox, []
-        now, foresight = workflow.time(), Foresight()
+        """Take the first of what came in. Nothing of it is seen, or begun, before all of it has been computed.
+
+        One at a time: a replay may bring together what came one after the other, and what is asked of `EVALUATE` has to
+        be the same then."""
+        arrival = self._inbox.pop(0)
+        slots = 0 if self._full() else self._state.parallel
+        event, foresight = replace(arrival.event, now=workflow.time(), slots=slots), Foresight()
         while True:
-            stepped = self._stepped([arrival.event for arrival in batch], now, foresight)
+            advance = self._stepped(event, foresight)
             if not foresight.missing:
                 break
             answers: list[dict[str, Any]] = await workflow.execute_local_activity(
                 EVALUATE, foresight.asked(), result_type=list[dict[str, Any]], start_to_close_timeout=EVALUATION
             )
             foresight.learn(answers)
-        advance, events = stepped
-        self._labels = self._labels.union(*(arrival.labels for arrival in batch))
+        self._labels |= arrival.labels
         self._state = advance.state
-        self._history += [happened(len(self._history) + n, event) for n, event in enumerate(events, 1)]
-        self._tell(now)
+        self._history.append(happened(len(self._history) + 1, event))
+        self._tell(event.now)
         for command in advance.commands:
             self._carry_out(command)
-        for arrival in batch:
-            arrival.done = True
+        arrival.done = True
 
-    def _stepped(self, batch: list[e.Event], now: float, foresight: Foresight) -> tuple[Advance, list[e.Event]]:
-        slots = 0 if self._full() else self._state.parallel
-        draft = Draft(self._plan, self._state, foresight.evaluate)
-        events: list[e.Event] = []
+    def _stepped(self, event: e.Event, foresight: Foresight) -> Advance:
         try:
-            for event in batch:
-                started = draft.calls - self._state.calls
-                events.append(replace(event, now=now, slots=slots - started))
-                take(draft, events[-1])
+            return step(self._plan, self._state, event, foresight.evaluate)
         except Exception:  # as with any driver: what one run holds breaks that run alone
             if foresight.missing:
-                return Advance(self._state, (), frozenset()), []
+                return Advance(self._state, (), frozenset())
             log.exception("the run %s can't be advanced", self._state.run_id)
             error = Internal(hint=f"the run {self._state.run_id} could not go on; the worker's log says why").as_dict()
             stops = tuple(e.Stop(path) for path in self._calls)
-            return Advance(replace(self._state, status=FAILED, error=error, ended=now), stops, frozenset()), []
-        return draft.advance(), events
+            return Advance(replace(self._state, status=FAILED, error=error, ended=event.now), stops, frozenset())
 
     def _tell(self, now: float) -> None:
         """Let lists know of another status."""
@@ -209,6 +204,8 @@ class Run:
             )
             self._inbox.append(Arrival(event, frozenset(outcome["labels"])))
             return
+        if not isinstance(error, Exception):
+            return  # this worker lets go of the run
         if _went_down(error):
             again = frozenset(name for name, (_, repeatable) in self._kept.tools.items() if repeatable)
             event = e.Recovered(now=0.0, path=command.path, repeatable=again)
