@@ -1,7 +1,7 @@
 """The one workflow type: feeds the kernel, and starts an activity for each call that it asks for.
 
 All that it computes follows from its input and its history: time is the history's, and what expressions give is
-recorded there before it counts (docs/decisions/022-expressions-are-recorded.md).
+recorded there before it counts (docs/decisions/023-expressions-are-recorded.md).
 """
 
 from __future__ import annotations
