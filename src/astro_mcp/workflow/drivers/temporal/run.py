@@ -7,7 +7,6 @@ recorded there before it counts (docs/decisions/023-expressions-are-recorded.md)
 from __future__ import annotations
 
 import asyncio
-import builtins
 import functools
 import logging
 from dataclasses import dataclass, replace
@@ -62,13 +61,14 @@ class Run:
         self._history: list[Happened] = packing.unpacked_history(given["history"])
         self._inbox = [Arrival(packing.unpacked_event(event)) for event in given["first"]]
         self._calls: dict[str, workflow.ActivityHandle[dict[str, Any]]] = {}
+        self._timers: set[float] = set()
         self._told = ""
 
     @workflow.run
     async def run(self, given: dict[str, Any]) -> dict[str, Any]:
         """Advance until the run has ended; what it was is the result."""
         while not self._state.over:
-            await self._something()
+            await workflow.wait_condition(lambda: bool(self._inbox))
             await self._advance()
             if self._full() and not self._calls and not self._state.over:
                 await workflow.wait_condition(workflow.all_handlers_finished)
@@ -110,14 +110,17 @@ class Run:
         info = workflow.info()
         return info.is_continue_as_new_suggested() or info.get_current_history_length() >= self._kept.most
 
-    async def _something(self) -> None:
-        """Return when something came in, or the time has come for something."""
+    def _look_at_the_clock(self, now: float) -> None:
+        """One timer for each time at which something is to happen, which nothing cancels: what is asked of the server
+        follows from events alone, and not from which of them a worker is told together."""
         wake = self._state.wake
-        left = None if wake is None else max(0.001, wake - workflow.time())
-        try:
-            await workflow.wait_condition(lambda: bool(self._inbox), timeout=left)
-        except builtins.TimeoutError:
-            self._inbox.append(Arrival(e.Tick(now=0.0)))
+        if wake is not None and wake not in self._timers:
+            self._timers.add(wake)
+            asyncio.get_running_loop().call_later(max(0.001, wake - now), self._rang, wake)
+
+    def _rang(self, wake: float) -> None:
+        self._timers.discard(wake)
+        self._inbox.append(Arrival(e.Tick(now=0.0)))
 
     async def _advance(self) -> None:
         """Take the first of what came in. Nothing of it is seen, or begun, before all of it has been computed.
@@ -141,6 +144,7 @@ class Run:
         self._tell(event.now)
         for command in advance.commands:
             self._carry_out(command)
+        self._look_at_the_clock(event.now)
         arrival.done = True
 
     def _stepped(self, event: e.Event, foresight: Foresight) -> Advance:
