@@ -12,8 +12,15 @@ from typing import Any, Final
 from uuid import uuid4
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
@@ -218,6 +225,8 @@ class TemporalDriver:
                         return
                     if error.status not in PASSING:
                         raise
+                except WorkflowUpdateRPCTimeoutOrCancelledError:  # also where the time is over, or the caller gone
+                    await anyio.lowlevel.checkpoint()
                 await anyio.sleep(0.1)
         raise Unavailable("no worker took this in time; it may still", "look at the run's status, and at its workers")
 

@@ -7,7 +7,6 @@ recorded there before it counts (docs/decisions/023-expressions-are-recorded.md)
 from __future__ import annotations
 
 import asyncio
-import builtins
 import functools
 import logging
 from dataclasses import dataclass, replace
@@ -27,8 +26,8 @@ from astro_mcp.workflow.drivers.temporal.calls import GONE
 from astro_mcp.workflow.drivers.temporal.foresight import Foresight
 from astro_mcp.workflow.drivers.temporal.naming import CALL, EVALUATE, WORKFLOW, agent_queue
 from astro_mcp.workflow.kernel import events as e
-from astro_mcp.workflow.kernel.draft import Advance, Draft
-from astro_mcp.workflow.kernel.machine import take
+from astro_mcp.workflow.kernel.draft import Advance
+from astro_mcp.workflow.kernel.machine import step
 from astro_mcp.workflow.kernel.state import FAILED, RunState
 
 log = logging.getLogger(__name__)
@@ -62,13 +61,14 @@ class Run:
         self._history: list[Happened] = packing.unpacked_history(given["history"])
         self._inbox = [Arrival(packing.unpacked_event(event)) for event in given["first"]]
         self._calls: dict[str, workflow.ActivityHandle[dict[str, Any]]] = {}
+        self._timers: set[float] = set()
         self._told = ""
 
     @workflow.run
     async def run(self, given: dict[str, Any]) -> dict[str, Any]:
         """Advance until the run has ended; what it was is the result."""
         while not self._state.over:
-            await self._something()
+            await workflow.wait_condition(lambda: bool(self._inbox))
             await self._advance()
             if self._full() and not self._calls and not self._state.over:
                 await workflow.wait_condition(workflow.all_handlers_finished)
@@ -110,54 +110,53 @@ class Run:
         info = workflow.info()
         return info.is_continue_as_new_suggested() or info.get_current_history_length() >= self._kept.most
 
-    async def _something(self) -> None:
-        """Return when something came in, or the time has come for something."""
+    def _look_at_the_clock(self, now: float) -> None:
+        """One timer for each time at which something is to happen, which nothing cancels: what is asked of the server
+        follows from events alone, and not from which of them a worker is told together."""
         wake = self._state.wake
-        left = None if wake is None else max(0.001, wake - workflow.time())
-        try:
-            await workflow.wait_condition(lambda: bool(self._inbox), timeout=left)
-        except builtins.TimeoutError:
-            self._inbox.append(Arrival(e.Tick(now=0.0)))
+        if wake is not None and wake not in self._timers:
+            self._timers.add(wake)
+            asyncio.get_running_loop().call_later(max(0.001, wake - now), self._rang, wake)
+
+    def _rang(self, wake: float) -> None:
+        self._timers.discard(wake)
+        self._inbox.append(Arrival(e.Tick(now=0.0)))
 
     async def _advance(self) -> None:
-        """Take what came in. Nothing of it is seen, or begun, before all of it has been computed."""
-        batch, self._inbox = self._inbox, []
-        now, foresight = workflow.time(), Foresight()
+        """Take the first of what came in. Nothing of it is seen, or begun, before all of it has been computed.
+
+        One at a time: a replay may bring together what came one after the other, and what is asked of `EVALUATE` has to
+        be the same then."""
+        arrival = self._inbox.pop(0)
+        slots = 0 if self._full() else self._state.parallel
+        event, foresight = replace(arrival.event, now=workflow.time(), slots=slots), Foresight()
         while True:
-            stepped = self._stepped([arrival.event for arrival in batch], now, foresight)
+            advance = self._stepped(event, foresight)
             if not foresight.missing:
                 break
             answers: list[dict[str, Any]] = await workflow.execute_local_activity(
                 EVALUATE, foresight.asked(), result_type=list[dict[str, Any]], start_to_close_timeout=EVALUATION
             )
             foresight.learn(answers)
-        advance, events = stepped
-        self._labels = self._labels.union(*(arrival.labels for arrival in batch))
+        self._labels |= arrival.labels
         self._state = advance.state
-        self._history += [happened(len(self._history) + n, event) for n, event in enumerate(events, 1)]
-        self._tell(now)
+        self._history.append(happened(len(self._history) + 1, event))
+        self._tell(event.now)
         for command in advance.commands:
             self._carry_out(command)
-        for arrival in batch:
-            arrival.done = True
+        self._look_at_the_clock(event.now)
+        arrival.done = True
 
-    def _stepped(self, batch: list[e.Event], now: float, foresight: Foresight) -> tuple[Advance, list[e.Event]]:
-        slots = 0 if self._full() else self._state.parallel
-        draft = Draft(self._plan, self._state, foresight.evaluate)
-        events: list[e.Event] = []
+    def _stepped(self, event: e.Event, foresight: Foresight) -> Advance:
         try:
-            for event in batch:
-                started = draft.calls - self._state.calls
-                events.append(replace(event, now=now, slots=slots - started))
-                take(draft, events[-1])
+            return step(self._plan, self._state, event, foresight.evaluate)
         except Exception:  # as with any driver: what one run holds breaks that run alone
             if foresight.missing:
-                return Advance(self._state, (), frozenset()), []
+                return Advance(self._state, (), frozenset())
             log.exception("the run %s can't be advanced", self._state.run_id)
             error = Internal(hint=f"the run {self._state.run_id} could not go on; the worker's log says why").as_dict()
             stops = tuple(e.Stop(path) for path in self._calls)
-            return Advance(replace(self._state, status=FAILED, error=error, ended=now), stops, frozenset()), []
-        return draft.advance(), events
+            return Advance(replace(self._state, status=FAILED, error=error, ended=event.now), stops, frozenset())
 
     def _tell(self, now: float) -> None:
         """Let lists know of another status."""
@@ -209,6 +208,8 @@ class Run:
             )
             self._inbox.append(Arrival(event, frozenset(outcome["labels"])))
             return
+        if not isinstance(error, Exception):
+            return  # this worker lets go of the run
         if _went_down(error):
             again = frozenset(name for name, (_, repeatable) in self._kept.tools.items() if repeatable)
             event = e.Recovered(now=0.0, path=command.path, repeatable=again)
