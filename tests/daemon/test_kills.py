@@ -170,6 +170,7 @@ def at(at: Home) -> Home:
     return at
 
 
+@pytest.mark.full
 def test_runs_outlive_some_kills_of_the_daemon_under_load(at: Home) -> None:
     rounds(at, FEW, 1)
 

@@ -70,6 +70,7 @@ async def test_the_sandbox_does_not_start_where_a_limit_is_ignored_and_says_whic
     assert await containers() == []
 
 
+@pytest.mark.full
 async def test_what_a_busy_machine_made_of_one_try_is_no_limit_that_is_missing(
     make: Make, unknown: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

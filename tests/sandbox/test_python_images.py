@@ -88,6 +88,7 @@ async def test_an_image_is_its_tenants_its_versions_and_its_bytes(sandbox: Sandb
     assert await printed(sandbox, second, "python3", "-c", "import thing; print(thing.version)") == "changed\n"
 
 
+@pytest.mark.full
 async def test_markers_are_those_of_the_sandboxs_python(sandbox: Sandbox, index: Path) -> None:
     version = (await printed(sandbox, "", "python3", "-c", "import platform; print(platform.python_version())")).strip()
     wheel(index, "inside")
@@ -154,6 +155,7 @@ async def test_a_conflict_is_told_in_pips_words(sandbox: Sandbox, index: Path) -
     assert "shared" in error.message
 
 
+@pytest.mark.full
 async def test_a_wheel_that_reaches_outside_is_refused(sandbox: Sandbox, index: Path) -> None:
     wheel(index, "reaching", files={"../outside": b"x"})
     error = await failure(sandbox, "reaching")
@@ -169,6 +171,7 @@ def test_an_unsafe_member_has_no_place(member: str) -> None:
         install["place"](member, "x.whl")
 
 
+@pytest.mark.full
 async def test_an_entry_point_that_is_code_is_refused(sandbox: Sandbox, index: Path) -> None:
     wheel(index, "pointed", scripts={"x": "os:system('id')"})
     assert "unsafe entry point" in (await failure(sandbox, "pointed")).message

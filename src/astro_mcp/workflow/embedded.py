@@ -95,9 +95,9 @@ class EmbeddedDriver:
     async def follow(self, scope: Scope, run_id: str) -> AsyncGenerator[RunView, None]:
         run = self._loop.own(scope, run_id)
         while run is not None:
-            changed = run.changed
-            yield _seen(run)
-            if run.state.over:
+            changed, seen = run.changed, _seen(run)
+            yield seen
+            if seen.state.over:  # and not the state by now: the last one is told, too
                 return
             await changed.wait()
 

@@ -51,6 +51,7 @@ async def refusal(house: House, **arguments: Any) -> tuple[str, str, str]:
     return error.code, error.message, error.hint
 
 
+@pytest.mark.full
 async def test_a_lock_gives_what_it_pins_in_both_languages_from_one_image_that_stays(
     tidy: None, house: House, registry: Registry, project: Path, tmp_path: Path
 ) -> None:

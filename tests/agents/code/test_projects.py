@@ -29,6 +29,7 @@ def lock(sha256: str) -> str:
     return f'lock-version = "1.0"\ncreated-by = "a-test"\n{package}'
 
 
+@pytest.mark.full
 async def test_a_projects_lock_gives_the_version_that_it_pins_whosever_it_is_and_another_file_of_it_is_refused(
     house: House, index: Path
 ) -> None:
