@@ -40,12 +40,14 @@ def unpacked(text: str) -> Session:
 
 
 def steered_by(session: Session, run: Session) -> None:
-    """Raise `Forbidden` where who steers a run may do less than the run."""
-    if beyond := run.grant.effects - session.grant.effects:
-        raise Forbidden(
-            f"the run may {', '.join(sorted(beyond))}, and this session may not",
-            "steer it from a session like the one that started it",
-        )
+    """Raise `Forbidden` where the grant of who steers a run does not cover the run's. Toolsets are no part of that:
+    they say what a host is shown, and a run sees every tool."""
+    if replace(session.grant, toolsets=frozenset()).covers(run.grant):
+        return
+    beyond = ", ".join(sorted(run.grant.effects - session.grant.effects)) or "see other roots"
+    raise Forbidden(
+        f"the run may {beyond}, and this session may not", "steer it from a session like the one that started it"
+    )
 
 
 def level_of(session: Session) -> Level:
