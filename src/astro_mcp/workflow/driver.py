@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from astro_mcp.core.authority import Label, Scope, Session
 from astro_mcp.core.dispatcher import Dispatcher
+from astro_mcp.core.ids import new_id
 from astro_mcp.errors import Internal
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.kernel.events import Event
@@ -60,6 +61,27 @@ def happened(seq: int, event: Event) -> Happened:
     return Happened(seq, event.now, type(event).__name__.lower(), event.path, body)
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A run that is to begin: who it acts as, its checked document and inputs, its share. `run_id` is empty where any
+    will do."""
+
+    own: Session
+    spec: str
+    plan: Plan
+    values: Mapping[str, Any]
+    priority: str
+    run_id: str
+    unattended: bool
+
+    def state(self, now: float, parallel: int) -> RunState:
+        """What is known of the run before anything has happened; `now` in Unix seconds."""
+        delay = self.plan.document.delay
+        after = None if delay is None else now + delay
+        run_id = self.run_id or new_id("run")
+        return RunState(run_id, self.values, now, parallel, self.priority, self.unattended, after=after)
+
+
 class Driver(Protocol):
     """Keeps runs and advances them."""
 
@@ -76,17 +98,7 @@ class Driver(Protocol):
     async def knows(self, scope: Scope, run_id: str) -> bool:
         """Whether there is such a run."""
 
-    async def accept(
-        self,
-        own: Session,
-        spec: str,
-        plan: Plan,
-        values: dict[str, Any],
-        priority: str,
-        run_id: str,
-        *,
-        unattended: bool,
-    ) -> str:
+    async def accept(self, order: Order) -> str:
         """Take a run; its id is given out once it can't be lost any more. Raises `Busy`."""
 
     async def fork(self, scope: Scope, run_id: str, again: str) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
 import anyio
 import anyio.to_thread
 
 from astro_mcp.config import WorkflowSettings
-from astro_mcp.core.authority import Scope, Session
+from astro_mcp.core.authority import Scope
 from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.ports import ArtifactSink, Clock
 from astro_mcp.core.registry import Registry
@@ -19,7 +18,7 @@ from astro_mcp.errors import Unavailable
 from astro_mcp.store.database import Database
 from astro_mcp.workflow.answering import Answering
 from astro_mcp.workflow.document.plan import Plan
-from astro_mcp.workflow.driver import Happened, RunView, Summary, unreadable
+from astro_mcp.workflow.driver import Happened, Order, RunView, Summary, unreadable
 from astro_mcp.workflow.drivers.sqlite.active import Active
 from astro_mcp.workflow.drivers.sqlite.journal import Journal
 from astro_mcp.workflow.drivers.sqlite.rows import Stored
@@ -61,18 +60,8 @@ class EmbeddedDriver:
     async def knows(self, scope: Scope, run_id: str) -> bool:
         return await self._journal.knows(scope, run_id)
 
-    async def accept(
-        self,
-        own: Session,
-        spec: str,
-        plan: Plan,
-        values: dict[str, Any],
-        priority: str,
-        run_id: str,
-        *,
-        unattended: bool,
-    ) -> str:
-        return await self._loop.accept(own, spec, plan, values, priority, run_id, unattended=unattended)
+    async def accept(self, order: Order) -> str:
+        return await self._loop.accept(order)
 
     async def fork(self, scope: Scope, run_id: str, again: str) -> str:
         stored = await self._journal.load(scope, run_id)

@@ -9,13 +9,13 @@ import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from astro_mcp.config import WorkflowSettings
-from astro_mcp.core.authority import Scope, Session
+from astro_mcp.core.authority import Scope
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import Clock
 from astro_mcp.core.registry import Registry
@@ -23,6 +23,7 @@ from astro_mcp.errors import Busy, Internal, Unavailable
 from astro_mcp.workflow.answering import Answering
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.document.read import parse
+from astro_mcp.workflow.driver import Order
 from astro_mcp.workflow.drivers.sqlite.active import Active, Broke, Post, Stepped, advanced
 from astro_mcp.workflow.drivers.sqlite.journal import Journal, Unfinished
 from astro_mcp.workflow.drivers.sqlite.rows import Entry, Stored, entry
@@ -108,23 +109,11 @@ class Loop:
             self._runs.clear()
             self._left.clear()
 
-    async def accept(
-        self,
-        own: Session,
-        spec: str,
-        plan: Plan,
-        values: dict[str, Any],
-        priority: str,
-        run_id: str,
-        *,
-        unattended: bool,
-    ) -> str:
+    async def accept(self, order: Order) -> str:
         """Take a run; its id is given out once it is on disk. Raises `Busy`."""
-        now, delay = self._clock.now(), plan.document.delay
-        after = None if delay is None else now + delay
-        most = self._settings.parallel_per_run
-        state = RunState(run_id or new_id("run"), values, now, most, priority, unattended, after=after)
-        await self._admit(Active(plan.document.name, plan, own, state, own.labels, 0), spec, None)
+        state = order.state(self._clock.now(), self._settings.parallel_per_run)
+        run = Active(order.plan.document.name, order.plan, order.own, state, order.own.labels, 0)
+        await self._admit(run, order.spec, None)
         return state.run_id
 
     async def fork(self, stored: Stored, plan: Plan, again: str) -> str:

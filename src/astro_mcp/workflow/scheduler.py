@@ -20,7 +20,7 @@ from astro_mcp.workflow.document.inputs import settled
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.document.references import Surroundings
 from astro_mcp.workflow.document.values import sound
-from astro_mcp.workflow.driver import Driver, Happened, RunView, Summary
+from astro_mcp.workflow.driver import Driver, Happened, Order, RunView, Summary
 from astro_mcp.workflow.expressions.evaluator import Evaluator
 from astro_mcp.workflow.kernel import asks
 from astro_mcp.workflow.kernel import events as e
@@ -99,9 +99,7 @@ class Scheduler:
         problems = [*checked.problems, *problems]
         if checked.plan is None or problems:
             raise _unsound(problems)
-        return await self._driver.accept(
-            own, checked.spec, checked.plan, values, priority, run_id, unattended=unattended
-        )
+        return await self._driver.accept(Order(own, checked.spec, checked.plan, values, priority, run_id, unattended))
 
     async def wait(self, scope: Scope, run_id: str, seconds: float, progress: Progress) -> None:
         """Return when the run has ended, waits for a word or is paused, or after `seconds`."""

@@ -34,7 +34,7 @@ from astro_mcp.core.registry import Registry
 from astro_mcp.errors import Busy, Internal, NotFound, Unavailable, Unsupported
 from astro_mcp.workflow.authority import packed
 from astro_mcp.workflow.document.plan import Plan
-from astro_mcp.workflow.driver import Happened, RunView, Summary
+from astro_mcp.workflow.driver import Happened, Order, RunView, Summary
 from astro_mcp.workflow.drivers.temporal import naming, packing
 from astro_mcp.workflow.drivers.temporal.calls import Calls
 from astro_mcp.workflow.drivers.temporal.claims import Claims
@@ -127,22 +127,9 @@ class TemporalDriver:
             return False
         return True
 
-    async def accept(
-        self,
-        own: Session,
-        spec: str,
-        plan: Plan,
-        values: dict[str, Any],
-        priority: str,
-        run_id: str,
-        *,
-        unattended: bool,
-    ) -> str:
-        now, delay = self._clock.now(), plan.document.delay
-        after = None if delay is None else now + delay
-        most = self._settings.parallel_per_run
-        state = RunState(run_id or new_id("run"), values, now, most, priority, unattended, after=after)
-        await self._begin(own, spec, plan, state, [e.Began(now=0.0)])
+    async def accept(self, order: Order) -> str:
+        state = order.state(self._clock.now(), self._settings.parallel_per_run)
+        await self._begin(order.own, order.spec, order.plan, state, [e.Began(now=0.0)])
         return state.run_id
 
     async def fork(self, scope: Scope, run_id: str, again: str) -> str:
