@@ -3,8 +3,9 @@
 It says on descriptor 5 that it waits. A byte on descriptor 4 says that descriptor 3 holds the request, a JSON object.
 Then the interpreter either runs a script itself, which takes a millisecond where a new one takes twenty, or becomes the
 program that is named. That one it may have to build first, and says on descriptor 5 that it could. Packages are added
-only then: their start-up code is as hostile as the rest, and until the request is read nothing hostile may run here. In
-a session it says the exit code of each turn on descriptor 5, and waits for the next.
+only then: their start-up code is as hostile as the rest, and until the request is read nothing hostile may run here. A
+script's exit code is said on descriptor 5 too: the answer need not wait until the interpreter is taken apart, and in a
+session the next turn is waited for.
 """
 
 from __future__ import annotations
@@ -41,11 +42,12 @@ def main() -> None:
         become(request["argv"])
     site.addsitedir("/opt/site")
     gc.freeze()  # what is there before the script: the end looks through the rest alone
+    ours, pipe = os.getpid(), os.fstat(DONE)
     if not request["session"]:
-        os.closerange(REQUEST, DONE + 1)
+        os.closerange(REQUEST, DONE)
         talk_at_once(request["env"])
-        end(run(request["argv"][1:]))
-    ours = os.getpid()
+        code = run(request["argv"][1:])
+        end(code, pipe if os.getpid() == ours else None)
     while True:
         talk_at_once(request["env"])
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - from its beginning, in every turn
@@ -53,7 +55,7 @@ def main() -> None:
         if os.getpid() != ours:
             end(code)  # a process that the script forked ends where the script does, and takes no turn
         flush()
-        os.write(DONE, bytes([code & 0xFF]))
+        say(code, pipe)
         request = told()
         os.environ.update(request["env"])
 
@@ -138,9 +140,16 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-def end(code: int) -> None:
+def say(code: int, pipe: os.stat_result) -> None:
+    """The exit code, where descriptor 5 is still `pipe`: a script may have closed it, and opened a file there."""
+    with contextlib.suppress(OSError):
+        if os.path.samestat(os.fstat(DONE), pipe):
+            os.write(DONE, bytes([code & 0xFF]))
+
+
+def end(code: int, pipe: os.stat_result | None = None) -> NoReturn:
     """The interpreter's own end in its order: threads, exit functions, what files still hold. Only the taking apart of
-    every module is left out, which takes longer than most scripts. Returns never."""
+    every module is left out, which takes longer than most scripts. The code is said on `pipe`, where there is one."""
     try:
         threading._shutdown()  # type: ignore[attr-defined] # what Py_FinalizeEx calls; it has no public name
         atexit._run_exitfuncs()
@@ -149,6 +158,8 @@ def end(code: int) -> None:
                 if isinstance(held, io.IOBase) and not held.closed:
                     held.flush()
         flush()
+        if pipe:
+            say(code, pipe)
     finally:
         os._exit(code & 0xFF)
 

@@ -60,6 +60,8 @@ class Sandbox:
         self._egress = egress or Egress(settings)
         self._folder = folder
         self._recipe = pack_resources / "image"
+        self.tag = base_tag(self._recipe)
+        """The base image by its recipe's digest."""
         self._labels = owner.labels(folder)
         self._limits: dict[str, RunLimits] = {}
         self._places = anyio.CapacityLimiter(AT_ONCE)
@@ -251,11 +253,6 @@ class Sandbox:
     async def not_held(self) -> list[str]:
         """The limits that this engine does not hold when programs go over them, tried now; raises what `run` does."""
         return await self._engine.not_held()
-
-    @property
-    def tag(self) -> str:
-        """The base image by its recipe's digest."""
-        return base_tag(self._recipe)
 
     async def health(self) -> Health:
         """Engine, API, image and what the last container said of its own walls."""

@@ -134,6 +134,18 @@ def hangs(does: str, code: str) -> Hostile:
     return Hostile(does, code, exit=137, limits=("timeout",), may=("processes",), seconds=3, files={"before": b"kept"})
 
 
+ELSEWHERE = """
+os.closerange(3, 64)
+files = [open(f'out/{number}', 'w') for number in range(3)]
+print(sorted(file.fileno() for file in files), flush=True)
+raise SystemExit(6)
+"""
+FORKED = """
+import time
+if not os.fork(): sys.exit(3)
+os.wait(); time.sleep(0.2); print('went on'); sys.exit(4)
+"""
+
 PROGRAMS = [
     hangs(
         "ends at exit never",
@@ -172,6 +184,15 @@ PROGRAMS = [
     Hostile("leaves what Python loads when it starts", START_UP, "", 4),
     Hostile("tells an exit code that is none", CODES, exit=9, errors="x"),
     Hostile("recurses without end", RECURSE, exit=137, limits=("memory",)),
+    Hostile(
+        "opens files where the interpreter's own descriptors were",
+        ELSEWHERE,
+        r"\[3, 4, 5\]",
+        6,
+        files={"0": b"", "1": b"", "2": b""},
+    ),
+    Hostile("forks a process that comes to the script's end first", FORKED, "went on", 4),
+    Hostile("ends by a signal", "os.kill(os.getpid(), 9)", exit=137),
     Hostile("forges the end on every descriptor", FORGERY, '.*"over": true}', 7, errors='.*"over": true}'),
     Hostile(
         "forges the engine's own frames",

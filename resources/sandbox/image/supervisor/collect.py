@@ -1,4 +1,4 @@
-"""Hands back the files below one folder. No process of a run is left, but what it left behind is hostile.
+"""Hands back the files below one folder. What made them may be there still, in a session, and is hostile.
 
 Every step is relative to an open folder and follows no link: a symlink in place of the folder exported the image's own
 files once.

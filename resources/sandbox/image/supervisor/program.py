@@ -24,7 +24,7 @@ WAITING: Final = "/opt/astro/waiting.py"
 NOT_FOUND: Final = 127
 REQUEST, SIGNAL, DONE = 3, 4, 5
 """The program's descriptors: its request, a pipe that tells when that stands there, and one on which it tells that it
-waits, the end of a session's turn, or that the program is built."""
+waits, the exit code of a script, or that the program is built."""
 ENVIRONMENT: Final = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",  # without packages' programs: one may be named python3
     "HOME": "/tmp",  # noqa: S108 - a tmpfs inside of the container
@@ -36,7 +36,7 @@ ENVIRONMENT: Final = {
 
 
 class Program:
-    """`pid`, the reading ends of its `stdout` and `stderr`, and `done`, which has its exit code at a turn's end.
+    """`pid`, the reading ends of its `stdout` and `stderr`, and `done`, which has the exit code at a script's end.
 
     It runs nothing before it is told.
     """
@@ -68,7 +68,7 @@ class Program:
         poll.register(0, 0)
         poll.register(self.done, select.POLLIN)
         happened = [descriptor for descriptor, _ in poll.poll()]
-        self.ended()
+        self.said()
         return 0 not in happened
 
     def tell(self, job: Job) -> None:
@@ -80,19 +80,19 @@ class Program:
             os.lseek(file, 0, os.SEEK_SET)
             frames.write(data, file)
             os.lseek(file, 0, os.SEEK_SET)  # the offset is the program's too
-        self.ended()  # a byte that came after the last turn ends no other
+        self.said()  # a byte that came after the last turn ends no other
         try:  # noqa: SIM105 - contextlib is not imported: it would cost every run some milliseconds
             os.write(self._signal, b"!")
         except (BrokenPipeError, BlockingIOError):
             pass  # it ended meanwhile, and is found so when it is reaped; or it has more bytes than it can read
 
-    def ended(self) -> int | None:
-        """The exit code of a session's turn, where it told its end; not None where a program told that it is built."""
+    def said(self) -> bytes | None:
+        """What it told since this was last asked for: a byte with a script's exit code, or one that it is built. None
+        where there is nothing, empty where nothing will come."""
         try:
-            said = os.read(self.done, 4096)
+            return os.read(self.done, 4096)
         except BlockingIOError:
             return None
-        return said[-1] if said else None
 
 
 def _become(folder: str, given: dict[int, int]) -> None:

@@ -46,7 +46,7 @@ def carry_out(job: Job, program: Program, relay: Relay | None) -> dict[str, Any]
     withheld = collect.send(job.collect, job.collect_files, job.collect_bytes, since) if job.collect else []
     if withheld:
         limits.add("files")
-    built = not job.build or program.ended() is not None
+    built = not job.build or bool(program.said())
     return {"code": code, "limits": sorted(limits), "withheld": withheld, "over": turn.over, "built": built}
 
 
@@ -63,7 +63,9 @@ class _Turn:
         signal.set_wakeup_fd(poke, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._program, self._session = program, job.session
+        self._tells = job.session or job.script
         self._code: int | None = None
+        self._told = False
         self.over = False
         program.tell(job)
         self._reap(os.WNOHANG)  # it may have ended before SIGCHLD was listened to
@@ -99,7 +101,7 @@ class _Turn:
         poll.register(0, select.POLLIN if self._relay else 0)
         for reader in (self._wake, *self._program.streams):
             poll.register(reader, select.POLLIN)
-        if self._session:
+        if self._tells:
             poll.register(self._program.done, select.POLLIN)
         if self._relay:
             self._relay.begin(poll)
@@ -128,9 +130,11 @@ class _Turn:
             os.read(descriptor, 512)
             self._reap(os.WNOHANG)
         elif descriptor == self._program.done:
-            self._code = self._program.ended()
-            if self._code is None:
+            said = self._program.said()
+            if said == b"":
                 poll.unregister(descriptor)
+            elif said and len(said) == 1 and self._code is None:  # more is no code; or it was reaped in this round
+                self._code, self._told = said[0], True
         elif descriptor in self._program.streams and not self._forward(descriptor):
             poll.unregister(descriptor)  # what is none of them was a connection, and ended in this round
 
@@ -167,11 +171,13 @@ class _Turn:
             pass
 
     def _end(self) -> None:
+        """Kill what is there. A script that told its end is not waited for: the kernel takes longer to take an
+        interpreter apart than most scripts run. What it made is taken as in a session, where the program goes on."""
         try:  # noqa: SIM105 - contextlib is not imported: it would cost every run some milliseconds
             os.kill(-1, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        self._reap(0)
+        self._reap(os.WNOHANG if self._told else 0)
 
 
 def _code(status: int) -> int:
