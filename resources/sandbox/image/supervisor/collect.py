@@ -1,4 +1,4 @@
-"""Hands back the files below one folder. What made them may be there still, in a session, and is hostile.
+"""Hands back the files below one folder. No process of a run is left, but what it left behind is hostile.
 
 Every step is relative to an open folder and follows no link: a symlink in place of the folder exported the image's own
 files once.
@@ -23,13 +23,19 @@ DEEPEST: Final = 16
 LONGEST: Final = 1024
 
 
+def empty(folder: str) -> bool:
+    """Whether there is nothing to hand back."""
+    try:
+        return not os.listdir(_opened(folder))
+    except OSError:
+        return True
+
+
 def send(folder: str, files: int, size: int, since: int) -> list[str]:
     """Send regular files that changed after `since` (ns) as `a` frames, at most `files` of them and `size` bytes; the
     paths of those left out."""
     try:
-        opened = os.open(WORKSPACE, FOLDER)
-        for part in folder.split("/"):
-            opened = os.open(part, FOLDER, dir_fd=opened)
+        opened = _opened(folder)
     except OSError:
         return []
     walk = _Walk(files, size, since)
@@ -37,6 +43,13 @@ def send(folder: str, files: int, size: int, since: int) -> list[str]:
     return (
         walk.withheld[:100] if len(walk.withheld) <= 100 else [*walk.withheld[:99], f"… {len(walk.withheld) - 99} more"]
     )
+
+
+def _opened(folder: str) -> int:
+    opened = os.open(WORKSPACE, FOLDER)
+    for part in folder.split("/"):
+        opened = os.open(part, FOLDER, dir_fd=opened)
+    return opened
 
 
 class _Walk:

@@ -43,7 +43,10 @@ def carry_out(job: Job, program: Program, relay: Relay | None) -> dict[str, Any]
     limits.update(name for name, count in facts.counters().items() if count > before[name])
     if any(facts.full(path) for path in WRITABLE):
         limits.add("disk")
-    withheld = collect.send(job.collect, job.collect_files, job.collect_bytes, since) if job.collect else []
+    withheld = []
+    if job.collect and not collect.empty(job.collect):
+        turn.reap()
+        withheld = collect.send(job.collect, job.collect_files, job.collect_bytes, since)
     if withheld:
         limits.add("files")
     built = not job.build or bool(program.said())
@@ -133,8 +136,8 @@ class _Turn:
             said = self._program.said()
             if said == b"":
                 poll.unregister(descriptor)
-            elif said and len(said) == 1 and self._code is None:  # more is no code; or it was reaped in this round
-                self._code, self._told = said[0], True
+            elif said and self._code is None and (self._session or len(said) == 1):  # else it is reaped, and says it so
+                self._code, self._told = said[-1], True
         elif descriptor in self._program.streams and not self._forward(descriptor):
             poll.unregister(descriptor)  # what is none of them was a connection, and ended in this round
 
@@ -170,9 +173,14 @@ class _Turn:
         except ChildProcessError:
             pass
 
+    def reap(self) -> None:
+        """Wait until no process is left, where the program is over."""
+        if self.over:
+            self._reap(0)
+
     def _end(self) -> None:
-        """Kill what is there. A script that told its end is not waited for: the kernel takes longer to take an
-        interpreter apart than most scripts run. What it made is taken as in a session, where the program goes on."""
+        """Kill what is there. A script that told its end is not waited for here: the kernel takes longer to take an
+        interpreter apart than most scripts run."""
         try:  # noqa: SIM105 - contextlib is not imported: it would cost every run some milliseconds
             os.kill(-1, signal.SIGKILL)
         except ProcessLookupError:
