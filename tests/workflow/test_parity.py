@@ -10,11 +10,18 @@ from typing import Any
 
 import anyio
 import pytest
+from temporalio.converter import DataConverter
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from tests.workflow import parity
-from tests.workflow.house import Toys, house
+from tests.workflow.house import House, Toys, house
 from tests.workflow.temporal_server import Server
 
-from astro_mcp.config import WorkflowSettings
+from astro_mcp.config import TemporalSettings, WorkflowSettings
+from astro_mcp.workflow.drivers.temporal import workers
+from astro_mcp.workflow.drivers.temporal.claims import Claims
+from astro_mcp.workflow.drivers.temporal.connection import connect
+from astro_mcp.workflow.drivers.temporal.naming import workflow_id
+from astro_mcp.workflow.drivers.temporal.run import Run
 
 SMALL = 4
 AT_ONCE = 12
@@ -33,7 +40,9 @@ def failing() -> Toys:
     return toys
 
 
-async def compared(tmp_path: Path, server: Server, first: int, count: int, *, strict: bool) -> Counter[str]:
+async def compared(
+    tmp_path: Path, server: Server, first: int, count: int, *, strict: bool, at_once: int = AT_ONCE
+) -> Counter[str]:
     """Run `count` documents that check on both; how they ended. `strict`: one call at a time, in the same order."""
     most = 1 if strict else 4
     temporal = server.settings(heartbeat_seconds=30).model_copy(update={"parallel_per_run": most, "parallel": 16})
@@ -53,7 +62,7 @@ async def compared(tmp_path: Path, server: Server, first: int, count: int, *, st
             if await parity.checks(one, spec)
         ][:count]
         assert len(found) == count
-        places = anyio.CapacityLimiter(AT_ONCE)
+        places = anyio.CapacityLimiter(at_once)
 
         async def run(case: Case) -> None:
             async with places:
@@ -64,7 +73,20 @@ async def compared(tmp_path: Path, server: Server, first: int, count: int, *, st
         async with anyio.create_task_group() as group:
             for case in found:
                 group.start_soon(run, case)
+        await replayed(other, temporal.temporal, [f"run_{case.seed}" for case in found])
     return ends
+
+
+async def replayed(at: House, settings: TemporalSettings, run_ids: list[str]) -> None:
+    """Every run's history is computed again from its beginning; raises where anything else is asked of the server."""
+    claims = Claims(at.me.grant.roots[0] / "claims")
+    client = await connect(settings, claims)
+    replayer = Replayer(
+        workflows=[Run], workflow_runner=UnsandboxedWorkflowRunner(), data_converter=DataConverter(payload_codec=claims)
+    )
+    for run_id in run_ids:
+        handle = client.get_workflow_handle(workflow_id(settings.task_queue, at.me.scope, run_id))
+        await replayer.replay_workflow(await handle.fetch_history())
 
 
 async def test_documents_by_chance_leave_the_same_journal_in_the_same_order(tmp_path: Path, temporal: Server) -> None:
@@ -78,3 +100,13 @@ async def test_documents_by_chance_leave_the_same_journal_in_the_same_order(tmp_
 async def test_a_hundred_documents_leave_the_same_journal(tmp_path: Path, temporal: Server, *, strict: bool) -> None:
     ends = await compared(tmp_path, temporal, 1_000, 100, strict=strict)
     assert min(ends["succeeded"], ends["failed"]) > 10, "both ends are seen"
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+async def test_a_worker_that_remembers_one_run_of_three_and_replays_the_others_leaves_the_same_journal(
+    tmp_path: Path, temporal: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "KEPT_RUNS", 1)
+    ends = await compared(tmp_path, temporal, 5_000, 40, strict=False, at_once=3)
+    assert len(ends) > 1, "both ends are seen"
