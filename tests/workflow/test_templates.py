@@ -194,6 +194,37 @@ def test_fix_failing_tests_ends_where_no_edit_is_given_and_changes_nothing(at: H
     assert git(tmp_path, "status", "--porcelain") == ""
 
 
+def test_fix_lint_file_by_file_mends_each_file_in_rounds_and_goes_on_where_one_stays(at: Home, tmp_path: Path) -> None:
+    more = {"thirds.py": "import json\nimport sys\n\nprint(sys.path)\n", "made.py": "import json\n"}
+    repository(tmp_path, {**FILES, **more})
+    host = at.host("--root", str(tmp_path))
+    host.begin()
+    seen: list[Any] = []
+
+    def fix(shown: Any) -> Any:
+        seen.append(shown)
+        if shown["path"] == "made.py":
+            return {"edits": [], "reason": "it is generated"}
+        if len(seen) == 1:
+            return {"edits": [{"old": "import re\n", "new": ""}], "reason": "a guess"}
+        unused = "import os\n" if shown["path"] == "halves.py" else "import json\n"
+        elsewhere = {"path": "README.md"} if shown["path"] == "thirds.py" else {}
+        return {"edits": [{"old": unused, "new": "", **elsewhere}], "reason": "nothing uses it"}
+
+    asked = run(host, "fix-lint-file-by-file", *ALL)
+    ended = answered_each(host, asked, {"fix": [fix] * 4})
+    assert ended["status"] == "succeeded", ended
+    assert ended["outputs"] == {"findings": 3, "left": 1, "clean": 2}
+    assert (tmp_path / "halves.py").read_text() == FILES["halves.py"].removeprefix("import os\n")
+    assert (tmp_path / "thirds.py").read_text() == more["thirds.py"].removeprefix("import json\n")
+    assert (tmp_path / "made.py").read_text() == more["made.py"]
+    assert git(tmp_path, "diff", "--name-only").split() == ["halves.py", "thirds.py"], "an edit is of that file alone"
+    assert [(look["path"], look["findings"][0]["rule"]) for look in seen[:2]] == [("halves.py", "F401")] * 2
+    assert seen[1]["before"] == {"reason": "a guess", "refused": "edit 1: the old text is not in halves.py"}
+    call(host, "fs_undo", run_id=ended["run_id"])
+    assert git(tmp_path, "status", "--porcelain") == ""
+
+
 def test_release_notes_groups_the_commits_into_a_file(at: Home, tmp_path: Path) -> None:
     repository(tmp_path, FILES)
     (tmp_path / "halves.py").write_text(MENDED)

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.workflow.parity import left
 from tests.workflow.temporal_server import Server
 
 from astro_mcp.cli.doctor import _temporal
 from astro_mcp.config import Settings, load
 from astro_mcp.errors import Unavailable
-from astro_mcp.testing import Workbench, workbench
+from astro_mcp.testing import workbench
 
 NOBODY = "127.0.0.1:1"
 LIST: dict[str, Any] = {
@@ -127,28 +126,6 @@ async def test_a_run_of_a_daemon_is_carried_out_by_a_worker_with_a_data_folder_o
         out, _ = lost.communicate(timeout=60)
         assert lost.returncode == 3
         assert json.loads(out)["error"]["code"] == "unavailable"
-
-
-@pytest.mark.full
-async def test_a_template_without_a_container_leaves_the_same_state_on_both(
-    tmp_path: Path, project: Path, temporal: Server
-) -> None:
-    async def state(bench: Workbench) -> Any:
-        run: Any = await bench.value(
-            "workflow_run", template="index-codebase", allow=["read", "write"], wait_seconds=60
-        )
-        assert run.status == "succeeded", run
-        scheduler = await bench.app.scheduler.get()
-        found = left((await scheduler.view(bench.session.scope, run.run_id)).state, strict=False)
-        for item in found["steps"]["search"]["output"]["items"]:
-            del item["id"]  # it was made where the document was taken up
-        return {**found, "run_id": ""}
-
-    found = []
-    for name, more in (("sqlite", {}), ("temporal", environment(temporal.address, "t-template"))):
-        async with workbench(tmp_path / name, roots=[project], environment=more) as bench:
-            found.append(await state(bench))
-    assert found[0] == found[1]
 
 
 @pytest.mark.full

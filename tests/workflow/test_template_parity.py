@@ -1,0 +1,88 @@
+"""Every template leaves the same state on SQLite and on Temporal, on a real repository, with real containers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.workflow.parity import left
+from tests.workflow.temporal_server import Server
+from tests.workflow.test_templates import FILES, RIGHT, repository
+from tests.workflow.test_temporal_app import environment
+
+from astro_mcp.testing import Workbench, workbench
+
+TEMPLATES = Path(__file__).parents[2] / "resources" / "workflows"
+MADE_ANEW = frozenset(
+    {
+        "sha",
+        "commit",
+        "undo_id",
+        "id",
+        "digest",
+        "artifact",
+        "date",
+        "mtime",
+        "duration_ms",
+        "run_ms",
+        "queued_ms",
+        "seconds",
+    }
+)
+"""Fields that a tool gives another value each time."""
+Answer = Callable[[Any], Any]
+ANSWERS: dict[str, dict[str, Answer]] = {
+    "explain-failures": {"explain": lambda shown: {"markdown": "a half is lost"}},
+    "fix-failing-tests": {"look": lambda shown: {"paths": ["halves.py"]}, "fix": lambda shown: RIGHT},
+    "fix-lint-file-by-file": {
+        "fix": lambda shown: {"edits": [{"old": "import os\n", "new": ""}], "reason": "nothing uses it"}
+    },
+    "index-codebase": {},
+    "release-notes": {
+        "group": lambda shown: {"breaking": [], "added": ["halves"], "changed": [], "fixed": [], "internal": []}
+    },
+    "review-repository": {},
+}
+
+
+def plain(value: Any) -> Any:
+    """Without what is made anew each time."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items() if name not in MADE_ANEW}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+async def ended(bench: Workbench, template: str) -> Any:
+    """The state of a run of `template` at its end, its questions answered."""
+    allow = ["read", "write", "destroy", "execute", "network"]
+    run: Any = await bench.value("workflow_run", template=template, allow=allow, wait_seconds=110)
+    while run.status == "waiting":
+        [question] = run.waiting_for
+        answer = ANSWERS[template][question.step.rpartition(".")[2]](json.loads(question.shown))
+        await bench.value("workflow_answer", run_id=run.run_id, step=question.step, value=json.dumps(answer))
+        run = await bench.value("workflow_status", run_id=run.run_id, wait_seconds=110)
+    assert run.status == "succeeded", run
+    scheduler = await bench.app.scheduler.get()
+    return plain({**left((await scheduler.view(bench.session.scope, run.run_id)).state, strict=False), "run_id": ""})
+
+
+def test_every_template_is_compared() -> None:
+    assert {path.stem for path in TEMPLATES.glob("*.yaml")} == ANSWERS.keys()
+
+
+@pytest.mark.full
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("template", sorted(ANSWERS))
+async def test_a_template_leaves_the_same_state_on_both(tmp_path: Path, temporal: Server, template: str) -> None:
+    project, found = tmp_path / "project", []
+    for name, more in (("sqlite", {}), ("temporal", environment(temporal.address, f"t-{template}"))):
+        project.mkdir()
+        repository(project, FILES)
+        async with workbench(tmp_path / name, roots=[project], environment=more) as bench:
+            found.append(await ended(bench, template))
+        shutil.rmtree(project)
+    assert found[0] == found[1]
