@@ -22,6 +22,7 @@ from astro_mcp.errors import AstroError, Internal, Unavailable
 from astro_mcp.store import connection
 from astro_mcp.store.connection import translate
 from astro_mcp.workflow import loop
+from astro_mcp.workflow.drivers.sqlite.journal import Journal
 
 HOLD: dict[str, Any] = {
     "steps": [
@@ -158,6 +159,30 @@ async def test_runs_are_taken_up_when_the_lock_that_a_start_met_is_gone(
             while await status(at, run_id) != "succeeded":
                 await anyio.sleep(0.05)
     await opened.__aexit__(None, None, None)
+
+
+async def test_a_damaged_run_does_not_hold_up_a_start_while_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(tmp_path) as at:
+        broken = (await at.run(ASK))["run_id"]
+        sound = (await at.run(ASK))["run_id"]
+        await at.database.write(lambda tx: tx.execute("UPDATE workflow_run SET spec = '{' WHERE run_id = ?", (broken,)))
+    written, refusals = Journal.fail, [Unavailable("the disk is full")] * 3
+
+    async def fail(self: Journal, *given: Any) -> bool:
+        if refusals:
+            raise refusals.pop()
+        return await written(self, *given)
+
+    monkeypatch.setattr(Journal, "fail", fail)
+    with anyio.fail_after(10):
+        async with house(tmp_path) as at:
+            assert refusals, "the start did not wait for the disk"
+            while (await at.rows("SELECT status FROM workflow_run WHERE run_id = ?", broken)) != [("failed",)]:
+                await anyio.sleep(0.01)
+            await at.call("workflow_answer", run_id=sound, step="q", value="yes")
+            assert await status(at, sound) == "succeeded"
 
 
 def test_what_a_disk_can_do_to_the_store_is_typed(tmp_path: Path) -> None:

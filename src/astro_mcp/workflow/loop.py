@@ -186,9 +186,9 @@ class Loop:
             if isinstance(error, Unavailable) and error.retryable:
                 raise
             log.exception("the run %s is left for the next start", left.run_id)
-        except Exception:  # a damaged row must not stop the start
+        except Exception:  # a damaged row must not stop the start, nor a disk that is full just then
             log.exception("the run %s can't be taken up", left.run_id)
-            await self._fail(left, Internal(hint="what is stored of the run is damaged"))
+            await self._stored_as_failed(left, Internal(hint="what is stored of the run is damaged"))
         else:
             run = Active(stored.name, plan, stored.session, stored.state, stored.labels, stored.events)
             repeatable = frozenset(name for name, tool in self._registry.tools.items() if tool.repeatable)
@@ -283,13 +283,13 @@ class Loop:
     async def _fail(self, left: Unfinished, error: Internal) -> None:
         """Store a run as failed. Where that does not go either it stays as it is on disk until the next start."""
         try:
-            kept = await self._written(
-                lambda: self._journal.fail(left.scope, left.run_id, left.events, error.as_dict(), self._clock.now())
-            )
+            await self._written(lambda: self._stored_as_failed(left, error))
         except Exception:  # the last resort: it is dropped, and the loop goes on
             log.exception("the run %s can't be stored as failed", left.run_id)
-        else:
-            log.error("the run %s %s", left.run_id, "is stored as failed" if kept else "was advanced by somebody else")
+
+    async def _stored_as_failed(self, left: Unfinished, error: Internal) -> None:
+        kept = await self._journal.fail(left.scope, left.run_id, left.events, error.as_dict(), self._clock.now())
+        log.error("the run %s %s", left.run_id, "is stored as failed" if kept else "was advanced by somebody else")
 
     async def _written(self, write: Callable[[], Awaitable[T]]) -> T:
         """A full or busy disk is waited for: until it writes again nothing can be acknowledged."""
