@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +15,25 @@ import anyio
 import pytest
 from temporalio.client import Client
 from tests.workflow.house import House, house, session, until_called
-from tests.workflow.temporal_server import Server
+from tests.workflow.temporal_server import Server, serving
+from tests.workflow.test_driver import Later, status
 
 from astro_mcp.core.authority import Effect, Label
 from astro_mcp.errors import NotFound
 from astro_mcp.workflow.drivers.temporal.claims import BOUND, Claims
 from astro_mcp.workflow.drivers.temporal.connection import connect
+from astro_mcp.workflow.drivers.temporal.driver import TemporalDriver
 from astro_mcp.workflow.drivers.temporal.naming import workflow_id
 
 ROOT = Path(__file__).parents[2]
 SAY: dict[str, Any] = {"name": "say", "steps": [{"id": "a", "tool": "toy_say", "with": {"text": "hello"}}]}
+
+
+@pytest.fixture
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that knows of no other runs."""
+    with serving(tmp_path_factory.mktemp("alone")) as server:
+        yield server
 
 
 def chain(tool: str, count: int) -> dict[str, Any]:
@@ -95,6 +106,37 @@ async def test_a_large_output_is_a_file_by_its_sha256_and_comes_back_equal(tmp_p
             file.write_bytes(b"something else")
         error = await at.fails("workflow_status", run_id=done["run_id"], wait_seconds=0)
         assert error.code in ("internal", "unavailable")
+
+
+@pytest.mark.full
+async def test_a_sweep_leaves_what_a_run_that_goes_on_needs_and_takes_it_once_the_run_was_long_ago(
+    tmp_path: Path, alone: Server
+) -> None:
+    spec = {
+        "name": "large",
+        "steps": [
+            {"id": "a", "tool": "toy_list", "with": {"count": 3, "size": BOUND}},
+            {"id": "q", "ask": "go on?", "needs": "a"},
+            {"id": "b", "needs": "q", "tool": "toy_add", "with": {"number": "${{ size(steps.a.items) }}"}},
+        ],
+    }
+    clock, claims, settings = Later(), tmp_path / "claims", alone.settings()
+    async with house(tmp_path, settings=settings, clock=clock) as at:
+        run_id = (await at.run(spec))["run_id"]
+        driver = at.scheduler._driver
+        assert isinstance(driver, TemporalDriver)
+        client = await connect(settings.temporal, Claims(claims))
+        clock.ahead = 2 * settings.keep_days * 86_400.0
+        for file in claims.rglob("*"):
+            os.utime(file, (0, time.time() - 1_800))  # half an hour before the server says that the run began
+        assert await driver.sweep(client) == 0
+        await at.call("workflow_answer", run_id=run_id, step="q", value="yes")
+        assert await status(at, run_id) == "succeeded"
+        with anyio.fail_after(10):  # lists come a moment late
+            while not await driver.sweep(client):
+                await anyio.sleep(0.05)
+        assert not [file for file in claims.rglob("*") if file.is_file()]
+        assert (await at.fails("workflow_status", run_id=run_id, wait_seconds=0)).code == "unavailable"
 
 
 @pytest.mark.full
