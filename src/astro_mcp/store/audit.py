@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
 from pathlib import Path
 
@@ -31,7 +30,7 @@ class AuditTrail:
         await self._database.post(_INSERT, _row(record))
 
     def digest(self, data: bytes) -> str:
-        return hmac.new(self._key, data, hashlib.sha256).hexdigest()[:32]
+        return hashlib.blake2b(data, key=self._key, digest_size=16).hexdigest()
 
     async def last(self, count: int = 50) -> list[Row]:
         """The newest records, newest first."""

@@ -30,11 +30,13 @@ LARGE: Final = 32 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An attempt's end, with what the journal keeps beside it. `ref` is the sha256 of an output that is kept apart."""
+    """An attempt's end, with what the journal keeps beside it. `ref` is the sha256 of an output that is kept apart,
+    `size` are the bytes of an output."""
 
     event: Finished
     labels: frozenset[Label]
     ref: str | None = None
+    size: int = 0
 
 
 class Effects:
@@ -70,7 +72,7 @@ class Effects:
         except Exception:  # whatever a call can raise ends the attempt
             log.exception("the step %s of run %s broke in call %s", path, run_id, call.id)
             return Outcome(finished(error=Internal(hint=f"call id {call.id}").as_dict()), labels)
-        return Outcome(finished(output=output), labels, ref)
+        return Outcome(finished(output=output), labels, ref, len(body))
 
     async def _as_json(self, value: Output) -> tuple[Any, bytes]:
         """On the loop where it takes no time: a thread for each of a thousand small outputs is a fifth of a run."""

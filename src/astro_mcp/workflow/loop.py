@@ -24,7 +24,7 @@ from astro_mcp.workflow.answering import Answering
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.document.read import parse
 from astro_mcp.workflow.driver import Order
-from astro_mcp.workflow.drivers.sqlite.active import Active, Broke, Post, Stepped, advanced
+from astro_mcp.workflow.drivers.sqlite.active import Active, Broke, Post, Stepped, advanced, at_once
 from astro_mcp.workflow.drivers.sqlite.journal import Journal, Unfinished
 from astro_mcp.workflow.drivers.sqlite.rows import Entry, Stored, entry
 from astro_mcp.workflow.effects import Effects
@@ -112,7 +112,7 @@ class Loop:
     async def accept(self, order: Order) -> str:
         """Take a run; its id is given out once it is on disk. Raises `Busy`."""
         state = order.state(self._clock.now(), self._settings.parallel_per_run)
-        run = Active(order.plan.document.name, order.plan, order.own, state, order.own.labels, 0)
+        run = Active(order.plan.document.name, order.plan, order.own, state, order.own.labels, 0, len(order.spec))
         await self._admit(run, order.spec, None)
         return state.run_id
 
@@ -127,7 +127,7 @@ class Loop:
             path: ref for path, ref in (await self._journal.refs(scope, old.run_id)).items() if path in event.outputs
         }
         first = entry(scope, advance.state, advance.changed, [event], 0, stored.labels, refs, now)
-        run = Active(stored.name, plan, stored.session, advance.state, stored.labels, 1)
+        run = Active(stored.name, plan, stored.session, advance.state, stored.labels, 1, len(stored.spec))
         await self._admit(run, stored.spec, first)
         return state.run_id
 
@@ -190,7 +190,8 @@ class Loop:
             log.exception("the run %s can't be taken up", left.run_id)
             await self._stored_as_failed(left, Internal(hint="what is stored of the run is damaged"))
         else:
-            run = Active(stored.name, plan, stored.session, stored.state, stored.labels, stored.events)
+            state, events, length = stored.state, stored.events, len(stored.spec)
+            run = Active(stored.name, plan, stored.session, state, stored.labels, events, length)
             repeatable = frozenset(name for name, tool in self._registry.tools.items() if tool.repeatable)
             self._take(run, e.Recovered(now=0.0, repeatable=repeatable), e.Began(now=0.0))
 
@@ -244,12 +245,14 @@ class Loop:
             due = run.state.wake is not None and run.state.wake <= now
             starts = run.hungry and slots > 0 and self._shares.room(run.scope.tenant) > 0
             if run_id not in batch and (due or starts):
-                batch[run_id] = [Post(run, e.Tick(now=now))]
+                batch[run_id] = [Post(run, e.Tick(now=now), size=0)]
         if not batch:
             return
-        stepped = await anyio.to_thread.run_sync(
-            advanced, batch, now, slots, self._shares.copy(), self._evaluate, limiter=self._thread
-        )
+        stepped = at_once(batch, now, slots, self._shares.copy())
+        if stepped is None:
+            stepped = await anyio.to_thread.run_sync(
+                advanced, batch, now, slots, self._shares.copy(), self._evaluate, limiter=self._thread
+            )
         if len(stepped) == 1:
             await self._commit(stepped[0])
             return
@@ -320,7 +323,7 @@ class Loop:
     async def _carry_out(self, run: Active, command: e.Start) -> None:
         try:
             outcome = await self._effects.carry_out(run.state.run_id, run.labelled_session(), command)
-            self._post(Post(run, outcome.event, outcome.labels, outcome.ref))
+            self._post(Post(run, outcome.event, outcome.labels, outcome.ref, outcome.size))
         finally:
             self._in_flight -= 1
             self._shares.ended(run)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import anyio
 
@@ -21,6 +23,16 @@ from astro_mcp.workflow.shares import Shares
 
 log = logging.getLogger(__name__)
 
+FEW: Final = 4
+"""Events that may be taken on the event loop."""
+LIGHT: Final = 1 << 27
+"""Of a run whose events may be: characters of its document times those that its references can reach. A reference takes
+ten characters at least, so that all that they make is text of a tenth of this: some milliseconds."""
+
+
+class NotAtOnce(Exception):
+    """An expression has to be evaluated, which may take its time."""
+
 
 @dataclass(slots=True, eq=False)
 class Active:
@@ -32,6 +44,10 @@ class Active:
     state: RunState
     labels: frozenset[Label]
     events: int
+    length: int
+    """Characters of its document."""
+    weight: float = math.inf
+    """Characters of all that expressions can reach, and at least that; infinite where it is not known."""
     calls: dict[str, anyio.TaskHandle[None]] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     """Paths of asks that the operator's model was given."""
@@ -63,7 +79,10 @@ class Active:
         """Take over what was committed, and tell those who watch."""
         self.state = stepped.state
         self.labels = stepped.labels
+        if not self.events:  # it began, and its head holds its inputs
+            self.weight = len(stepped.entry.head["head"])
         self.events += len(stepped.entry.events)
+        self.weight += stepped.entry.weight
         self._tell()
 
     def fail(self, error: AstroError, now: float) -> None:
@@ -81,12 +100,13 @@ class Active:
 @dataclass(slots=True, eq=False)
 class Post:
     """An event on its way to the loop; `done`, where somebody waits, is set once it is on disk, or `error` says why
-    not."""
+    not. `size` are the characters of what it brings, where that is known."""
 
     run: Active
     event: Event
     labels: frozenset[Label] = frozenset()
     ref: str | None = None
+    size: float = math.inf
     done: anyio.Event | None = None
     error: AstroError | None = None
 
@@ -117,6 +137,25 @@ class Broke:
     posts: tuple[Post, ...]
 
 
+def at_once(batch: Mapping[str, list[Post]], now: float, slots: int, shares: Shares) -> list[Stepped | Broke] | None:
+    """What `advanced` gives, where it takes less time than to hand it to a thread and back; else None, and `shares` is
+    used up as well. Of one run, with little in it, and no expression but plain references."""
+    if len(batch) > 1:
+        return None
+    [posts] = batch.values()
+    run = posts[0].run
+    if len(posts) > FEW or run.length * (run.weight + sum(post.size for post in posts)) > LIGHT:
+        return None
+    try:
+        return advanced(batch, now, slots, shares, _not_at_once)
+    except NotAtOnce:
+        return None
+
+
+def _not_at_once(source: str, data: Mapping[str, Any]) -> Any:
+    raise NotAtOnce
+
+
 def advanced(
     batch: Mapping[str, list[Post]], now: float, slots: int, shares: Shares, evaluate: Evaluate
 ) -> list[Stepped | Broke]:
@@ -130,6 +169,8 @@ def advanced(
         posts = batch[run.state.run_id]
         try:
             stepped = _advance(posts, now, min(slots, shares.room(run.scope.tenant)), evaluate)
+        except NotAtOnce:
+            raise
         except Exception:  # what one run holds breaks that run alone
             log.exception("the run %s can't be advanced", posts[0].run.state.run_id)
             found.append(Broke(posts[0].run, tuple(posts)))

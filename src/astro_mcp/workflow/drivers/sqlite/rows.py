@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -56,11 +57,16 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One advance, ready to be written: made in a thread, so that the writer only binds parameters."""
+    """One advance, ready to be written, so that the writer only binds parameters."""
 
     head: Mapping[str, Any]
     events: tuple[tuple[Any, ...], ...]
     steps: tuple[tuple[Any, ...], ...]
+
+    @property
+    def weight(self) -> float:
+        """Characters of what the steps gave and were given; infinite where some is kept apart."""
+        return sum(math.inf if ref else len(output or "") + len(items or "") for *_, items, output, ref in self.steps)
 
 
 def stored(row: Row, steps: list[Row], apart: Mapping[str, Any]) -> Stored:

@@ -1,0 +1,55 @@
+"""A run with little in it is advanced on the event loop; whatever may take time is handed to a thread."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.workflow.house import house
+
+from astro_mcp.workflow import loop
+from astro_mcp.workflow.drivers.sqlite.active import at_once
+
+SMALL = {"id": "s0", "tool": "toy_add", "with": {"number": 0}}
+LITERAL = [
+    SMALL,
+    *({"id": f"s{n}", "tool": "toy_add", "with": {"number": f"${{{{ steps.s{n - 1}.number }}}}"}} for n in range(1, 9)),
+]
+COMPUTED = [
+    SMALL,
+    *(
+        {"id": f"s{n}", "tool": "toy_add", "with": {"number": f"${{{{ steps.s{n - 1}.number + 0 }}}}"}}
+        for n in range(1, 9)
+    ),
+]
+LARGE = [
+    {"id": "list", "tool": "toy_list", "with": {"count": 100, "size": 10_000}},
+    *({**step, "needs": "list"} for step in LITERAL),
+]
+
+
+@pytest.mark.parametrize(
+    ("steps", "count"), [(LITERAL, 9), (COMPUTED, 1), (LARGE, 0)], ids=["plain", "computed", "large"]
+)
+async def test_only_plain_references_to_little_are_followed_on_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[Any], count: int
+) -> None:
+    seen: list[bool] = []
+
+    def watched(*given: Any) -> Any:
+        found = at_once(*given)
+        seen.append(found is not None)
+        return found
+
+    monkeypatch.setattr(loop, "at_once", watched)
+    async with house(tmp_path) as at:
+        done = await at.run({"steps": steps, "outputs": {"n": "${{ steps.s8.number }}"}})
+        assert (done["status"], done["outputs"]) == ("succeeded", {"n": 9})
+        assert sum(seen) == count, seen
+        seen.clear()
+        much = {"steps": steps, "description": "d" * 2_000, "inputs": {"given": {}}}
+        again = await at.run(much, inputs=json.dumps({"given": "x" * 120_000}))
+        assert again["status"] == "succeeded"
+        assert not any(seen), "what a run was given counts"
