@@ -136,8 +136,8 @@ class Tasks:
             async for _ in changes:
                 await send()
                 await anyio.sleep(PAUSE_SECONDS)
-        except MCPError as error:
-            log.info("a host is told no more of %s: %s", task_id, error)
+        except Exception:  # a watch that breaks ends alone
+            log.exception("the watch of a task broke")
 
     async def _look(self, ctx: Ctx, task_id: str) -> tuple[Result, Durable]:
         """What the tool that looks at runs says; raises an error of the protocol, the same for a foreign run as for a
