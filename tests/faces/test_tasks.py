@@ -140,7 +140,8 @@ async def test_a_lost_step_is_told_and_who_moves_it_on(tmp_path: Path) -> None:
 async def test_without_the_declaration_nothing_is_new(tmp_path: Path) -> None:
     run = {"name": "workflow_run", "arguments": {"spec": json.dumps({"steps": [SAY]}), "wait_seconds": 20}}
     async with hosts(tmp_path) as house, task_host(house) as host:
-        for other in ({}, {"extensions": {}}, {"extensions": {"org.example/tasks": {}}}):
+        undeclared: tuple[dict[str, Any], ...] = ({}, {"extensions": {}}, {"extensions": {"org.example/tasks": {}}})
+        for other in undeclared:
             plain = await host.ask("tools/call", other, **run)
             assert plain["structuredContent"]["status"] == "succeeded"
             task = plain["structuredContent"]["run_id"]
@@ -177,16 +178,12 @@ async def test_the_handshakes_era_has_none_of_it(tmp_path: Path) -> None:
         async with house.link() as link:
             answers = answers_of(link)
             await greeted(link, answers, "legacy", FORMS)
+            for number, method in enumerate(METHODS, 2):
+                await link.send(frame(method, {"taskId": 7}, number))
+                assert (await answers())["error"]["code"] == METHOD_NOT_FOUND
             called = {"name": "workflow_run", "arguments": run, "task": {"ttl": 60_000}}
-            for number, (method, params) in enumerate(
-                [*((method, {"taskId": 7}) for method in METHODS), ("tools/call", called)], 2
-            ):
-                await link.send(frame(method, params, number))
-                answer = await answers()
-                if method == "tools/call":
-                    assert answer["result"]["structuredContent"]["status"] == "succeeded"
-                else:
-                    assert answer["error"]["code"] == METHOD_NOT_FOUND
+            await link.send(frame("tools/call", called, 9))
+            assert (await answers())["result"]["structuredContent"]["status"] == "succeeded"
 
 
 async def test_anothers_task_is_as_one_that_there_is_not(tmp_path: Path) -> None:
