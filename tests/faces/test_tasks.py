@@ -242,10 +242,15 @@ async def test_what_a_session_may_not_do_by_tools_it_may_not_do_by_tasks(tmp_pat
             for method in METHODS:
                 refused = await host.refused(method, taskId=task, inputResponses={})
                 assert refused["data"]["error"]["code"] == "forbidden"
+        async with task_host(house, who=session(tmp_path, effects=frozenset({Effect.WRITE}))) as host:
+            await host.send("subscriptions/listen", {"notifications": {"taskIds": [task]}})
+            assert (await host.hear())["params"]["notifications"] == {"taskIds": []}
         assert (await house.house.call("workflow_status", run_id=task, wait_seconds=0))["status"] == "running"
         await house.house.database.write(lambda tx: None)
         told = await house.house.rows("SELECT tool, phase, code FROM audit WHERE code = 'forbidden' ORDER BY rowid")
-        assert told == [(tool, "refusal", "forbidden") for tool in (tasks.STEER, tasks.LOOK, tasks.LOOK, tasks.STEER)]
+        assert told == [
+            (tool, "refusal", "forbidden") for tool in (tasks.STEER, tasks.LOOK, tasks.LOOK, tasks.STEER, tasks.LOOK)
+        ]
 
 
 async def test_who_listens_is_sent_the_task_as_it_changes_and_its_end(
