@@ -122,6 +122,17 @@ async def test_a_host_that_shows_no_forms_brings_nobodys_word(tmp_path: Path) ->
         assert house.house.toys.calls == []
 
 
+async def test_a_word_that_the_session_may_not_hand_on_is_refused_and_decides_nothing(tmp_path: Path) -> None:
+    narrow = session(tmp_path, effects=frozenset({Effect.READ, Effect.WRITE}))
+    async with hosts(tmp_path) as house, task_host(house, who=narrow) as host:
+        task = await house.started(GATED, wait=20)  # by a session that may do more, and so the run may too
+        [key] = (await host.get(task))["inputRequests"]
+        refused = await host.refused("tasks/update", taskId=task, inputResponses={key: YES})
+        assert refused["data"]["error"]["code"] == "forbidden"
+        assert (await host.get(task))["status"] == "input_required"
+        assert house.house.toys.calls == []
+
+
 WANTS_MORE: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
     (ASK, FORMS),
     (gate("model"), FORMS),
