@@ -19,6 +19,8 @@ from tests.workflow.temporal_server import Server, serving
 from tests.workflow.test_driver import Later, status
 
 from astro_mcp.core.authority import Effect, Label
+from astro_mcp.core.call import Call
+from astro_mcp.core.durable import Durable
 from astro_mcp.errors import NotFound
 from astro_mcp.workflow.drivers.temporal.claims import BOUND, Claims
 from astro_mcp.workflow.drivers.temporal.connection import connect
@@ -81,6 +83,23 @@ async def test_a_run_is_started_once_seen_by_its_scope_alone_and_shows_the_serve
         seen = f"{shown.id} {await shown.memo()} {shown.search_attributes} {shown.task_queue}"
         assert str(tmp_path) not in seen
         assert "hello" not in seen
+
+
+@pytest.mark.full
+async def test_a_run_that_is_come_back_for_is_there_once_its_id_is_told(tmp_path: Path, temporal: Server) -> None:
+    async with house(tmp_path, settings=temporal.settings("t-tasks")) as at:
+
+        async def told(tool: str, **arguments: Any) -> Durable:
+            result = await at.dispatcher.call(Call(at.me, tool, arguments, comes_back=frozenset()))
+            assert result.durable is not None, result.error
+            return result.durable
+
+        made = await told("workflow_run", spec=json.dumps(chain("toy_hold", 1)), wait_seconds=20)
+        assert (await told("workflow_status", run_id=made.id, wait_seconds=0)).over is False
+        at.toys.gate.set()
+        done = await told("workflow_status", run_id=made.id, wait_seconds=20)
+        assert (done.over, done.cancelled, done.created) == (True, False, made.created)
+        assert done.kept_until is None, "the namespace's retention is not ours to tell"
 
 
 @pytest.mark.full

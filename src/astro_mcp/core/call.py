@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from astro_mcp.core.authority import Approval, Effect, Label, Session
+from astro_mcp.core.authority import Approval, Effect, Label, Level, Session
+from astro_mcp.core.durable import Durable
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.model import Output
 from astro_mcp.core.question import Question
@@ -26,7 +27,8 @@ class Call:
 
     `timeout` is in seconds and only ever shortens the tool's own; `run_id` and `step` are set for a workflow's steps.
     `approval` is a person's word, which a face alone attaches; `resumes` the run that the same call started before it
-    asked for one.
+    asked for one. `comes_back` is there where the caller comes back by its id for work that goes on: with words of
+    these levels, and of no other.
     """
 
     session: Session
@@ -41,6 +43,7 @@ class Call:
     progress: Progress = silent
     approval: Approval | None = None
     resumes: str = ""
+    comes_back: frozenset[Level] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A value or an error, never both; labels and sources say where it came from, and questions are what a person may
-    decide."""
+    """A value or an error, never both; labels and sources say where it came from, questions are what a person may
+    decide, and `durable` is the work that a caller who comes back is told of."""
 
     value: Output | None = None
     error: AstroError | None = None
@@ -62,6 +65,7 @@ class Result:
     sources: tuple[str, ...] = ()
     blobs: tuple[Blob, ...] = ()
     questions: tuple[Question, ...] = ()
+    durable: Durable | None = None
 
     def unwrap(self) -> Output:
         """The value; raises the error where there is one."""
@@ -76,7 +80,7 @@ class Context:
     """What a tool is given beside its arguments: the call, its scope, the effects that the policies let through, and a
     tray for what it hands back."""
 
-    __slots__ = ("blobs", "call", "effects", "labels", "questions", "sources")
+    __slots__ = ("blobs", "call", "durable", "effects", "labels", "questions", "sources")
 
     def __init__(self, call: Call, effects: frozenset[Effect]) -> None:
         self.call = call
@@ -85,6 +89,7 @@ class Context:
         self.sources: list[str] = []
         self.blobs: list[Blob] = []
         self.questions: list[Question] = []
+        self.durable: Durable | None = None
 
     @property
     def session(self) -> Session:

@@ -114,4 +114,4 @@ async def _run(invocation: Invocation) -> Result:
         log.exception("%s broke in call %s", invocation.tool.name, invocation.call.id)
         raise Internal(hint=f"call id {invocation.call.id}") from error
     labels = invocation.call.labels | invocation.tool.declaration.labels | ctx.labels
-    return Result(value, None, labels, tuple(ctx.sources), tuple(ctx.blobs), tuple(ctx.questions))
+    return Result(value, None, labels, tuple(ctx.sources), tuple(ctx.blobs), tuple(ctx.questions), ctx.durable)

@@ -95,6 +95,10 @@ class Driver(Protocol):
     def running(self) -> AbstractAsyncContextManager[None]:
         """Take up what was left, and go on until the block ends. Raises `Unavailable` where that can't be now."""
 
+    @property
+    def kept_seconds(self) -> float | None:
+        """How long a run stays after its end; None where that is not this driver's to know."""
+
     async def knows(self, scope: Scope, run_id: str) -> bool:
         """Whether there is such a run."""
 

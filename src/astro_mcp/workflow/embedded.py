@@ -25,7 +25,7 @@ from astro_mcp.workflow.drivers.sqlite.rows import Stored
 from astro_mcp.workflow.effects import Effects
 from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.kernel.events import Event
-from astro_mcp.workflow.loop import Loop, planned
+from astro_mcp.workflow.loop import DAY, Loop, planned
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ class EmbeddedDriver:
         self._journal = Journal(database, artifacts)
         self._loop = Loop(self._journal, effects, evaluate, registry, settings, clock)
         self._planners = anyio.CapacityLimiter(1)
+        self.kept_seconds: float | None = settings.keep_days * DAY
 
     def active(self) -> bool:
         return self._loop.active()

@@ -53,6 +53,11 @@ class Scheduler:
         """Whether a run is going on by itself; one that waits for a word does not count."""
         return self._driver.active()
 
+    @property
+    def kept_seconds(self) -> float | None:
+        """How long a run stays after its end; None where nobody here knows."""
+        return self._driver.kept_seconds
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Scheduler]:
         """Take up what was left, and schedule until the block ends. Calls in flight are cancelled then, and their runs

@@ -15,7 +15,7 @@ from astro_mcp.core.call import Context
 from astro_mcp.core.registry import Registry
 from astro_mcp.core.resource import Body
 from astro_mcp.errors import AstroError, InvalidInput
-from astro_mcp.workflow import questions, views
+from astro_mcp.workflow import coming_back, questions, views
 from astro_mcp.workflow import shapes as s
 from astro_mcp.workflow.document.inputs import parse as parse_inputs
 from astro_mcp.workflow.document.inputs import settled
@@ -58,9 +58,14 @@ class WorkflowWork:
         if bool(args.template) == bool(args.spec):
             raise InvalidInput("give either template or spec", f"templates: {', '.join(await self._names())}")
         run_id = ctx.call.resumes or await self._start(args, ctx)
+        if args.wait_seconds > 0 and ctx.call.comes_back is not None:
+            view = await self._view(ctx, run_id)
+            if coming_back.suits(view.plan, ctx.call.comes_back if _hands_on(ctx) else frozenset()):
+                ctx.durable = coming_back.told(view, self._scheduler.kept_seconds)
+                return s.RunOutput(**views.summary(view))
         await self._scheduler.wait(ctx.session.scope, run_id, args.wait_seconds, ctx.progress)
         view = await self._view(ctx, run_id)
-        self._ask(ctx, view, args.wait_seconds, frozenset())
+        self._ask(ctx, view, frozenset(), waits=args.wait_seconds > 0)
         return s.RunOutput(**views.summary(view))
 
     async def status(self, args: s.StatusInput, ctx: Context) -> s.StatusOutput:
@@ -71,7 +76,9 @@ class WorkflowWork:
         before = await self._scheduler.asked(ctx.session.scope, args.run_id)
         await self._scheduler.wait(ctx.session.scope, args.run_id, args.wait_seconds, ctx.progress)
         view = await self._view(ctx, args.run_id)
-        self._ask(ctx, view, args.wait_seconds, before)
+        self._ask(ctx, view, before, waits=args.wait_seconds > 0 or bool(ctx.call.comes_back))
+        if ctx.call.comes_back is not None:
+            ctx.durable = coming_back.told(view, self._scheduler.kept_seconds)
         return s.StatusOutput(**views.summary(view), steps=views.step_lines(view))
 
     async def answer(self, args: s.AnswerInput, ctx: Context) -> s.AnswerOutput:
@@ -166,10 +173,10 @@ class WorkflowWork:
         spec = (await self._templates.get(args.template)).text if args.template else args.spec
         return await self._scheduler.start(ctx.session, spec, parse_inputs(args.inputs), args.allow, args.priority)
 
-    def _ask(self, ctx: Context, view: RunView, wait: float, before: frozenset[str]) -> None:
+    def _ask(self, ctx: Context, view: RunView, before: frozenset[str], *, waits: bool) -> None:
         """What a person may be asked, where the caller waits, and where their word could be handed on; `before` are
         the digests of what the caller knew of when it chose to wait."""
-        if wait > 0 and Effect.WRITE in ctx.session.grant.effects:
+        if waits and _hands_on(ctx):
             ctx.ask(*questions.of(view, before))
 
     async def _short(self, ctx: Context, run_id: str) -> dict[str, Any]:
@@ -184,6 +191,11 @@ class WorkflowWork:
         tools = [name for name in self._registry.tools if name in spec]
         scored = [(sum(name in t.text for name in tools), t.name) for t in await self._templates.all()]
         return [name for score, name in sorted(scored, reverse=True) if score][:2]
+
+
+def _hands_on(ctx: Context) -> bool:
+    """Whether a person's word that comes by this session could be handed on."""
+    return Effect.WRITE in ctx.session.grant.effects
 
 
 def _value(text: str) -> Any:

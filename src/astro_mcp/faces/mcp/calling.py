@@ -17,8 +17,10 @@ from mcp_types import (
 )
 
 from astro_mcp.core import bounds
+from astro_mcp.core.authority import Level
 from astro_mcp.core.call import Blob, Call, Progress, Result, silent
 from astro_mcp.core.dispatcher import Dispatcher, Invocation
+from astro_mcp.core.durable import Durable
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.model import Page
 from astro_mcp.core.policies.authorize import authorize
@@ -45,8 +47,11 @@ class Calling:
         self._dispatcher = dispatcher
         self._budget = budget
 
-    async def call(self, ctx: Ctx, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
-        """A tool's failure is a result; only a tool that does not exist is an error of the protocol."""
+    async def call(
+        self, ctx: Ctx, params: CallToolRequestParams, comes_back: frozenset[Level] | None = None
+    ) -> CallToolResult | InputRequiredResult | Durable:
+        """A tool's failure is a result; only a tool that does not exist is an error of the protocol. `comes_back`: as
+        in `Call`; work that the host comes back for is given as it is."""
         peer = ctx.lifespan_context.peer
         profile = peer.shown(client_name(ctx))
         tool = self._dispatcher.registry.tools.get(params.name)
@@ -56,12 +61,13 @@ class Calling:
         if tool is not None and cursor:
             return await self._resume(peer, tool, arguments, str(cursor), profile)
         progress = _progress(ctx) if ctx.meta and ctx.meta.get("progress_token") is not None else silent
-        result = await self._carried_out(ctx, Call(peer.session, params.name, arguments, progress=progress), params)
+        call = Call(peer.session, params.name, arguments, progress=progress, comes_back=comes_back)
+        result = await self._carried_out(ctx, call, params)
         if isinstance(result, InputRequiredResult):
             return result
         if tool is None:
             raise protocol_error(result.error or AstroError())
-        return await self._answer(peer, tool, arguments, result, profile)
+        return result.durable or await self.answer(peer, tool, arguments, result, profile)
 
     async def _carried_out(self, ctx: Ctx, call: Call, params: CallToolRequestParams) -> Result | InputRequiredResult:
         """The call's result, with the person's word wherever it waits for one that can be asked for."""
@@ -91,9 +97,10 @@ class Calling:
                 return answered
         return await self._dispatcher.call(replace(call, id=new_id("call"), resumes=question.resumes))
 
-    async def _answer(
+    async def answer(
         self, peer: Peer, tool: Tool, arguments: dict[str, Any], result: Result, profile: Profile
     ) -> CallToolResult:
+        """What a tool gave, or why it did not, as the host reads it."""
         if result.error is not None:
             return failed(result.error, profile)
         shape = await self._budget.shape(peer.session, tool, arguments, result.unwrap(), profile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,7 +21,7 @@ WATCHED: Final = 64
 OPEN: Final = 16
 """Questions of one connection that wait for the second time of their call."""
 REMEMBERED: Final = 1_000
-"""Questions of one connection of which it is known how often they were asked."""
+"""Questions of one connection of which it is known how often they were asked, or what they are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Connection:
     watched    addresses of the handshake's era, each with what ends its watch; `listened` counts the modern ones
     asked      how often the person was asked, by the question's digest
     questions  of the modern era, by the state that the host gives back
+    keys       what each question of a task is called here, by its digest
     """
 
     peer: Peer
@@ -49,6 +51,7 @@ class Connection:
     listened: int = 0
     asked: Counter[str] = field(default_factory=Counter)
     questions: dict[str, Asked] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
 
     def make_room(self, count: int) -> None:
         """Raises `LimitHit` where `count` more addresses would be too many."""
@@ -60,6 +63,13 @@ class Connection:
         while len(self.asked) >= REMEMBERED and digest not in self.asked:
             del self.asked[next(iter(self.asked))]
         self.asked[digest] += 1
+
+    def key(self, digest: str) -> str:
+        """What a task's question is called on this connection, until it is answered: the name says nothing, and no
+        other question gets it."""
+        while len(self.keys) >= REMEMBERED and digest not in self.keys:
+            del self.keys[next(iter(self.keys))]
+        return self.keys.setdefault(digest, secrets.token_urlsafe(24))
 
     def keep(self, state: str, asked: Asked) -> None:
         """Until the host comes back with `state`, or with too many others before it."""

@@ -22,6 +22,7 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from astro_mcp.core.dispatcher import Dispatcher
+from astro_mcp.core.durable import Durable
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.faces.mcp.budget import Budget
 from astro_mcp.faces.mcp.calling import Calling, client_name
@@ -33,6 +34,8 @@ from astro_mcp.faces.mcp.peer import Peer
 from astro_mcp.faces.mcp.prompts import Prompts
 from astro_mcp.faces.mcp.published import Published
 from astro_mcp.faces.mcp.subscriptions import Subscriptions
+from astro_mcp.faces.mcp.task_words import EXTENSION, created
+from astro_mcp.faces.mcp.tasks import Tasks
 from astro_mcp.faces.mcp.wire import Read, Write, speak
 
 NAME = "astro-mcp"
@@ -48,12 +51,12 @@ class McpFace:
         self._calling = Calling(dispatcher, Budget(artifacts))
         published_prompts = Prompts(prompts, dispatcher.registry)
         published = Published(dispatcher, published_prompts)
-        subscriptions = Subscriptions(dispatcher)
+        self._tasks = Tasks(dispatcher, self._calling)
+        subscriptions = Subscriptions(dispatcher, self._tasks)
         self._server: Server[Connection] = Server(
             NAME,
             version=version,
             title=TITLE,
-            on_call_tool=self._call,
             on_list_resources=published.list,
             on_list_resource_templates=published.templates,
             on_read_resource=published.read,
@@ -66,7 +69,11 @@ class McpFace:
         )
         self._server.middleware.clear()  # the call path keeps its own record of every call
         self._server.add_request_handler("tools/list", PaginatedRequestParams, self._tools)
+        self._server.add_request_handler("tools/call", CallToolRequestParams, self._call)
         self._server.add_request_handler("server/discover", RequestParams, self._discover)
+        self._server.add_request_handler("tasks/get", RequestParams, self._tasks.get)
+        self._server.add_request_handler("tasks/update", RequestParams, self._tasks.update)
+        self._server.add_request_handler("tasks/cancel", RequestParams, self._tasks.cancel)
 
     async def serve(self, peer: Peer, link: ByteStream, lines: LineReader) -> None:
         """One connection, in the era that its client opens with, until its bytes end; closes the link."""
@@ -96,9 +103,10 @@ class McpFace:
     async def _discover(self, ctx: Ctx, params: RequestParams) -> DiscoverResult:
         """The modern era's greeting: like the SDK's, with this connection's instructions."""
         peer = ctx.lifespan_context.peer
+        extensions: dict[str, dict[str, Any]] | None = {EXTENSION: {}} if self._tasks.offered(peer) else None
         return DiscoverResult(
             supported_versions=list(MODERN_PROTOCOL_VERSIONS),
-            capabilities=self._capabilities(peer),
+            capabilities=self._capabilities(peer).model_copy(update={"extensions": extensions}),
             instructions=instructions(peer.notices),
         )
 
@@ -107,5 +115,8 @@ class McpFace:
         tools = self._listing.tools(peer, peer.shown(client_name(ctx)))
         return {"tools": tools, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 
-    async def _call(self, ctx: Ctx, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
-        return await self._calling.call(ctx, params)
+    async def _call(
+        self, ctx: Ctx, params: CallToolRequestParams
+    ) -> CallToolResult | InputRequiredResult | dict[str, Any]:
+        answer = await self._calling.call(ctx, params, self._tasks.comes_back(ctx, params.name))
+        return created(answer) if isinstance(answer, Durable) else answer

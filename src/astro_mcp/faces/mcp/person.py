@@ -60,11 +60,15 @@ def can_be_asked(ctx: Ctx) -> bool:
 
 def next_question(ctx: Ctx, result: Result, so_far: frozenset[str]) -> Question | None:
     """What the person is asked next, if anything."""
-    if len(so_far) >= QUESTIONS or not can_be_asked(ctx):
+    if len(so_far) >= QUESTIONS:
         return None
+    return next((one for one in open_questions(ctx, result) if one.digest not in so_far), None)
+
+
+def open_questions(ctx: Ctx, result: Result) -> list[Question]:
+    """What the person may be asked, in order."""
     times = ctx.lifespan_context.asked
-    open_ = (one for one in result.questions if one.digest not in so_far and times[one.digest] < TIMES)
-    return next(open_, None)
+    return [one for one in result.questions if times[one.digest] < TIMES] if can_be_asked(ctx) else []
 
 
 async def ask(ctx: Ctx, question: Question) -> str | None:
@@ -88,8 +92,12 @@ def put(ctx: Ctx, call: Call, question: Question, so_far: frozenset[str]) -> Inp
     here = ctx.lifespan_context
     here.count(question.digest)
     here.keep(state, Asked(call, question, so_far, time.monotonic() + PERSON_SECONDS))
-    form = ElicitRequestFormParams(message=question.text, requested_schema=_form(question))
-    return InputRequiredResult(input_requests={KEY: ElicitRequest(params=form)}, request_state=state)
+    return InputRequiredResult(input_requests={KEY: request(question)}, request_state=state)
+
+
+def request(question: Question) -> ElicitRequest:
+    """The question as a host of the modern era shows it."""
+    return ElicitRequest(params=ElicitRequestFormParams(message=question.text, requested_schema=_form(question)))
 
 
 def taken_up(ctx: Ctx, call: Call, params: CallToolRequestParams) -> Asked | None:

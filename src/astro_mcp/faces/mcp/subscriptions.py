@@ -32,6 +32,7 @@ from astro_mcp.errors import AstroError, InvalidInput
 from astro_mcp.faces.mcp.connection import Ctx
 from astro_mcp.faces.mcp.failures import protocol_error
 from astro_mcp.faces.mcp.published import READER
+from astro_mcp.faces.mcp.tasks import Tasks
 from astro_mcp.faces.mcp.traffic import Request
 
 log = logging.getLogger(__name__)
@@ -49,8 +50,9 @@ class Subscriptions:
     or foreign) can't be watched either.
     """
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, tasks: Tasks) -> None:
         self._dispatcher = dispatcher
+        self._tasks = tasks
 
     async def subscribe(self, ctx: Ctx, params: SubscribeRequestParams) -> EmptyResult:
         """Tell of `uri` until it is unsubscribed, nothing changes there any more, or the connection ends. A second
@@ -84,28 +86,34 @@ class Subscriptions:
         return EmptyResult()
 
     async def listen(self, ctx: Ctx, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
-        """Acknowledge the addresses that can be watched, tell of them, and end with the last one's last change. Lists
-        do not change while a connection lasts, and nobody is promised to hear that they did."""
+        """Acknowledge the addresses and tasks that can be watched, tell of them, and end with the last one's last
+        change. Lists do not change while a connection lasts, and nobody is promised to hear that they did."""
         here = ctx.lifespan_context
         cast(Request, ctx.request).stand()
         wanted = tuple(dict.fromkeys(params.notifications.resource_subscriptions or ()))
+        ids = self._tasks.followed(ctx, params.notifications)
+        count = len(wanted) + len(ids)
         try:
-            here.make_room(len(wanted))
+            here.make_room(count)
         except AstroError as error:
             raise protocol_error(error) from None
-        here.listened += len(wanted)
+        here.listened += count
         try:
             found = [(uri, changes) for uri in wanted if (changes := await self._known(here.peer.session, uri))]
+            followed = [(one, changes) for one in ids if (changes := await self._tasks.changes(ctx, one))]
             meta = {SUBSCRIPTION_ID_META_KEY: ctx.request_id}
-            honored = SubscriptionFilter(resource_subscriptions=[uri for uri, _ in found] or None)
+            tasks = {"taskIds": [one for one, _ in followed]} if ids else {}
+            honored = SubscriptionFilter(resource_subscriptions=[uri for uri, _ in found] or None, **tasks)
             told = SubscriptionsAcknowledgedNotificationParams(notifications=honored, _meta=meta)
             await ctx.session.send_notification(SubscriptionsAcknowledgedNotification(params=told), ctx.request_id)
             async with anyio.create_task_group() as group:
                 for uri, changes in found:
                     params_ = ResourceUpdatedNotificationParams(uri=uri, _meta=meta)
                     group.start_soon(_tell, changes, _sender(ctx, ResourceUpdatedNotification(params=params_)))
+                for one, changes in followed:
+                    group.start_soon(self._tasks.tell, ctx, one, changes, meta)
         finally:
-            here.listened -= len(wanted)
+            here.listened -= count
         return SubscriptionsListenResult(_meta=meta)
 
     async def _known(self, session: Session, uri: str) -> Changes | None:

@@ -78,6 +78,11 @@ class TemporalDriver:
         self._connected: Client | None = None
         self._readers = anyio.CapacityLimiter(2)
 
+    @property
+    def kept_seconds(self) -> float | None:
+        """The namespace's retention is the server's."""
+        return None
+
     def active(self) -> bool:
         """A worker is there for others too, and ends when it is told to."""
         return self._temporal.worker
