@@ -256,7 +256,14 @@ if __name__ == '__main__':
 """,
     "standard input": "import sys; print(sys.stdin.read())",
     "its environment": "import os; print(sorted(os.environ.items()))",
-    "its descriptors": "import os; print([n for n in range(3, 100) if os.path.exists(f'/proc/self/fd/{n}')])",
+    "its descriptors, but for the one on which its end is told": """
+import os
+print([n for n in range(3, 100) if n != 5 and os.path.exists(f'/proc/self/fd/{n}')])
+""",
+    "descriptors of its children": """
+import subprocess
+print(subprocess.run(['ls', '/proc/self/fd'], close_fds=False, capture_output=True, text=True).stdout)
+""",
     "its modules": "import json, ast; print(json.__name__, ast.__name__, __import__('os').getcwd())",
 }
 
