@@ -28,6 +28,7 @@ from astro_mcp.workflow.embedded import EmbeddedDriver
 from astro_mcp.workflow.expressions.evaluator import Evaluator
 from astro_mcp.workflow.scheduler import Scheduler
 from astro_mcp.workflow.templates import Templates
+from astro_mcp.workflow.trees import Trees
 from benchmarks._floor import GROUP
 
 SETTINGS: Final = Settings.model_validate(
@@ -124,7 +125,10 @@ async def ours(folder: Path, synchronous: str) -> AsyncIterator[Ours]:
         artifacts = Artifacts(database, folder / "artifacts", clock)
         templates = Templates(Pack.find().resources / "workflows")
         evaluator, effects = Evaluator(), Effects(dispatcher, artifacts)
-        driver = EmbeddedDriver(database, artifacts, effects, evaluator.evaluate, registry, SETTINGS.workflow, clock)
+        trees = Trees(dispatcher)
+        driver = EmbeddedDriver(
+            database, artifacts, effects, evaluator.evaluate, registry, SETTINGS.workflow, clock, trees
+        )
         scheduler = Scheduler(driver, registry, templates, evaluator, clock)
         await stack.enter_async_context(scheduler.running())
         yield Ours(scheduler, Session(Principal("bench", Kind.STDIO), Grant((folder.resolve(),))), database)

@@ -58,6 +58,7 @@ if TYPE_CHECKING:  # these are the parts; see the functions that build them
     from astro_mcp.workflow.schedules import Schedules
     from astro_mcp.workflow.work import WorkflowWork
     from astro_mcp.workspace.changes import Changes
+    from astro_mcp.workspace.git.repository import Git
     from astro_mcp.workspace.workspace import Workspace
 
 
@@ -114,6 +115,7 @@ class _Parts:
         self.workspace = loader.part("astro_mcp.workspace.workspace", self._workspace)
         self.changes = loader.part("astro_mcp.workspace.changes", self._changes)
         self.files = loader.part("astro_mcp.agents.files.work", self._files)
+        self.repositories = loader.part("astro_mcp.workspace.git.repository", self._repositories)
         self.git = loader.part("astro_mcp.agents.git.work", self._git)
         self.sandbox = loader.part("astro_mcp.sandbox.sandbox", self._sandbox)
         self.code = loader.part("astro_mcp.agents.code.work", self._code)
@@ -158,7 +160,7 @@ class _Parts:
         await self.changes.get()  # files are as they were before a crash when anybody is told that a step is lost
         base, evaluator = self._base, Evaluator()
         remote = base.settings.workflow.driver == "temporal"
-        driver = await self._temporal(evaluator) if remote else self._embedded(evaluator)
+        driver = await self._temporal(evaluator) if remote else await self._embedded(evaluator)
         templates = Templates(base.pack.resources / "workflows")
         scheduler = Scheduler(driver, base.registry, templates, evaluator, base.clock)
         model = base.settings.model
@@ -166,15 +168,17 @@ class _Parts:
             driver.answered_by(await _model(base), every=model.answers == "every")
         return await self._loader.hold(scheduler.running())
 
-    def _embedded(self, evaluator: Evaluator) -> Driver:
+    async def _embedded(self, evaluator: Evaluator) -> Driver:
         from astro_mcp.workflow.effects import Effects  # noqa: PLC0415 - see the class
         from astro_mcp.workflow.embedded import EmbeddedDriver  # noqa: PLC0415 - see the class
+        from astro_mcp.workflow.trees import Trees  # noqa: PLC0415 - see the class
 
         base = self._base
+        trees = Trees(await _worktrees(base, self.repositories))
         effects = Effects(base.dispatcher, base.artifacts)
         settings = base.settings.workflow
         return EmbeddedDriver(
-            base.database, base.artifacts, effects, evaluator.evaluate, base.registry, settings, base.clock
+            base.database, base.artifacts, effects, evaluator.evaluate, base.registry, settings, base.clock, trees
         )
 
     async def _temporal(self, evaluator: Evaluator) -> Driver:
@@ -223,11 +227,15 @@ class _Parts:
 
     async def _git(self) -> GitWork:
         from astro_mcp.agents.git.work import GitWork  # noqa: PLC0415 - see the class
+
+        return GitWork(await self.repositories.get(), self._base.settings.git)
+
+    async def _repositories(self) -> Git:
         from astro_mcp.workspace.git.repository import Git  # noqa: PLC0415 - see the class
 
         git = Git(await self.workspace.get(), self._base.folder / "git")
         await git.sweep()
-        return GitWork(git, self._base.settings.git)
+        return git
 
     async def _sandbox(self) -> Sandbox:
         from astro_mcp.sandbox.sandbox import Sandbox  # noqa: PLC0415 - see the class
@@ -321,6 +329,15 @@ async def _model(base: _Base) -> Dispatcher:
 
     registry = Registry()
     await registry.register(ModelAgent(GuardedClient(base.settings.web), base.settings.model))
+    return _dispatcher(registry, base.trail, base.settings)
+
+
+async def _worktrees(base: _Base, git: Deferred[Git]) -> Dispatcher:
+    """The way to the worktrees of runs, as that to the model."""
+    from astro_mcp.agents.git.worktrees import WorktreeAgent  # noqa: PLC0415 - see `_Parts`
+
+    registry = Registry()
+    await registry.register(WorktreeAgent(git, base.settings.git))
     return _dispatcher(registry, base.trail, base.settings)
 
 

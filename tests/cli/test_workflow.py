@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ steps:
   - {id: good, tool: fs_list}
   - {id: bad, needs: [good], tool: fs_read, with: {path: nothing.txt}}
   - {id: after, needs: [bad], tool: fs_list}
+"""
+TREE = """
+workspace: worktree
+steps:
+  - {id: write, tool: fs_write, with: {path: new.txt, content: "new\\n"}}
 """
 
 
@@ -235,3 +241,17 @@ def test_a_run_of_another_workspace_is_not_found(shared: Home) -> None:
     done = run(shared, "workflow", "show", identifier, "--root", str(other), "--json")
     assert (done.status, done.json["error"]["code"]) == (1, "not_found")
     assert run(shared, "workflow", "show", "run_" + "0" * 32, "--json").json["error"]["code"] == "not_found"
+
+
+def test_a_run_in_a_worktree_tells_the_branch_and_how_to_merge_it(shared: Home, tmp_path: Path) -> None:
+    who = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org")
+    for command in (("init", "-q", "-b", "main"), (*who, "commit", "-q", "--allow-empty", "-m", "Begin")):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    (tmp_path / "tree.yaml").write_text(TREE)
+    done = run(shared, "workflow", "run", "tree.yaml", "--allow", "read,write,destroy", folder=tmp_path)
+    assert done.status == 0, done
+    assert f"to have it: git merge astro/{run_id(done)}" in done.out
+    shown = subprocess.run(
+        ["git", "show", f"astro/{run_id(done)}:new.txt"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert (shown.stdout, (tmp_path / "new.txt").exists()) == ("new\n", False)

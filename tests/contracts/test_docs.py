@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -139,9 +140,18 @@ def test_a_block_of_yaml_is_yaml(block: Block) -> None:
     assert yaml.safe_load(block.text) is not None
 
 
+def repository(folder: Path) -> Path:
+    """One of an empty commit: what a document needs that asks for a worktree."""
+    folder.mkdir()
+    who = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org")
+    for command in (("init", "-q"), (*who, "commit", "-q", "--allow-empty", "-m", "Begin")):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return folder
+
+
 def test_workflows_that_are_shown_are_valid_against_the_tools_that_there_are(tmp_path: Path) -> None:
     async def problems() -> dict[str, Any]:
-        async with workbench(tmp_path / "data") as bench:
+        async with workbench(tmp_path / "data", roots=[repository(tmp_path / "project")]) as bench:
             found = {}
             for block in DOCUMENTS:
                 checked: Any = await bench.value("workflow_check", spec=block.text)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from astro_mcp.core.authority import HARMLESS, Approval, Effect, Grant, Kind, Level, Principal, Scope
+from astro_mcp.core.authority import HARMLESS, Approval, Effect, Grant, Kind, Level, Principal, Scope, Session
+from astro_mcp.errors import Forbidden
 
 A, B = Path("/a"), Path("/b")
 WIDE = Grant((A, B))
@@ -34,6 +35,24 @@ def test_a_narrowed_grant_never_has_what_the_first_had_not() -> None:
     assert again == little
     assert WIDE.covers(again)
     assert not little.holds("code")
+
+
+def test_a_grant_within_a_folder_is_for_that_folder_and_belongs_to_whom_it_was_narrowed_from() -> None:
+    one = Grant((A,))
+    within = one.within(A / "tree")
+    assert (within.roots, within.home, within.within(A / "tree/deep").home) == ((A / "tree",), (A,), (A,))
+    assert one.covers(within)
+    assert within.covers(within)
+    assert not within.covers(one)
+    assert not Grant((A / "tree",)).covers(within), "who has the folder alone has none of git's parts"
+    assert not Grant((B,)).covers(within)
+    for outside in (A, B, Path("/")):
+        with pytest.raises(Forbidden):
+            one.within(outside)
+    host = Session(Principal("me", Kind.STDIO), one)
+    assert host.within(A / "tree").scope == host.scope
+    assert replace(host.within(A / "tree"), labels=frozenset()).scope == host.scope
+    assert Session(host.principal, Grant((A / "tree",))).scope != host.scope
 
 
 def test_an_approval_is_for_one_digest_at_its_level_until_it_expires() -> None:

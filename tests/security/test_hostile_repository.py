@@ -13,8 +13,12 @@ import anyio
 import pytest
 from tests.security.trap import Trap, works
 
-from astro_mcp.errors import TimedOut
+from astro_mcp.config import GitSettings, SecretSettings
+from astro_mcp.errors import TimedOut, Unsupported
+from astro_mcp.workspace.git import worktrees
 from astro_mcp.workspace.git.child import run_git
+from astro_mcp.workspace.git.repository import Git
+from astro_mcp.workspace.workspace import Workspace
 
 
 async def test_fsmonitor_is_not_run(trap: Trap) -> None:
@@ -184,6 +188,59 @@ async def test_a_submodule_is_not_entered(trap: Trap) -> None:
     (inner / "x.txt").write_text("y\n")
     trap.springs("status")
     works(await trap.everything())
+
+
+async def test_nothing_runs_where_a_worktree_is_made_and_closed(trap: Trap, tmp_path: Path) -> None:
+    hooks = trap.outside / "hooks"
+    hooks.mkdir()
+    for name in (
+        "post-checkout",
+        "pre-commit",
+        "commit-msg",
+        "post-commit",
+        "reference-transaction",
+        "post-index-change",
+    ):
+        (hooks / name).symlink_to(trap.script)
+    trap.write(".gitattributes", "*.txt filter=evil diff=evil merge=evil\n")
+    trap.git("add", ".gitattributes")
+    trap.git("commit", "-q", "-m", "Attributes")
+    for key in (
+        "core.fsmonitor",
+        "filter.evil.clean",
+        "filter.evil.smudge",
+        "filter.evil.process",
+        "diff.evil.command",
+    ):
+        trap.config(key, str(trap.script))
+    trap.config("core.hooksPath", str(hooks))
+    trap.springs("worktree", "add", "-q", str(trap.outside / "plain"))
+    git, settings = Git(Workspace(SecretSettings()), tmp_path / "trees"), GitSettings()
+    await worktrees.look(git, trap.session)
+    made = await worktrees.make(git, trap.session, "run_1", "", settings)
+    assert (made.path / "a.txt").exists()
+    (made.path / "new.md").write_text("new\n")
+    closed = await worktrees.close(git, trap.session, "run_1", made.base, "Done", settings)
+    assert (closed.left, closed.sha != "") == ("", True)
+    made = await worktrees.make(git, trap.session, "run_2", "", settings)
+    (made.path / "a.txt").write_text("through the filter\n")
+    filtered = await worktrees.close(git, trap.session, "run_2", made.base, "Done", settings)
+    assert "goes through the filter evil" in filtered.left
+    assert not trap.marker.exists(), "a program of the repository ran on this machine"
+
+
+@pytest.mark.full
+async def test_a_tree_that_leaves_its_worktree_is_not_written_out(trap: Trap, tmp_path: Path) -> None:
+    blob = trap.git("hash-object", "-w", "a.txt").strip()
+    inner = trap.git("mktree", stdin=f"100755 blob {blob}\tpost-checkout\n").strip()
+    hostile = trap.git("mktree", stdin=f"040000 tree {inner}\t.git\n").strip()
+    commit = trap.git("commit-tree", hostile, "-m", "x").strip()
+    trap.git("update-ref", "refs/heads/astro/run_0", commit)
+    git = Git(Workspace(SecretSettings()), tmp_path / "trees")
+    with pytest.raises(Unsupported):
+        await worktrees.make(git, trap.session, "run_1", "run_0", GitSettings())
+    assert list((trap.root / ".astro-mcp/runs").iterdir()) == []
+    assert trap.git("branch", "--list", "astro/run_1") == ""
 
 
 async def test_a_git_that_hangs_is_ended_with_all_its_children(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ class Trap:
     session: Session
     dispatcher: Dispatcher
 
-    def git(self, *arguments: str, folder: Path | None = None, check: bool = True) -> str:
+    def git(self, *arguments: str, folder: Path | None = None, check: bool = True, stdin: str = "") -> str:
         who = {f"GIT_{w}_{k}": "a@b" for w in ("AUTHOR", "COMMITTER") for k in ("NAME", "EMAIL")}
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.outside), "GIT_CONFIG_NOSYSTEM": "1", **who}
         ran = subprocess.run(
@@ -35,7 +35,7 @@ class Trap:
             env=environment,
             capture_output=True,
             check=False,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             errors="replace",
         )  # fmt: skip - one argument after another
         if check and ran.returncode:

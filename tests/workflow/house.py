@@ -10,7 +10,8 @@ from typing import Any
 
 import anyio
 
-from astro_mcp.config import WorkflowSettings
+from astro_mcp.agents.git.worktrees import WorktreeAgent
+from astro_mcp.config import GitSettings, SecretSettings, WorkflowSettings
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Grant, Kind, Label, Principal, Session
 from astro_mcp.core.call import Call, Context, Progress, silent
@@ -37,7 +38,10 @@ from astro_mcp.workflow.embedded import EmbeddedDriver
 from astro_mcp.workflow.expressions.evaluator import Evaluator
 from astro_mcp.workflow.scheduler import Scheduler
 from astro_mcp.workflow.templates import Templates
+from astro_mcp.workflow.trees import Trees
 from astro_mcp.workflow.work import WorkflowWork
+from astro_mcp.workspace.git.repository import Git
+from astro_mcp.workspace.workspace import Workspace
 
 TEMPLATES = Path(__file__).parents[2] / "resources" / "workflows"
 
@@ -223,7 +227,10 @@ async def house(
             driver = TemporalDriver(calls, registry, settings, folder, clock)
         else:
             effects = Effects(dispatcher, artifacts)
-            driver = EmbeddedDriver(store, artifacts, effects, evaluator.evaluate, registry, settings, clock)
+            hidden = Registry()
+            await hidden.register(WorktreeAgent(Ready(Git(Workspace(SecretSettings()), folder / "git")), GitSettings()))
+            trees = Trees(Dispatcher(hidden, [audit, Authorize(ceiling), Deadline(), audit.intent()], audit))
+            driver = EmbeddedDriver(store, artifacts, effects, evaluator.evaluate, registry, settings, clock, trees)
         scheduler = Scheduler(driver, registry, Templates(templates), evaluator, clock)
         await registry.register(toys)
         await registry.register(WorkflowAgent(Ready(WorkflowWork(scheduler, registry))))

@@ -42,6 +42,7 @@ RUNS: dict[str, tuple[dict[str, str], Answers, dict[str, Any], dict[str, str]]] 
         {},
     ),
     "two-files": ({}, {}, {}, {"a.txt": "first"}),
+    "apart": ({"a__txt": "x"}, {}, {"new": ["NOTES.md"]}, {}),
     "functions": (
         {"a__txt": "x", "b__txt": "y" * 200},
         {},
@@ -79,7 +80,10 @@ def test_every_document_of_the_guide_is_run_here() -> None:
 @pytest.mark.parametrize("name", SHOWN)
 async def test_a_document_of_the_guide_gives_what_it_says(at: Desk, name: str) -> None:
     before, answers, outputs, after = RUNS[name]
-    at.write(**before)
+    if "workspace: worktree" in SHOWN[name]:
+        at.commit("Begin", **before)
+    else:
+        at.write(**before)
     done = await at.run(SHOWN[name], answers)
     assert done.status == "succeeded", done.error
     assert done.outputs.items() >= outputs.items(), done.outputs

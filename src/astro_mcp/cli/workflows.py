@@ -108,6 +108,7 @@ def _end(body: Mapping[str, Any]) -> str:
     if error := body.get("error"):
         lines.append(f"{error['code']}: {error['message']}")
     lines += [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in body.get("outputs", {}).items()]
+    lines += [body["worktree"]["told"]] if body.get("worktree") else []
     for item in body.get("waiting_for", ()):
         lines += _waiting(body["run_id"], item)
     return "\n".join(lines)

@@ -69,11 +69,16 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a session may do. `roots` are real, absolute paths; `toolsets` empty means every one."""
+    """What a session may do. `roots` are real, absolute paths; `toolsets` empty means every one.
+
+    `home` is there where the grant was narrowed to a folder (`within`): the roots that it was narrowed from. No path
+    leads there. They say whose the rows are, and where git may keep the parts of a linked worktree.
+    """
 
     roots: tuple[Path, ...] = ()
     effects: frozenset[Effect] = ALL_EFFECTS
     toolsets: frozenset[str] = frozenset()
+    home: tuple[Path, ...] = ()
 
     def narrowed(
         self,
@@ -86,6 +91,12 @@ class Grant:
         asked = frozenset(toolsets) if toolsets is not None else frozenset()
         kept_sets = (self.toolsets & asked if self.toolsets else asked) if asked else self.toolsets
         return replace(self, effects=kept_effects, toolsets=kept_sets)
+
+    def within(self, folder: Path) -> Grant:
+        """The same grant for one folder beneath its roots, a real path; raises `Forbidden` for any other."""
+        if not any(root in folder.parents for root in self.roots):
+            raise Forbidden(f"{folder} lies outside of this session's roots")
+        return replace(self, roots=(folder,), home=self.home or self.roots)
 
     def holds(self, toolset: str) -> bool:
         return not self.toolsets or toolset in self.toolsets
@@ -110,7 +121,10 @@ class Grant:
     def covers(self, other: Grant) -> bool:
         """Whether everything that `other` allows is allowed here too."""
         toolsets = not self.toolsets or (bool(other.toolsets) and other.toolsets <= self.toolsets)
-        return set(other.roots) <= set(self.roots) and other.effects <= self.effects and toolsets
+        mine = set(self.roots)
+        roots = set(other.home or other.roots) <= mine
+        roots = roots or (set(other.roots) <= mine and set(other.home) <= set(self.home))
+        return roots and other.effects <= self.effects and toolsets
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +150,11 @@ class Session:
     scope: Scope = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scope", Scope.of(self.principal, self.grant.roots))
+        object.__setattr__(self, "scope", Scope.of(self.principal, self.grant.home or self.grant.roots))
+
+    def within(self, folder: Path) -> Session:
+        """The same session, narrowed to a folder beneath its roots; what it makes belongs to the same scope."""
+        return replace(self, grant=self.grant.within(folder))
 
 
 @dataclass(frozen=True, slots=True)

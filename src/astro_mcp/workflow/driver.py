@@ -17,6 +17,7 @@ from astro_mcp.errors import Internal
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.kernel.events import Event
 from astro_mcp.workflow.kernel.state import RunState
+from astro_mcp.workflow.trees import Trees
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,9 @@ class Order:
 
 class Driver(Protocol):
     """Keeps runs and advances them."""
+
+    trees: Trees | None
+    """Who makes the worktrees of its runs; None where they can have none."""
 
     def active(self) -> bool:
         """Whether a run may be going on by itself; one that waits for a word does not count."""

@@ -26,6 +26,7 @@ from astro_mcp.workflow.effects import Effects
 from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.kernel.events import Event
 from astro_mcp.workflow.loop import DAY, Loop, planned
+from astro_mcp.workflow.trees import Trees
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +43,11 @@ class EmbeddedDriver:
         registry: Registry,
         settings: WorkflowSettings,
         clock: Clock,
+        trees: Trees,
     ) -> None:
+        self.trees: Trees | None = trees
         self._journal = Journal(database, artifacts)
-        self._loop = Loop(self._journal, effects, evaluate, registry, settings, clock)
+        self._loop = Loop(self._journal, effects, evaluate, registry, settings, clock, trees)
         self._planners = anyio.CapacityLimiter(1)
         self.kept_seconds: float | None = settings.keep_days * DAY
 

@@ -35,6 +35,7 @@ from astro_mcp.workflow.kernel.machine import step
 from astro_mcp.workflow.kernel.state import RunState
 from astro_mcp.workflow.shares import Shares
 from astro_mcp.workflow.steady import Steady
+from astro_mcp.workflow.trees import Trees
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -60,9 +61,11 @@ class Loop:
         registry: Registry,
         settings: WorkflowSettings,
         clock: Clock,
+        trees: Trees,
     ) -> None:
         self._journal = journal
         self._effects = effects
+        self._trees = trees
         self._evaluate = evaluate
         self._registry = registry
         self._settings = settings
@@ -182,6 +185,9 @@ class Loop:
         try:
             stored = await self._journal.restore(left.scope, left.run_id)
             plan = await anyio.to_thread.run_sync(planned, stored, limiter=self._thread)
+            state, events, length = stored.state, stored.events, len(stored.spec)
+            run = Active(stored.name, plan, stored.session, state, stored.labels, events, length)
+            run.labelled_session()  # of a worktree that is no folder of the run's there is none
         except (Unavailable, OSError) as error:
             if isinstance(error, Unavailable) and error.retryable:
                 raise
@@ -190,8 +196,6 @@ class Loop:
             log.exception("the run %s can't be taken up", left.run_id)
             await self._stored_as_failed(left, Internal(hint="what is stored of the run is damaged"))
         else:
-            state, events, length = stored.state, stored.events, len(stored.spec)
-            run = Active(stored.name, plan, stored.session, state, stored.labels, events, length)
             repeatable = frozenset(name for name, tool in self._registry.tools.items() if tool.repeatable)
             self._take(run, e.Recovered(now=0.0, repeatable=repeatable), e.Began(now=0.0))
 
@@ -311,6 +315,8 @@ class Loop:
         for command in stepped.commands:
             if isinstance(command, e.Stop) and command.path in run.calls:
                 run.calls[command.path].cancel()
+            elif isinstance(command, e.Make | e.Close) and self._group is not None:
+                self._group.start_soon(self._worktree, run, command)
             elif isinstance(command, e.Start) and self._group is not None:
                 self._in_flight += 1
                 self._shares.began(run)
@@ -329,6 +335,18 @@ class Loop:
             self._shares.ended(run)
             del run.calls[command.path]
             self._bell.set()
+
+    async def _worktree(self, run: Active, command: e.Make | e.Close) -> None:
+        """One after the other, and the close once the calls have ended that were stopped before it."""
+        async with run.tree:
+            event: e.Event
+            if isinstance(command, e.Make):
+                event, labels = await self._trees.make(run.state.run_id, run.owner(), command)
+            else:
+                for call in list(run.calls.values()):
+                    await call.wait()
+                event, labels = await self._trees.close(run.state.run_id, run.name, run.owner(), command)
+        self._post(Post(run, event, labels))
 
 
 def planned(stored: Stored) -> Plan:

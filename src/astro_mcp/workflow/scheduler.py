@@ -17,6 +17,7 @@ from astro_mcp.errors import Conflict, InvalidInput, NotFound, Problem
 from astro_mcp.workflow.authority import frozen, level_of, steered_by, word_suffices
 from astro_mcp.workflow.document.checks import Checked, check
 from astro_mcp.workflow.document.inputs import settled
+from astro_mcp.workflow.document.model import WORKTREE
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.document.references import Surroundings
 from astro_mcp.workflow.document.values import sound
@@ -27,6 +28,7 @@ from astro_mcp.workflow.kernel import events as e
 from astro_mcp.workflow.kernel.state import LOST, TERMINAL, WAITING
 from astro_mcp.workflow.progress import Watcher, resting
 from astro_mcp.workflow.templates import Templates
+from astro_mcp.workflow.trees import NONE, refuse
 from astro_mcp.workflow.watching import Changes
 
 
@@ -69,11 +71,18 @@ class Scheduler:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(self._evaluator.close, limiter=self._checkers)
 
-    async def check(self, spec: str, allowed: frozenset[Effect]) -> Checked:
-        """Everything that is wrong with a document, or its plan."""
+    async def check(self, spec: str, allowed: frozenset[Effect], session: Session | None = None) -> Checked:
+        """Everything that is wrong with a document, or its plan; of a worktree only where `session` says whose it would
+        be. Raises `Busy` and what else may pass where that can't be looked at now."""
         templates = {template.name: template.document for template in await self.templates.all()}
         around = Surroundings(dict(self._registry.tools), allowed, self._evaluator.check, templates)
-        return await anyio.to_thread.run_sync(check, spec, around, limiter=self._checkers)
+        checked = await anyio.to_thread.run_sync(check, spec, around, limiter=self._checkers)
+        if session is not None and checked.workspace == WORKTREE:
+            if self._driver.trees is None:
+                refuse(checked, NONE)
+            else:
+                await self._driver.trees.look(frozen(session, session.grant.effects), checked)
+        return checked
 
     async def plan(self, spec: str) -> Plan:
         """The plan of a document that is sound; raises `InvalidInput` with every problem."""
@@ -99,7 +108,7 @@ class Scheduler:
         own = frozen(session, allow)
         if run_id and await self._driver.knows(own.scope, run_id):
             return run_id
-        checked = await self.check(spec, own.grant.effects)
+        checked = await self.check(spec, own.grant.effects, session)
         values, problems = settled(checked.plan.document.inputs, given) if checked.plan else ({}, [])
         problems = [*checked.problems, *problems]
         if checked.plan is None or problems:

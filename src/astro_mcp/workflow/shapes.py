@@ -89,6 +89,7 @@ class CheckOutput(Output):
     valid: bool
     plan: list[PlanStep]
     effects: list[str]
+    worktree: str = ""
     problems: list[ProblemShape]
     nearest_examples: list[str]
     guide: str = ""
@@ -101,6 +102,7 @@ class CheckOutput(Output):
             ]
         else:
             lines = [f"valid; effects: {', '.join(self.effects) or 'none'}; {len(self.plan)} steps:"]
+            lines += [f"in a git worktree of the run's own, from {self.worktree}"] if self.worktree else []
             lines += [
                 f"- {s.id}: {s.tool or s.kind}" + (f" after {', '.join(s.needs)}" if s.needs else "") for s in self.plan
             ]
@@ -139,12 +141,27 @@ class ErrorShape(Shape):
         return f"{self.code}: {self.message}" + (f" (hint: {self.hint})" if self.hint else "")
 
 
+class WorktreeShape(Shape):
+    """The worktree of a run: its branch and, once it is closed, the commit that this is at ("" where nothing was
+    changed). `left` says why its folder, `path`, is still there; `merge` is what a person runs to have the changes, and
+    `told` all of it in a line."""
+
+    phase: str
+    branch: str = ""
+    sha: str = ""
+    path: str = ""
+    left: str = ""
+    merge: str = ""
+    told: str
+
+
 class RunOutput(Output):
     run_id: str
     status: str
     progress: str
     outputs: dict[str, Any] = Field(default_factory=dict)
     outputs_uri: str = ""
+    worktree: WorktreeShape | None = None
     waiting_for: list[Waiting] = Field(default_factory=list)
     error: ErrorShape | None = None
     next: str = ""
@@ -177,6 +194,7 @@ class StatusOutput(Page):
     progress: str = ""
     outputs: dict[str, Any] = Field(default_factory=dict)
     outputs_uri: str = ""
+    worktree: WorktreeShape | None = None
     waiting_for: list[Waiting] = Field(default_factory=list)
     error: ErrorShape | None = None
     next: str = ""
@@ -211,5 +229,6 @@ def run_lines(run: RunOutput | StatusOutput) -> list[str]:
     lines += [run.error.line()] if run.error else []
     lines += [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in run.outputs.items()]
     lines += [f"outputs: {run.outputs_uri}"] if run.outputs_uri else []
+    lines += [run.worktree.told] if run.worktree else []
     lines += [item.line() for item in run.waiting_for]
     return [*lines, *([f"next: {run.next}"] if run.next else [])]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from astro_mcp.errors import NotFound
+from astro_mcp.observe.printable import printable
 from astro_mcp.workflow.document.plan import Node, Plan
 from astro_mcp.workflow.driver import Happened, RunView
 from astro_mcp.workflow.kernel.scope import is_leaf, value_of
-from astro_mcp.workflow.kernel.state import LOST, PAUSED, SUCCEEDED, WAITING, RunState, StepState
+from astro_mcp.workflow.kernel.state import CLOSED, LOST, PAUSED, SUCCEEDED, WAITING, RunState, StepState
 from astro_mcp.workflow.progress import counted
-from astro_mcp.workflow.shapes import ErrorShape, PlanStep, StepLine, Waiting
+from astro_mcp.workflow.shapes import ErrorShape, PlanStep, StepLine, Waiting, WorktreeShape
 
 SHOWN: Final = 16 * 1024
 """Bytes of outputs that stand in a result; more is at the run's address."""
@@ -29,10 +31,26 @@ def summary(view: RunView) -> dict[str, Any]:
         "progress": counted(view.plan, state)[2],
         "outputs": {} if large else outputs,
         "outputs_uri": f"astro://runs/{state.run_id}" if large else "",
+        "worktree": worktree_shape(state.worktree),
         "waiting_for": waiting,
         "error": error_shape(state.error),
         "next": following(state, waiting),
     }
+
+
+def worktree_shape(tree: Mapping[str, Any] | None) -> WorktreeShape | None:
+    if not tree:
+        return None
+    phase, branch, sha = tree["phase"], tree.get("branch", ""), tree.get("sha", "")
+    left = printable(tree.get("left", ""))
+    path = tree.get("path", "") if phase != CLOSED or left else ""
+    merge = f"git merge {branch}" if phase == CLOSED and sha else ""
+    told = f"worktree: {phase}" + (f", on {branch} in {path}" if path else "")
+    if phase == CLOSED:
+        told = f"committed as {sha[:12]} on {branch}; to have it: {merge}" if merge else "worktree: nothing was changed"
+    if left:
+        told = f"left in {path}: {left}" + (f"\n{told}" if merge else "")
+    return WorktreeShape(phase=phase, branch=branch, sha=sha, path=path, left=left, merge=merge, told=told)
 
 
 def error_shape(error: Any) -> ErrorShape | None:

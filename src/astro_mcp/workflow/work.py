@@ -41,7 +41,8 @@ class WorkflowWork:
         self._painters = anyio.CapacityLimiter(1)
 
     async def check(self, args: s.CheckInput, ctx: Context) -> s.CheckOutput:
-        checked = await self._scheduler.check(args.spec, ctx.session.grant.effects)
+        checked = await self._scheduler.check(args.spec, ctx.session.grant.effects, ctx.session)
+        ctx.label(*checked.labels)
         problems = list(checked.problems)
         if args.inputs and checked.plan:
             problems += settled(checked.plan.document.inputs, parse_inputs(args.inputs))[1]
@@ -49,6 +50,7 @@ class WorkflowWork:
             valid=not problems,
             plan=views.plan_steps(checked.plan) if checked.plan and not problems else [],
             effects=sorted(checked.effects),
+            worktree=checked.begins if not problems else "",
             problems=[s.ProblemShape(path=p.path, reason=p.reason, corrected=p.suggestion) for p in problems],
             nearest_examples=await self._examples(args.spec) if problems else [],
             guide=s.GUIDE if problems else "",

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import anyio
 
@@ -57,7 +58,7 @@ class Changes:
         self._journal = Journal(database)
         self._artifacts = artifacts
         self._clock = clock
-        self._locks: dict[Path, anyio.Lock] = {}
+        self._locks: WeakValueDictionary[Path, anyio.Lock] = WeakValueDictionary()
 
     async def apply(self, session: Session, changes: Sequence[Change], *, run_id: str | None = None) -> Applied:
         """Carry out `changes`, all or none; returns after they and their undo are on disk.

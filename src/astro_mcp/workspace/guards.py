@@ -12,6 +12,8 @@ from astro_mcp.errors import ApprovalRequired, ProtectedPath
 from astro_mcp.workspace.names import Names, fold
 
 GIT: Final = Names([".git"])
+OURS: Final = ".astro-mcp"
+"""At the top of a root: the worktrees of runs."""
 
 
 def _names(text: str) -> Names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,15 @@ _DROP: Final = (
     "DELETE FROM undo_action WHERE tenant = ? AND scope = ? AND id = ?",
     "DELETE FROM undo WHERE tenant = ? AND scope = ? AND id = ?",
 )
-_LIVE: Final = "SELECT * FROM undo WHERE tenant = ? AND scope = ? AND state = 'done' AND undone_by IS NULL"
+_LIVE: Final = """
+SELECT * FROM undo WHERE tenant = ? AND scope = ? AND state = 'done' AND undone_by IS NULL AND NOT EXISTS (
+    SELECT 1 FROM undo_action a, (SELECT ? AS roots)
+    WHERE a.tenant = undo.tenant AND a.scope = undo.scope AND a.id = undo.id
+        AND (a.root NOT IN (SELECT value FROM json_each(roots))
+            OR a.moved_root NOT IN (SELECT value FROM json_each(roots)))
+)
+"""
+"""Change sets of these roots alone: a run in a worktree shares its host's scope, and neither takes back the other's."""
 _BY_ID: Final = _LIVE + " AND id = ?"
 _BY_RUN: Final = _LIVE + " AND run_id = ? AND is_undo = 0 ORDER BY seq DESC"
 _LAST: Final = _LIVE + " AND is_undo = 0 ORDER BY seq DESC LIMIT 1"
@@ -82,8 +91,9 @@ class Journal:
     async def find(
         self, scope: Scope, roots: Sequence[Path], *, undo_id: str | None, run_id: str | None
     ) -> list[Record]:
-        """Change sets to undo, newest first: the named one, a run's, or with neither the last. Raises `NotFound`."""
-        key = (scope.tenant, scope.key)
+        """Change sets to undo, newest first: the named one, a run's, or with neither the last. Those that touch another
+        root than `roots` are as good as missing. Raises `NotFound`."""
+        key = (scope.tenant, scope.key, json.dumps([str(root) for root in roots]))
 
         def work(tx: Transaction) -> list[Record]:
             if undo_id is not None:

@@ -12,7 +12,7 @@ from anyio import from_thread
 
 from astro_mcp.errors import AstroError, LimitHit
 from astro_mcp.workspace.beneath import open_child, open_file, open_folder
-from astro_mcp.workspace.guards import GIT
+from astro_mcp.workspace.guards import GIT, OURS
 from astro_mcp.workspace.ignore import LARGEST, Ignore, Patterns
 from astro_mcp.workspace.names import fold
 from astro_mcp.workspace.place import Place
@@ -57,7 +57,8 @@ class Collapsed:
 def walk(
     start: Place, *, include_ignored: bool = False, include_git: bool = False, breadth: Breadth | None = None
 ) -> Iterator[Entry | Collapsed]:
-    """Entries below the folder `start`, folders before what is in them, by name; `.git` only on demand.
+    """Entries below the folder `start`, folders before what is in them, by name; `.git`, and a root's worktrees of
+    runs, only on demand.
 
     Raises `NotFound`, `PathDenied`, and `LimitHit` after `MOST` entries. Honours cancellation of the awaiting task.
     """
@@ -89,7 +90,7 @@ class _Walk:
             if number % 256 == 0:
                 from_thread.check_cancelled()
             below = f"{path}/{name}" if path else name
-            if not self._include_git and fold(name) in GIT:
+            if not self._include_git and (fold(name) in GIT or below == OURS):
                 continue
             if ignore.hides(below, folder=kind == "folder"):
                 continue

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.agents.git.bench import Bench, dispatching, plain_git
+from tests.agents.git.grove import Trees
 
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 
@@ -34,3 +35,8 @@ async def bench(tmp_path: Path, begun: Path) -> AsyncIterator[Bench]:
     async with dispatching(tmp_path) as dispatcher:
         yield Bench(root, Session(Principal("u", Kind.STDIO), Grant(roots=(root,))), dispatcher)
         assert list((root / ".git").rglob("*.lock")) == [], "a lock was left behind"
+
+
+@pytest.fixture
+def trees(bench: Bench, tmp_path: Path) -> Trees:
+    return Trees(bench, tmp_path / "trees")

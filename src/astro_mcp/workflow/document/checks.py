@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from astro_mcp.core.authority import Effect
+from astro_mcp.core.authority import Effect, Label
 from astro_mcp.errors import AstroError, InvalidInput, Problem, TooLarge
 from astro_mcp.nearest import nearest
 from astro_mcp.workflow.document.arguments import (
@@ -19,9 +19,9 @@ from astro_mcp.workflow.document.arguments import (
 )
 from astro_mcp.workflow.document.bounds import BYTES, MARKED, MOST
 from astro_mcp.workflow.document.fragment import fragment
-from astro_mcp.workflow.document.includes import levels, size, whole
+from astro_mcp.workflow.document.includes import levels, size, steps_of, whole
 from astro_mcp.workflow.document.inputs import mismatch
-from astro_mcp.workflow.document.model import RESCUE, Document, StepSpec
+from astro_mcp.workflow.document.model import RESCUE, WORKTREE, Document, StepSpec
 from astro_mcp.workflow.document.order import cycle
 from astro_mcp.workflow.document.places import texts
 from astro_mcp.workflow.document.plan import Plan, build
@@ -44,6 +44,10 @@ class Checked:
     problems: list[Problem] = field(default_factory=list)
     effects: frozenset[Effect] = frozenset()
     spec: str = ""
+    workspace: str = "in_place"
+    begins: str = ""
+    """What a worktree of the run would begin at, told by who can look; `labels` are those of what it names."""
+    labels: frozenset[Label] = frozenset()
 
     def tell(self, problems: Iterable[Problem]) -> None:
         """Keep problems, each once; raises `_Enough` past the bound."""
@@ -94,10 +98,27 @@ def _check_whole(written: Document, text: str, around: Surroundings, checked: Ch
     _check_document(document, "", around, checked)
     for name, one in document.workflows.items():
         _check_document(one, f"workflows.{name}.", around, checked)
+    checked.workspace = document.workspace
+    checked.tell(_workspace_problems(document, around, checked))
     checked.tell([] if problems else _too_much(document))
     if not checked.problems:
         checked.plan = build(document)
         checked.spec = text if document.workflows == written.workflows else _kept(document, checked)
+
+
+def _workspace_problems(document: Document, around: Surroundings, checked: Checked) -> Iterator[Problem]:
+    """A worktree is a run's, with all that it runs: it is written, and what asks for one gets one."""
+    if document.workspace == WORKTREE:
+        checked.effects |= {Effect.WRITE}
+        if Effect.WRITE not in around.allowed:
+            reason = "a worktree is written, which this run does not allow"
+            yield Problem("workspace", reason, f"allow: {json.dumps(sorted(around.allowed | {Effect.WRITE}))}")
+        return
+    used = {step.uses for one in (document, *document.workflows.values()) for step in steps_of(one)}
+    for name, one in document.workflows.items():
+        if name in used and one.workspace == WORKTREE:
+            reason = f"{name} is to run in a worktree, and what runs it works in place"
+            yield Problem("workspace", reason, fragment({"workspace": WORKTREE}))
 
 
 def _kept(document: Document, checked: Checked) -> str:

@@ -26,6 +26,7 @@ RESERVED: Final = frozenset(
 """Words that CEL keeps for itself (its language definition, section "Syntax"): `steps.in` is no reference there."""
 _UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST: Final = 30 * 86400.0
+WORKTREE: Final = "worktree"
 TypeName = Literal["string", "integer", "number", "boolean", "array", "object"]
 
 
@@ -163,8 +164,9 @@ KINDS: Final = ("tool", "do", "ask", "approve", "workflow")
 
 
 class Document(Words):
-    """A workflow. A run of it begins `delay` after it was accepted, and `timeout` counts from there. `workflows` are
-    others, by name, that its steps may run besides the templates."""
+    """A workflow. A run of it begins `delay` after it was accepted, and `timeout` counts from there. `workspace` says
+    where its steps write: in the root itself, or in a git worktree of the run's own. `workflows` are others, by name,
+    that its steps may run besides the templates."""
 
     name: str = Field("workflow", min_length=1, max_length=80)
     version: Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v)] = Field(
@@ -178,6 +180,7 @@ class Document(Words):
     delay: Seconds | None = None
     timeout: Seconds | None = None
     budget: Budget = Budget()
+    workspace: Literal["in_place", "worktree"] = "in_place"
     workflows: dict[Annotated[str, Field(pattern=rf"^{NAME}$")], Document] = Field(default_factory=dict, max_length=50)
 
     @property

@@ -59,6 +59,8 @@ DOCUMENT: Final[Table] = {
     **_each(shape.seconds, "this is written `timeout`", "timeout_seconds timeoutSeconds max_seconds"),
     **_each(shape.minutes, "this is written `timeout`", "timeout-minutes timeout_minutes timeoutMinutes"),
     **_each(shape.calls, "this is written `budget`", "max_calls budget"),
+    **_each(shape.workspace, "this is written `workspace`", "worktree isolation work_space working_tree"),
+    **_each(shape.workspace, "a workspace is in_place or worktree", "workspace"),
     **_each(shape.version, "a version is of numbers", "version"),
     **_each(shape.inputs, "inputs are an object: name, and type or default", "inputs"),
     **_each(shape.outputs, "outputs are an object: name and value", "outputs"),

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from astro_mcp.nearest import nearest
+
 Words = dict[str, Any]
 All = Mapping[str, Any]
 _TYPES: Final = {
@@ -22,6 +24,10 @@ _PEOPLE: Final = {
     **dict.fromkeys(("human", "user", "person", "me", "owner"), "host"),
     **dict.fromkeys(("admin", "administrator", "ops"), "operator"),
     **dict.fromkeys(("agent", "assistant", "llm", "ai"), "model"),
+}
+_PLACES: Final = {
+    **dict.fromkeys(("worktree", "gitworktree", "isolated", "branch", "copy", "sandbox"), "worktree"),
+    **dict.fromkeys(("inplace", "root", "here", "current", "shared", "main", "none"), "in_place"),
 }
 _KIND: Final = frozenset(
     {
@@ -123,6 +129,17 @@ def calls(value: Any, _: All) -> Words | None:
 def version(value: Any, _: All) -> Words | None:
     found = re.fullmatch(r"[vV]\.?(\d{1,6}(?:\.\d{1,6}){0,2})", value.strip()) if isinstance(value, str) else None
     return {"version": found[1]} if found else None
+
+
+def workspace(value: Any, _: All) -> Words | None:
+    """Also `{type: worktree}`, and `worktree: true` as it stands under a word of its own."""
+    if isinstance(value, dict):
+        value = value.get("type", value.get("kind", value.get("mode")))
+    if isinstance(value, bool):
+        return {"workspace": "worktree" if value else "in_place"}
+    word = re.sub(r"[^a-z]", "", value[:40].lower()) if isinstance(value, str) else ""
+    right = _PLACES.get(word) or nearest(word, ("worktree", "inplace"))
+    return {"workspace": "in_place" if right == "inplace" else right} if right else None
 
 
 # Of a step.

@@ -85,6 +85,27 @@ class Recovered(Event):
     repeatable: frozenset[str] = field(default_factory=frozenset)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made(Event):
+    """The run's worktree is there, at `tree` on the branch `branch` that began at the commit `base`; or it can't be,
+    and `error` says why (`AstroError.as_dict`)."""
+
+    tree: str = ""
+    branch: str = ""
+    base: str = ""
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed(Event):
+    """The run's worktree was closed: its branch is at `sha`, both "" where nothing had changed. `left` says why it is
+    still there, where it is."""
+
+    branch: str
+    sha: str
+    left: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """The base of what a run asks for."""
@@ -100,6 +121,22 @@ class Start(Command):
     tool: str
     arguments: Mapping[str, Any]
     timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Make(Command):
+    """Make the run's worktree, where it is not there yet; answer with `Made`. It begins where the run `origin` left its
+    own, if there is one."""
+
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close(Command):
+    """Commit what changed in the run's worktree since `base`, once no call is in flight any more, and take it away;
+    answer with `Closed`. It may be that it was never made, and that it was closed already."""
+
+    base: str
 
 
 @dataclass(frozen=True, slots=True)

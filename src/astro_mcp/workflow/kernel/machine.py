@@ -12,14 +12,18 @@ from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.expressions.template import render
 from astro_mcp.workflow.kernel import events as e
+from astro_mcp.workflow.kernel import worktree
 from astro_mcp.workflow.kernel.draft import Advance, Draft
 from astro_mcp.workflow.kernel.flow import expire, open_body, settle
 from astro_mcp.workflow.kernel.retry import FINAL, MOST_REFUSALS, REFUSED, pause
 from astro_mcp.workflow.kernel.scope import View, is_leaf, parent
 from astro_mcp.workflow.kernel.state import (
     CANCELLED,
+    CLOSING,
+    ENDED,
     FAILED,
     LOST,
+    MAKING,
     PAUSED,
     PENDING,
     QUEUED,
@@ -44,6 +48,9 @@ def take(draft: Draft, event: e.Event) -> None:
     if draft.run.over:
         return
     draft.at(event)
+    if worktree.phase(draft) == CLOSING:
+        draft.put_run(**worktree.closing(draft, event))
+        return
     fields: dict[str, Any] = {}
     handle = _HANDLERS.get(type(event))
     if handle is not None:
@@ -57,33 +64,44 @@ def take(draft: Draft, event: e.Event) -> None:
     if "status" not in fields:
         _due(draft)
         paused = bool(fields.get("paused", run.paused))
-        _start_ready(draft, paused=paused)
-        fields.update(_status(draft, paused=paused))
-    draft.put_run(**fields)
+        making = (fields.get("worktree", run.worktree) or {}).get("phase") == MAKING
+        _start_ready(draft, held=paused or making)
+        fields.update(_status(draft, paused=paused, making=making))
+    draft.put_run(**(worktree.withheld(draft, fields) if fields.get("status") in ENDED else fields))
 
 
 def _began(draft: Draft, event: e.Began) -> dict[str, Any]:
-    return {} if draft.steps else _opened(draft)
+    if not draft.steps:
+        return _opened(draft)
+    worktree.go_on(draft)
+    return {}
 
 
-def _opened(draft: Draft) -> dict[str, Any]:
+def _opened(draft: Draft, origin: str = "") -> dict[str, Any]:
     """The run's body is open, once its time has come."""
     if draft.run.after is not None and draft.now < draft.run.after:
         return {}
     draft.create("")
     open_body(draft, "")
     settle(draft)
+    fields = worktree.begin(draft, origin)
     seconds = draft.plan.document.timeout
-    return {} if seconds is None else {"deadline": draft.now + seconds}
+    return fields if seconds is None else {**fields, "deadline": draft.now + seconds}
 
 
 def _forked(draft: Draft, event: e.Forked) -> dict[str, Any]:
-    fields = _opened(draft)
+    fields = _opened(draft, event.origin)
     while had := [p for p in event.outputs if p in draft.steps and draft.steps[p].status in (READY, WAITING)]:
         for path in had:
             draft.finish(path, SUCCEEDED, output=event.outputs[path])
         settle(draft)
     return fields
+
+
+def _made(draft: Draft, event: e.Made) -> dict[str, Any]:
+    if event.error is None or worktree.phase(draft) != MAKING:
+        return worktree.made(draft, event)
+    return {**_cancel_all(draft), "status": FAILED, "error": event.error, "worktree": None}
 
 
 def _finished(draft: Draft, event: e.Finished) -> None:
@@ -186,10 +204,10 @@ def _due(draft: Draft) -> None:
     settle(draft)
 
 
-def _start_ready(draft: Draft, *, paused: bool) -> None:
+def _start_ready(draft: Draft, *, held: bool) -> None:
     """Start what is ready while there is room."""
     draft.close_ranks()
-    while draft.ready and not paused and draft.slots > 0 and draft.running < draft.run.parallel:
+    while draft.ready and not held and draft.slots > 0 and draft.running < draft.run.parallel:
         path = draft.ready.popleft()
         state = draft.steps[path]
         try:
@@ -233,7 +251,7 @@ def _call(draft: Draft, path: str, attempt: int) -> e.Start:
     return e.Start(path, attempt, spec.tool or "", arguments, spec.seconds)
 
 
-def _status(draft: Draft, *, paused: bool) -> dict[str, Any]:
+def _status(draft: Draft, *, paused: bool, making: bool) -> dict[str, Any]:
     """The run's status, which follows from its steps'."""
     root = draft.steps.get("")
     if root is None:
@@ -243,7 +261,7 @@ def _status(draft: Draft, *, paused: bool) -> dict[str, Any]:
     if paused:
         return {"status": PAUSED}
     retries = any(draft.steps[path].status == READY for path in draft.wakes)
-    return {"status": RUNNING if draft.running or draft.ready or retries else WAITING}
+    return {"status": RUNNING if draft.running or draft.ready or retries or making else WAITING}
 
 
 def _ended(draft: Draft) -> dict[str, Any]:
@@ -262,6 +280,7 @@ def _ended(draft: Draft) -> dict[str, Any]:
 _HANDLERS: Final[dict[type[e.Event], Callable[[Draft, Any], dict[str, Any] | None]]] = {
     e.Began: _began,
     e.Forked: _forked,
+    e.Made: _made,
     e.Finished: _finished,
     e.Answered: _answered,
     e.Cancelled: _cancelled,

@@ -22,6 +22,11 @@ TERMINAL: Final = frozenset({SUCCEEDED, FAILED, SKIPPED, CANCELLED})
 
 QUEUED: Final = "queued"
 PAUSED: Final = "paused"
+MAKING: Final = "making"
+OPEN: Final = "open"
+CLOSING: Final = "closing"
+CLOSED: Final = "closed"
+"""Of a run's worktree."""
 ENDED: Final = frozenset({SUCCEEDED, FAILED, CANCELLED})
 """The terminal states of a run."""
 
@@ -67,6 +72,9 @@ class RunState:
 
     `parallel` is the most of these at once, `priority` (low, normal, high) its share of the driver, `deadline` the end
     of the run's time and `after` when it may begin, in Unix seconds.
+
+    `worktree` is there once a run in a worktree has begun: its `phase`, and what `Make`, `Made` and `Closed` say;
+    while it is closed, `end` holds the fields that the run ends with.
     """
 
     run_id: str
@@ -85,6 +93,7 @@ class RunState:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     error: Mapping[str, Any] | None = None
     ended: float | None = None
+    worktree: Mapping[str, Any] | None = None
     ready: tuple[str, ...] = ()
     wakes: Mapping[str, float] = field(default_factory=dict)
     steps: Mapping[str, StepState] = field(default_factory=dict)
@@ -93,6 +102,11 @@ class RunState:
     def over(self) -> bool:
         """Whether the run has reached a terminal state."""
         return self.status in ENDED
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing of it starts: it is paused, or its worktree is being made or closed."""
+        return self.paused or (self.worktree or {}).get("phase") in (MAKING, CLOSING)
 
     @property
     def wake(self) -> float | None:

@@ -13,4 +13,6 @@ keys           obvious keys in text that is about to be committed
 commits        a commit, built beside the repository
 publish        the one place that writes into a repository: objects, one ref, the index
 branches       a new branch, and moving to one
+linked         the folders of linked worktrees
+worktrees      a run's own working tree, made from a commit and closed by one
 """

@@ -6,9 +6,9 @@ import time
 from functools import partial
 
 from astro_mcp.config import GitSettings
-from astro_mcp.errors import InvalidInput, NotFound, Unsupported
+from astro_mcp.errors import Conflict, InvalidInput, NotFound, Unsupported
 from astro_mcp.observe.printable import printable
-from astro_mcp.workspace.git import publish
+from astro_mcp.workspace.git import linked, publish
 from astro_mcp.workspace.git.commits import unfinished
 from astro_mcp.workspace.git.refs import valid_ref
 from astro_mcp.workspace.git.repository import Repository
@@ -39,7 +39,8 @@ async def create(repository: Repository, name: str, start: str, settings: GitSet
 
 
 async def switch(repository: Repository, name: str, settings: GitSettings) -> str:
-    """Put HEAD on the branch; returns its sha. Raises `Unsupported` where the branch's files are others than HEAD's."""
+    """Put HEAD on the branch; returns its sha. Raises `Unsupported` where the branch's files are others than HEAD's and
+    in the worktree of a run, `Conflict` where another working tree is on it."""
     ref = branch_ref(name)
     sha = repository.refs.table.get(ref)
     if sha is None:
@@ -47,6 +48,13 @@ async def switch(repository: Repository, name: str, settings: GitSettings) -> st
     unfinished(repository)
     if ref == repository.refs.head:
         return sha
+    if linked.of_a_run(repository.layout):
+        raise Unsupported(
+            f"the worktree of a run stays on {printable(repository.refs.branch, 80)}",
+            "leave the switch out; action=create makes a branch all the same",
+        )
+    if (other := linked.checked_out(repository.layout, ref)) is not None:
+        raise Conflict(f"{printable(name, 80)} is checked out in {other}", "two working trees never share a branch")
     if not repository.refs.sha or await _tree(repository, sha) != await _tree(repository, repository.refs.sha):
         raise Unsupported(
             f"{printable(name, 80)} holds other files than the current commit; they would have to be rewritten",

@@ -64,6 +64,14 @@ async def draft(repository: Repository, paths: Sequence[str]) -> Draft:
     What is staged of other paths stays staged. Raises `Conflict` (nothing to commit, a merge under way), `NotFound`,
     `ProtectedPath` (the name of a file is on the secrets list), `TooLarge`, `Unsupported` (filters).
     """
+    made = await draft_of(repository, paths)
+    if made is None:
+        raise Conflict("nothing to commit", "git_status lists what changed")
+    return made
+
+
+async def draft_of(repository: Repository, paths: Sequence[str]) -> Draft | None:
+    """The same, and None where there is nothing to commit."""
     unfinished(repository)
     changed = await changes(repository, paths, each_file=True, renames=False)
     if conflicts := [item.path for item in changed if item.conflicted]:
@@ -81,7 +89,7 @@ async def draft(repository: Repository, paths: Sequence[str]) -> Draft:
         await _take(repository, wanted, index)
     files = await _against_head(repository, index)
     if not files:
-        raise Conflict("nothing to commit", "git_status lists what changed")
+        return None
     await _refuse(repository, files)
     keys = await _keys(repository, files)
     tree = (await repository.git("write-tree", index=index)).out.decode().strip()

@@ -35,13 +35,15 @@ class Layout:
     config: dict[Key, str]
 
 
-def find(folder: Path, roots: Sequence[Path]) -> Layout:
+def find(folder: Path, roots: Sequence[Path], home: Sequence[Path] = ()) -> Layout:
     """The repository whose working tree is `folder`; parent folders are not searched.
 
-    Raises `NotFound` (no repository), `PathDenied` (a part lies outside of the roots, or is a link), `Unsupported`
-    (bare, sha256, reftable, an unknown extension).
+    The working tree lies beneath `roots`; git's own parts lie there, or beneath `home` (see `Grant`). Raises `NotFound`
+    (no repository), `PathDenied` (a part lies outside of the roots, or is a link), `Unsupported` (bare, sha256,
+    reftable, an unknown extension).
     """
     worktree = beneath(folder, roots)
+    roots = (*roots, *home)
     gitdir = _gitdir(worktree, roots)
     common = _common(gitdir, roots)
     config = parse((small(common / "config") or b"").decode("utf-8", "replace"))

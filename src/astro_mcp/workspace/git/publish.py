@@ -100,6 +100,27 @@ def attach(locks: Locks, layout: Layout, head: str, update: Update) -> None:
         _log(layout.gitdir, "HEAD", update)
 
 
+def delete(locks: Locks, layout: Layout, ref: str, before: str) -> None:
+    """Take a ref away, which is at `before`; raises `Conflict` where it moved. One that is not there is fine."""
+    packed = layout.common / "packed-refs"
+    no_links(layout, ref)
+    _make((layout.common / ref).parent)
+    with locks.hold(layout.common / ref), locks.hold(packed) as packed_lock:
+        now = read_ref(layout, ref)
+        if now not in ("", before):
+            raise Conflict(f"{ref} moved meanwhile", "look at git_log, and try again")
+        name = os.fsencode(ref)
+        lines = packed.read_bytes().splitlines(keepends=True) if packed.exists() else []
+        kept = [line for line in lines if line.rstrip(b"\n")[41:] != name]
+        if len(kept) < len(lines):
+            fill(packed_lock, b"".join(kept))
+            settle(packed_lock)
+        (layout.common / ref).unlink(missing_ok=True)
+        sync((layout.common / ref).parent)
+        if (log := _reflog(layout.common, ref)) is not None:
+            log.unlink(missing_ok=True)
+
+
 def _move(locks: Locks, layout: Layout, update: Update) -> None:
     path = layout.common / update.ref
     if not no_links(layout, update.ref):
@@ -132,10 +153,8 @@ def _stamp(index: Path) -> str:
 
 def _log(folder: Path, name: str, update: Update) -> None:
     """A line in the reflog, where the repository keeps reflogs; a link in its place is left alone."""
-    log = folder / "logs" / name
-    if not is_folder(folder / "logs") or any(
-        part.is_symlink() for part in (log, *log.parents) if folder in part.parents
-    ):
+    log = _reflog(folder, name)
+    if log is None:
         return
     log.parent.mkdir(parents=True, exist_ok=True)
     line = f"{update.before or ZERO} {update.after} {update.by}\t{update.reason}\n"
@@ -144,6 +163,12 @@ def _log(folder: Path, name: str, update: Update) -> None:
     )
     with os.fdopen(descriptor, "wb") as file:
         file.write(line.encode("utf-8", "replace"))
+
+
+def _reflog(folder: Path, name: str) -> Path | None:
+    log = folder / "logs" / name
+    links = any(part.is_symlink() for part in (log, *log.parents) if folder in part.parents)
+    return None if links or not is_folder(folder / "logs") else log
 
 
 def _make(folder: Path) -> None:

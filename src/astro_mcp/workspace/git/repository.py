@@ -14,10 +14,10 @@ import anyio
 import anyio.to_thread
 from anyio import from_thread
 
-from astro_mcp.core.authority import Session
+from astro_mcp.core.authority import Grant, Session
 from astro_mcp.errors import AstroError, InvalidInput, PathDenied, ProtectedPath, Unsupported
 from astro_mcp.observe.printable import printable
-from astro_mcp.workspace.git.child import OUTPUT, Ran, run_git
+from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Ran, run_git
 from astro_mcp.workspace.git.layout import Layout, find
 from astro_mcp.workspace.git.locks import Locks, release
 from astro_mcp.workspace.git.private import Private, build, remove
@@ -62,6 +62,7 @@ class Repository:
         good: Sequence[int] = (0,),
         index: Path | None = None,
         identity: dict[str, str] | None = None,
+        seconds: float = SECONDS,
     ) -> Ran:
         """Run git against the private GIT_DIR, with the working tree as its folder.
 
@@ -75,7 +76,14 @@ class Repository:
             "HOME": str(self.private.folder / "home"),
             **(identity or {}),
         }
-        ran = await run_git(arguments, folder=self.layout.worktree, environment=environment, stdin=stdin, limit=limit)
+        ran = await run_git(
+            arguments,
+            folder=self.layout.worktree,
+            environment=environment,
+            stdin=stdin,
+            limit=limit,
+            seconds=seconds,
+        )
         if ran.code in good or ran.cut:
             return ran
         raise _failure(ran)
@@ -151,9 +159,9 @@ class Git:
         Raises `NotFound`, `PathDenied` and `Unsupported` as `layout.find` and `refs.read_refs` do.
         """
         place = self._workspace.locate(session, repo)
-        roots = session.grant.roots
+        grant = session.grant
         layout, refs, private = await anyio.to_thread.run_sync(
-            partial(_prepare, place.path, roots, self._folder), limiter=self._threads
+            partial(_prepare, place.path, grant, self._folder), limiter=self._threads
         )
         try:
             yield Repository(layout, refs, private, place, self._workspace, self._threads)
@@ -164,7 +172,7 @@ class Git:
     async def refs(self, session: Session, repo: str) -> Refs:
         """HEAD and refs of the repository at `repo`, for which no git is started; raises what `open` does."""
         place = self._workspace.locate(session, repo)
-        return await self._workspace.at_length(partial(_refs, place.path, session.grant.roots), place.root)
+        return await self._workspace.at_length(partial(_refs, place.path, session.grant), place.root)
 
     async def sweep(self) -> None:
         """Remove what calls of a process that died left: in our folder, and their locks in repositories."""
@@ -176,14 +184,14 @@ def hostile(paths: bytes) -> bool:
     return bool(paths) and HOSTILE.search(paths) is not None
 
 
-def _prepare(folder: Path, roots: Sequence[Path], parent: Path) -> tuple[Layout, Refs, Private]:
-    layout = find(folder, roots)
+def _prepare(folder: Path, grant: Grant, parent: Path) -> tuple[Layout, Refs, Private]:
+    layout = find(folder, grant.roots, grant.home)
     refs = read_refs(layout)
     return layout, refs, build(layout, refs, parent)
 
 
-def _refs(folder: Path, roots: Sequence[Path]) -> Refs:
-    layout = find(folder, roots)
+def _refs(folder: Path, grant: Grant) -> Refs:
+    layout = find(folder, grant.roots, grant.home)
     from_thread.check_cancelled()
     return read_refs(layout)
 

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -49,6 +50,8 @@ class Active:
     weight: float = math.inf
     """Characters of all that expressions can reach, and at least that; infinite where it is not known."""
     calls: dict[str, anyio.TaskHandle[None]] = field(default_factory=dict)
+    tree: anyio.Lock = field(default_factory=anyio.Lock)
+    """Held while its worktree is made or closed."""
     asked: set[str] = field(default_factory=set)
     """Paths of asks that the operator's model was given."""
     changed: anyio.Event = field(default_factory=anyio.Event)
@@ -67,13 +70,18 @@ class Active:
     def hungry(self) -> bool:
         """Whether it would start a call if there were a place."""
         state = self.state
-        return bool(state.ready) and not state.paused and state.running < state.parallel
+        return bool(state.ready) and not state.held and state.running < state.parallel
 
     def labelled_session(self) -> Session:
-        """The session of the next call: the run's own, with what it has seen so far."""
-        if self.caller.labels != self.labels:
-            self.caller = replace(self.session, labels=self.labels)
+        """The session of the next call: the run's own, with what it has seen so far, and within its worktree."""
+        tree = (self.state.worktree or {}).get("path")
+        if self.caller.labels != self.labels or (tree and not self.caller.grant.home):
+            self.caller = self.owner().within(Path(tree)) if tree else self.owner()
         return self.caller
+
+    def owner(self) -> Session:
+        """The run's own session, with what it has seen so far."""
+        return replace(self.session, labels=self.labels)
 
     def adopt(self, stepped: Stepped) -> None:
         """Take over what was committed, and tell those who watch."""

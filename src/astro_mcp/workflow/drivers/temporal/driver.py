@@ -44,6 +44,7 @@ from astro_mcp.workflow.drivers.temporal.workers import Workers
 from astro_mcp.workflow.kernel import events as e
 from astro_mcp.workflow.kernel.fork import kept
 from astro_mcp.workflow.kernel.state import FAILED, RunState
+from astro_mcp.workflow.trees import Trees
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class TemporalDriver:
     def __init__(
         self, calls: Calls, registry: Registry, settings: WorkflowSettings, folder: Path, clock: Clock
     ) -> None:
+        self.trees: Trees | None = None  # a step runs where its worker is, and that may not be where the run began
         self._calls = calls
         self._registry = registry
         self._settings = settings
