@@ -14,7 +14,9 @@ from typing import Any
 import anyio
 import pytest
 from temporalio.client import Client
-from tests.workflow.house import House, house, session, until_called
+from temporalio.converter import DataConverter
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from tests.workflow.house import House, Toys, house, session, until_called
 from tests.workflow.temporal_server import Server, serving
 from tests.workflow.test_driver import Later, status
 
@@ -26,6 +28,7 @@ from astro_mcp.workflow.drivers.temporal.claims import BOUND, Claims
 from astro_mcp.workflow.drivers.temporal.connection import connect
 from astro_mcp.workflow.drivers.temporal.driver import TemporalDriver
 from astro_mcp.workflow.drivers.temporal.naming import workflow_id
+from astro_mcp.workflow.drivers.temporal.run import Run
 
 ROOT = Path(__file__).parents[2]
 SAY: dict[str, Any] = {"name": "say", "steps": [{"id": "a", "tool": "toy_say", "with": {"text": "hello"}}]}
@@ -291,6 +294,35 @@ async def test_histories_replay_in_interpreters_with_other_hashes(tmp_path: Path
             timeout=60,
         )
         assert child.returncode == 0, child.stderr[-2000:]
+
+
+@pytest.mark.full
+async def test_a_history_replays_whatever_time_a_worker_believes_it_is(tmp_path: Path, temporal: Server) -> None:
+    """One that answers a query may take a timer's event before the task that brings it, at an earlier time."""
+    retry = {"max_attempts": 5, "initial_interval": "50ms"}
+    spec = {
+        "name": "waits",
+        "steps": [
+            {"id": "a", "tool": "toy_flaky", "retry": retry},
+            {"id": "b", "needs": "a", "tool": "toy_flaky", "with": {"text": "b"}, "retry": retry, "timeout": "30s"},
+        ],
+    }
+    settings, toys = temporal.settings(), Toys()
+    toys.fail_times = 3
+    async with house(tmp_path, settings=settings, toys=toys) as at:
+        done = await at.run(spec)
+        assert done["status"] == "succeeded", done
+        claims = Claims(tmp_path / "claims")
+        client = await connect(settings.temporal, claims)
+        name = workflow_id(settings.temporal.task_queue, at.me.scope, done["run_id"])
+        history = await client.get_workflow_handle(name).fetch_history()
+    replayer = Replayer(
+        workflows=[Run], workflow_runner=UnsandboxedWorkflowRunner(), data_converter=DataConverter(payload_codec=claims)
+    )
+    await replayer.replay_workflow(history)
+    for event in history.events:
+        event.event_time.CopyFrom(history.events[0].event_time)
+    await replayer.replay_workflow(history)
 
 
 REPLAY = """

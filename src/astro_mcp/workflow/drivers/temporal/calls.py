@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -44,14 +45,18 @@ class Calls:
 
     @activity.defn(name=CALL)
     async def call(self, order: dict[str, Any]) -> dict[str, Any]:
-        """One attempt. Its end is a value or an error; a failure of the activity says that there was none."""
+        """One attempt. Its end is a value or an error, `at` a time by the server's clock, with the `size` in bytes that
+        it leaves in the server's history; a failure of the activity says that there was none."""
+        began = anyio.current_time()
         try:
-            return await self._watched(order)
+            told = await self._watched(order)
         except asyncio.CancelledError:
             details = activity.cancellation_details()
             if details is not None and details.worker_shutdown:
                 raise ApplicationError("the worker ended", type=GONE, non_retryable=True) from None
             raise
+        at = activity.info().started_time.timestamp() + anyio.current_time() - began
+        return {**told, "at": at, "size": len(json.dumps([order["arguments"], told["output"], told["error"]]))}
 
     async def _watched(self, order: dict[str, Any]) -> dict[str, Any]:
         told: dict[str, Any] | None = None

@@ -1,13 +1,16 @@
 """The one workflow type: feeds the kernel, and starts an activity for each call that it asks for.
 
-All that it computes follows from its input and its history: time is the history's, and what expressions give is
-recorded there before it counts (docs/decisions/023-expressions-are-recorded.md).
+All that it computes follows from its input and from what its history holds, in order: an event brings its time along,
+and what expressions give is recorded before it counts (docs/decisions/023-expressions-are-recorded.md). What the SDK
+knows beside that, its clock and the length of the history, is not asked: a worker that answers a query may have taken
+events before the server handed them to a task, and knew another time then than a replay does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -37,14 +40,20 @@ LONGEST: Final = timedelta(days=7)
 """Of one call: the tool's own deadline ends it long before."""
 EVALUATION: Final = timedelta(seconds=600)
 PRIORITIES: Final = {"high": 1, "normal": 3, "low": 5}
+EACH: Final = 9
+"""Events of the server's history that one of ours makes: a call's three, an evaluation's one, and their tasks'."""
+BYTES: Final = 8_000_000
+"""Of what the server's history holds, where a run goes on as new; servers end one at 50 MB."""
 
 
 @dataclass(slots=True, eq=False)
 class Arrival:
-    """An event that came in; `done` once it has been taken."""
+    """An event that came in, with its time (0: not known); `done` once it has been taken. `size` are the bytes that it
+    left in the server's history."""
 
     event: e.Event
     labels: frozenset[str] = frozenset()
+    size: int = 0
     done: bool = False
 
 
@@ -59,6 +68,8 @@ class Run:
         self._state: RunState = packing.unpacked_state(given["state"])
         self._labels = frozenset(given["labels"])
         self._history: list[Happened] = packing.unpacked_history(given["history"])
+        self._now: float = given["now"]
+        self._taken = self._bytes = 0
         self._inbox = [Arrival(packing.unpacked_event(event)) for event in given["first"]]
         self._calls: dict[str, workflow.ActivityHandle[dict[str, Any]]] = {}
         self._timers: set[float] = set()
@@ -104,11 +115,10 @@ class Run:
         return {"state": packing.packed_state(self._state), "labels": sorted(self._labels)}
 
     def _packed(self, first: list[dict[str, Any]]) -> dict[str, Any]:
-        return {**self.look(), "history": self.history(), "first": first}
+        return {**self.look(), "history": self.history(), "first": first, "now": self._now}
 
     def _full(self) -> bool:
-        info = workflow.info()
-        return info.is_continue_as_new_suggested() or info.get_current_history_length() >= self._kept.most
+        return self._taken * EACH >= self._kept.most or self._bytes >= BYTES
 
     def _look_at_the_clock(self, now: float) -> None:
         """One timer for each time at which something is to happen, which nothing cancels: what is asked of the server
@@ -120,7 +130,7 @@ class Run:
 
     def _rang(self, wake: float) -> None:
         self._timers.discard(wake)
-        self._inbox.append(Arrival(e.Tick(now=0.0)))
+        self._inbox.append(Arrival(e.Tick(now=wake)))
 
     async def _advance(self) -> None:
         """Take the first of what came in. Nothing of it is seen, or begun, before all of it has been computed.
@@ -128,8 +138,11 @@ class Run:
         One at a time: a replay may bring together what came one after the other, and what is asked of `EVALUATE` has to
         be the same then."""
         arrival = self._inbox.pop(0)
+        self._now = max(self._now, arrival.event.now)
+        self._taken += 1
+        self._bytes += arrival.size
         slots = 0 if self._full() else self._state.parallel
-        event, foresight = replace(arrival.event, now=workflow.time(), slots=slots), Foresight()
+        event, foresight = replace(arrival.event, now=self._now, slots=slots), Foresight()
         while True:
             advance = self._stepped(event, foresight)
             if not foresight.missing:
@@ -138,6 +151,7 @@ class Run:
                 EVALUATE, foresight.asked(), result_type=list[dict[str, Any]], start_to_close_timeout=EVALUATION
             )
             foresight.learn(answers)
+            self._bytes += len(json.dumps(answers))
         self._labels |= arrival.labels
         self._state = advance.state
         self._history.append(happened(len(self._history) + 1, event))
@@ -203,10 +217,9 @@ class Run:
         del self._calls[command.path]
         if error is None:
             outcome = handle.result()
-            event: e.Event = e.Finished(
-                now=0.0, path=command.path, attempt=command.attempt, output=outcome["output"], error=outcome["error"]
-            )
-            self._inbox.append(Arrival(event, frozenset(outcome["labels"])))
+            given, path, attempt = {name: outcome[name] for name in ("output", "error")}, command.path, command.attempt
+            event: e.Event = e.Finished(now=outcome["at"], path=path, attempt=attempt, **given)
+            self._inbox.append(Arrival(event, frozenset(outcome["labels"]), outcome["size"]))
             return
         if not isinstance(error, Exception):
             return  # this worker lets go of the run
