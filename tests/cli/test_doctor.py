@@ -159,7 +159,7 @@ def an_engine_that_is_too_old(patch: pytest.MonkeyPatch, folder: Path) -> None:
 
 @breaks("image")
 def an_image_that_is_not_built(patch: pytest.MonkeyPatch, folder: Path) -> None:
-    patch.setattr(Sandbox, "tag", "astro-mcp-sandbox:never")
+    patch.setattr("astro_mcp.sandbox.sandbox.base_tag", lambda recipe: "astro-mcp-sandbox:never")
 
 
 @breaks("limits")
