@@ -17,7 +17,6 @@ from tests.workflow.house import House, Toys, house
 from tests.workflow.temporal_server import Server
 
 from astro_mcp.config import TemporalSettings, WorkflowSettings
-from astro_mcp.workflow.drivers.temporal import workers
 from astro_mcp.workflow.drivers.temporal.claims import Claims
 from astro_mcp.workflow.drivers.temporal.connection import connect
 from astro_mcp.workflow.drivers.temporal.naming import workflow_id
@@ -62,7 +61,7 @@ async def compared(
             if await parity.checks(one, spec)
         ][:count]
         assert len(found) == count
-        places = anyio.CapacityLimiter(at_once)
+        places = anyio.CapacityLimiter(AT_ONCE)
 
         async def run(case: Case) -> None:
             async with places:
@@ -100,13 +99,3 @@ async def test_documents_by_chance_leave_the_same_journal_in_the_same_order(tmp_
 async def test_a_hundred_documents_leave_the_same_journal(tmp_path: Path, temporal: Server, *, strict: bool) -> None:
     ends = await compared(tmp_path, temporal, 1_000, 100, strict=strict)
     assert min(ends["succeeded"], ends["failed"]) > 10, "both ends are seen"
-
-
-@pytest.mark.full
-@pytest.mark.timeout(600)
-async def test_a_worker_that_remembers_one_run_of_three_and_replays_the_others_leaves_the_same_journal(
-    tmp_path: Path, temporal: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(workers, "KEPT_RUNS", 1)
-    ends = await compared(tmp_path, temporal, 5_000, 40, strict=False, at_once=3)
-    assert len(ends) > 1, "both ends are seen"
