@@ -194,6 +194,7 @@ def test_fix_failing_tests_ends_where_no_edit_is_given_and_changes_nothing(at: H
     assert git(tmp_path, "status", "--porcelain") == ""
 
 
+@pytest.mark.full
 def test_fix_lint_file_by_file_mends_each_file_in_rounds_and_goes_on_where_one_stays(at: Home, tmp_path: Path) -> None:
     more = {"thirds.py": "import json\nimport sys\n\nprint(sys.path)\n", "made.py": "import json\n"}
     repository(tmp_path, {**FILES, **more})
