@@ -151,6 +151,19 @@ async def test_a_cancelled_turn_ends_its_session(warm: Sandbox) -> None:
     assert warm.sessions(MINE) == []
 
 
+async def test_turns_that_hand_back_files_leave_no_descriptor_open_in_the_first_process(
+    make: Make, containers: Containers, tidy: None
+) -> None:
+    sandbox = make(SMALL.model_copy(update={"open_files": 64, "warm": 0}))
+    async with sandbox.warm():
+        for number in range(70):
+            found = await turn(sandbox, f"open('out/d{number}', 'w').write('x')")
+            made = {file.path for file in found.files}  # one of the turn before may be there again, from the same tick
+            assert (f"d{number}" in made, found.over) == (True, False)
+    await none_left(containers)
+    await sandbox.close()
+
+
 @pytest.mark.full
 async def test_sessions_are_bounded_and_age(make: Make, containers: Containers, tidy: None) -> None:
     settings = SMALL.model_copy(update={"sessions": 2, "warm": 0, "session_seconds": 2000.0})

@@ -25,30 +25,45 @@ LONGEST: Final = 1024
 
 def empty(folder: str) -> bool:
     """Whether there is nothing to hand back."""
+    opened = _opened(folder)
+    if opened is None:
+        return True
     try:
-        return not os.listdir(_opened(folder))
+        return not os.listdir(opened)
     except OSError:
         return True
+    finally:
+        os.close(opened)
 
 
 def send(folder: str, files: int, size: int, since: int) -> list[str]:
     """Send regular files that changed after `since` (ns) as `a` frames, at most `files` of them and `size` bytes; the
     paths of those left out."""
-    try:
-        opened = _opened(folder)
-    except OSError:
+    opened = _opened(folder)
+    if opened is None:
         return []
     walk = _Walk(files, size, since)
-    walk.folder(opened, "")
+    try:
+        walk.folder(opened, "")
+    finally:
+        os.close(opened)
     return (
         walk.withheld[:100] if len(walk.withheld) <= 100 else [*walk.withheld[:99], f"… {len(walk.withheld) - 99} more"]
     )
 
 
-def _opened(folder: str) -> int:
-    opened = os.open(WORKSPACE, FOLDER)
-    for part in folder.split("/"):
-        opened = os.open(part, FOLDER, dir_fd=opened)
+def _opened(folder: str) -> int | None:
+    """A session's next turn needs the descriptors again, so that only the last one stays open."""
+    try:
+        opened = os.open(WORKSPACE, FOLDER)
+        for part in folder.split("/"):
+            outer = opened
+            try:
+                opened = os.open(part, FOLDER, dir_fd=outer)
+            finally:
+                os.close(outer)
+    except OSError:
+        return None
     return opened
 
 

@@ -136,7 +136,7 @@ class _Turn:
             said = self._program.said()
             if said == b"":
                 poll.unregister(descriptor)
-            elif said and self._code is None and (self._session or len(said) == 1):  # else it is reaped, and says it so
+            elif said and self._code is None and (self._session or len(said) == 1):  # more is no code of a script's
                 self._code, self._told = said[-1], True
         elif descriptor in self._program.streams and not self._forward(descriptor):
             poll.unregister(descriptor)  # what is none of them was a connection, and ended in this round
