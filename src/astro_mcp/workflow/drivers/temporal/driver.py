@@ -209,11 +209,11 @@ class TemporalDriver:
 
     async def send(self, scope: Scope, run_id: str, event: e.Event) -> None:
         handle, update = self._handle(scope, run_id), uuid4().hex
-        told_now = packing.packed_event(replace(event, now=self._clock.now()))
+        body = packing.packed_event(replace(event, now=self._clock.now()))
         with told(), anyio.move_on_after(PATIENCE):
             while True:
                 try:
-                    await handle.execute_update("post", told_now, id=update)
+                    await handle.execute_update("post", body, id=update)
                     return
                 except RPCError as error:
                     if (await handle.describe(rpc_timeout=QUICKLY)).status is not WorkflowExecutionStatus.RUNNING:
