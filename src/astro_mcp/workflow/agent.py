@@ -40,8 +40,7 @@ class WorkflowAgent(Agent):
 
     @tool(title="Check a workflow", effects={R}, idempotent=True)
     async def workflow_check(self, args: s.CheckInput, ctx: Context) -> s.CheckOutput:
-        """Use before workflow_run to check a workflow without running it: gives the plan and its effects, or every
-        problem at once with a path, a reason and a correction.
+        """Use before workflow_run: gives a workflow's plan and effects, or every problem at once with its correction.
 
         spec is a document with `name`, `inputs`, `steps`, `outputs`. A step has an `id` and one of `tool`, `do`, `ask`,
         `approve`, `workflow`; expressions are written `${{ steps.lint.total }}`. astro://guides/workflows is the whole
@@ -58,9 +57,8 @@ class WorkflowAgent(Agent):
         timeout=300,
     )
     async def workflow_run(self, args: s.RunInput, ctx: Context) -> s.RunOutput:
-        """Use when a job takes several tool calls: runs a template or a document of steps durably, in parallel where
-        steps do not depend on one another, and goes on when you disconnect. Name write or destroy in allow where steps
-        need them.
+        """Use when a job takes several tool calls: runs a template or a document of steps durably, in parallel where it
+        can, and goes on when you disconnect. Name write or destroy in allow where steps need them.
 
         Returns after wait_seconds at the latest; `next` is the call to make then. Cancelling this call leaves the run
         going: workflow_control cancels it.
@@ -71,8 +69,7 @@ class WorkflowAgent(Agent):
 
     @tool(title="Look at a run", effects={R}, idempotent=True, timeout=300)
     async def workflow_status(self, args: s.StatusInput, ctx: Context) -> s.StatusOutput:
-        """Use to see how a workflow run is, or wait for its end or its next question: status, steps, outputs, and what
-        it waits for. Without run_id: your runs, newest first.
+        """Use to see how a run is, or wait for its end or next question. Without run_id: your runs, newest first.
 
         A step's whole output is at its result_uri (astro_read).
 
@@ -84,9 +81,9 @@ class WorkflowAgent(Agent):
     @tool(title="Answer a run", effects={W})
     async def workflow_answer(self, args: s.AnswerInput, ctx: Context) -> s.AnswerOutput:
         """Use when a run waits for you: answers an ask with the fields that it names, decides a gate with true or
-        false, or tells the output of a lost step whose effect did happen. A second answer changes nothing.
+        false, or tells the output of a lost step whose effect did happen.
 
-        Gates of level host or operator take a person's word and refuse this one.
+        A second answer changes nothing. Gates of level host or operator take a person's word and refuse this one.
 
         Example: run_id="run_…", step="story", value={"markdown": "…"}
         """
@@ -94,8 +91,8 @@ class WorkflowAgent(Agent):
 
     @tool(title="Steer a run", effects={W, D}, timeout=60)
     async def workflow_control(self, args: s.ControlInput, ctx: Context) -> s.ControlOutput:
-        """Use to pause, resume or cancel a run, to cancel one step, to retry steps that were lost when the process died
-        in the middle of an effect that can't be repeated, or to fork: a new run from a step, or from what failed, on.
+        """Use to pause, resume or cancel a run, to cancel a step, to retry steps that were lost in the middle of an
+        effect, or to fork: a new run from a step, or from what failed, on.
 
         Example: run_id="run_…", action="retry", step="commit"
         """

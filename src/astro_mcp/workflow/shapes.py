@@ -11,7 +11,7 @@ from astro_mcp.core.authority import Effect
 from astro_mcp.core.model import Document, Input, Output, Page
 
 GUIDE: Final = "astro://guides/workflows"
-Wait = Annotated[float, Field(25.0, ge=0, le=240, description="Seconds to wait for the end or a question.")]
+Wait = Annotated[float, Field(25.0, ge=0, le=240, description="For the end or a question.")]
 
 
 def _listed(value: object) -> object:

@@ -52,7 +52,7 @@ class ArtifactsAgent(Agent):
     @tool(title="Read a URI", effects={Effect.READ}, idempotent=True, timeout=60)
     async def astro_read(self, args: ReadUriInput, ctx: Context) -> ReadUriOutput:
         """Use to read any astro:// URI that a result names: artifacts, files, runs and their steps, knowledge, and
-        astro://tools/NAME for a tool's full documentation. With find, only the lines that hold a word.
+        astro://tools/NAME for a tool's full documentation. With find, only the lines that hold it.
 
         astro://agents lists the agents, astro://health tells how they are. Images are attached; of other bytes the
         type and size are told, and `artifact_save` puts an artifact into the workspace.
@@ -73,8 +73,7 @@ class ArtifactsAgent(Agent):
 
     @tool(title="Save an artifact", effects={Effect.WRITE, Effect.DESTROY}, idempotent=True, needs_root=True)
     async def artifact_save(self, args: SaveInput, ctx: Context) -> SaveOutput:
-        """Use to put an artifact (a file out of the sandbox, a report) into the workspace under a path. Undo with
-        fs_undo.
+        """Use to put an artifact (a file out of the sandbox, a report) into the workspace. Undo with fs_undo.
 
         Example: {"uri": "astro://artifacts/<sha256>", "path": "reports/coverage.json"}
         """

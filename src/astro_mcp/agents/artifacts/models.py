@@ -11,7 +11,7 @@ from astro_mcp.core.resource import Reading
 
 
 class ReadUriInput(Input):
-    uri: str = Field(max_length=8192, description="Any astro:// URI, as results and resource lists name them")
+    uri: str = Field(max_length=8192, description="Any astro:// URI")
     find: str | None = Field(None, min_length=1, max_length=1000, description="Only lines that hold this, any case")
 
 
@@ -35,8 +35,8 @@ class ReadUriOutput(Reading):
 
 class SaveInput(Input):
     uri: str = Field(description="astro://artifacts/{sha256}, as results name it")
-    path: str = Field(description="Where in the workspace; folders are made, a file there is replaced")
-    if_match: str | None = Field(None, description="sha256 that the file there must have now")
+    path: str = Field(description="Where; a file there is replaced")
+    if_match: str | None = Field(None, description="sha256 that a file there must have")
 
 
 class SaveOutput(Output):

@@ -47,10 +47,11 @@ class CodeAgent(Agent):
         frees=lambda args: args.end_session and not args.code,
     )
     async def code_run(self, args: CodeInput, ctx: Context) -> CodeOutput:
-        """Use to compute, analyse data, draw, or try code. Runs Python or another `language` in a fresh Docker sandbox
-        (no network unless the operator allowed hosts), on a copy of `paths`; nothing in the workspace changes. Files
-        written to ./out come back as artifacts, the value of Python's last expression as `result`.
+        """Use to compute, analyse data, draw, or try code: Python or another language in a fresh Docker sandbox without
+        network, on a copy of `paths`. Files written to ./out come back as artifacts, the value of Python's last
+        expression as `result`.
 
+        There is no network unless the operator allowed hosts, and nothing in the workspace changes.
         `session="name"` keeps interpreter and workspace for the next call of that name, until one with `end_session`, a
         while without any, or an end that no interpreter survives (`session_ended`). With empty `code`, `end_session`
         ends it at once: a turn that goes on is cancelled. Results carry the labels of all that came into the session,

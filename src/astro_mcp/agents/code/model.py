@@ -10,25 +10,23 @@ from astro_mcp.core.model import Document, Input, Output, Strings
 class CodeInput(Input):
     # A string and no enum: aliases are taken, a wrong name gets the nearest right one instead of a host's own refusal,
     # and the list of tools, which hosts cache, is the same whatever a pack adds.
-    language: str = Field("python", description="python, shell, javascript, typescript, c, cpp, rust, or a manifest's.")
-    paths: Strings = Field(
-        default_factory=list, max_length=100, description="Workspace files or folders copied in; `.` is everything."
-    )
+    language: str = Field("python", description="python, shell, javascript, typescript, c, cpp, rust …")
+    paths: Strings = Field(default_factory=list, max_length=100, description="Copied in; `.` is everything.")
     packages: Strings = Field(
         default_factory=list,
         max_length=50,
         description="Python: `pandas>=2,<3` (PyPI, wheels); JavaScript, TypeScript: `lodash@^4` (npm).",
     )
-    project: str = Field("", description="A folder whose lock or dependency files name packages.")
+    project: str = Field("", description="A folder whose lock files name packages.")
     session: str = Field(
         "",
         pattern=r"^([a-z0-9][a-z0-9_.-]{0,39})?$",
-        description="Python: keeps variables and files for the session's next call.",
+        description="Python: keeps variables and files for its next call.",
     )
-    end_session: bool = Field(False, description="The session's last call; empty code ends it now.")
-    timeout: float = Field(60, gt=0, le=3600, description="Seconds that the code may run.")
+    end_session: bool = Field(False, description="Its last call; empty code ends it now.")
+    timeout: float = Field(60, gt=0, le=3600, description="Seconds.")
     input: Document | None = Field(None, description="Python: JSON; the code finds it parsed, as INPUT.")
-    stdin: str = Field("", description="Text on the program's standard input.")
+    stdin: str = Field("", description="Its standard input.")
     code: str = Field(description="The program.")
 
 

@@ -59,10 +59,11 @@ class FilesAgent(Agent):
     @tool(title="Read files", effects={Effect.READ}, idempotent=True, timeout=60, labels=REPOSITORY, needs_root=True)
     async def fs_read(self, args: ReadInput, ctx: Context) -> ReadOutput:
         """Use to see what files hold: text in any encoding, images, PDFs as text. Gives each file's sha256 for
-        if_match. Line ends are shown as line feeds; the file's own are told as eol.
+        if_match.
 
         With `paths` up to 50 files come at once, each under a line `==> path · facts <==`; one that can't be read says
-        why there. `start_line` and `max_lines` take a part. A page of a long file ends in a cursor.
+        why there. `start_line` and `max_lines` take a part. Line ends are
+        shown as line feeds; the file's own are told as eol. A page of a long file ends in a cursor.
 
         Example: {"path": "src/app.py", "start_line": 100, "max_lines": 60}
         """
@@ -70,8 +71,8 @@ class FilesAgent(Agent):
 
     @tool(title="List files", effects={Effect.READ}, idempotent=True, timeout=60, labels=REPOSITORY, needs_root=True)
     async def fs_list(self, args: ListInput, ctx: Context) -> ListOutput:
-        """Use to find your way: what a folder holds, without what .gitignore hides. Without a path: the workspace
-        roots. Big folders further down are named with their number of entries instead of listed.
+        """Use to find your way: what a folder holds, without what .gitignore hides. Big folders further down are only
+        counted.
 
         `depth` defaults to 2; with a `glob`, to every level, and only files that fit are listed.
 
@@ -81,10 +82,10 @@ class FilesAgent(Agent):
 
     @tool(title="Search files", effects={Effect.READ}, idempotent=True, timeout=60, labels=REPOSITORY, needs_root=True)
     async def fs_search(self, args: SearchInput, ctx: Context) -> SearchOutput:
-        """Use to find where a text or a regular expression stands in the workspace's files. One hit a line; ignored,
-        binary and secret files are left out. Much faster than reading files one by one.
+        """Use to find a text or a regular expression in the workspace's files, without ignored, binary and secret ones.
 
-        The pattern is plain text unless `regex` is set; regular expressions are RE2's, ^ and $ fit at each line.
+        One hit a line. The pattern is plain text unless `regex` is set; regular expressions are RE2's, ^ and $ fit at
+        each line.
 
         Example: {"pattern": "def test_\\w+_fails", "regex": true, "glob": "tests/**/*.py", "context": 2}
         """
@@ -98,10 +99,10 @@ class FilesAgent(Agent):
         needs_root=True,
     )
     async def fs_write(self, args: WriteInput, ctx: Context) -> WriteOutput:
-        """Use to create a file, or to replace all of it; fs_edit is better for a part. Folders are made. Undo with
-        fs_undo. Give if_match with the sha256 that fs_read told to be sure that nobody changed it meanwhile.
+        """Use to create a file or replace all of it; fs_edit is better for a part. Folders are made. Undo with fs_undo.
 
-        A call whose content the file has already changes nothing and succeeds.
+        With `if_match`, the sha256 that fs_read told, it is sure that nobody changed the file meanwhile. A call whose
+        content the file has already changes nothing and succeeds.
 
         Example: {"path": "docs/notes.md", "create_only": true, "content": "# Notes\\n"}
         """
@@ -115,8 +116,8 @@ class FilesAgent(Agent):
         needs_root=True,
     )
     async def fs_edit(self, args: EditInput, ctx: Context) -> ChangeOutput:
-        """Use to change parts of one or more files by exact replacement: all edits happen or none. Keeps encoding, byte
-        order mark and line ends. An old text that stands in several places is refused with the list of them.
+        """Use to change parts of one or more files by exact replacement: all edits happen or none. Keeps encoding and
+        line ends. An old text in several places is refused with the list of them.
 
         Edits of one file are done in order, each on the outcome of the one before. `dry_run` shows the diff only.
 
@@ -126,8 +127,7 @@ class FilesAgent(Agent):
 
     @tool(title="Move a file", effects={Effect.WRITE, Effect.DESTROY}, needs_root=True)
     async def fs_move(self, args: MoveInput, ctx: Context) -> MoveOutput:
-        """Use to rename or move a file or a folder within the workspace. Never overwrites; folders on the way are made.
-        Undo with fs_undo.
+        """Use to rename or move a file or a folder. Never overwrites; folders are made. Undo with fs_undo.
 
         Example: {"path": "src/old.py", "to": "src/new.py"}
         """
@@ -135,7 +135,7 @@ class FilesAgent(Agent):
 
     @tool(title="Delete a file", effects={Effect.WRITE, Effect.DESTROY}, needs_root=True)
     async def fs_delete(self, args: DeleteInput, ctx: Context) -> DeleteOutput:
-        """Use to delete a file or a folder with all that is in it. The contents are kept: fs_undo brings them back.
+        """Use to delete a file or a folder with all in it. Undo with fs_undo.
 
         A link is deleted itself, not what it leads to. A folder may hold up to 2,000 entries and 64 MiB.
 
@@ -151,8 +151,8 @@ class FilesAgent(Agent):
         needs_root=True,
     )
     async def fs_undo(self, args: UndoInput, ctx: Context) -> ChangeOutput:
-        """Use to take back what fs_write, fs_edit, fs_move, fs_delete and other tools changed in files: by undo_id, a
-        whole run by run_id, or the last change. Refused with conflict where a file changed since. Can itself be undone.
+        """Use to take back what fs_write, fs_edit, fs_move, fs_delete and others changed. Refused with conflict where a
+        file changed since. Can itself be undone.
 
         `last` again and again goes back one change at a time; undoing an undo by its undo_id does the change again.
 

@@ -11,9 +11,8 @@ from pydantic_core import PydanticCustomError
 from astro_mcp.agents.files.text import one_line
 from astro_mcp.core.model import Input, Listing, Output, Page, Part, Strings
 
-PATH = "Relative to the workspace root, or absolute beneath a root"
 ID = r"^[A-Za-z0-9_.-]{1,100}$"
-MATCH = "sha256 that the file must have now; else nothing is changed and the call fails with conflict"
+MATCH = "sha256 that the file must have, else conflict"
 PATHS = 50
 """Files read in one call."""
 EDITS = 200
@@ -27,7 +26,7 @@ def _few(value: Any) -> Any:
 
 
 class ReadInput(Input):
-    path: str | None = Field(None, description=f"A file. {PATH}")
+    path: str | None = Field(None, description="A file")
     paths: Annotated[Strings, BeforeValidator(_few)] | None = Field(
         None, description="Several files at once, instead of path"
     )
@@ -81,7 +80,7 @@ class ReadOutput(Page):
 
 
 class ListInput(Input):
-    path: str | None = Field(None, description=f"A folder; none: the workspace roots. {PATH}")
+    path: str | None = Field(None, description="A folder; none: the workspace roots")
     depth: int | None = Field(None, ge=1, le=50, description="Levels; default 2, or all with a glob")
     glob: str | None = Field(None, description="As in .gitignore: *.py at any depth, src/**/*.md from the folder")
     include_ignored: bool = Field(False, description="Also what .gitignore hides")
@@ -124,7 +123,7 @@ def _list_line(item: ListItem) -> str:
 
 class SearchInput(Input):
     pattern: str = Field(min_length=1, max_length=2000, description="Text to find, case-sensitive")
-    path: str | None = Field(None, description=f"A folder or file; none: every root. {PATH}")
+    path: str | None = Field(None, description="A folder or file; none: every root")
     glob: str | None = Field(None, description="Which files, as in .gitignore: *.py, src/**/*.md")
     regex: bool = Field(False, description="pattern is a regular expression (RE2; (?i) ignores case)")
     context: int = Field(0, ge=0, le=20, description="Lines before and after each hit")
@@ -164,7 +163,7 @@ class SearchOutput(Listing):
 
 
 class WriteInput(Input):
-    path: str = Field(description=f"The file; folders are made. {PATH}")
+    path: str = Field(description="The file; folders are made")
     if_match: str | None = Field(None, description=MATCH)
     create_only: bool = Field(False, description="Fail where the file exists")
     content: str = Field(description="The whole file, written as UTF-8")
@@ -182,7 +181,7 @@ class WriteOutput(Output):
 
 
 class Edit(Input):
-    path: str = Field(description=f"The file. {PATH}")
+    path: str = Field(description="The file")
     count: int = Field(1, ge=0, description="How often old stands in it, all replaced; 0: any number")
     old: str = Field(description="The exact text to replace, white space included")
     new: str = Field(description="What stands there then")
@@ -227,7 +226,7 @@ class ChangeOutput(Output):
 
 
 class MoveInput(Input):
-    path: str = Field(description=f"A file or folder. {PATH}")
+    path: str = Field(description="A file or folder")
     to: str = Field(description="Its new path, where nothing is yet; folders are made")
     if_match: str | None = Field(None, description=MATCH)
 
@@ -242,7 +241,7 @@ class MoveOutput(Output):
 
 
 class DeleteInput(Input):
-    path: str = Field(description=f"A file, or a folder with all that is in it. {PATH}")
+    path: str = Field(description="A file, or a folder with all that is in it")
     if_match: str | None = Field(None, description=MATCH)
 
 

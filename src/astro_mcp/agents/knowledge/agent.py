@@ -64,8 +64,8 @@ class KnowledgeAgent(Agent):
 
     @tool(title="Remember", effects={Effect.WRITE}, idempotent=True, labels={Label.PRIVATE})
     async def kb_remember(self, args: RememberInput, ctx: Context) -> RememberOutput:
-        """Use for decisions, preferences and findings that later sessions need. Keeps a note that kb_search finds at
-        once; tells of notes that say much the same.
+        """Use for decisions, preferences and findings that later sessions need: keeps a note for kb_search, and tells
+        of notes that say much the same.
 
         `scope=project` (the default) keeps it for this workspace, `scope=user` for all of the user's workspaces. The
         same note twice is one note.
@@ -83,8 +83,7 @@ class KnowledgeAgent(Agent):
         needs_root=True,
     )
     async def kb_index(self, args: IndexInput, ctx: Context) -> IndexOutput:
-        """Use before searching a repository's code or documents with kb_search, and again after changes: only changed
-        files are read anew, and what is gone leaves the index.
+        """Use before searching a repository with kb_search, and after changes: only changed files are read anew.
 
         Words find the files when this returns. Embeddings are made within the call for some 20 seconds and then in the
         background; `pending_embeddings` is what is left. Not read: what .gitignore hides, secrets, binary files, and

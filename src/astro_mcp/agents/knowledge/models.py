@@ -16,7 +16,7 @@ class SearchInput(Input):
     query: str = Field(description="A question, keywords or an identifier.", min_length=1, max_length=2000)
     scope: Reach = Field("all", description="project: this workspace; user: notes for every workspace.")
     kinds: Strings = Field(default=[], description="Only these: note, document, code.", max_length=3)
-    tags: Strings = Field(default=[], description="Only what has all of these tags.", max_length=20)
+    tags: Strings = Field(default=[], description="Only what has all of these.", max_length=20)
     k: int = Field(8, ge=1, le=50, description="How many passages.")
 
 

@@ -18,15 +18,13 @@ class Part(BaseModel):
 
 
 class SearchInput(Input):
-    query: str = Field(min_length=1, max_length=500, description="Words, as for a search engine.")
+    query: str = Field(min_length=1, max_length=500, description="As for a search engine.")
     max_results: int = Field(10, ge=1, le=30, description="Results at most.")
-    freshness: Freshness = Field("any", description="Only pages of the last day, week, month or year.")
+    freshness: Freshness = Field("any", description="Only pages this new.")
     include_domains: Strings = Field(
         default_factory=list, max_length=10, description="Only these domains and their subdomains."
     )
-    exclude_domains: Strings = Field(
-        default_factory=list, max_length=10, description="Never these domains and their subdomains."
-    )
+    exclude_domains: Strings = Field(default_factory=list, max_length=10, description="Never these.")
 
 
 class Found(Part):
@@ -63,14 +61,10 @@ class SearchOutput(Listing):
 
 
 class FetchInput(Input):
-    url: str = Field(min_length=1, max_length=4096, description="The page's whole address, http or https.")
-    find: str = Field(
-        "", max_length=500, description="Return only the passages about this, with their offsets, instead of the page."
-    )
+    url: str = Field(min_length=1, max_length=4096, description="http or https.")
+    find: str = Field("", max_length=500, description="Only passages about this, with offsets.")
     mode: Mode = Field("article", description="article: the main part; full: all that is seen; raw: the source.")
-    max_tokens: int = Field(
-        0, ge=0, le=1_000_000, description="Cut the page at a paragraph's end below this many tokens; 0: don't."
-    )
+    max_tokens: int = Field(0, ge=0, le=1_000_000, description="Cut below this; 0: don't.")
 
 
 class Heading(Part):

@@ -11,7 +11,7 @@ from astro_mcp.core.tool import Tool
 from astro_mcp.faces.mcp.icons import icon
 from astro_mcp.faces.mcp.peer import Peer, Profile
 
-CURSOR = {"type": "string", "description": "next_cursor of the call before"}
+CURSOR = {"type": "string", "description": "The next_cursor of a result"}
 _LONG = ("content", "code", "spec", "edits", "text", "message")
 
 
@@ -45,7 +45,6 @@ def describe(tool: Tool, *, schemas: bool) -> dict[str, Any]:
         "description": declared.description,
         "inputSchema": input_schema(tool),
         "annotations": {
-            "title": declared.title,
             "readOnlyHint": declared.effects <= HARMLESS,
             "destructiveHint": Effect.DESTROY in declared.effects,
             "idempotentHint": declared.idempotent,
@@ -60,9 +59,12 @@ def describe(tool: Tool, *, schemas: bool) -> dict[str, Any]:
 
 
 def input_schema(tool: Tool) -> dict[str, Any]:
-    """The arguments' schema; a tool whose result comes in pages takes a cursor, which no agent ever sees."""
+    """The arguments' schema, without defaults that are empty: an argument that may be left out says as much. A tool
+    whose result comes in pages takes a cursor, which no agent ever sees."""
     schema = flat_schema(tool.declaration.input)
-    schema.setdefault("properties", {})
+    for argument in schema.setdefault("properties", {}).values():
+        if argument.get("default") in ("", []):
+            del argument["default"]
     if issubclass(tool.declaration.output, Page):
         properties = schema["properties"]
         long = {name: properties.pop(name) for name in _LONG if name in properties}
