@@ -153,6 +153,7 @@ class _Parts:
         return own_folders(base.folder, base.pack.tools, base.pack.resources, *shared)
 
     async def _scheduler(self) -> Scheduler:
+        from astro_mcp.workflow.answerer import Answerer  # noqa: PLC0415 - see the class
         from astro_mcp.workflow.expressions.evaluator import Evaluator  # noqa: PLC0415 - see the class
         from astro_mcp.workflow.scheduler import Scheduler  # noqa: PLC0415 - see the class
         from astro_mcp.workflow.templates import Templates  # noqa: PLC0415 - see the class
@@ -165,7 +166,7 @@ class _Parts:
         scheduler = Scheduler(driver, base.registry, templates, evaluator, base.clock)
         model = base.settings.model
         if model.base_url:
-            driver.answered_by(await _model(base), every=model.answers == "every")
+            driver.answered_by(Answerer(await _model(base), every=model.answers == "every"))
         return await self._loader.hold(scheduler.running())
 
     async def _embedded(self, evaluator: Evaluator) -> Driver:

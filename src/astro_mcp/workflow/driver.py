@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 from astro_mcp.core.authority import Label, Scope, Session
-from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.ids import new_id
 from astro_mcp.errors import Internal
+from astro_mcp.workflow.answerer import Answerer
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.kernel.events import Event
 from astro_mcp.workflow.kernel.state import RunState
@@ -92,9 +92,8 @@ class Driver(Protocol):
     def active(self) -> bool:
         """Whether a run may be going on by itself; one that waits for a word does not count."""
 
-    def answered_by(self, model: Dispatcher, *, every: bool) -> None:
-        """Have asks answered by the model's tool that `model` knows: of every run, or of those that nobody watches.
-        Raises `Unsupported`."""
+    def answered_by(self, answerer: Answerer) -> None:
+        """Have asks answered by the operator's model, before `running`."""
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Take up what was left, and go on until the block ends. Raises `Unavailable` where that can't be now."""

@@ -11,11 +11,11 @@ import anyio.to_thread
 
 from astro_mcp.config import WorkflowSettings
 from astro_mcp.core.authority import Scope
-from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.ports import ArtifactSink, Clock
 from astro_mcp.core.registry import Registry
 from astro_mcp.errors import Unavailable
 from astro_mcp.store.database import Database
+from astro_mcp.workflow.answerer import Answerer
 from astro_mcp.workflow.answering import Answering
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.driver import Happened, Order, RunView, Summary, unreadable
@@ -54,8 +54,8 @@ class EmbeddedDriver:
     def active(self) -> bool:
         return self._loop.active()
 
-    def answered_by(self, model: Dispatcher, *, every: bool) -> None:
-        self._loop.answering = Answering(model, self._loop.send, every=every)
+    def answered_by(self, answerer: Answerer) -> None:
+        self._loop.answering = Answering(answerer, self._loop.send)
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Calls in flight at the end are cancelled, and their runs go on at the next start."""

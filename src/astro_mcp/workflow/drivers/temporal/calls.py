@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +17,9 @@ from temporalio.exceptions import ApplicationError
 
 from astro_mcp.core.authority import Label, Session
 from astro_mcp.errors import ExpressionLimit, InvalidInput, PathDenied
+from astro_mcp.workflow.answerer import Answerer
 from astro_mcp.workflow.authority import unpacked
-from astro_mcp.workflow.drivers.temporal.naming import CALL, EVALUATE
+from astro_mcp.workflow.drivers.temporal.naming import ANSWER, CALL, EVALUATE
 from astro_mcp.workflow.effects import Effects
 from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.kernel.events import Start
@@ -40,6 +41,7 @@ class Calls:
         self._evaluate = evaluate
         self._ceiling = ceiling
         self._refused = refused
+        self.answerer: Answerer | None = None
         self._thread = anyio.CapacityLimiter(1)
         self._lookers = anyio.CapacityLimiter(2)
 
@@ -47,29 +49,23 @@ class Calls:
     async def call(self, order: dict[str, Any]) -> dict[str, Any]:
         """One attempt. Its end is a value or an error, `at` a time by the server's clock, with the `size` in bytes that
         it leaves in the server's history; a failure of the activity says that there was none."""
-        began = anyio.current_time()
-        try:
-            told = await self._watched(order)
-        except asyncio.CancelledError:
-            details = activity.cancellation_details()
-            if details is not None and details.worker_shutdown:
-                raise ApplicationError("the worker ended", type=GONE, non_retryable=True) from None
-            raise
-        at = activity.info().started_time.timestamp() + anyio.current_time() - began
-        return {**told, "at": at, "size": len(json.dumps([order["arguments"], told["output"], told["error"]]))}
+        told = await _watched(self._carried_out(order), again=False)
+        return {**told, "size": len(json.dumps([order["arguments"], told["output"], told["error"]]))}
 
-    async def _watched(self, order: dict[str, Any]) -> dict[str, Any]:
-        told: dict[str, Any] | None = None
-        async with anyio.create_task_group() as group:
-            group.start_soon(_beat)
-            told = await self._carried_out(order)
-            group.cancel_scope.cancel()
-        if told is None:
-            raise asyncio.CancelledError
-        return told
+    @activity.defn(name=ANSWER)
+    async def answer(self, order: dict[str, Any]) -> dict[str, Any]:
+        """The `value` that the operator's model answers an ask with, `at` a time as above; null where it gives none."""
+        told = await _watched(self._answered(order), again=True)
+        return {**told, "size": len(json.dumps([order["request"], told["value"]]))}
+
+    async def _answered(self, order: dict[str, Any]) -> dict[str, Any]:
+        if self.answerer is None:
+            raise AssertionError("a worker without a model serves no asks")
+        asked = order["run_id"], order["path"], order["request"]
+        return {"value": await self.answerer.answer(_session(order), *asked)}
 
     async def _carried_out(self, order: dict[str, Any]) -> dict[str, Any]:
-        session = replace(unpacked(order["session"]), labels=frozenset(Label(name) for name in order["labels"]))
+        session = _session(order)
         if reason := await self._unusable(session):
             error = PathDenied(reason, "a worker has the run's roots at the same paths").as_dict()
             return {"output": None, "error": error, "labels": order["labels"]}
@@ -89,6 +85,31 @@ class Calls:
     async def evaluate(self, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What the expressions give, each its value or its error; raises what says nothing about them."""
         return await anyio.to_thread.run_sync(_evaluated, asked, self._evaluate, limiter=self._thread)
+
+
+def _session(order: Mapping[str, Any]) -> Session:
+    """Whose call it is, with what its run has seen."""
+    return replace(unpacked(order["session"]), labels=frozenset(Label(name) for name in order["labels"]))
+
+
+async def _watched(work: Awaitable[dict[str, Any]], *, again: bool) -> dict[str, Any]:
+    """What `work` gives, with the time of its end, while the server is told that this worker lives. Where the worker
+    ends, the activity fails; `again` says whether another one may do it."""
+    began = anyio.current_time()
+    told: dict[str, Any] | None = None
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_beat)
+            told = await work
+            group.cancel_scope.cancel()
+    except asyncio.CancelledError:
+        details = activity.cancellation_details()
+        if details is not None and details.worker_shutdown:
+            raise ApplicationError("the worker ended", type=GONE, non_retryable=not again) from None
+        raise
+    if told is None:
+        raise asyncio.CancelledError
+    return {**told, "at": activity.info().started_time.timestamp() + anyio.current_time() - began}
 
 
 def _evaluated(asked: list[dict[str, Any]], evaluate: Evaluate) -> list[dict[str, Any]]:

@@ -27,11 +27,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from astro_mcp.config import WorkflowSettings
 from astro_mcp.core.authority import Scope, Session
-from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import Clock
 from astro_mcp.core.registry import Registry
-from astro_mcp.errors import Busy, Internal, NotFound, Unavailable, Unsupported
+from astro_mcp.errors import Busy, Internal, NotFound, Unavailable
+from astro_mcp.workflow.answerer import Answerer
 from astro_mcp.workflow.authority import packed
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.driver import Happened, Order, RunView, Summary
@@ -89,17 +89,16 @@ class TemporalDriver:
         """A worker is there for others too, and ends when it is told to."""
         return self._temporal.worker
 
-    def answered_by(self, model: Dispatcher, *, every: bool) -> None:
-        raise Unsupported(
-            "asks of runs on a Temporal server are answered by hosts and people alone",
-            'leave out [model], or set workflow.driver = "sqlite"',
-        )
+    def answered_by(self, answerer: Answerer) -> None:
+        self._calls.answerer = answerer
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Calls that are in flight here at the end are cancelled, and their runs told."""
         client = await connect(self._temporal, self._claims)
         agents = list(self._registry.agents) if self._temporal.worker else []
+        if agents and self._calls.answerer is not None:
+            agents.append(naming.MODEL)
         async with Workers(client, self._settings, self._calls, agents).running(), anyio.create_task_group() as group:
             self._connected = client
             group.start_soon(self._sweep_forever, client)
@@ -153,7 +152,7 @@ class TemporalDriver:
         """Return when the server has the run; one that it has already stays as it is."""
         client = self._client()
         await self._room(client)
-        tenant = naming.tenant_key(own.scope.tenant)
+        tenant, answerer = naming.tenant_key(own.scope.tenant), self._calls.answerer
         body = {
             "kept": packing.packed_kept(
                 packing.Kept(
@@ -165,6 +164,7 @@ class TemporalDriver:
                     tenant,
                     self._temporal.heartbeat_seconds,
                     self._temporal.history_events,
+                    answerer is not None and (answerer.every or state.unattended),
                 )
             ),
             "state": packing.packed_state(state),

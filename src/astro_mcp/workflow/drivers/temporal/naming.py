@@ -11,6 +11,9 @@ from astro_mcp.core.authority import Scope
 WORKFLOW: Final = "astro-mcp-run"
 CALL: Final = "call"
 EVALUATE: Final = "evaluate"
+ANSWER: Final = "answer"
+MODEL: Final = "model"
+"""Whose queue has the asks that the operator's model answers."""
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{0,100}")
 
 

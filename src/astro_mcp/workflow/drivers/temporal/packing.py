@@ -70,6 +70,7 @@ class Kept:
 
     `session` is the text of `authority.packed`. `tools` are those that the document names: each one's agent, and
     whether its calls may simply run again. `heartbeat` is in seconds, `most` in events of the server's history.
+    `answered`: the operator's model answers its asks.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Kept:
     tenant: str
     heartbeat: float
     most: int
+    answered: bool = False
 
 
 def packed_kept(kept: Kept) -> dict[str, Any]:

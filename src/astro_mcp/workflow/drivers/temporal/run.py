@@ -21,13 +21,15 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as Overdue
 
+from astro_mcp.core.authority import Level
 from astro_mcp.errors import Internal
+from astro_mcp.workflow.answerer import open_asks
 from astro_mcp.workflow.document.read import parse
 from astro_mcp.workflow.driver import Happened, happened
 from astro_mcp.workflow.drivers.temporal import packing
 from astro_mcp.workflow.drivers.temporal.calls import GONE
 from astro_mcp.workflow.drivers.temporal.foresight import Foresight
-from astro_mcp.workflow.drivers.temporal.naming import CALL, EVALUATE, WORKFLOW, agent_queue
+from astro_mcp.workflow.drivers.temporal.naming import ANSWER, CALL, EVALUATE, MODEL, WORKFLOW, agent_queue
 from astro_mcp.workflow.kernel import events as e
 from astro_mcp.workflow.kernel.draft import Advance
 from astro_mcp.workflow.kernel.machine import step
@@ -36,6 +38,8 @@ from astro_mcp.workflow.kernel.state import FAILED, RunState
 log = logging.getLogger(__name__)
 
 ONCE: Final = RetryPolicy(maximum_attempts=1)
+WORKERS: Final = RetryPolicy(maximum_attempts=3)
+"""Workers that may end under one question to the model."""
 LONGEST: Final = timedelta(days=7)
 """Of one call: the tool's own deadline ends it long before."""
 EVALUATION: Final = timedelta(seconds=600)
@@ -72,6 +76,7 @@ class Run:
         self._taken = self._bytes = 0
         self._inbox = [Arrival(packing.unpacked_event(event)) for event in given["first"]]
         self._calls: dict[str, workflow.ActivityHandle[dict[str, Any]]] = {}
+        self._asked: dict[tuple[str, str], workflow.ActivityHandle[dict[str, Any]]] = {}
         self._timers: set[float] = set()
         self._told = ""
 
@@ -158,8 +163,52 @@ class Run:
         self._tell(event.now)
         for command in advance.commands:
             self._carry_out(command)
+        if self._kept.answered:
+            self._look_at_the_asks()
         self._look_at_the_clock(event.now)
         arrival.done = True
+
+    def _look_at_the_asks(self) -> None:
+        """Each that waits is put to the operator's model, once; one that waits no more is asked no more."""
+        waiting = {(path, request["digest"]): request for path, request in open_asks(self._state).items()}
+        for known in [known for known in self._asked if known not in waiting]:
+            self._asked.pop(known).cancel()
+        for (path, digest), request in waiting.items():
+            if (path, digest) in self._asked:
+                continue
+            order = {
+                "run_id": self._state.run_id,
+                "session": self._kept.session,
+                "labels": sorted(self._labels),
+                "path": path,
+                "request": dict(request),
+            }
+            handle = workflow.start_activity(
+                ANSWER,
+                order,
+                task_queue=agent_queue(self._kept.prefix, MODEL),
+                result_type=dict[str, Any],
+                start_to_close_timeout=LONGEST,
+                heartbeat_timeout=timedelta(seconds=self._kept.heartbeat),
+                retry_policy=WORKERS,
+                priority=Priority(PRIORITIES[self._state.priority], self._kept.tenant),
+                summary=path[:200],
+            )
+            self._asked[path, digest] = handle
+            handle.add_done_callback(functools.partial(self._answered, path, digest))
+
+    def _answered(self, path: str, digest: str, handle: asyncio.Task[dict[str, Any]]) -> None:
+        """The model has said something, or nothing: then the ask goes on waiting for somebody else."""
+        if handle.cancelled() or self._asked.get((path, digest)) is not handle:
+            return  # nobody waits for it
+        if error := handle.exception():
+            log.warning("the ask %s of run %s is left: %r", path, self._state.run_id, error)
+            return
+        told = handle.result()
+        if told["value"] is not None:
+            by = Level.MODEL.value
+            event = e.Answered(now=told["at"], path=path, value=told["value"], by=by, digest=digest)
+            self._inbox.append(Arrival(event, size=told["size"]))
 
     def _stepped(self, event: e.Event, foresight: Foresight) -> Advance:
         try:

@@ -14,7 +14,7 @@ from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRu
 
 from astro_mcp.config import WorkflowSettings
 from astro_mcp.workflow.drivers.temporal.calls import BEATS, Calls
-from astro_mcp.workflow.drivers.temporal.naming import agent_queue, runs_queue
+from astro_mcp.workflow.drivers.temporal.naming import MODEL, agent_queue, runs_queue
 from astro_mcp.workflow.drivers.temporal.run import Run
 
 log = logging.getLogger(__name__)
@@ -79,11 +79,12 @@ class Workers:
                 max_cached_workflows=KEPT_RUNS,
                 sticky_queue_schedule_to_start_timeout=STICKY,
             )
+        model = queue == agent_queue(temporal.task_queue, MODEL)
         beat = timedelta(seconds=temporal.heartbeat_seconds / BEATS)
         return Worker(
             self._client,
             task_queue=queue,
-            activities=[self._calls.call],
+            activities=[self._calls.answer if model else self._calls.call],
             activity_task_poller_behavior=POLLS,
             max_concurrent_activities=self._settings.parallel,
             max_heartbeat_throttle_interval=beat,

@@ -1,0 +1,85 @@
+"""Asks of runs on a Temporal server that the operator's model answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from tests.workflow.endpoint import configured, endpoint, said
+from tests.workflow.temporal_server import Server
+
+from astro_mcp.core.authority import Effect
+from astro_mcp.testing import Workbench, workbench
+
+ASK = {"id": "tell", "ask": "Tell of fish", "answer": {"markdown": "string"}}
+GATE = {"id": "gate", "approve": {"message": "go?"}, "needs": ["tell"]}
+SPEC = json.dumps({"steps": [ASK], "outputs": {"m": "${{ steps.tell.markdown }}"}})
+RIGHT, WRONG = '{"markdown": "of fish"}', '{"markdown": 3}'
+
+
+def environment(server: Server, prefix: str) -> dict[str, str]:
+    given = {"DRIVER": "temporal", "TEMPORAL__ADDRESS": server.address, "TEMPORAL__TASK_QUEUE": prefix}
+    return {f"ASTRO_MCP_WORKFLOW__{name}": value for name, value in given.items()}
+
+
+async def reached(bench: Workbench, run_id: str, *statuses: str) -> Any:
+    with anyio.fail_after(30):
+        while True:
+            found: Any = await bench.value("workflow_status", run_id=run_id, wait_seconds=0)
+            if found.status in statuses:
+                return found
+            await anyio.sleep(0.05)
+
+
+async def test_a_worker_puts_an_ask_to_the_operators_model_and_a_gate_to_nobody(
+    tmp_path: Path, temporal: Server
+) -> None:
+    home, root = tmp_path / "home", tmp_path / "root"
+    home.mkdir(mode=0o700)
+    root.mkdir()
+    async with endpoint(*said(WRONG, RIGHT)) as at:
+        (home / "config.toml").write_text(configured(at))
+        async with workbench(home, roots=[root], environment=environment(temporal, "t-asks")) as bench:
+            spec = json.dumps({"steps": [ASK, GATE], "outputs": {"m": "${{ steps.tell.markdown }}"}})
+            begun: Any = await bench.value("workflow_run", spec=spec, wait_seconds=0)
+            with anyio.fail_after(30):
+                while not (seen := await reached(bench, begun.run_id, "waiting", "running")).waiting_for or (
+                    seen.waiting_for[0].step != "gate"
+                ):
+                    await anyio.sleep(0.05)
+            assert "value.markdown: string is wanted" in at.bodies[1]["messages"][1]["content"]
+            rows = [row for row in await bench.app.audit.last(100) if row["tool"] == "model_answer"]
+            assert sorted(row["phase"] for row in rows) == ["intent", "intent", "outcome", "outcome"]
+            await anyio.sleep(0.3)
+            assert len(at.bodies) == 2
+            await bench.value("workflow_answer", run_id=begun.run_id, step="gate", value="true")
+            assert (await reached(bench, begun.run_id, "succeeded", "failed")).outputs == {"m": "of fish"}
+
+
+@pytest.mark.full
+async def test_an_ask_that_the_model_leaves_or_that_somebody_watches_waits_for_a_word(
+    tmp_path: Path, temporal: Server
+) -> None:
+    home, root = tmp_path / "home", tmp_path / "root"
+    home.mkdir(mode=0o700)
+    root.mkdir()
+    async with endpoint(*said(WRONG)) as at:
+        (home / "config.toml").write_text(configured(at, "scheduled"))
+        async with workbench(home, roots=[root], environment=environment(temporal, "t-left")) as bench:
+            begun: Any = await bench.value("workflow_run", spec=SPEC, wait_seconds=0)
+            await reached(bench, begun.run_id, "waiting")
+            await anyio.sleep(0.5)
+            assert at.bodies == []
+            scheduler = await bench.app.scheduler.get()
+            own = await scheduler.start(bench.session, SPEC, {}, (Effect.READ, Effect.NETWORK), unattended=True)
+            with anyio.fail_after(30):
+                while len(at.bodies) < 3:
+                    await anyio.sleep(0.05)
+            await anyio.sleep(0.5)
+            assert len(at.bodies) == 3
+            for run_id in (begun.run_id, own):
+                await bench.value("workflow_answer", run_id=run_id, step="tell", value=RIGHT)
+                assert (await reached(bench, run_id, "succeeded", "failed")).outputs == {"m": "of fish"}
