@@ -192,11 +192,12 @@ class _Parts:
         from astro_mcp.workflow.drivers.temporal.calls import Calls  # noqa: PLC0415 - see the class
         from astro_mcp.workflow.drivers.temporal.driver import TemporalDriver  # noqa: PLC0415 - see the class
         from astro_mcp.workflow.effects import Effects  # noqa: PLC0415 - see the class
+        from astro_mcp.workflow.trees import Trees  # noqa: PLC0415 - see the class
 
         base = self._base
-        kept_away = self._kept_away()
+        kept_away, trees = self._kept_away(), Trees(await _worktrees(base, self.repositories))
         effects = Effects(base.dispatcher, None)
-        calls = Calls(effects, evaluator.evaluate, base.settings.roots.ceiling, kept_away)
+        calls = Calls(effects, trees, evaluator.evaluate, base.settings.roots.ceiling, kept_away)
         return TemporalDriver(calls, base.registry, base.settings.workflow, base.folder, base.clock)
 
     async def _schedules(self) -> Schedules:

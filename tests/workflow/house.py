@@ -222,14 +222,14 @@ async def house(
         artifacts = Artifacts(store, folder / "artifacts", clock)
         evaluator = Evaluator()
         driver: Driver
+        hidden = Registry()
+        await hidden.register(WorktreeAgent(Ready(Git(Workspace(SecretSettings()), folder / "git")), GitSettings()))
+        trees = Trees(Dispatcher(hidden, [audit, Authorize(ceiling), Deadline(), audit.intent()], audit))
         if settings.driver == "temporal":
-            calls = Calls(Effects(dispatcher, None), evaluator.evaluate, ceiling, ())
+            calls = Calls(Effects(dispatcher, None), trees, evaluator.evaluate, ceiling, ())
             driver = TemporalDriver(calls, registry, settings, folder, clock)
         else:
             effects = Effects(dispatcher, artifacts)
-            hidden = Registry()
-            await hidden.register(WorktreeAgent(Ready(Git(Workspace(SecretSettings()), folder / "git")), GitSettings()))
-            trees = Trees(Dispatcher(hidden, [audit, Authorize(ceiling), Deadline(), audit.intent()], audit))
             driver = EmbeddedDriver(store, artifacts, effects, evaluator.evaluate, registry, settings, clock, trees)
         scheduler = Scheduler(driver, registry, Templates(templates), evaluator, clock)
         await registry.register(toys)

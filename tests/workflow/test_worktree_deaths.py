@@ -13,12 +13,8 @@ from typing import Any
 import anyio
 import pytest
 from tests.workflow.desk import Desk
-from tests.workflow.grove import NOBODY, lives, spec
-from tests.workflow.house import Nothing, Said, Toys, until_called
+from tests.workflow.grove import NOBODY, Slow, lives, noted_before_a_close, spec
 
-from astro_mcp.core.authority import Effect
-from astro_mcp.core.call import Context
-from astro_mcp.core.tool import tool
 from astro_mcp.testing import workbench
 from astro_mcp.workflow.trees import Trees
 
@@ -148,39 +144,11 @@ async def test_a_stored_worktree_that_is_none_of_the_runs_breaks_that_run_alone(
         assert (await second.call("workflow_status", run_id=other))["status"] == "succeeded"
 
 
-class Slow(Toys):
-    """A tool that goes on for a moment after it was cancelled, as one that is in the middle of a write."""
-
-    @tool(title="Linger", effects={Effect.READ}, idempotent=True)
-    async def toy_linger(self, args: Nothing, ctx: Context) -> Said:
-        """Wait, and take a moment to end."""
-        self._note("linger")
-        try:
-            await self.gate.wait()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.sleep(0.05)
-            self._note("lingered")
-        return Said()
-
-
 async def test_a_stopped_call_has_ended_before_its_worktree_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with lives(tmp_path, Slow()) as at:
-        seen: list[str] = []
-        plain = Trees.close
-
-        async def watched(*arguments: Any) -> Any:
-            seen.extend(at.toys.calls)
-            return await plain(*arguments)
-
-        monkeypatch.setattr(Trees, "close", watched)
-        run = await at.run(spec({"id": "a", "tool": "toy_linger"}), wait_seconds=0)
-        await until_called(at.toys, "linger")
-        await at.call("workflow_control", run_id=run["run_id"], action="cancel")
-        ended = await at.call("workflow_status", run_id=run["run_id"], wait_seconds=20)
-        assert (ended["status"], seen) == ("cancelled", ["linger", "lingered"])
+        assert await noted_before_a_close(at, monkeypatch) == ["linger", "lingered"]
 
 
 @pytest.mark.full

@@ -11,14 +11,10 @@ import pytest
 from tests.workflow.corrections import corrected
 from tests.workflow.desk import Desk
 from tests.workflow.grove import NOBODY, lives, spec
-from tests.workflow.house import House, house, session
+from tests.workflow.house import House, session
 
-from astro_mcp.config import WorkflowSettings
-from astro_mcp.core.authority import ALL_EFFECTS, Grant, Session
-from astro_mcp.core.ports import SystemClock
-from astro_mcp.core.registry import Registry
+from astro_mcp.core.authority import Grant, Session
 from astro_mcp.errors import InvalidInput, Problem
-from astro_mcp.workflow.drivers.temporal.driver import TemporalDriver
 
 LOOK = {"id": "look", "tool": "toy_say", "with": {"text": "x"}}
 SLIPS: list[dict[str, Any]] = [
@@ -98,14 +94,3 @@ async def test_where_there_can_be_no_worktree_the_run_is_refused(at: House, tmp_
 async def test_a_run_that_may_not_write_gets_none(at: House) -> None:
     refused = await at.fails("workflow_run", spec=spec(LOOK), allow=["read"])
     assert refused.problems[0].suggestion == 'allow: ["read", "write"]'
-
-
-async def test_runs_of_a_temporal_server_have_none(tmp_path: Path) -> None:
-    nothing: Any = None
-    theirs = TemporalDriver(nothing, Registry(), WorkflowSettings(), tmp_path, SystemClock())
-    async with house(tmp_path) as at:
-        driver: Any = at.scheduler._driver
-        driver.trees = theirs.trees
-        checked = await at.scheduler.check(spec(LOOK), ALL_EFFECTS, session(tmp_path))
-        assert [problem.path for problem in checked.problems] == ["workspace"]
-        assert "embedded driver" in checked.problems[0].reason

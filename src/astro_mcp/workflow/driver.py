@@ -86,8 +86,8 @@ class Order:
 class Driver(Protocol):
     """Keeps runs and advances them."""
 
-    trees: Trees | None
-    """Who makes the worktrees of its runs; None where they can have none."""
+    trees: Trees
+    """Who makes the worktrees of its runs."""
 
     def active(self) -> bool:
         """Whether a run may be going on by itself; one that waits for a word does not count."""

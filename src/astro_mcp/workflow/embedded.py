@@ -45,7 +45,7 @@ class EmbeddedDriver:
         clock: Clock,
         trees: Trees,
     ) -> None:
-        self.trees: Trees | None = trees
+        self.trees = trees
         self._journal = Journal(database, artifacts)
         self._loop = Loop(self._journal, effects, evaluate, registry, settings, clock, trees)
         self._planners = anyio.CapacityLimiter(1)

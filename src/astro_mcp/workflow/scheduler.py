@@ -28,7 +28,6 @@ from astro_mcp.workflow.kernel import events as e
 from astro_mcp.workflow.kernel.state import LOST, TERMINAL, WAITING
 from astro_mcp.workflow.progress import Watcher, resting
 from astro_mcp.workflow.templates import Templates
-from astro_mcp.workflow.trees import NONE, refuse
 from astro_mcp.workflow.watching import Changes
 
 
@@ -78,10 +77,7 @@ class Scheduler:
         around = Surroundings(dict(self._registry.tools), allowed, self._evaluator.check, templates)
         checked = await anyio.to_thread.run_sync(check, spec, around, limiter=self._checkers)
         if session is not None and checked.workspace == WORKTREE:
-            if self._driver.trees is None:
-                refuse(checked, NONE)
-            else:
-                await self._driver.trees.look(frozen(session, session.grant.effects), checked)
+            await self._driver.trees.look(frozen(session, session.grant.effects), checked)
         return checked
 
     async def plan(self, spec: str) -> Plan:

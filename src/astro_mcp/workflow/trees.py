@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 
 PAUSES: Final = (1.0, 2.0, 4.0)
 """Seconds before another try where what stands against it may pass: another git at work, no place for the call."""
-NONE: Final = "runs of this server have no worktree: it needs the embedded driver, whose files are here"
 
 
 class Trees:
@@ -39,7 +38,8 @@ class Trees:
         except AstroError as error:
             if error.retryable:
                 raise
-            refuse(checked, _said(error))
+            checked.problems.append(Problem("workspace", _said(error), "workspace: in_place"))
+            checked.plan = None
             return
         missing = f"; {found['changed']} changed paths are not committed, and not in it" if found["changed"] else ""
         checked.begins = f"{found['sha'][:12]} of {printable(found['branch'], 80) or 'a detached HEAD'}{missing}"
@@ -88,9 +88,3 @@ class Trees:
 
 def _said(error: AstroError) -> str:
     return error.message + (f"; {error.hint}" if error.hint else "")
-
-
-def refuse(checked: Checked, reason: str) -> None:
-    """The document asks for a worktree, and can have none."""
-    checked.problems.append(Problem("workspace", reason, "workspace: in_place"))
-    checked.plan = None

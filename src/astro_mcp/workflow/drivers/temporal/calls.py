@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,16 +19,19 @@ from astro_mcp.core.authority import Label, Session
 from astro_mcp.errors import ExpressionLimit, InvalidInput, PathDenied
 from astro_mcp.workflow.answerer import Answerer
 from astro_mcp.workflow.authority import unpacked
-from astro_mcp.workflow.drivers.temporal.naming import ANSWER, CALL, EVALUATE
+from astro_mcp.workflow.drivers.temporal.naming import ANSWER, CALL, EVALUATE, MODEL, TREE, TREES
 from astro_mcp.workflow.effects import Effects
 from astro_mcp.workflow.expressions.bind import Evaluate
-from astro_mcp.workflow.kernel.events import Start
+from astro_mcp.workflow.kernel.events import Close, Closed, Made, Make, Start
+from astro_mcp.workflow.trees import Trees
 from astro_mcp.workspace.roots import usable_roots
 
 log = logging.getLogger(__name__)
 
 GONE: Final = "WorkerEnded"
 """The type of the failure of a call whose worker ended under it."""
+Activity = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+SAME: Final = "a worker has the run's roots at the same paths"
 BEATS: Final = 5
 """Heartbeats within the time after which a worker counts as dead."""
 
@@ -36,14 +39,22 @@ BEATS: Final = 5
 class Calls:
     """What this machine does for runs. `refused` are folders that no root may overlap; `ceiling` as in settings."""
 
-    def __init__(self, effects: Effects, evaluate: Evaluate, ceiling: Sequence[Path], refused: Sequence[Path]) -> None:
+    def __init__(
+        self, effects: Effects, trees: Trees, evaluate: Evaluate, ceiling: Sequence[Path], refused: Sequence[Path]
+    ) -> None:
         self._effects = effects
+        self.trees = trees
         self._evaluate = evaluate
         self._ceiling = ceiling
         self._refused = refused
         self.answerer: Answerer | None = None
         self._thread = anyio.CapacityLimiter(1)
         self._lookers = anyio.CapacityLimiter(2)
+
+    @property
+    def apart(self) -> Mapping[str, Activity]:
+        """What has a queue of its own, beside the calls of agents."""
+        return {TREES: self.tree} | ({} if self.answerer is None else {MODEL: self.answer})
 
     @activity.defn(name=CALL)
     async def call(self, order: dict[str, Any]) -> dict[str, Any]:
@@ -64,18 +75,40 @@ class Calls:
         asked = order["run_id"], order["path"], order["request"]
         return {"value": await self.answerer.answer(_session(order), *asked)}
 
+    @activity.defn(name=TREE)
+    async def tree(self, order: dict[str, Any]) -> dict[str, Any]:
+        """A run's worktree, made or closed: what `Made` or `Closed` say, and the run's labels."""
+        return await _watched(self._grown(order), again=True)
+
+    async def _grown(self, order: dict[str, Any]) -> dict[str, Any]:
+        session, run_id, name = _session(order), order["run_id"], order["name"]
+        labels: frozenset[Label] = frozenset()
+        event: Made | Closed
+        reason = await self._unusable(session.grant.roots)
+        if reason and "origin" in order:
+            event = Made(now=0.0, error=PathDenied(reason, SAME).as_dict())
+        elif reason:
+            event = Closed(now=0.0, branch="", sha="", left=f"{reason}; {SAME}")
+        elif "origin" in order:
+            event, labels = await self.trees.make(run_id, session, Make("", order["origin"]))
+        else:
+            event, labels = await self.trees.close(run_id, name, session, Close("", order["base"]))
+        said = {field.name: getattr(event, field.name) for field in fields(event) if field.name not in ("now", "slots")}
+        return {"event": said, "labels": sorted({*session.labels, *labels})}
+
     async def _carried_out(self, order: dict[str, Any]) -> dict[str, Any]:
         session = _session(order)
-        if reason := await self._unusable(session):
-            error = PathDenied(reason, "a worker has the run's roots at the same paths").as_dict()
+        tree = [Path(order["tree"])] if order["tree"] else []
+        if reason := await self._unusable([*session.grant.roots, *tree]):
+            error = PathDenied(reason, SAME).as_dict()
             return {"output": None, "error": error, "labels": order["labels"]}
         command = Start(order["path"], order["attempt"], order["tool"], order["arguments"], order["timeout"])
-        outcome = await self._effects.carry_out(order["run_id"], session, command)
+        own = session.within(tree[0]) if tree else session
+        outcome = await self._effects.carry_out(order["run_id"], own, command)
         return {"output": outcome.event.output, "error": outcome.event.error, "labels": sorted(outcome.labels)}
 
-    async def _unusable(self, session: Session) -> str:
+    async def _unusable(self, roots: Sequence[Path]) -> str:
         """Why a root is none on this machine: the session was made on another one."""
-        roots = session.grant.roots
         _, reasons = await anyio.to_thread.run_sync(
             usable_roots, roots, self._ceiling, self._refused, limiter=self._lookers
         )

@@ -70,7 +70,7 @@ class TemporalDriver:
     def __init__(
         self, calls: Calls, registry: Registry, settings: WorkflowSettings, folder: Path, clock: Clock
     ) -> None:
-        self.trees: Trees | None = None  # a step runs where its worker is, and that may not be where the run began
+        self.trees: Trees = calls.trees
         self._calls = calls
         self._registry = registry
         self._settings = settings
@@ -96,9 +96,7 @@ class TemporalDriver:
     async def running(self) -> AsyncIterator[None]:
         """Calls that are in flight here at the end are cancelled, and their runs told."""
         client = await connect(self._temporal, self._claims)
-        agents = list(self._registry.agents) if self._temporal.worker else []
-        if agents and self._calls.answerer is not None:
-            agents.append(naming.MODEL)
+        agents = [*self._registry.agents, *self._calls.apart] if self._temporal.worker else []
         async with Workers(client, self._settings, self._calls, agents).running(), anyio.create_task_group() as group:
             self._connected = client
             group.start_soon(self._sweep_forever, client)

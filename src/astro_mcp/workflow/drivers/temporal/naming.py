@@ -12,8 +12,11 @@ WORKFLOW: Final = "astro-mcp-run"
 CALL: Final = "call"
 EVALUATE: Final = "evaluate"
 ANSWER: Final = "answer"
+TREE: Final = "tree"
 MODEL: Final = "model"
 """Whose queue has the asks that the operator's model answers."""
+TREES: Final = "worktrees"
+"""Whose queue has the worktrees of runs, to be made and closed."""
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{0,100}")
 
 

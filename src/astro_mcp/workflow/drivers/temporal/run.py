@@ -29,7 +29,7 @@ from astro_mcp.workflow.driver import Happened, happened
 from astro_mcp.workflow.drivers.temporal import packing
 from astro_mcp.workflow.drivers.temporal.calls import GONE
 from astro_mcp.workflow.drivers.temporal.foresight import Foresight
-from astro_mcp.workflow.drivers.temporal.naming import ANSWER, CALL, EVALUATE, MODEL, WORKFLOW, agent_queue
+from astro_mcp.workflow.drivers.temporal.naming import ANSWER, CALL, EVALUATE, MODEL, TREE, TREES, WORKFLOW, agent_queue
 from astro_mcp.workflow.kernel import events as e
 from astro_mcp.workflow.kernel.draft import Advance
 from astro_mcp.workflow.kernel.machine import step
@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 ONCE: Final = RetryPolicy(maximum_attempts=1)
 WORKERS: Final = RetryPolicy(maximum_attempts=3)
 """Workers that may end under one question to the model."""
+PERSISTENT: Final = RetryPolicy(maximum_attempts=20, maximum_interval=timedelta(seconds=30))
+"""Of what can be begun again: workers that end under it, or that have a defect."""
 LONGEST: Final = timedelta(days=7)
 """Of one call: the tool's own deadline ends it long before."""
 EVALUATION: Final = timedelta(seconds=600)
@@ -77,6 +79,9 @@ class Run:
         self._inbox = [Arrival(packing.unpacked_event(event)) for event in given["first"]]
         self._calls: dict[str, workflow.ActivityHandle[dict[str, Any]]] = {}
         self._asked: dict[tuple[str, str], workflow.ActivityHandle[dict[str, Any]]] = {}
+        self._stopping: set[workflow.ActivityHandle[dict[str, Any]]] = set()
+        self._tree = asyncio.Lock()
+        self._hands: set[asyncio.Task[None]] = set()
         self._timers: set[float] = set()
         self._told = ""
 
@@ -86,7 +91,7 @@ class Run:
         while not self._state.over:
             await workflow.wait_condition(lambda: bool(self._inbox))
             await self._advance()
-            if self._full() and not self._calls and not self._state.over:
+            if self._full() and not (self._calls or self._stopping or self._hands or self._state.over):
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 if not self._inbox:
                     workflow.continue_as_new(self._packed(first=[packing.packed_event(e.Tick(now=0.0))]))
@@ -186,13 +191,8 @@ class Run:
             handle = workflow.start_activity(
                 ANSWER,
                 order,
-                task_queue=agent_queue(self._kept.prefix, MODEL),
-                result_type=dict[str, Any],
-                start_to_close_timeout=LONGEST,
-                heartbeat_timeout=timedelta(seconds=self._kept.heartbeat),
                 retry_policy=WORKERS,
-                priority=Priority(PRIORITIES[self._state.priority], self._kept.tenant),
-                summary=path[:200],
+                **self._place(MODEL, path),
             )
             self._asked[path, digest] = handle
             handle.add_done_callback(functools.partial(self._answered, path, digest))
@@ -229,13 +229,20 @@ class Run:
 
     def _carry_out(self, command: e.Command) -> None:
         if isinstance(command, e.Stop) and command.path in self._calls:
-            self._calls.pop(command.path).cancel()
+            handle = self._calls.pop(command.path)
+            self._stopping.add(handle)
+            handle.cancel()
+        elif isinstance(command, e.Make | e.Close):
+            hand = asyncio.create_task(self._worktree(command))
+            self._hands.add(hand)
+            hand.add_done_callback(self._hands.discard)
         elif isinstance(command, e.Start):
             agent, _ = self._kept.tools[command.tool]
             order = {
                 "run_id": self._state.run_id,
                 "session": self._kept.session,
                 "labels": sorted(self._labels),
+                "tree": (self._state.worktree or {}).get("path", ""),
                 "path": command.path,
                 "attempt": command.attempt,
                 "tool": command.tool,
@@ -245,19 +252,27 @@ class Run:
             handle = workflow.start_activity(
                 CALL,
                 order,
-                task_queue=agent_queue(self._kept.prefix, agent),
-                result_type=dict[str, Any],
-                start_to_close_timeout=LONGEST,
-                heartbeat_timeout=timedelta(seconds=self._kept.heartbeat),
                 retry_policy=ONCE,
-                priority=Priority(PRIORITIES[self._state.priority], self._kept.tenant),
-                summary=command.path[:200],
+                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+                **self._place(agent, command.path),
             )
             self._calls[command.path] = handle
             handle.add_done_callback(functools.partial(self._ended, command))
 
+    def _place(self, agent: str, summary: str) -> dict[str, Any]:
+        """Where an activity is carried out, with which limits and in which order."""
+        return {
+            "task_queue": agent_queue(self._kept.prefix, agent),
+            "result_type": dict[str, Any],
+            "start_to_close_timeout": LONGEST,
+            "heartbeat_timeout": timedelta(seconds=self._kept.heartbeat),
+            "priority": Priority(PRIORITIES[self._state.priority], self._kept.tenant),
+            "summary": summary[:200],
+        }
+
     def _ended(self, command: e.Start, handle: asyncio.Task[dict[str, Any]]) -> None:
         """A call's activity is over, in one way or another."""
+        self._stopping.discard(handle)
         if handle.cancelled():
             return  # this worker lets go of the run
         error = handle.exception()
@@ -280,6 +295,33 @@ class Run:
             told = Internal(hint=f"the step {command.path} could not be carried out; the worker's log says why")
             event = e.Finished(now=0.0, path=command.path, attempt=command.attempt, error=told.as_dict())
         self._inbox.append(Arrival(event))
+
+    async def _worktree(self, command: e.Make | e.Close) -> None:
+        """One after the other, and the close once the calls have ended that were stopped before it."""
+        making = isinstance(command, e.Make)
+        async with self._tree:
+            await workflow.wait_condition(lambda: making or not self._stopping)
+            order = {
+                "run_id": self._state.run_id,
+                "session": self._kept.session,
+                "labels": sorted(self._labels),
+                "name": self._kept.name,
+                **({"origin": command.origin} if isinstance(command, e.Make) else {"base": command.base}),
+            }
+            try:
+                told = await workflow.execute_activity(
+                    TREE,
+                    order,
+                    retry_policy=PERSISTENT,
+                    **self._place(TREES, f"{'make' if making else 'close'} the worktree"),
+                )
+            except ActivityError as error:
+                log.exception("the worktree of run %s can't be seen to", self._state.run_id)
+                internal = Internal(hint=f"the worker's log says why: {error.cause}")
+                fields = {"error": internal.as_dict()} if making else {"branch": "", "sha": "", "left": internal.hint}
+                told = {"event": fields, "at": 0.0, "labels": []}
+        event = (e.Made if making else e.Closed)(now=told["at"], **told["event"])
+        self._inbox.append(Arrival(event, frozenset(told["labels"])))
 
 
 def _went_down(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRu
 
 from astro_mcp.config import WorkflowSettings
 from astro_mcp.workflow.drivers.temporal.calls import BEATS, Calls
-from astro_mcp.workflow.drivers.temporal.naming import MODEL, agent_queue, runs_queue
+from astro_mcp.workflow.drivers.temporal.naming import agent_queue, runs_queue
 from astro_mcp.workflow.drivers.temporal.run import Run
 
 log = logging.getLogger(__name__)
@@ -34,16 +34,16 @@ class Workers:
         self._client = client
         self._settings = settings
         self._calls = calls
-        self._agents = agents
+        prefix = settings.temporal.task_queue
+        self._served = {agent_queue(prefix, agent): calls.apart.get(agent, calls.call) for agent in agents}
         self._up: dict[str, Worker] = {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Until the block ends: then nothing more is taken, and what is in flight is cancelled."""
-        prefix = self._settings.temporal.task_queue
-        queues = [agent_queue(prefix, agent) for agent in self._agents]
+        runs = runs_queue(self._settings.temporal.task_queue)
         async with anyio.create_task_group() as group:
-            for queue in [runs_queue(prefix), *queues] if queues else []:
+            for queue in [runs, *self._served] if self._served else []:
                 group.start_soon(self._serve, queue)
             try:
                 yield
@@ -79,12 +79,11 @@ class Workers:
                 max_cached_workflows=KEPT_RUNS,
                 sticky_queue_schedule_to_start_timeout=STICKY,
             )
-        model = queue == agent_queue(temporal.task_queue, MODEL)
         beat = timedelta(seconds=temporal.heartbeat_seconds / BEATS)
         return Worker(
             self._client,
             task_queue=queue,
-            activities=[self._calls.answer if model else self._calls.call],
+            activities=[self._served[queue]],
             activity_task_poller_behavior=POLLS,
             max_concurrent_activities=self._settings.parallel,
             max_heartbeat_throttle_interval=beat,
