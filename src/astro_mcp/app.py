@@ -281,7 +281,8 @@ class _Parts:
         from astro_mcp.net.client import GuardedClient  # noqa: PLC0415 - see the class
 
         settings = self._base.settings
-        return SearchWork(GuardedClient(settings.web), self.providers, settings.search)
+        client, hourly = GuardedClient(settings.web), settings.web.searches_per_hour
+        return SearchWork(client, self.providers, settings.search, hourly)
 
     async def _workflow(self) -> WorkflowWork:
         from astro_mcp.workflow.work import WorkflowWork  # noqa: PLC0415 - see the class

@@ -163,6 +163,7 @@ class WebSettings(Section):
 
     timeout_seconds: float = Field(20, gt=0, le=120, description="The longest that one fetch may take.")
     page_bytes: int = Field(5_000_000, ge=10_000, description="Bytes of one page, after decompression.")
+    searches_per_hour: int = Field(600, ge=1, description="Queries that one tenant sends to search providers.")
     user_agent: str = Field("astro-mcp (+local workbench)", description="How fetches name themselves.")
 
 

@@ -191,19 +191,82 @@ class Language(Manifest):
         return self
 
 
+class SearchRequest(Table):
+    """How a JSON API is asked. In `headers` and `parameters` these words stand for what is known at the time: {query},
+    {most}, {freshness} (the word below), {since} (a date), {include} and {exclude} (lists of domains), {key}. A
+    parameter that has nothing to say is left out."""
+
+    method: Literal["GET", "POST"] = Field(description="GET: parameters in the address; POST: as a JSON body.")
+    path: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_.-]+)+$")] = Field(description="Below base_url.")
+    headers: Mapping[str, Word] = Field(
+        default_factory=dict, description="Its key goes here: one in an address is logged."
+    )
+    parameters: Mapping[str, Any] = Field(description="What is asked, by the API's names.")
+    freshness: Mapping[Literal["day", "week", "month", "year"], Word] = Field(
+        default_factory=dict, description="The API's words for a limit of age; one that is not here can't be asked for."
+    )
+    most: int = Field(20, ge=1, le=100, description="Results that it gives at most.")
+
+    @property
+    def takes_domains(self) -> bool:
+        """Whether domains are parameters of their own, and not words of the query."""
+        return bool({"{include}", "{exclude}"} & set(map(str, self.parameters.values())))
+
+    @model_validator(mode="after")
+    def _keeps_the_key(self) -> SearchRequest:
+        if "{key}" in str(dict(self.parameters)):
+            raise ValueError("a key belongs to headers and not to parameters")
+        if not any("{key}" in word for word in self.headers.values()):
+            raise ValueError("no header has the {key}")
+        if "{query}" not in map(str, self.parameters.values()):
+            raise ValueError("no parameter is the {query}")
+        return self
+
+
+class SearchResults(Table):
+    """Where an API's answer has its results: JMESPath to the list, and from one of its items to each field."""
+
+    items: Word
+    url: Word
+    title: Word
+    snippet: Word
+    published: Word = Field("published", description="Where there is none, nothing is found there.")
+
+    @model_validator(mode="after")
+    def _reads(self) -> SearchResults:
+        from jmespath import compile as expression  # noqa: PLC0415 - loaded where a manifest needs it, and not at the daemon's start
+        from jmespath.exceptions import JMESPathError  # noqa: PLC0415 - as above
+
+        for key, source in self:
+            try:
+                expression(source)
+            except JMESPathError as error:
+                raise ValueError(f"{key} is no JMESPath: {error}") from None
+        return self
+
+
 class Search(Manifest):
     """A provider of web search."""
 
     folder = "search"
     kind: Literal["search"]
-    driver: Literal["searxng", "ddgs"] = Field(description="How the provider is spoken to.")
-    base_url: str = Field("", description="Its address; empty where only the operator knows it.")
+    driver: Literal["searxng", "ddgs", "json"] = Field(description="How the provider is spoken to.")
+    base_url: Annotated[str, StringConstraints(pattern=r"^(https://.+)?$")] = Field(
+        "", description="Its address; empty where only the operator knows it."
+    )
     engines: tuple[Word, ...] = Field((), description="For ddgs: the engines that it asks, in order.")
+    request: SearchRequest | None = Field(None, description="For json: how it is asked.")
+    results: SearchResults | None = Field(None, description="For json: how its answer reads.")
 
     @model_validator(mode="after")
-    def _has_engines(self) -> Search:
+    def _has_its_drivers_parts(self) -> Search:
         if bool(self.engines) != (self.driver == "ddgs"):
             raise ValueError("engines belong to the driver ddgs, which needs at least one")
+        for part in (self.request, self.results):
+            if (part is not None) != (self.driver == "json"):
+                raise ValueError("request and results belong to the driver json, which needs both")
+        if self.driver == "json" and not self.base_url:
+            raise ValueError("the driver json needs a base_url")
         return self
 
 

@@ -22,7 +22,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "html_to_markdown": ("agents.search",),
     "httpcore": ("net",),
     "httpx": ("net",),
-    "jmespath": ("packs", "agents.lint"),
+    "jmespath": ("packs", "agents.lint", "agents.search"),
     "mcp": ("faces.mcp",),
     "mcp_types": ("faces.mcp",),
     "numpy": ("agents.knowledge",),

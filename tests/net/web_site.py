@@ -47,6 +47,7 @@ class Site:
     port: int = 0
     replies: dict[str, Reply] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     left: anyio.Event = field(default_factory=anyio.Event)
 
     async def handle(self, stream: anyio.abc.ByteStream) -> None:
@@ -57,13 +58,18 @@ class Site:
                 self.left.set()
 
     async def _answer(self, stream: anyio.abc.ByteStream) -> None:
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += await stream.receive()
+        read = b""
+        while b"\r\n\r\n" not in read:
+            read += await stream.receive()
+        head, _, body = read.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         path = first.split(" ")[1]
         pairs = (line.partition(": ") for line in lines if line)
-        self.requests.append((path, {name.lower(): value for name, _, value in pairs}))
+        headers = {name.lower(): value for name, _, value in pairs}
+        while len(body) < int(headers.get("content-length", "0")):
+            body += await stream.receive()
+        self.requests.append((path, headers))
+        self.bodies.append(body)
         reply = self.replies[path]
         if isinstance(reply, bytes):
             await stream.send(reply)

@@ -188,7 +188,7 @@ async def _search(settings: Settings) -> Health:
     from astro_mcp.agents.search.work import SearchWork  # noqa: PLC0415 - one check among many
 
     manifests = Pack.find().manifests("search")
-    work = SearchWork(GuardedClient(settings.web), manifests, settings.search)
+    work = SearchWork(GuardedClient(settings.web), manifests, settings.search, settings.web.searches_per_hour)
     health = await SearchAgent(manifests, settings.search, Ready(work)).health()
     if not health.ok or "searxng" in health.facts["providers"]:
         return health

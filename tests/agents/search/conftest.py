@@ -42,11 +42,13 @@ async def build(tmp_path: Path) -> AsyncIterator[Build]:
     """`ask = await build(search=…, pack=…)`: the tools with these settings; `await ask("web_search", query=…)`."""
     async with Database.open(tmp_path / "astro.db", synchronous="NORMAL") as database:
 
-        async def make(search: Mapping[str, SearchProvider] | None = None, pack: Pack | None = None) -> Ask:
+        async def make(
+            search: Mapping[str, SearchProvider] | None = None, pack: Pack | None = None, hourly: int = 1000
+        ) -> Ask:
             client = GuardedClient(WebSettings(timeout_seconds=5), resolve=Names(), policy=Loopback())
             registry = Registry()
             manifests, settings = (pack or Pack.find()).manifests("search"), search or {}
-            work = Ready(SearchWork(client, manifests, settings))
+            work = Ready(SearchWork(client, manifests, settings, hourly))
             await registry.register(SearchAgent(manifests, settings, work))
             clock = SystemClock()
             audit = Audit(AuditTrail(database, audit_key(tmp_path)), clock)

@@ -15,11 +15,15 @@ _TRACKING: Final = frozenset({"gclid", "fbclid", "msclkid", "yclid", "mc_cid", "
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a provider is asked. `freshness` is day, week, month, year or any."""
+    """What a provider is asked. `freshness` is day, week, month, year or any; `words` holds the domains too, which
+    `plain` does not: results are of `only` and not of `never`."""
 
     words: str
     most: int
     freshness: str
+    plain: str
+    only: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
-from astro_mcp.agents.search.fusion import Hit, Query
+from astro_mcp.agents.search.asking import Provider
+from astro_mcp.agents.search.declared import Declared
 from astro_mcp.agents.search.metasearch import Metasearch
 from astro_mcp.agents.search.searxng import SearXNG
 from astro_mcp.config import SearchProvider
@@ -13,23 +13,19 @@ from astro_mcp.net.client import GuardedClient
 from astro_mcp.packs import Search
 
 
-class Provider(Protocol):
-    """Somebody who searches the web."""
-
-    async def search(self, query: Query) -> list[Hit]:
-        """Results, the best first; raises an `AstroError`."""
-
-
 def providers(
     manifests: Sequence[Search], settings: Mapping[str, SearchProvider], client: GuardedClient
 ) -> dict[str, Provider]:
-    """Those that are enabled and have an address."""
+    """Those that are enabled and have an address, and the key that they need."""
     out: dict[str, Provider] = {}
     for manifest in manifests:
         own = settings.get(manifest.name, SearchProvider())
         base_url = own.base_url or manifest.base_url
         if own.enabled and manifest.driver == "ddgs":
             out[manifest.name] = Metasearch(manifest.engines)
+        elif own.enabled and manifest.driver == "json":
+            if own.key:
+                out[manifest.name] = Declared(manifest, own, client)
         elif own.enabled and base_url:
             out[manifest.name] = SearXNG(base_url, own, client)
     return out

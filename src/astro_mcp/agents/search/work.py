@@ -10,13 +10,13 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from astro_mcp.agents.search.fusion import Fused, Hit, Query, fuse, host_of, within
+from astro_mcp.agents.search.asking import ADD_ONE, Asking
+from astro_mcp.agents.search.fusion import Fused, Query, fuse, host_of, within
 from astro_mcp.agents.search.models import (
     FetchInput,
     FetchOutput,
     Found,
     Heading,
-    ProviderError,
     Quote,
     SearchInput,
     SearchOutput,
@@ -24,17 +24,16 @@ from astro_mcp.agents.search.models import (
 )
 from astro_mcp.agents.search.page import Page, read
 from astro_mcp.agents.search.passages import find
-from astro_mcp.agents.search.providers import Provider, providers
+from astro_mcp.agents.search.providers import providers
 from astro_mcp.config import SearchProvider
 from astro_mcp.core.agent import Health
 from astro_mcp.core.call import Context
-from astro_mcp.errors import AstroError, InvalidInput, NotFound, ProviderFailed, RateLimited
+from astro_mcp.errors import InvalidInput, NotFound, ProviderFailed, RateLimited
 from astro_mcp.net.client import Fetched, GuardedClient
 from astro_mcp.packs import Search
 
 _DOMAIN: Final = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+\Z")
 _ACCEPT: Final = "text/html, application/xhtml+xml, text/*;q=0.9, */*;q=0.5"
-_ADD_ONE: Final = "set enabled = true in [search.ddgs], or base_url of a SearXNG in [search.searxng], of config.toml"
 _FILTERED: Final = 30
 """Results asked for where domains are picked out of them."""
 
@@ -43,21 +42,24 @@ class SearchWork:
     """All through the guarded transport but what the manifest of ddgs says."""
 
     def __init__(
-        self, client: GuardedClient, manifests: Sequence[Search], settings: Mapping[str, SearchProvider]
+        self, client: GuardedClient, manifests: Sequence[Search], settings: Mapping[str, SearchProvider], hourly: int
     ) -> None:
         self._client = client
-        self._providers = providers(manifests, settings, client)
+        self._names = ", ".join(found := providers(manifests, settings, client))
+        self._asking = Asking(found, hourly)
         self._threads = anyio.CapacityLimiter(2)
 
     async def health(self) -> Health:
-        names = ", ".join(self._providers)
-        detail, fix = f"providers: {names or 'none'}", "" if names else _ADD_ONE
+        names = self._names
+        detail, fix = f"providers: {names or 'none'}", "" if names else ADD_ONE
         return Health(ok=bool(names), detail=detail, fix=fix, facts={"providers": names})
 
     async def search(self, args: SearchInput, ctx: Context) -> SearchOutput:
         only, never = _domains(args.include_domains), _domains(args.exclude_domains)
         most = _FILTERED if only or never else args.max_results
-        lists, errors = await self._ask(Query(_words(args.query, only, never), most, args.freshness))
+        words = _words(args.query, only, never)
+        query = Query(words, most, args.freshness, args.query, tuple(only), tuple(never))
+        lists, errors = await self._asking.ask(ctx.session.scope.tenant, query)
         pages = [page for page in fuse(lists) if _wanted(host_of(page.hit.url), only, never)][: args.max_results]
         ctx.source(*(page.hit.url for page in pages))
         return SearchOutput(items=_found(pages), total=len(pages), provider_errors=errors)
@@ -86,27 +88,6 @@ class SearchWork:
             markdown=markdown,
             truncated=not asked and len(markdown) < len(page.markdown),
         )
-
-    async def _ask(self, query: Query) -> tuple[dict[str, list[Hit]], list[ProviderError]]:
-        """Every provider at once: what each found, and who failed. Raises `ProviderFailed` where nobody answered."""
-        if not self._providers:
-            raise ProviderFailed("no search provider is configured", _ADD_ONE, retryable=False)
-        lists: dict[str, list[Hit]] = {name: [] for name in self._providers}  # in this order, whoever is first
-        errors: list[ProviderError] = []
-
-        async def one(name: str, provider: Provider) -> None:
-            try:
-                lists[name] = await provider.search(query)
-            except AstroError as error:
-                errors.append(ProviderError(provider=name, code=error.code, message=error.message))
-
-        async with anyio.create_task_group() as group:
-            for name, provider in self._providers.items():
-                group.start_soon(one, name, provider)
-        if len(errors) == len(self._providers):
-            told = "; ".join(f"{error.provider}: {error.message}" for error in errors)
-            raise ProviderFailed(f"no search provider answered: {told}", "check that this machine is online")
-        return lists, sorted(errors, key=lambda error: error.provider)
 
 
 def _domains(given: list[str]) -> list[str]:

@@ -1,0 +1,106 @@
+"""Every provider at once: what each found, and who failed or was too slow. Remembered a while, and within a budget."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+import anyio
+
+from astro_mcp.agents.search.fusion import Hit, Query
+from astro_mcp.agents.search.models import ProviderError
+from astro_mcp.errors import AstroError, ProviderFailed, RateLimited
+
+ADD_ONE: Final = "set enabled = true in [search.ddgs], or base_url of a SearXNG in [search.searxng], of config.toml"
+PATIENCE: Final = 2.0
+"""Seconds that the others have once one has found something; as long again as that one took, where that is more."""
+HOUR: Final = 3600.0
+FRESH: Final = {"day": 300.0, "week": 1800.0}
+"""Seconds for which an answer is remembered; an hour where nothing younger was asked for."""
+REMEMBERED: Final = 500
+
+
+class Provider(Protocol):
+    """Somebody who searches the web."""
+
+    async def search(self, query: Query) -> list[Hit]:
+        """Results, the best first; raises an `AstroError`."""
+
+
+class Asking:
+    """`hourly` are the queries that a tenant may send out within an hour."""
+
+    def __init__(self, providers: Mapping[str, Provider], hourly: int) -> None:
+        self._providers = providers
+        self._hourly = hourly
+        self._sent: dict[str, deque[float]] = {}
+        self._known: OrderedDict[tuple[str, str, Query], tuple[float, list[Hit]]] = OrderedDict()
+
+    async def ask(self, tenant: str, query: Query) -> tuple[dict[str, list[Hit]], list[ProviderError]]:
+        """What each provider found, in their order, and who failed. Raises `ProviderFailed` where nobody answered,
+        `RateLimited` where the tenant's budget is spent."""
+        if not self._providers:
+            raise ProviderFailed("no search provider is configured", ADD_ONE, retryable=False)
+        lists: dict[str, list[Hit]] = {name: [] for name in self._providers}
+        known = {name: hits for name in lists if (hits := self._remembered(tenant, name, query)) is not None}
+        lists |= known
+        others = {name: provider for name, provider in self._providers.items() if name not in known}
+        errors = await self._all(tenant, query, others, lists) if others else []
+        if len(errors) == len(self._providers):
+            told = "; ".join(f"{error.provider}: {error.message}" for error in errors)
+            raise ProviderFailed(f"no search provider answered: {told}", "check that this machine is online")
+        return lists, errors
+
+    async def _all(
+        self, tenant: str, query: Query, providers: Mapping[str, Provider], lists: dict[str, list[Hit]]
+    ) -> list[ProviderError]:
+        self._spend(tenant)
+        waiting, errors = set(providers), list[ProviderError]()
+        began = anyio.current_time()
+
+        async def one(name: str, provider: Provider, scope: anyio.CancelScope) -> None:
+            try:
+                lists[name] = found = await provider.search(query)
+            except AstroError as error:
+                errors.append(ProviderError(provider=name, code=error.code, message=error.message))
+            else:
+                self._remember(tenant, name, query, found)
+                if found:
+                    now = anyio.current_time()
+                    scope.deadline = min(scope.deadline, now + max(PATIENCE, now - began))
+            waiting.discard(name)
+
+        async with anyio.create_task_group() as group:
+            for name, provider in providers.items():
+                group.start_soon(one, name, provider, group.cancel_scope)
+        took = anyio.current_time() - began
+        slow = [
+            ProviderError(provider=name, code="timed_out", message=f"it was not waited for longer than {took:.1f} s")
+            for name in waiting
+        ]
+        return sorted([*errors, *slow], key=lambda error: error.provider)
+
+    def _spend(self, tenant: str) -> None:
+        now, sent = anyio.current_time(), self._sent.setdefault(tenant, deque())
+        while sent and sent[0] <= now - HOUR:
+            sent.popleft()
+        if len(sent) >= self._hourly:
+            wait = max(1, int(1000 * (sent[0] + HOUR - now)))
+            raise RateLimited(
+                f"{self._hourly} searches went out within an hour, and no more are sent",
+                "wait, or let the operator raise web.searches_per_hour",
+                retry_after_ms=wait,
+            )
+        sent.append(now)
+
+    def _remembered(self, tenant: str, name: str, query: Query) -> list[Hit] | None:
+        until, hits = self._known.get((tenant, name, query), (0.0, []))
+        return hits if until > anyio.current_time() else None
+
+    def _remember(self, tenant: str, name: str, query: Query, hits: list[Hit]) -> None:
+        until = anyio.current_time() + FRESH.get(query.freshness, HOUR)
+        self._known[tenant, name, query] = (until, hits)
+        self._known.move_to_end((tenant, name, query))
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
