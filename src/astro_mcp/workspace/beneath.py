@@ -1,8 +1,9 @@
 """Opening files so that no link, however fast it is swapped in, leads out of a root.
 
-Every component is opened relative to the descriptor of the one before and with O_NOFOLLOW, starting at the root's own.
-The path that is walked was resolved before (`resolve`), so an honest link inside of the root works, and a component
-that has become a link since is refused. All functions block: call them in a worker thread.
+The kernel walks a path below the root's descriptor and refuses links (`openat2`); where it can't, every component is
+opened here, relative to the descriptor of the one before and with O_NOFOLLOW. The path that is walked was resolved
+before (`resolve`), so an honest link inside of the root works, and a component that has become a link since is refused.
+All functions block: call them in a worker thread.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from astro_mcp.errors import AstroError, InvalidInput, NotFound, PathDenied, Unavailable
+from astro_mcp.workspace import openat2
 from astro_mcp.workspace.place import Place
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -83,13 +85,26 @@ def open_folder(root: Path, parts: Sequence[str], shown: str) -> Iterator[int]:
     """The descriptor of a folder below `root`, closed at the end; raises typed errors that name `shown`."""
     descriptor = open_root(root)
     try:
-        for part in parts:
-            inner = open_child(descriptor, part, shown)
-            os.close(descriptor)
-            descriptor = inner
+        if parts and openat2.is_available():
+            descriptor = _step(descriptor, _below(descriptor, "/".join(parts), shown))
+        else:
+            for part in parts:
+                descriptor = _step(descriptor, open_child(descriptor, part, shown))
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _step(outer: int, inner: int) -> int:
+    os.close(outer)
+    return inner
+
+
+def _below(folder: int, path: str, shown: str) -> int:
+    try:
+        return openat2.open_beneath(folder, path, _FOLDER & ~os.O_NOFOLLOW)  # with it, a last link is "no folder"
+    except OSError as error:
+        raise translate(error, shown) from None
 
 
 @contextmanager
@@ -113,8 +128,18 @@ def open_child(folder: int, name: str, shown: str) -> int:
     """The descriptor of the folder `name` in `folder`, whatever happens to that name meanwhile."""
     try:
         return os.open(name, _FOLDER, dir_fd=folder)
+    except NotADirectoryError as error:  # so is a link called where a folder is wanted
+        raise _no_folder(folder, name, shown) or translate(error, shown) from None
     except OSError as error:
         raise translate(error, shown) from None
+
+
+def _no_folder(folder: int, name: str, shown: str) -> AstroError | None:
+    try:
+        link = stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError as error:
+        return translate(error, shown)
+    return translate(OSError(errno.ELOOP, ""), shown) if link else None
 
 
 def open_file(folder: int, name: str, shown: str) -> tuple[int, os.stat_result]:

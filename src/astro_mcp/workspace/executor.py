@@ -47,9 +47,18 @@ def _look(folder: int, name: str, shown: str) -> tuple[State, bytes]:
     if stat.S_ISDIR(status.st_mode):
         return State("folder", "", mode), b""
     if stat.S_ISLNK(status.st_mode):
-        return State("link", os.readlink(name, dir_fd=folder)), b""
+        return State("link", _target(folder, name, shown)), b""
     data = _bytes(folder, name, shown)
     return State("file", hashlib.sha256(data).hexdigest(), mode), data
+
+
+def _target(folder: int, name: str, shown: str) -> str:
+    try:
+        return os.readlink(name, dir_fd=folder)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise Conflict(f"{shown} changed meanwhile", "look again, then repeat") from None
+        raise translate(error, shown) from None
 
 
 def _bytes(folder: int, name: str, shown: str) -> bytes:
