@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from astro_mcp.agents.tests.work import TestsWork  # loaded after the start, or with the first call
 
 
-TOOL_SECONDS: Final = 5_000.0
-"""Longer than the longest run and the building of its image together; each of them has a deadline of its own."""
+TOOL_SECONDS: Final = 9_000.0
+"""Longer than the longest run, its reruns and the building of its image together; each has a deadline of its own."""
 
 
 class TestsAgent(Agent):
@@ -47,6 +47,10 @@ class TestsAgent(Agent):
         by what each test ran where a run with `coverage` told that. What can't be told selects more: a file that no
         test is known to read selects all of them. `selected` says why. State that one test leaves to the next in the
         same process is not seen.
+
+        `reruns`: what failed runs again so many times, each test alone in a fresh container, and has a `verdict`:
+        broken (it failed each time), flaky (it passed at times), order_dependent (it fails only after others). At most
+        20 tests, and for `timeout` seconds in all.
 
         Packages that the project names are fetched as wheels before.
 

@@ -14,7 +14,11 @@ class RunInput(Input):
     select: Literal["all", "failed", "changed", "ids"] = Field("all", description="failed: when they last ran.")
     ids: Strings = Field(default_factory=list, max_length=500, description="Like tests/test_a.py::test_b.")
     since: str = Field("HEAD", max_length=250, description="What changed is compared with it.")
+    reruns: int = Field(0, ge=0, le=10, description="Times that what failed runs again, alone.")
     timeout: int = Field(300, ge=1, le=3600, description="Seconds; what ran by then is kept.")
+
+
+Verdict = Literal["", "flaky", "broken", "order_dependent"]
 
 
 class Part(BaseModel):
@@ -48,10 +52,14 @@ class Failure(Part):
     trace: str
     stdout: str = ""
     stderr: str = ""
+    verdict: Verdict = Field("", description="With reruns; order_dependent fails only where others ran before.")
+    alone: str = Field("", description="With reruns: how often it passed.")
     history: str = Field("", description="How often it failed in its last runs, this one with them.")
 
     def text(self) -> str:
         parts = [f"FAILED {self.id}", f"{self.file}:{self.line}: {self.message}"]
+        if self.alone:
+            parts.append(f"  {self.verdict.replace('_', '-') or 'no verdict'}: {self.alone}")
         if self.history:
             parts.append(f"  {self.history}")
         if self.trace and self.trace != self.message:
@@ -86,6 +94,7 @@ class RunOutput(Page):
     counts: Counts
     failures: list[Failure]
     failures_left_out: int = Field(0, description="Failures beyond those that are kept; the artifact has them.")
+    flaky: list[str] = Field(default_factory=list, description="With reruns: tests that passed and failed.")
     slowest: list[Slow]
     selected: list[Chosen] = Field(default_factory=list, description="With select=changed: which tests, and why.")
     exit_code: int
@@ -105,6 +114,8 @@ class RunOutput(Page):
         parts += [failure.text() for failure in self.failures]
         if self.failures_left_out:
             parts.append(f"{self.failures_left_out} more failures are in the log")
+        if self.flaky:
+            parts.append(f"flaky: {', '.join(self.flaky)}")
         if self.slowest:
             parts.append("slowest: " + ", ".join(f"{slow.seconds:.2f} s {slow.id}" for slow in self.slowest))
         parts += [f"left out: {entry}" for entry in self.left_out]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from astro_mcp.agents.tests.choosing import Choosing
 from astro_mcp.agents.tests.events import Tally
+from astro_mcp.agents.tests.flaky import Flaky
 from astro_mcp.agents.tests.history import History, past
 from astro_mcp.agents.tests.models import RunInput, RunOutput
 from astro_mcp.agents.tests.progress import Watcher
@@ -66,7 +68,26 @@ class TestsWork:
         tenant = ctx.session.scope.tenant
         image = await self._sandbox.python_image(tenant, wanted.requirements, ctx.progress, Pins(wanted.hashes))
         outcome = await self._sandbox.run(self._job(project, selection, image, args.timeout, ctx))
-        return await self._result(project, selection, wanted, outcome, ctx)
+        result = await self._result(project, selection, wanted, outcome, ctx)
+        if args.reruns and result.failures:
+            await self._judge(project, selection, image, args, result, ctx)
+        return result
+
+    async def _judge(
+        self, project: Project, selection: Selection, image: str, args: RunInput, result: RunOutput, ctx: Context
+    ) -> None:
+        """Say of each failure whether it is one alone; as many seconds as the run itself may take."""
+
+        async def run(part: Selection, seconds: float) -> Outcome:
+            job = self._job(project, part, image, min(float(args.timeout), seconds), ctx)
+            return await self._sandbox.run(replace(job, on_output=None))
+
+        flaky = Flaky(project, selection, result.counts.total, run, self._tally, ctx.progress)
+        found = await flaky.judge([failure.id for failure in result.failures], args.reruns, args.timeout)
+        for failure in result.failures:
+            if failure.id in found:
+                failure.verdict, failure.alone = found[failure.id].verdict, found[failure.id].text()
+        result.flaky = sorted(test for test, alone in found.items() if alone.verdict == "flaky")
 
     async def _project(self, place: Place, ctx: Context) -> Project:
         top = place.at(await self._workspace.quickly(lambda: top_of(place, self._runner.detect)))
@@ -85,7 +106,7 @@ class TestsWork:
             raise NotFound(f"there is nothing to test at {place.display}", "fs_list shows what there is")
         return project
 
-    def _job(self, project: Project, selection: Selection, image: str, timeout: int, ctx: Context) -> Job:
+    def _job(self, project: Project, selection: Selection, image: str, timeout: float, ctx: Context) -> Job:
         argv: list[str] = []
         for word in self._runner.argv:
             argv += [*selection.options, *selection.targets] if word == PATHS else [word]
@@ -97,7 +118,7 @@ class TestsWork:
         return Job(
             argv=tuple(argv),
             files=(*project.files.values(), *ours),
-            timeout=float(timeout),
+            timeout=timeout,
             env=environment,
             image=image,
             collect=f"{OURS}/out",
@@ -108,8 +129,7 @@ class TestsWork:
     async def _result(
         self, project: Project, selection: Selection, wanted: Wanted, outcome: Outcome, ctx: Context
     ) -> RunOutput:
-        log = next((file.data for file in outcome.files if file.path == LOG), b"")
-        tally = await self._workspace.at_length(lambda: Tally.of(log))
+        log, tally = _log(outcome), await self._tally(outcome)
         chosen = told(outcome) if selection.asked else None
         if chosen is not None and outcome.exit_code == NO_TESTS and not tally.counts:
             return nothing(chosen.none())
@@ -123,6 +143,10 @@ class TestsWork:
             result.artifact = f"astro://artifacts/{sha256}"
         await self._remember(project, tally, result, ctx)
         return result
+
+    async def _tally(self, outcome: Outcome) -> Tally:
+        log = _log(outcome)
+        return await self._workspace.at_length(lambda: Tally.of(log))
 
     async def _remember(self, project: Project, tally: Tally, result: RunOutput, ctx: Context) -> None:
         """Keep what became of each test, and tell of those that failed how they did before."""
@@ -138,3 +162,7 @@ class TestsWork:
         for failure in result.failures:
             if failure.id in found and found[failure.id].runs > 1:
                 failure.history = found[failure.id].text()
+
+
+def _log(outcome: Outcome) -> bytes:
+    return next((file.data for file in outcome.files if file.path == LOG), b"")
