@@ -88,7 +88,7 @@ class Recorder:
             self._failed += 1
             extra = failure(report, str(self._config.rootpath))
             if self._failed > FULL:
-                extra["trace"] = extra["stdout"] = ""
+                extra["trace"] = extra["stdout"] = extra["stderr"] = ""
         seconds = round(getattr(report, "duration", 0.0), 6)
         self._emit(event="report", id=report.nodeid, when=when, category=category, seconds=seconds, **extra)
 
@@ -116,6 +116,7 @@ def failure(report: Report, root: str) -> dict[str, Any]:
         "message": cut(message, MESSAGE),
         "trace": cut(text, TRACE),
         "stdout": cut(getattr(report, "capstdout", ""), OUTPUT),
+        "stderr": cut(getattr(report, "capstderr", ""), OUTPUT),
     }
 
 

@@ -253,12 +253,15 @@ class _Parts:
         return CodeWork(await self.sandbox.get(), await self.workspace.get(), self._base.artifacts, self.languages)
 
     async def _tests(self) -> TestsWork:
+        from astro_mcp.agents.tests.history import History  # noqa: PLC0415 - see the class
         from astro_mcp.agents.tests.work import TestsWork  # noqa: PLC0415 - see the class
 
-        base = self._base
+        base, workspace = self._base, await self.workspace.get()
         runner = next(runner for runner in self.runners if runner.name == "pytest")
-        plugin = await anyio.Path(base.pack.resources, "sandbox", runner.plugin).read_bytes()
-        return TestsWork(await self.sandbox.get(), await self.workspace.get(), base.artifacts, runner, plugin)
+        modules = await workspace.quickly(base.pack.modules)
+        history = History(base.database, workspace, base.clock)
+        git = await self.repositories.get()
+        return TestsWork(await self.sandbox.get(), workspace, git, history, base.artifacts, runner, modules)
 
     async def _lint(self) -> LintWork:
         from astro_mcp.agents.lint.work import LintWork  # noqa: PLC0415 - see the class

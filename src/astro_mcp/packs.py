@@ -311,6 +311,10 @@ class Pack:
     def resources(self) -> Path:
         return self.root / "resources"
 
+    def modules(self) -> dict[str, bytes]:
+        """The Python files that go into the sandbox beside a project, by name. Blocks: for worker threads."""
+        return {path.name: path.read_bytes() for path in sorted((self.resources / "sandbox").glob("*.py"))}
+
     @overload
     def manifests(self, kind: Literal["linter"]) -> list[Linter]: ...
     @overload

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from astro_mcp.agents.lint.agent import LintAgent
 from astro_mcp.agents.lint.models import CheckOutput
 from astro_mcp.agents.lint.work import LintWork
 from astro_mcp.agents.tests.agent import TestsAgent
+from astro_mcp.agents.tests.history import History
 from astro_mcp.agents.tests.models import RunOutput
 from astro_mcp.agents.tests.work import TestsWork
 from astro_mcp.config import SandboxSettings, SecretSettings
@@ -29,6 +30,7 @@ from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.database import Database
+from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
 
 
@@ -46,6 +48,11 @@ class Bench:
         value = (await self.call("test_run", **arguments)).unwrap()
         assert isinstance(value, RunOutput)
         return value
+
+    def other(self, *roots: Path, principal: str = "user") -> Bench:
+        """Another session on the same app."""
+        grant = Grant(roots=tuple(root.resolve() for root in roots) or self.session.grant.roots)
+        return replace(self, session=Session(Principal(principal, Kind.STDIO), grant))
 
     async def check(self, **arguments: Any) -> CheckOutput:
         value = (await self.call("lint_check", **arguments)).unwrap()
@@ -65,8 +72,9 @@ async def bench(
         sandbox = Sandbox(SandboxSettings(**settings), images, pack.resources / "sandbox")
         registry = Registry()
         runner = next(runner for runner in pack.manifests("runner") if runner.name == "pytest")
-        plugin = (pack.resources / "sandbox" / runner.plugin).read_bytes()
-        await registry.register(TestsAgent(Ready(TestsWork(sandbox, workspace, artifacts, runner, plugin))))
+        git, history = Git(workspace, folder / "git"), History(database, workspace, clock)
+        work = TestsWork(sandbox, workspace, git, history, artifacts, runner, pack.modules())
+        await registry.register(TestsAgent(Ready(work)))
         manifests = (linters or pack).manifests("linter")
         await registry.register(LintAgent(Ready(LintWork(sandbox, workspace, manifests))))
         audit = Audit(AuditTrail(database, audit_key(folder)), clock)

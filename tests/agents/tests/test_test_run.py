@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,24 +59,6 @@ class TestInClass(unittest.TestCase):
             with self.subTest(number=number):
                 self.assertNotEqual(number, 1)
 """
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for the whole session: the second use of the same packages is served from it."""
-    return tmp_path_factory.getbasetemp() / "images"
-
-
-@pytest.fixture
-async def house(tmp_path: Path, images: Path) -> AsyncIterator[Bench]:
-    (tmp_path / "project").mkdir()
-    async with bench(tmp_path / "data", (tmp_path / "project",), images) as made:
-        yield made
-
-
-@pytest.fixture
-def project(tmp_path: Path, house: Bench) -> Path:
-    return tmp_path / "project"
 
 
 async def own_counts(house: Bench, project: Path, requirements: list[str]) -> dict[str, int]:
@@ -298,6 +280,8 @@ async def test_a_dependency_that_does_not_exist_is_a_typed_error_that_names_it(h
         {"select": "ids", "ids": ["/etc/passwd"]},
         {"select": "ids", "ids": ["no_such.py::test_a"]},
         {"select": "changed"},
+        {"select": "failed"},
+        {"select": "everything"},
         {"runner": "tox"},
         {"path": "no/such"},
         {"path": "../elsewhere"},

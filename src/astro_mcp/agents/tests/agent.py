@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from astro_mcp.agents.tests.work import TestsWork  # loaded after the start, or with the first call
 
 
-TOOL_SECONDS: Final = 5_000.0
-"""Longer than the longest run and the building of its image together; each of them has a deadline of its own."""
+TOOL_SECONDS: Final = 9_000.0
+"""Longer than the longest run, its reruns and the building of its image together; each has a deadline of its own."""
 
 
 class TestsAgent(Agent):
@@ -39,9 +39,20 @@ class TestsAgent(Agent):
         needs_root=True,
     )
     async def test_run(self, args: RunInput, ctx: Context) -> RunOutput:
-        """Use when a project's tests should run: gives pytest's counts, each failure with file, line and trace, and the
-        slowest tests. Runs on a copy in a container without a network; packages that the project names are fetched
-        as wheels before. Failing tests are a result, not an error.
+        """Use when tests should run: gives counts, each failure with file, line, trace and history, and the slowest. On
+        a copy, in a container without a network. Failing tests are no error.
+
+        `select`: all that is under `path`; `failed`, those that failed when they last ran; `changed`, those that what
+        changed since `since` in the working tree can reach; `ids`, these. What a change can reach goes by imports, and
+        by what each test ran where a run with `coverage` told that. What can't be told selects more: a file that no
+        test is known to read selects all of them. `selected` says why. State that one test leaves to the next in the
+        same process is not seen.
+
+        `reruns`: what failed runs again so many times, each test alone in a fresh container, and has a `verdict`:
+        broken (it failed each time), flaky (it passed at times), order_dependent (it fails only after others). At most
+        20 tests, and for `timeout` seconds in all.
+
+        Packages that the project names are fetched as wheels before.
 
         The project is the nearest folder at or above `path` with a pyproject.toml, pytest.ini, tox.ini, setup.cfg,
         setup.py or Pipfile. What it needs is read from its pylock.toml, uv.lock, poetry.lock or Pipfile.lock (the first

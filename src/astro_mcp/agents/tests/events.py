@@ -14,6 +14,9 @@ LINE: Final = 200_000
 FAILURES: Final = 500
 SLOWEST: Final = 10
 RUNNING: Final = 1_000
+OUTCOMES: Final = 50_000
+WORST: Final = ("passed", "skipped", "xfailed", "xpassed", "failed", "error")
+"""What a test with several reports is said to have done: the last of these that one of them says."""
 
 Id = Annotated[str, StringConstraints(max_length=40_000)]
 Text = Annotated[str, StringConstraints(max_length=40_000)]
@@ -36,6 +39,7 @@ class Event(BaseModel):
     message: Text = ""
     trace: Text = ""
     stdout: Text = ""
+    stderr: Text = ""
 
 
 @dataclass(slots=True)
@@ -50,6 +54,8 @@ class Tally:
     failures: list[Event] = field(default_factory=list)
     failures_left_out: int = 0
     slowest: list[tuple[float, str]] = field(default_factory=list)
+    outcomes: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """Status and seconds by id, of tests and of files that could not be collected."""
     stopped: str = ""
     running: dict[str, float] = field(default_factory=dict)
     not_understood: int = 0
@@ -58,6 +64,11 @@ class Tally:
     def total(self) -> int:
         """Tests collected; where the runner's workers collect and it does not say, those that finished."""
         return self.collected or len(self.finished)
+
+    def known(self) -> dict[str, tuple[str, float]]:
+        """What became of each test; one that began and never ended has failed."""
+        broken = {} if self.ended else {test: ("failed", seconds) for test, seconds in self.running.items()}
+        return {test: outcome for test, outcome in self.outcomes.items() if outcome[0]} | broken
 
     @classmethod
     def of(cls, log: bytes) -> Tally:
@@ -96,11 +107,20 @@ class Tally:
             self.running[event.id] += event.seconds
         if event.category:
             self.counts[event.category] += 1
+        self._outcome(event)
         if event.message or event.trace:
             if len(self.failures) < FAILURES:
                 self.failures.append(event)
             else:
                 self.failures_left_out += 1
+
+    def _outcome(self, event: Event) -> None:
+        status, seconds = self.outcomes.get(event.id, ("", 0.0))
+        if status or len(self.outcomes) < OUTCOMES:
+            failed = bool(event.message or event.trace)
+            own = event.category if event.category in WORST else "failed" if failed else ""
+            status = max(status, own, key=lambda word: WORST.index(word) if word else -1)
+            self.outcomes[event.id] = (status or "", seconds + event.seconds)
 
     def _finished(self, test: str) -> None:
         self.finished.add(test)

@@ -10,12 +10,15 @@ from astro_mcp.core.model import Input, Page, Strings
 
 
 class RunInput(Input):
-    path: str = Field(".", description="Project, folder or test file; the project is the nearest one at or above it.")
-    select: Literal["all", "ids"] = Field("all", description="all: what is under path; ids: the tests named in ids.")
-    ids: Strings = Field(
-        default_factory=list, max_length=500, description="Test ids as results give them, like tests/test_a.py::test_b."
-    )
-    timeout: int = Field(300, ge=1, le=3600, description="Seconds that the tests may take; what ran by then is kept.")
+    path: str = Field(".", description="Project, folder or test file.")
+    select: Literal["all", "failed", "changed", "ids"] = Field("all", description="failed: when they last ran.")
+    ids: Strings = Field(default_factory=list, max_length=500, description="Like tests/test_a.py::test_b.")
+    since: str = Field("HEAD", max_length=250, description="What changed is compared with it.")
+    reruns: int = Field(0, ge=0, le=10, description="Times that what failed runs again, alone.")
+    timeout: int = Field(300, ge=1, le=3600, description="Seconds; what ran by then is kept.")
+
+
+Verdict = Literal["", "flaky", "broken", "order_dependent"]
 
 
 class Part(BaseModel):
@@ -48,12 +51,35 @@ class Failure(Part):
     message: str
     trace: str
     stdout: str = ""
+    stderr: str = ""
+    verdict: Verdict = Field("", description="With reruns; order_dependent fails only where others ran before.")
+    alone: str = Field("", description="With reruns: how often it passed.")
+    history: str = Field("", description="How often it failed in its last runs, this one with them.")
 
     def text(self) -> str:
-        head = f"FAILED {self.id}\n{self.file}:{self.line}: {self.message}"
-        trace = f"\n{indent(self.trace)}" if self.trace and self.trace != self.message else ""
-        printed = f"\n  printed:\n{indent(self.stdout)}" if self.stdout else ""
-        return head + trace + printed
+        parts = [f"FAILED {self.id}", f"{self.file}:{self.line}: {self.message}"]
+        if self.alone:
+            parts.append(f"  {self.verdict.replace('_', '-') or 'no verdict'}: {self.alone}")
+        if self.history:
+            parts.append(f"  {self.history}")
+        if self.trace and self.trace != self.message:
+            parts.append(indent(self.trace))
+        if self.stdout:
+            parts.append(f"  printed:\n{indent(self.stdout)}")
+        if self.stderr:
+            parts.append(f"  printed as error:\n{indent(self.stderr)}")
+        return "\n".join(parts)
+
+
+class Chosen(Part):
+    """Why tests were selected: how many for this reason, and the first of them."""
+
+    why: str
+    tests: int
+    ids: list[str]
+
+    def text(self) -> str:
+        return f"selected {self.tests}: {self.why}" + (f" ({self.ids[0]} …)" if self.ids else "")
 
 
 class Slow(Part):
@@ -68,7 +94,9 @@ class RunOutput(Page):
     counts: Counts
     failures: list[Failure]
     failures_left_out: int = Field(0, description="Failures beyond those that are kept; the artifact has them.")
+    flaky: list[str] = Field(default_factory=list, description="With reruns: tests that passed and failed.")
     slowest: list[Slow]
+    selected: list[Chosen] = Field(default_factory=list, description="With select=changed: which tests, and why.")
     exit_code: int
     explanation: str = Field("", description="What the exit code means, where the counts do not say it.")
     limits_hit: list[str] = Field(default_factory=list)
@@ -82,9 +110,12 @@ class RunOutput(Page):
             parts.append(self.explanation)
         if self.limits_hit:
             parts.append(f"limits hit: {', '.join(self.limits_hit)}")
+        parts += [chosen.text() for chosen in self.selected]
         parts += [failure.text() for failure in self.failures]
         if self.failures_left_out:
             parts.append(f"{self.failures_left_out} more failures are in the log")
+        if self.flaky:
+            parts.append(f"flaky: {', '.join(self.flaky)}")
         if self.slowest:
             parts.append("slowest: " + ", ".join(f"{slow.seconds:.2f} s {slow.id}" for slow in self.slowest))
         parts += [f"left out: {entry}" for entry in self.left_out]

@@ -28,6 +28,11 @@ class Project:
     withheld: tuple[str, ...]
 
     @property
+    def key(self) -> str:
+        """What its rows in the store go by, beside their scope."""
+        return str(self.top.path)
+
+    @property
     def texts(self) -> dict[str, bytes]:
         """The text files that say what a project needs."""
         return {path: file.data for path, file in self.files.items() if counts(path, len(file.data))}

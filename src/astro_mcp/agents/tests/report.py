@@ -53,6 +53,11 @@ def output(project: Project, tally: Tally, outcome: Outcome, runner: Runner) -> 
     )
 
 
+def nothing(why: str) -> RunOutput:
+    """The result where no test was to run, which is a result: nothing failed."""
+    return RunOutput(counts=Counts(), failures=[], slowest=[], exit_code=0, explanation=f"{why}: nothing ran", run_ms=0)
+
+
 def explain(tally: Tally, outcome: Outcome, runner: Runner) -> str:
     """What the exit code means, with the runner's own words where the counts can't tell why."""
     parts = []
@@ -110,4 +115,5 @@ def _failure(project: Project, event: Event) -> Failure:
         message=event.message + where.get(event.when, ""),
         trace=event.trace,
         stdout=event.stdout,
+        stderr=event.stderr,
     )

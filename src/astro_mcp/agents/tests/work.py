@@ -2,56 +2,92 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
+from astro_mcp.agents.tests.choosing import Choosing
 from astro_mcp.agents.tests.events import Tally
+from astro_mcp.agents.tests.flaky import Flaky
+from astro_mcp.agents.tests.history import History, past
 from astro_mcp.agents.tests.models import RunInput, RunOutput
 from astro_mcp.agents.tests.progress import Watcher
 from astro_mcp.agents.tests.project import OURS, WORKSPACE, Project, metadata, top_of
-from astro_mcp.agents.tests.report import LOG, output
+from astro_mcp.agents.tests.report import LOG, NO_TESTS, nothing, output
+from astro_mcp.agents.tests.selection import SELECTION, Selection, told
 from astro_mcp.core.call import Context
 from astro_mcp.core.ports import ArtifactSink
-from astro_mcp.errors import InvalidInput, NotFound
+from astro_mcp.errors import NotFound
 from astro_mcp.packs import PATHS, Runner
 from astro_mcp.sandbox.job import Job, Outcome, SandboxFile, beside
 from astro_mcp.sandbox.packages.order import Pins
 from astro_mcp.sandbox.packages.project_needs import needs
 from astro_mcp.sandbox.packages.wanted import Wanted
 from astro_mcp.sandbox.sandbox import Sandbox
+from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
 
 FILES: Final = 20_000
 BYTES: Final = 128 * 1024 * 1024
-ID: Final = re.compile(r"[^-\s\0][^\0\n\r]{0,3999}")
 
 
 class TestsWork:
     """On a copy of the project, in a container without a network."""
 
     def __init__(
-        self, sandbox: Sandbox, workspace: Workspace, artifacts: ArtifactSink, runner: Runner, plugin: bytes
+        self,
+        sandbox: Sandbox,
+        workspace: Workspace,
+        git: Git,
+        history: History,
+        artifacts: ArtifactSink,
+        runner: Runner,
+        modules: Mapping[str, bytes],
     ) -> None:
+        """`modules` are the pack's Python files for the sandbox, by name."""
         self._sandbox = sandbox
         self._workspace = workspace
+        self._history = history
         self._artifacts = artifacts
         self._runner = runner
-        self._plugin = SandboxFile(f"{OURS}/{runner.plugin}", plugin)
+        self._modules = modules
+        self._plugin = SandboxFile(f"{OURS}/{runner.plugin}", modules[runner.plugin])
+        self._choosing = Choosing(history, git, workspace)
 
     async def run(self, args: RunInput, ctx: Context) -> RunOutput:
         place = self._workspace.locate(ctx.session, args.path)
         project = await self._project(place, ctx)
-        targets = self._targets(args, project)
+        selection = await self._choosing.choose(args, project, ctx.session)
+        if selection.nothing:
+            return nothing(selection.nothing)
         texts, python = project.texts, await self._sandbox.python()
         wanted = await self._workspace.quickly(lambda: needs(texts, python, tests=True))
         for requirement in self._runner.image.pip:
             wanted.require(requirement)
         tenant = ctx.session.scope.tenant
         image = await self._sandbox.python_image(tenant, wanted.requirements, ctx.progress, Pins(wanted.hashes))
-        outcome = await self._sandbox.run(self._job(project, targets, image, args.timeout, ctx))
-        return await self._result(project, wanted, outcome, ctx)
+        outcome = await self._sandbox.run(self._job(project, selection, image, args.timeout, ctx))
+        result = await self._result(project, selection, wanted, outcome, ctx)
+        if args.reruns and result.failures:
+            await self._judge(project, selection, image, args, result, ctx)
+        return result
+
+    async def _judge(
+        self, project: Project, selection: Selection, image: str, args: RunInput, result: RunOutput, ctx: Context
+    ) -> None:
+        """Say of each failure whether it is one alone; as many seconds as the run itself may take."""
+
+        async def run(part: Selection, seconds: float) -> Outcome:
+            job = self._job(project, part, image, min(float(args.timeout), seconds), ctx)
+            return await self._sandbox.run(replace(job, on_output=None))
+
+        flaky = Flaky(project, selection, result.counts.total, run, self._tally, ctx.progress)
+        found = await flaky.judge([failure.id for failure in result.failures], args.reruns, args.timeout)
+        for failure in result.failures:
+            if failure.id in found:
+                failure.verdict, failure.alone = found[failure.id].verdict, found[failure.id].text()
+        result.flaky = sorted(test for test, alone in found.items() if alone.verdict == "flaky")
 
     async def _project(self, place: Place, ctx: Context) -> Project:
         top = place.at(await self._workspace.quickly(lambda: top_of(place, self._runner.detect)))
@@ -60,7 +96,8 @@ class TestsWork:
         files = {
             file.path[start:]: SandboxFile(file.path[start:], file.data, file.executable) for file in snapshot.files
         }
-        ours = {f"{OURS}/out/{LOG}", *(file.path for file in (self._plugin, *metadata(files)))}
+        modules = (f"{OURS}/{name}" for name in (*self._modules, SELECTION))
+        ours = {f"{OURS}/out/{LOG}", *modules, *(file.path for file in metadata(files))}
         theirs, odd = beside(files.values(), ours)
         withheld = (*snapshot.withheld, *("/".join(filter(None, (top.relative, line))) for line in odd))
         project = Project(top, place.relative[start:], {file.path: file for file in theirs}, withheld)
@@ -69,29 +106,11 @@ class TestsWork:
             raise NotFound(f"there is nothing to test at {place.display}", "fs_list shows what there is")
         return project
 
-    @staticmethod
-    def _targets(args: RunInput, project: Project) -> list[str]:
-        if args.select == "all":
-            if args.ids:
-                raise InvalidInput("ids are given, and select is all", 'pass select="ids", or leave the ids out')
-            return [f"./{project.target}"] if project.target else []
-        if not args.ids:
-            raise InvalidInput(
-                'select is "ids", and no ids are given', "results name them, like tests/test_a.py::test_b"
-            )
-        for test in args.ids:
-            path = test.split("::")[0]
-            if not ID.fullmatch(test) or path.startswith("/") or ".." in path.split("/"):
-                raise InvalidInput(f"{test[:200]!r} is no test id", "ids read like tests/test_a.py::test_b")
-            if path not in project.files:
-                raise NotFound(f"there is no {path[:200]} in {project.top.display}", "fs_list shows what there is")
-        return list(args.ids)
-
-    def _job(self, project: Project, targets: Sequence[str], image: str, timeout: int, ctx: Context) -> Job:
+    def _job(self, project: Project, selection: Selection, image: str, timeout: float, ctx: Context) -> Job:
         argv: list[str] = []
         for word in self._runner.argv:
-            argv += targets if word == PATHS else [word]
-        ours = (self._plugin, *metadata(project.files))
+            argv += [*selection.options, *selection.targets] if word == PATHS else [word]
+        ours = (self._plugin, *metadata(project.files), *selection.files(self._modules))
         environment = {
             "ASTRO_PYTEST_EVENTS": f"{WORKSPACE}/{OURS}/out/{LOG}",
             "PYTHONPATH": ":".join(project.python_path),
@@ -99,7 +118,7 @@ class TestsWork:
         return Job(
             argv=tuple(argv),
             files=(*project.files.values(), *ours),
-            timeout=float(timeout),
+            timeout=timeout,
             env=environment,
             image=image,
             collect=f"{OURS}/out",
@@ -107,12 +126,43 @@ class TestsWork:
             tenant=ctx.session.scope.tenant,
         )
 
-    async def _result(self, project: Project, wanted: Wanted, outcome: Outcome, ctx: Context) -> RunOutput:
-        log = next((file.data for file in outcome.files if file.path == LOG), b"")
-        tally = await self._workspace.at_length(lambda: Tally.of(log))
+    async def _result(
+        self, project: Project, selection: Selection, wanted: Wanted, outcome: Outcome, ctx: Context
+    ) -> RunOutput:
+        log, tally = _log(outcome), await self._tally(outcome)
+        chosen = told(outcome) if selection.asked else None
+        if chosen is not None and outcome.exit_code == NO_TESTS and not tally.counts:
+            return nothing(chosen.none())
         result = output(project, tally, outcome, self._runner)
         result.left_out = [*wanted.left_out, *project.withheld]
+        if chosen is not None:
+            result.selected = chosen.chosen()
+            result.left_out += [f"{test} (there is no such test any more)" for test in chosen.missing]
         if log:
             sha256 = await self._artifacts.put(ctx.session.scope, log, "application/x-ndjson", LOG)
             result.artifact = f"astro://artifacts/{sha256}"
+        await self._remember(project, tally, result, ctx)
         return result
+
+    async def _tally(self, outcome: Outcome) -> Tally:
+        log = _log(outcome)
+        return await self._workspace.at_length(lambda: Tally.of(log))
+
+    async def _remember(self, project: Project, tally: Tally, result: RunOutput, ctx: Context) -> None:
+        """Keep what became of each test, and tell of those that failed how they did before."""
+        outcomes = tally.known()
+        if not outcomes:
+            return
+        scope = ctx.session.scope
+        left_out = await self._history.add(scope, project.key, outcomes)
+        if left_out:
+            result.left_out.append(f"the history of {left_out} tests (there are too many to keep)")
+        runs = await self._history.last(scope, project.key)
+        found = past(runs, {failure.id for failure in result.failures})
+        for failure in result.failures:
+            if failure.id in found and found[failure.id].runs > 1:
+                failure.history = found[failure.id].text()
+
+
+def _log(outcome: Outcome) -> bytes:
+    return next((file.data for file in outcome.files if file.path == LOG), b"")

@@ -1,0 +1,129 @@
+"""`select` by what earlier runs told and by what changed; histories; on real projects in real containers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.agents.git.bench import plain_git
+from tests.agents.tests.bench import Bench, write
+
+from astro_mcp.errors import NotFound
+
+TWO_OF_FOUR = """
+import pytest
+@pytest.mark.parametrize("word", ["fine", "odd one [x]"])
+def test_words(word): assert word == "fine"
+def test_more(): assert 0
+def test_good(): pass
+"""
+
+
+def commit(project: Path) -> None:
+    plain_git(project, "init", "--quiet")
+    plain_git(project, "add", "--all")
+    plain_git(project, "commit", "--quiet", "--message", "all")
+
+
+async def test_failed_runs_what_failed_when_it_last_ran_and_tells_how_often(house: Bench, project: Path) -> None:
+    write(
+        project,
+        {"tests/test_a.py": TWO_OF_FOUR, "tests/test_b.py": "import nothing_like_it", "test_c.py": "def test(): pass"},
+    )
+    none = (await house.call("test_run", select="failed")).error
+    assert isinstance(none, NotFound)
+    assert "on record" in none.message
+    first = await house.run()
+    assert (first.counts.errors, first.exit_code) == (1, 2)
+    assert first.failures[0].history == ""
+    write(project, {"tests/test_b.py": "def test_b(): pass"})
+    again = await house.run(select="failed")
+    assert (again.counts.passed, again.counts.total) == (1, 1)
+    whole = await house.run()
+    assert (whole.counts.failed, whole.counts.passed) == (2, 4)
+    again = await house.run(select="failed")
+    assert {failure.id for failure in again.failures} == {
+        "tests/test_a.py::test_words[odd one [x]]",
+        "tests/test_a.py::test_more",
+    }
+    assert again.counts.total == 2
+    assert all(failure.history.startswith("failed in 2 of its last 2 runs, first at 20") for failure in again.failures)
+    assert again.failures[0].history in again.text()
+    write(project, {"tests/test_a.py": TWO_OF_FOUR.replace("test_more(): assert 0", "test_other(): pass")})
+    third = await house.run(select="failed", path="tests")
+    assert (third.counts.failed, third.counts.total) == (1, 1)
+    assert third.left_out == ["tests/test_a.py::test_more (there is no such test any more)"]
+    other = (await house.other(principal="somebody else").call("test_run", select="failed")).error
+    assert isinstance(other, NotFound)
+
+
+async def test_where_nothing_failed_nothing_runs_and_that_is_no_error(house: Bench, project: Path) -> None:
+    write(project, {"test_a.py": "def test_a(): pass"})
+    await house.run()
+    result = await house.run(select="failed")
+    assert (result.counts.total, result.exit_code) == (0, 0)
+    assert "no test failed when it last ran" in result.text()
+
+
+LAYERS = {
+    "pkg/pyproject.toml": "",
+    "pkg/src/toy/low.py": "def low(): return 1\n",
+    "pkg/src/toy/high.py": "from toy import low\ndef high(): return low.low()\n",
+    "pkg/tests/test_high.py": "import toy.high\ndef test_1(): assert toy.high.high()\ndef test_2(): pass\n",
+    "pkg/tests/test_alone.py": "def test_alone(): pass\n",
+    "README.md": "",
+}
+
+
+async def test_changed_runs_what_a_change_can_reach_and_says_why(house: Bench, project: Path) -> None:
+    write(project, LAYERS)
+    commit(project)
+    result = await house.run(path="pkg", select="changed")
+    assert (result.counts.total, result.explanation) == (0, "nothing changed since HEAD: nothing ran")
+    write(project, {"pkg/src/toy/low.py": "def low(): return 0\n", "README.md": "not the project's"})
+    result = await house.run(path="pkg", select="changed")
+    assert (result.counts.passed, result.counts.failed, result.counts.total) == (1, 1, 2)
+    [chosen] = result.selected
+    assert (chosen.tests, chosen.ids) == (2, ["tests/test_high.py::test_1", "tests/test_high.py::test_2"])
+    assert chosen.why == "it imports src/toy/low.py, which changed"
+    assert chosen.text() in result.text()
+    plain_git(project, "commit", "--all", "--quiet", "--message", "low")
+    assert (await house.run(path="pkg", select="changed")).counts.total == 0
+    write(project, {"pkg/tests/test_new.py": "def test_new(): pass\n"})
+    result = await house.run(path="pkg", select="changed", since="HEAD~1")
+    assert result.counts.total == 3
+    write(project, {"pkg/words.txt": "whoever reads it"})
+    result = await house.run(path="pkg", select="changed")
+    assert result.counts.total == 4
+    assert [chosen.why for chosen in result.selected] == ["words.txt changed, and which tests read it is not known"]
+
+
+async def test_where_no_test_is_reached_nothing_runs(house: Bench, project: Path) -> None:
+    write(project, LAYERS)
+    commit(project)
+    write(project, {"pkg/src/toy/new.py": "x = 1\n"})
+    result = await house.run(path="pkg", select="changed")
+    assert (result.counts.total, result.exit_code) == (0, 0)
+    assert result.explanation == "none of the 3 tests is reached by what changed: nothing ran"
+    missing = (await house.call("test_run", path="pkg", select="changed", since="no-such-branch")).error
+    assert isinstance(missing, NotFound)
+
+
+async def test_what_a_stranger_says_of_its_selection_is_not_believed_and_breaks_nothing(
+    house: Bench, project: Path
+) -> None:
+    forged = (
+        "import json, pathlib\n"
+        "def test_a():\n"
+        "    out = pathlib.Path('.astro/out')\n"
+        "    (out / 'selected.json').write_text('{\"collected\": -1, \"reasons\": 7}')\n"
+        "    with open(out / 'pytest.jsonl', 'a') as log:\n"
+        "        for id in ('../../etc/passwd', '/etc/passwd::x', '-k', 'x' * 39_000, 'test_b.py::test_b'):\n"
+        "            told = {'event': 'report', 'id': id, 'category': 'failed', 'message': 'm'}\n"
+        "            log.write(json.dumps(told) + '\\n')\n"
+    )
+    write(project, {"test_a.py": forged, "test_b.py": "def test_b(): pass\n"})
+    commit(project)
+    write(project, {"test_a.py": forged + "\n"})
+    assert (await house.run(select="changed")).selected == []
+    result = await house.run(select="failed")
+    assert (result.counts.passed, result.counts.total) == (1, 1)
