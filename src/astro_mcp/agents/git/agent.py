@@ -82,12 +82,15 @@ class GitAgent(Agent):
 
     @tool(title="Git commit", effects={Effect.WRITE}, labels=CONTENT, needs_root=True)
     async def git_commit(self, args: CommitInput, ctx: Context) -> Committed:
-        """Use to commit files as they are in the working tree, without staging first: the named paths, or everything
-        that changed. Refused where something looks like a key.
+        """Use to commit files as they are, without staging: the named paths, the named hunks, or everything. Refused
+        where something looks like a key.
 
-        What else is staged stays staged. Hooks don't run and nothing is signed; author and committer are the
-        operator's settings `git.author_name` and `git.author_email`. Files that a filter would rewrite (LFS) are
-        refused. `dry_run` lists files and keys. Example: `git_commit {"paths": ["src"], "message": "Fix login"}`.
+        What else is staged stays staged. `hunk_ids` are those that git_diff gives without from and to: exactly these
+        are committed, and the files stay as they are; an id outlives commits of other hunks, and one that no hunk has
+        any more is a conflict. Untracked files have no hunks: name their paths. A file's mode comes with its last hunk.
+        Hooks don't run; author and committer are the operator's settings `git.author_name` and `git.author_email`.
+        Files that a filter would rewrite (LFS) are refused. `dry_run` lists files and keys.
+        Example: `git_commit {"paths": ["src"], "message": "Fix login"}`.
         """
         return await (await self._work.get()).commit(args, ctx)
 

@@ -53,7 +53,8 @@ class ShowInput(OfRepository):
 class CommitInput(OfRepository):
     """Of `git_commit`."""
 
-    paths: Strings = Field([], description="Files or folders to commit; none: everything that changed.")
+    paths: Strings = Field([], description="Files or folders; none: all that changed.")
+    hunk_ids: Strings = Field([], description="Hunks of git_diff, in place of paths.")
     dry_run: bool = Field(False, description="Tell what would be committed, and change nothing.")
     message: str = Field(min_length=1, max_length=65_536, pattern=r"\S", description="The commit's message.")
 

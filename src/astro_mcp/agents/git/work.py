@@ -22,8 +22,8 @@ from astro_mcp.config import GitSettings
 from astro_mcp.core.agent import Health
 from astro_mcp.core.authority import Session
 from astro_mcp.core.call import Context
-from astro_mcp.errors import AstroError, Problem, ProtectedPath
-from astro_mcp.workspace.git import branches, commits
+from astro_mcp.errors import AstroError, InvalidInput, Problem, ProtectedPath
+from astro_mcp.workspace.git import branches, commits, hunks
 from astro_mcp.workspace.git.child import program
 from astro_mcp.workspace.git.repository import Git, Repository
 from astro_mcp.workspace.git.revisions import names
@@ -80,8 +80,7 @@ class GitWork:
 
     async def commit(self, args: CommitInput, ctx: Context) -> Committed:
         async with self._git.open(ctx.session, args.repo) as repository:
-            inside = [repository.inside(path) for path in args.paths]
-            made = await commits.draft(repository, [] if "" in inside else inside)
+            made = await _draft(repository, args)
             keys = [FoundKey(path=shown(key.path), line=key.line, kind=key.kind) for key in made.keys]
             sha = "" if args.dry_run else await self._commit(repository, made, args.message, keys)
             return Committed(
@@ -118,6 +117,15 @@ class GitWork:
                 problems=tuple(Problem(f"{key.path}:{key.line}", f"looks like a {key.kind}") for key in keys[:50]),
             )
         return await commits.commit(repository, made, message, self._settings)
+
+
+async def _draft(repository: Repository, args: CommitInput) -> commits.Draft:
+    if not args.hunk_ids:
+        inside = [repository.inside(path) for path in args.paths]
+        return await commits.draft(repository, [] if "" in inside else inside)
+    if args.paths:
+        raise InvalidInput("paths and hunk_ids exclude each other", "commit the one, then the other")
+    return await hunks.draft(repository, args.hunk_ids)
 
 
 def _entry(path: str, change: str, former: str) -> StatusEntry:

@@ -11,6 +11,8 @@ status         what changed, as git tells it
 patches        git's patch text, file by file and hunk by hunk
 keys           obvious keys in text that is about to be committed
 commits        a commit, built beside the repository
+entries        entries of trees and indexes
+hunks          a commit of chosen hunks
 publish        the one place that writes into a repository: objects, one ref, the index
 branches       a new branch, and moving to one
 linked         the folders of linked worktrees

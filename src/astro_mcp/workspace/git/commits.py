@@ -72,21 +72,32 @@ async def draft(repository: Repository, paths: Sequence[str]) -> Draft:
 
 async def draft_of(repository: Repository, paths: Sequence[str]) -> Draft | None:
     """The same, and None where there is nothing to commit."""
-    unfinished(repository)
-    changed = await changes(repository, paths, each_file=True, renames=False)
-    if conflicts := [item.path for item in changed if item.conflicted]:
-        raise Conflict(f"{printable(conflicts[0], 200)} has conflicts", "resolve them first; git_status lists them")
+    changed = await everything(repository, paths)
     await _all_known(repository, paths, changed)
     left_out = tuple(item.path for item in changed if item.untracked and item.path.endswith("/"))
     wanted = [item for item in changed if item.path not in left_out]
     index = repository.private.index
-    await _take(repository, wanted, index)
+    await take(repository, wanted, index)
     if paths:
         index = repository.private.folder / "index.commit"
         if repository.refs.sha:
             await repository.git("read-tree", repository.refs.sha, index=index)
         await repository.check_index(index)
-        await _take(repository, wanted, index)
+        await take(repository, wanted, index)
+    return await checked(repository, index, left_out)
+
+
+async def everything(repository: Repository, paths: Sequence[str] = ()) -> list[Changed]:
+    """All that changed beneath `paths`, file by file; raises `Conflict` where a merge or its like is not finished."""
+    unfinished(repository)
+    changed = await changes(repository, paths, each_file=True, renames=False)
+    if conflicts := [item.path for item in changed if item.conflicted]:
+        raise Conflict(f"{printable(conflicts[0], 200)} has conflicts", "resolve them first; git_status lists them")
+    return changed
+
+
+async def checked(repository: Repository, index: Path, left_out: tuple[str, ...] = ()) -> Draft | None:
+    """The draft of what `index` holds, or None where that is what HEAD holds; raises as `draft` does."""
     files = await _against_head(repository, index)
     if not files:
         return None
@@ -148,7 +159,7 @@ def _there(repository: Repository, path: str) -> bool:
     return os.path.lexists(repository.layout.worktree / path)
 
 
-async def _take(repository: Repository, wanted: Sequence[Changed], index: Path) -> None:
+async def take(repository: Repository, wanted: Sequence[Changed], index: Path) -> None:
     """Put the working tree's state of these paths into an index."""
     there = {item.path for item in wanted if item.untracked or (item.unstaged != "D" and item.staged != "D")}
     gone = {item.path for item in wanted} - there
@@ -233,19 +244,19 @@ async def _sizes(repository: Repository, blobs: Sequence[str]) -> dict[str, int]
 async def _scan(repository: Repository, group: Sequence[CommittedFile]) -> list[Key]:
     if not group:
         return []
-    blobs = await _blobs(repository, [item.blob for item in group])
-    search = partial(_suspects, group, blobs, {})
+    now = await blobs(repository, [item.blob for item in group])
+    search = partial(_suspects, group, now, {})
     suspects = {key.path for key in await repository.blocking(search)}
     again = [item for item in group if item.path in suspects]
-    before = await _blobs(repository, [item.former_blob for item in again if item.former_blob])
-    return await repository.blocking(partial(_suspects, again, blobs, before))
+    before = await blobs(repository, [item.former_blob for item in again if item.former_blob])
+    return await repository.blocking(partial(_suspects, again, now, before))
 
 
-def _suspects(group: Sequence[CommittedFile], blobs: dict[str, bytes], before: dict[str, bytes]) -> list[Key]:
-    return [key for item in group for key in find_keys(item.path, blobs[item.blob], before.get(item.former_blob, b""))]
+def _suspects(group: Sequence[CommittedFile], now: dict[str, bytes], before: dict[str, bytes]) -> list[Key]:
+    return [key for item in group for key in find_keys(item.path, now[item.blob], before.get(item.former_blob, b""))]
 
 
-async def _blobs(repository: Repository, shas: Sequence[str]) -> dict[str, bytes]:
+async def blobs(repository: Repository, shas: Sequence[str]) -> dict[str, bytes]:
     """The bytes of blobs, by `cat-file --batch`: a line `sha kind size`, the bytes, a line feed."""
     if not shas:
         return {}
