@@ -62,8 +62,12 @@ class CommitInput(OfRepository):
 class BranchInput(OfRepository):
     """Of `git_branch`."""
 
-    action: Literal["create", "switch"] = Field(
-        "create", description="create: make the branch; switch: go on it, where it holds the same files."
-    )
+    action: Literal["create", "switch"] = Field("create", description="create: make it; switch: go on it.")
     name: str = Field(description="The branch, as in fix/login.")
-    from_: str = Field("HEAD", alias="from", description="Where a new branch starts: a branch, tag or sha.")
+    from_: str = Field("HEAD", alias="from", description="Where a new branch starts.")
+
+
+class UndoInput(OfRepository):
+    """Of `git_undo`."""
+
+    recovery_ref: str = Field(max_length=100, description="As the step told it.")

@@ -15,6 +15,9 @@ entries        entries of trees and indexes
 hunks          a commit of chosen hunks
 publish        the one place that writes into a repository: objects, one ref, the index
 branches       a new branch, and moving to one
+rewriting      a working tree from one commit's files to another's
+recovery       what a step leaves behind, so that it can be undone
+moving         a step that moves a branch or HEAD, and the files with it
 linked         the folders of linked worktrees
 worktrees      a run's own working tree, made from a commit and closed by one
 """

@@ -117,7 +117,7 @@ async def commit(repository: Repository, made: Draft, message: str, settings: Gi
     parents = ("-p", refs.sha) if refs.sha else ()
     said = message.strip() + "\n"
     ran = await repository.git(
-        "commit-tree", made.tree, *parents, "-F", "-", stdin=said.encode(), identity=_identity(by)
+        "commit-tree", made.tree, *parents, "-F", "-", stdin=said.encode(), identity=identity(by)
     )
     sha = ran.out.decode().strip()
     kind = "commit" if refs.sha else "commit (initial)"
@@ -131,7 +131,8 @@ async def commit(repository: Repository, made: Draft, message: str, settings: Gi
     return sha
 
 
-def _identity(by: publish.Signature) -> dict[str, str]:
+def identity(by: publish.Signature) -> dict[str, str]:
+    """Author and committer as git's child takes them."""
     date = f"{by.seconds} +0000"
     return {
         **{f"GIT_{who}_NAME": by.name for who in ("AUTHOR", "COMMITTER")},
@@ -219,24 +220,25 @@ async def _keys(repository: Repository, files: Sequence[CommittedFile]) -> tuple
     found: list[Key] = []
     group: list[CommittedFile] = []
     size = 0
-    sizes = await _sizes(repository, [item.blob for item in files if item.blob and not item.link])
+    known = await sizes(repository, [item.blob for item in files if item.blob and not item.link])
     for item in files:
-        if not item.blob or item.link or item.blob not in sizes:
+        if not item.blob or item.link or item.blob not in known:
             continue
-        if sizes[item.blob] > LARGEST:
+        if known[item.blob] > LARGEST:
             raise TooLarge(f"{printable(item.path, 200)} holds over {LARGEST:,} bytes", "commit it with git itself")
-        if group and size + sizes[item.blob] > AT_ONCE:
+        if group and size + known[item.blob] > AT_ONCE:
             found += await _scan(repository, group)
             group, size = [], 0
         group.append(item)
-        size += sizes[item.blob]
+        size += known[item.blob]
     return tuple(found + await _scan(repository, group))
 
 
-async def _sizes(repository: Repository, blobs: Sequence[str]) -> dict[str, int]:
-    if not blobs:
+async def sizes(repository: Repository, shas: Sequence[str]) -> dict[str, int]:
+    """Bytes of each blob."""
+    if not shas:
         return {}
-    ran = await repository.git("cat-file", "--batch-check", stdin="\n".join(blobs).encode() + b"\n")
+    ran = await repository.git("cat-file", "--batch-check", stdin="\n".join(shas).encode() + b"\n")
     rows = [row.split(" ") for row in ran.out.decode().splitlines()]
     return {row[0]: int(row[2]) for row in rows if len(row) == 3 and row[1] == "blob"}
 
