@@ -216,10 +216,11 @@ class _Parts:
 
     async def _changes(self) -> Changes:
         from astro_mcp.workspace.changes import Changes  # noqa: PLC0415 - see the class
+        from astro_mcp.workspace.git.moving import settle  # noqa: PLC0415 - see the class
 
         base = self._base
         changes = Changes(await self.workspace.get(), base.database, base.artifacts, base.clock)
-        await changes.recover()
+        await changes.recover(await anyio.to_thread.run_sync(settle, base.folder / "git"))
         return changes
 
     async def _files(self) -> FilesWork:
@@ -230,11 +231,12 @@ class _Parts:
     async def _git(self) -> GitWork:
         from astro_mcp.agents.git.work import GitWork  # noqa: PLC0415 - see the class
 
-        return GitWork(await self.repositories.get(), self._base.settings.git)
+        return GitWork(await self.repositories.get(), await self.changes.get(), self._base.settings.git)
 
     async def _repositories(self) -> Git:
         from astro_mcp.workspace.git.repository import Git  # noqa: PLC0415 - see the class
 
+        await self.changes.get()  # it reads what a crash left in the folder, which goes now
         git = Git(await self.workspace.get(), self._base.folder / "git")
         await git.sweep()
         return git

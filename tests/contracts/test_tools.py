@@ -41,6 +41,7 @@ TOOLS = {
     "git_show": "RI",
     "git_commit": "",
     "git_branch": "I",
+    "git_undo": "D",
     "code_run": "O",
     "test_run": "IO",
     "lint_check": "IO",

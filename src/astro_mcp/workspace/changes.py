@@ -7,7 +7,7 @@ it as done. A crash in between is rolled back at the next start, since nothing w
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +31,9 @@ from astro_mcp.workspace.workspace import Workspace
 __all__ = ["Applied", "Change", "ChangedFile", "Changes", "Delete", "Image", "Move", "Undone", "Write"]
 
 log = logging.getLogger(__name__)
+
+Then = Callable[[str], Awaitable[None]]
+"""What belongs to a change set and comes last: it is told the change set's id, "" where no file changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,17 @@ class Changes:
             await self._carry_out(record, made, run_id, ())
             return Applied(record.id, tuple(made.files))
 
+    async def carry(self, session: Session, made: Plan, then: Then, *, run_id: str | None = None) -> Applied:
+        """Carry out a plan that passed the guards, and `then`: all of it or nothing. Raises `Conflict` where the files
+        are not as the plan has them, and what `then` raises."""
+        async with self._alone(session.grant.roots):
+            if not made.actions:
+                await then("")
+                return Applied("", tuple(made.files))
+            record = Record(new_id("undo"), session.scope, tuple(made.actions))
+            await self._carry_out(record, made, run_id, (), then)
+            return Applied(record.id, tuple(made.files))
+
     async def preview(self, changes: Sequence[Change]) -> tuple[ChangedFile, ...]:
         """What `apply` would do and tell, without doing it; raises what it would raise."""
         guard = self._workspace.read_guard
@@ -101,12 +115,13 @@ class Changes:
             await self._carry_out(record, made.plan, None, records)
             return Undone(record.id, tuple(made.plan.files), made.images)
 
-    async def recover(self) -> int:
-        """At the start: roll back what a crash interrupted; returns how many change sets that were."""
+    async def recover(self, happened: Collection[str] = ()) -> int:
+        """At the start: roll back what a crash interrupted; returns how many change sets that were. Those that
+        `happened` were carried out whole."""
         records = await self._journal.pending()
         for record in records:
             try:
-                await self._recover(record)
+                await (self._journal.finish(record) if record.id in happened else self._recover(record))
             except AstroError as error:
                 log.warning("%s: a change set that a crash interrupted can't be rolled back: %s", record.id, error)
         return len(records)
@@ -118,7 +133,9 @@ class Changes:
             log.warning("%s: %s changed after a crash and is left as it is", record.id, place.path)
         await self._journal.drop(record)
 
-    async def _carry_out(self, record: Record, made: Plan, run_id: str | None, undone: Sequence[Record]) -> None:
+    async def _carry_out(
+        self, record: Record, made: Plan, run_id: str | None, undone: Sequence[Record], then: Then | None = None
+    ) -> None:
         for action in made.actions:
             await self._keep(record.scope, action, made)
         # From here to the end the world and the journal must stay one: a cancelled call waits, and it is not long.
@@ -126,12 +143,26 @@ class Changes:
             await self._journal.begin(record, run_id, self._clock.now(), is_undo=bool(undone))
             try:
                 await self._workspace.quickly(lambda: carry_out(record.actions, made.contents, record.id))
+                if then is not None:
+                    await self._finally(record, made, then)
             except HalfDone:
                 raise
             except BaseException:
                 await self._journal.drop(record)
                 raise
             await self._journal.finish(record, undone)
+
+    async def _finally(self, record: Record, made: Plan, then: Then) -> None:
+        """`then`; where it fails, what was carried out is taken back."""
+        try:
+            await then(record.id)
+        except BaseException as error:
+            back = [action.inverse() for action in reversed(record.actions)]
+            try:
+                await self._workspace.quickly(lambda: carry_out(back, made.contents, record.id))
+            except AstroError as second:
+                raise HalfDone(f"{error}; and taking back the files failed: {second}") from error
+            raise
 
     async def _keep(self, scope: Scope, action: Action, made: Plan) -> None:
         if isinstance(action, Put) and action.before.kind == "file":

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from astro_mcp.agents.files.agent import FilesAgent
+from astro_mcp.agents.files.work import FilesWork
 from astro_mcp.agents.git.agent import GitAgent
 from astro_mcp.agents.git.work import GitWork
 from astro_mcp.config import GitSettings, SecretSettings
@@ -22,8 +24,11 @@ from astro_mcp.core.policies.authorize import Authorize
 from astro_mcp.core.policies.deadline import Deadline
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
+from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.database import Database
+from astro_mcp.workspace.changes import Changes
+from astro_mcp.workspace.git.moving import settle
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
 
@@ -74,8 +79,13 @@ async def dispatching(folder: Path) -> AsyncIterator[Dispatcher]:
     async with Database.open(folder / "astro.db") as database:
         registry = Registry()
         audit = Audit(AuditTrail(database, audit_key(folder)), SystemClock())
-        git = Git(Workspace(SecretSettings()), folder / "private")
+        workspace = Workspace(SecretSettings())
+        artifacts = Artifacts(database, folder / "artifacts", SystemClock())
+        changes = Changes(workspace, database, artifacts, SystemClock())
+        await changes.recover(settle(folder / "private"))
+        git = Git(workspace, folder / "private")
         await git.sweep()
-        await registry.register(GitAgent(Ready(GitWork(git, GitSettings()))))
+        await registry.register(GitAgent(Ready(GitWork(git, changes, GitSettings()))))
+        await registry.register(FilesAgent(Ready(FilesWork(workspace, changes))))
         yield Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
         assert list((folder / "private").glob("*")) == [], "a private GIT_DIR was left behind"

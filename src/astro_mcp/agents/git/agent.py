@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from astro_mcp.agents.git.inputs import BranchInput, CommitInput, DiffInput, LogInput, ShowInput, StatusInput
+from astro_mcp.agents.git.inputs import BranchInput, CommitInput, DiffInput, LogInput, ShowInput, StatusInput, UndoInput
 from astro_mcp.agents.git.outputs import (
     Branch,
     Committed,
@@ -13,6 +13,7 @@ from astro_mcp.agents.git.outputs import (
     Log,
     Shown,
     Status,
+    Undone,
 )
 from astro_mcp.core.agent import Agent, Health
 from astro_mcp.core.authority import Effect, Label, Session
@@ -82,24 +83,40 @@ class GitAgent(Agent):
 
     @tool(title="Git commit", effects={Effect.WRITE}, labels=CONTENT, needs_root=True)
     async def git_commit(self, args: CommitInput, ctx: Context) -> Committed:
-        """Use to commit files as they are in the working tree, without staging first: the named paths, or everything
-        that changed. Refused where something looks like a key.
+        """Use to commit files as they are, without staging: the named paths, the named hunks, or everything. Refused
+        where something looks like a key.
 
-        What else is staged stays staged. Hooks don't run and nothing is signed; author and committer are the
-        operator's settings `git.author_name` and `git.author_email`. Files that a filter would rewrite (LFS) are
-        refused. `dry_run` lists files and keys. Example: `git_commit {"paths": ["src"], "message": "Fix login"}`.
+        What else is staged stays staged. `hunk_ids` are those that git_diff gives without from and to: exactly these
+        are committed, and the files stay as they are; an id outlives commits of other hunks, and one that no hunk has
+        any more is a conflict. Untracked files have no hunks: name their paths. A file's mode comes with its last hunk.
+        Hooks don't run; author and committer are the operator's settings `git.author_name` and `git.author_email`.
+        Files that a filter would rewrite (LFS) are refused. `dry_run` lists files and keys.
+        Example: `git_commit {"paths": ["src"], "message": "Fix login"}`.
         """
         return await (await self._work.get()).commit(args, ctx)
 
     @tool(title="Git branch", effects={Effect.WRITE}, idempotent=True, labels=CONTENT, needs_root=True)
     async def git_branch(self, args: BranchInput, ctx: Context) -> Branch:
-        """Use to make a branch, or to go on one: create makes it and leaves HEAD and files alone; switch moves HEAD,
-        where the branch holds the same files as the current commit.
+        """Use to make a branch (HEAD and files stay), or to switch to one: files that differ are rewritten, local
+        changes of others stay, and where one would be lost nothing is done.
 
-        Changes in the working tree stay as they are. A branch that is at that commit already is fine; one that is
-        elsewhere is a conflict. Example: `git_branch {"action": "create", "name": "fix/login"}`.
+        A branch that is at that commit already is fine; one that is elsewhere is a conflict. A switch is refused as git
+        refuses it, path by path; ignored files are not overwritten either. Files that make a host run something are not
+        rewritten here, nor those on the secrets list or of a filter (LFS): then a person switches. `recovery_ref` takes
+        a switch back. Example: `git_branch {"action": "create", "name": "fix/login"}`.
         """
         return await (await self._work.get()).branch(args, ctx)
+
+    @tool(title="Undo in git", effects={Effect.WRITE, Effect.DESTROY}, labels=CONTENT, needs_root=True)
+    async def git_undo(self, args: UndoInput, ctx: Context) -> Undone:
+        """Use to take back a switch or an undo of this repository by the recovery_ref that it told: HEAD, branch, index
+        and files.
+
+        Refused with conflict where HEAD or the branch moved since, or where local changes would be lost. It leaves a
+        recovery_ref itself, so it can be undone. 50 are kept, for 30 days; `git log refs/astro/recovery/…` shows one.
+        Example: `git_undo {"recovery_ref": "refs/astro/recovery/20260131T120000Z-0123abcd"}`.
+        """
+        return await (await self._work.get()).undo(args, ctx)
 
     async def health(self) -> Health:
         return await (await self._work.get()).health()

@@ -53,7 +53,8 @@ class ShowInput(OfRepository):
 class CommitInput(OfRepository):
     """Of `git_commit`."""
 
-    paths: Strings = Field([], description="Files or folders to commit; none: everything that changed.")
+    paths: Strings = Field([], description="Files or folders; none: all that changed.")
+    hunk_ids: Strings = Field([], description="Hunks of git_diff, in place of paths.")
     dry_run: bool = Field(False, description="Tell what would be committed, and change nothing.")
     message: str = Field(min_length=1, max_length=65_536, pattern=r"\S", description="The commit's message.")
 
@@ -61,8 +62,12 @@ class CommitInput(OfRepository):
 class BranchInput(OfRepository):
     """Of `git_branch`."""
 
-    action: Literal["create", "switch"] = Field(
-        "create", description="create: make the branch; switch: go on it, where it holds the same files."
-    )
+    action: Literal["create", "switch"] = Field("create", description="create: make it; switch: go on it.")
     name: str = Field(description="The branch, as in fix/login.")
-    from_: str = Field("HEAD", alias="from", description="Where a new branch starts: a branch, tag or sha.")
+    from_: str = Field("HEAD", alias="from", description="Where a new branch starts.")
+
+
+class UndoInput(OfRepository):
+    """Of `git_undo`."""
+
+    recovery_ref: str = Field(max_length=100, description="As the step told it.")

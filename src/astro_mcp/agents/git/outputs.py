@@ -228,7 +228,21 @@ class Committed(Output):
         return "\n".join(lines)
 
 
-class Branch(Output):
+class Step(Output):
+    """What a step did to files, by their paths, and how it is taken back: all of it with git_undo, the files alone with
+    fs_undo. Both are "" where nothing moved."""
+
+    files: list[str] = Field(default_factory=list)
+    recovery_ref: str = ""
+    undo_id: str = ""
+
+    def changed(self) -> str:
+        files = f", {len(self.files)} files rewritten" if self.files else ""
+        back = f"; back: git_undo recovery_ref={self.recovery_ref}" if self.recovery_ref else ""
+        return files + back
+
+
+class Branch(Step):
     """The branch, the commit it is at, the working tree it belongs to, and whether HEAD is on it now."""
 
     branch: str
@@ -238,4 +252,15 @@ class Branch(Output):
 
     def text(self) -> str:
         on = "the working tree is on it" if self.current else "the working tree stays on its branch"
-        return f"branch {printable(self.branch)} at {self.sha[:12]}; {on}"
+        return f"branch {printable(self.branch)} at {self.sha[:12]}; {on}{self.changed()}"
+
+
+class Undone(Step):
+    """The commit before the undoing and after it, of `branch` or, where HEAD went back, of HEAD."""
+
+    branch: str
+    before: str
+    after: str
+
+    def text(self) -> str:
+        return f"{printable(self.branch) or 'HEAD'} from {self.before[:12]} back to {self.after[:12]}{self.changed()}"

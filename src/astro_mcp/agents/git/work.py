@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 from astro_mcp.agents.git import differences, history, shows
 from astro_mcp.agents.git.differences import shown
-from astro_mcp.agents.git.inputs import BranchInput, CommitInput, DiffInput, LogInput, ShowInput, StatusInput
+from astro_mcp.agents.git.inputs import BranchInput, CommitInput, DiffInput, LogInput, ShowInput, StatusInput, UndoInput
 from astro_mcp.agents.git.outputs import (
     Branch,
     Committed,
@@ -17,14 +18,17 @@ from astro_mcp.agents.git.outputs import (
     Shown,
     Status,
     StatusEntry,
+    Undone,
 )
 from astro_mcp.config import GitSettings
 from astro_mcp.core.agent import Health
 from astro_mcp.core.authority import Session
 from astro_mcp.core.call import Context
-from astro_mcp.errors import AstroError, Problem, ProtectedPath
-from astro_mcp.workspace.git import branches, commits
+from astro_mcp.errors import AstroError, InvalidInput, Problem, ProtectedPath
+from astro_mcp.workspace.changes import Changes
+from astro_mcp.workspace.git import branches, commits, hunks
 from astro_mcp.workspace.git.child import program
+from astro_mcp.workspace.git.moving import Moved, Mover
 from astro_mcp.workspace.git.repository import Git, Repository
 from astro_mcp.workspace.git.revisions import names
 from astro_mcp.workspace.git.status import changes, tracking
@@ -36,8 +40,9 @@ LISTED = 2000
 class GitWork:
     """Over repositories whose configuration is never loaded."""
 
-    def __init__(self, git: Git, settings: GitSettings) -> None:
+    def __init__(self, git: Git, changes: Changes, settings: GitSettings) -> None:
         self._git = git
+        self._changes = changes
         self._settings = settings
 
     async def health(self) -> Health:
@@ -80,8 +85,7 @@ class GitWork:
 
     async def commit(self, args: CommitInput, ctx: Context) -> Committed:
         async with self._git.open(ctx.session, args.repo) as repository:
-            inside = [repository.inside(path) for path in args.paths]
-            made = await commits.draft(repository, [] if "" in inside else inside)
+            made = await _draft(repository, args)
             keys = [FoundKey(path=shown(key.path), line=key.line, kind=key.kind) for key in made.keys]
             sha = "" if args.dry_run else await self._commit(repository, made, args.message, keys)
             return Committed(
@@ -94,12 +98,23 @@ class GitWork:
 
     async def branch(self, args: BranchInput, ctx: Context) -> Branch:
         async with self._git.open(ctx.session, args.repo) as repository:
+            moved = None
             if args.action == "create":
                 sha = await branches.create(repository, args.name, args.from_, self._settings)
             else:
-                sha = await branches.switch(repository, args.name, self._settings)
+                sha, moved = await branches.switch(repository, args.name, self._mover(ctx))
             current = args.action == "switch" or repository.refs.branch == args.name
-            return Branch(branch=args.name, sha=sha, path=str(repository.layout.worktree), current=current)
+            path = str(repository.layout.worktree)
+            return Branch(branch=args.name, sha=sha, path=path, current=current, **_moved(moved))
+
+    async def undo(self, args: UndoInput, ctx: Context) -> Undone:
+        async with self._git.open(ctx.session, args.repo) as repository:
+            step, moved = await self._mover(ctx).undo(repository, args.recovery_ref)
+            branch = (step.ref or step.head_after).removeprefix("refs/heads/")
+            return Undone(branch=branch, before=step.before, after=step.after, **_moved(moved))
+
+    def _mover(self, ctx: Context) -> Mover:
+        return Mover(self._changes, ctx.session, ctx.call.run_id, self._settings)
 
     async def complete_ref(self, session: Session, prefix: str) -> list[str]:
         """Branches and tags of the repositories at the session's roots; none of one that can't be opened."""
@@ -118,6 +133,22 @@ class GitWork:
                 problems=tuple(Problem(f"{key.path}:{key.line}", f"looks like a {key.kind}") for key in keys[:50]),
             )
         return await commits.commit(repository, made, message, self._settings)
+
+
+async def _draft(repository: Repository, args: CommitInput) -> commits.Draft:
+    if not args.hunk_ids:
+        inside = [repository.inside(path) for path in args.paths]
+        return await commits.draft(repository, [] if "" in inside else inside)
+    if args.paths:
+        raise InvalidInput("paths and hunk_ids exclude each other", "commit the one, then the other")
+    return await hunks.draft(repository, args.hunk_ids)
+
+
+def _moved(moved: Moved | None) -> dict[str, Any]:
+    if moved is None:
+        return {}
+    files = [file.path for file in moved.applied.files]
+    return {"files": files, "recovery_ref": moved.recovery_ref, "undo_id": moved.applied.undo_id}
 
 
 def _entry(path: str, change: str, former: str) -> StatusEntry:

@@ -11,8 +11,13 @@ status         what changed, as git tells it
 patches        git's patch text, file by file and hunk by hunk
 keys           obvious keys in text that is about to be committed
 commits        a commit, built beside the repository
+entries        entries of trees and indexes
+hunks          a commit of chosen hunks
 publish        the one place that writes into a repository: objects, one ref, the index
 branches       a new branch, and moving to one
+rewriting      a working tree from one commit's files to another's
+recovery       what a step leaves behind, so that it can be undone
+moving         a step that moves a branch or HEAD, and the files with it
 linked         the folders of linked worktrees
 worktrees      a run's own working tree, made from a commit and closed by one
 """

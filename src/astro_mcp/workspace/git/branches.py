@@ -1,4 +1,4 @@
-"""A new branch, and moving to a branch where no file has to change for it."""
+"""A new branch, and moving to one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import time
 from functools import partial
 
 from astro_mcp.config import GitSettings
-from astro_mcp.errors import Conflict, InvalidInput, NotFound, Unsupported
+from astro_mcp.errors import InvalidInput, NotFound, Unsupported
 from astro_mcp.observe.printable import printable
-from astro_mcp.workspace.git import linked, publish
-from astro_mcp.workspace.git.commits import unfinished
+from astro_mcp.workspace.git import publish
+from astro_mcp.workspace.git.moving import Moved, Mover
+from astro_mcp.workspace.git.recovery import Step
 from astro_mcp.workspace.git.refs import valid_ref
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import commit_of
@@ -38,39 +39,22 @@ async def create(repository: Repository, name: str, start: str, settings: GitSet
     return sha
 
 
-async def switch(repository: Repository, name: str, settings: GitSettings) -> str:
-    """Put HEAD on the branch; returns its sha. Raises `Unsupported` where the branch's files are others than HEAD's and
-    in the worktree of a run, `Conflict` where another working tree is on it."""
+async def switch(repository: Repository, name: str, mover: Mover) -> tuple[str, Moved | None]:
+    """Put HEAD on the branch, with its files; returns its sha, and the step where one was needed.
+
+    Local changes of files that both branches have alike stay. Raises what `Mover.move` does.
+    """
     ref = branch_ref(name)
     sha = repository.refs.table.get(ref)
     if sha is None:
         raise NotFound(f"no branch is named {printable(name, 80)}", "action=create makes one")
-    unfinished(repository)
     if ref == repository.refs.head:
-        return sha
-    if linked.of_a_run(repository.layout):
-        raise Unsupported(
-            f"the worktree of a run stays on {printable(repository.refs.branch, 80)}",
-            "leave the switch out; action=create makes a branch all the same",
-        )
-    if (other := linked.checked_out(repository.layout, ref)) is not None:
-        raise Conflict(f"{printable(name, 80)} is checked out in {other}", "two working trees never share a branch")
-    if not repository.refs.sha or await _tree(repository, sha) != await _tree(repository, repository.refs.sha):
-        raise Unsupported(
-            f"{printable(name, 80)} holds other files than the current commit; they would have to be rewritten",
-            "only branches that hold the same files are switched to; a person can run git switch",
-        )
+        return sha, None
+    if not repository.refs.sha:
+        raise Unsupported("this branch has no commit yet, so nothing says which files are its own", "commit first")
+    step = Step(repository.refs.head, ref, "", repository.refs.sha, sha)
     reason = f"checkout: moving from {repository.refs.branch or repository.refs.sha} to {name}"
-    update = publish.Update(ref, repository.refs.sha, sha, reason, _by(settings))
-    await repository.blocking(
-        partial(publish.attach, repository.locks, repository.layout, repository.refs.head, update)
-    )
-    return sha
-
-
-async def _tree(repository: Repository, sha: str) -> str:
-    ran = await repository.git("rev-parse", "--verify", "--end-of-options", f"{sha}^{{tree}}")
-    return ran.out.decode().strip()
+    return sha, await mover.move(repository, step, reason)
 
 
 def _by(settings: GitSettings) -> publish.Signature:

@@ -72,21 +72,32 @@ async def draft(repository: Repository, paths: Sequence[str]) -> Draft:
 
 async def draft_of(repository: Repository, paths: Sequence[str]) -> Draft | None:
     """The same, and None where there is nothing to commit."""
-    unfinished(repository)
-    changed = await changes(repository, paths, each_file=True, renames=False)
-    if conflicts := [item.path for item in changed if item.conflicted]:
-        raise Conflict(f"{printable(conflicts[0], 200)} has conflicts", "resolve them first; git_status lists them")
+    changed = await everything(repository, paths)
     await _all_known(repository, paths, changed)
     left_out = tuple(item.path for item in changed if item.untracked and item.path.endswith("/"))
     wanted = [item for item in changed if item.path not in left_out]
     index = repository.private.index
-    await _take(repository, wanted, index)
+    await take(repository, wanted, index)
     if paths:
         index = repository.private.folder / "index.commit"
         if repository.refs.sha:
             await repository.git("read-tree", repository.refs.sha, index=index)
         await repository.check_index(index)
-        await _take(repository, wanted, index)
+        await take(repository, wanted, index)
+    return await checked(repository, index, left_out)
+
+
+async def everything(repository: Repository, paths: Sequence[str] = ()) -> list[Changed]:
+    """All that changed beneath `paths`, file by file; raises `Conflict` where a merge or its like is not finished."""
+    unfinished(repository)
+    changed = await changes(repository, paths, each_file=True, renames=False)
+    if conflicts := [item.path for item in changed if item.conflicted]:
+        raise Conflict(f"{printable(conflicts[0], 200)} has conflicts", "resolve them first; git_status lists them")
+    return changed
+
+
+async def checked(repository: Repository, index: Path, left_out: tuple[str, ...] = ()) -> Draft | None:
+    """The draft of what `index` holds, or None where that is what HEAD holds; raises as `draft` does."""
     files = await _against_head(repository, index)
     if not files:
         return None
@@ -106,7 +117,7 @@ async def commit(repository: Repository, made: Draft, message: str, settings: Gi
     parents = ("-p", refs.sha) if refs.sha else ()
     said = message.strip() + "\n"
     ran = await repository.git(
-        "commit-tree", made.tree, *parents, "-F", "-", stdin=said.encode(), identity=_identity(by)
+        "commit-tree", made.tree, *parents, "-F", "-", stdin=said.encode(), identity=identity(by)
     )
     sha = ran.out.decode().strip()
     kind = "commit" if refs.sha else "commit (initial)"
@@ -120,7 +131,8 @@ async def commit(repository: Repository, made: Draft, message: str, settings: Gi
     return sha
 
 
-def _identity(by: publish.Signature) -> dict[str, str]:
+def identity(by: publish.Signature) -> dict[str, str]:
+    """Author and committer as git's child takes them."""
     date = f"{by.seconds} +0000"
     return {
         **{f"GIT_{who}_NAME": by.name for who in ("AUTHOR", "COMMITTER")},
@@ -148,7 +160,7 @@ def _there(repository: Repository, path: str) -> bool:
     return os.path.lexists(repository.layout.worktree / path)
 
 
-async def _take(repository: Repository, wanted: Sequence[Changed], index: Path) -> None:
+async def take(repository: Repository, wanted: Sequence[Changed], index: Path) -> None:
     """Put the working tree's state of these paths into an index."""
     there = {item.path for item in wanted if item.untracked or (item.unstaged != "D" and item.staged != "D")}
     gone = {item.path for item in wanted} - there
@@ -208,24 +220,25 @@ async def _keys(repository: Repository, files: Sequence[CommittedFile]) -> tuple
     found: list[Key] = []
     group: list[CommittedFile] = []
     size = 0
-    sizes = await _sizes(repository, [item.blob for item in files if item.blob and not item.link])
+    known = await sizes(repository, [item.blob for item in files if item.blob and not item.link])
     for item in files:
-        if not item.blob or item.link or item.blob not in sizes:
+        if not item.blob or item.link or item.blob not in known:
             continue
-        if sizes[item.blob] > LARGEST:
+        if known[item.blob] > LARGEST:
             raise TooLarge(f"{printable(item.path, 200)} holds over {LARGEST:,} bytes", "commit it with git itself")
-        if group and size + sizes[item.blob] > AT_ONCE:
+        if group and size + known[item.blob] > AT_ONCE:
             found += await _scan(repository, group)
             group, size = [], 0
         group.append(item)
-        size += sizes[item.blob]
+        size += known[item.blob]
     return tuple(found + await _scan(repository, group))
 
 
-async def _sizes(repository: Repository, blobs: Sequence[str]) -> dict[str, int]:
-    if not blobs:
+async def sizes(repository: Repository, shas: Sequence[str]) -> dict[str, int]:
+    """Bytes of each blob."""
+    if not shas:
         return {}
-    ran = await repository.git("cat-file", "--batch-check", stdin="\n".join(blobs).encode() + b"\n")
+    ran = await repository.git("cat-file", "--batch-check", stdin="\n".join(shas).encode() + b"\n")
     rows = [row.split(" ") for row in ran.out.decode().splitlines()]
     return {row[0]: int(row[2]) for row in rows if len(row) == 3 and row[1] == "blob"}
 
@@ -233,19 +246,19 @@ async def _sizes(repository: Repository, blobs: Sequence[str]) -> dict[str, int]
 async def _scan(repository: Repository, group: Sequence[CommittedFile]) -> list[Key]:
     if not group:
         return []
-    blobs = await _blobs(repository, [item.blob for item in group])
-    search = partial(_suspects, group, blobs, {})
+    now = await blobs(repository, [item.blob for item in group])
+    search = partial(_suspects, group, now, {})
     suspects = {key.path for key in await repository.blocking(search)}
     again = [item for item in group if item.path in suspects]
-    before = await _blobs(repository, [item.former_blob for item in again if item.former_blob])
-    return await repository.blocking(partial(_suspects, again, blobs, before))
+    before = await blobs(repository, [item.former_blob for item in again if item.former_blob])
+    return await repository.blocking(partial(_suspects, again, now, before))
 
 
-def _suspects(group: Sequence[CommittedFile], blobs: dict[str, bytes], before: dict[str, bytes]) -> list[Key]:
-    return [key for item in group for key in find_keys(item.path, blobs[item.blob], before.get(item.former_blob, b""))]
+def _suspects(group: Sequence[CommittedFile], now: dict[str, bytes], before: dict[str, bytes]) -> list[Key]:
+    return [key for item in group for key in find_keys(item.path, now[item.blob], before.get(item.former_blob, b""))]
 
 
-async def _blobs(repository: Repository, shas: Sequence[str]) -> dict[str, bytes]:
+async def blobs(repository: Repository, shas: Sequence[str]) -> dict[str, bytes]:
     """The bytes of blobs, by `cat-file --batch`: a line `sha kind size`, the bytes, a line feed."""
     if not shas:
         return {}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 HUNK: Final = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)")
@@ -41,12 +42,38 @@ class FileStat:
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """`text` opens with its `@@` line; `id` names path and text."""
+    """`text` opens with its `@@` line. It puts the lines `new` in the place of the lines `old`, both counted from 0.
+
+    `id` names path and lines, wherever they stand, so that it outlives the commit of other hunks; where a file has two
+    that read the same, it is `placed`, which names the line of the new file, too.
+    """
 
     id: str
+    placed: str
     path: str
     former: str
     text: str
+    old: range
+    new: range
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A hunk's lines as they are, and where they stand on both sides, counted from 0."""
+
+    lines: list[bytes]
+    old: range
+    new: range
+    heading: bytes
+
+    def text(self) -> str:
+        shown = (line if len(line) <= WIDEST else line[:WIDEST] + b" [line cut]" for line in self.lines)
+        return b"\n".join([self._header(), *shown]).decode("utf-8", "replace")
+
+    def _header(self) -> bytes:
+        """A side without lines is named by the line before it."""
+        old, new = (side.start + bool(side) for side in (self.old, self.new))
+        return b"@@ -%d,%d +%d,%d @@%s" % (old, len(self.old), new, len(self.new), self.heading)
 
 
 def parse_numstat(out: bytes) -> list[FileStat]:
@@ -68,9 +95,10 @@ def parse_numstat(out: bytes) -> list[FileStat]:
 def parse_patch(out: bytes, *, cut: bool = False) -> list[Hunk]:
     """Every hunk of a patch. With `cut` the text ends anywhere, and a last hunk that is not whole is left out."""
     found: list[Hunk] = []
-    lines = iter((out[: out.rfind(b"\n") + 1] if cut else out).split(b"\n"))
+    lines = deque((out[: out.rfind(b"\n") + 1] if cut else out).split(b"\n"))
     before, after, former = "", "", ""
-    for line in lines:
+    while lines:
+        line = lines.popleft()
         if line.startswith(b"diff "):
             before, after, former = "", "", ""
         elif line.startswith(b"rename from "):
@@ -83,38 +111,45 @@ def parse_patch(out: bytes, *, cut: bool = False) -> list[Hunk]:
             body, whole = _body(header, lines)
             if whole or not cut:
                 path = before.removeprefix("a/") if after == "/dev/null" else after.removeprefix("b/")
-                found.extend(_hunk(path, former, text) for text in _split(header, body))
-    return found
+                found.extend(_hunk(path, former, piece) for piece in _split(header, body))
+    same = Counter(hunk.id for hunk in found)
+    return [hunk if same[hunk.id] == 1 else replace(hunk, id=hunk.placed) for hunk in found]
 
 
-def _body(header: re.Match[bytes], lines: Iterator[bytes]) -> tuple[list[bytes], bool]:
-    """The lines that the header announces, so that content can't pass for a header; and whether all were there."""
+def _body(header: re.Match[bytes], lines: deque[bytes]) -> tuple[list[bytes], bool]:
+    """The lines that the header announces, so that content can't pass for a header; and whether all were there.
+    A line that says of the one before that it has no end belongs to them."""
     left, right = int(header[2] or 1), int(header[4] or 1)
     body: list[bytes] = []
-    while left > 0 or right > 0:
-        line = next(lines, None)
-        if line is None:
+    while left > 0 or right > 0 or (lines and lines[0].startswith(b"\\ ")):
+        if not lines:
             return body, False
+        line = lines.popleft()
         left -= line[:1] in (b" ", b"-")
         right -= line[:1] in (b" ", b"+")
-        body.append(line if len(line) <= WIDEST else line[:WIDEST] + b" [line cut]")
+        body.append(line)
     return body, True
 
 
-def _split(header: re.Match[bytes], body: list[bytes]) -> Iterator[bytes]:
-    """The hunk, in pieces of at most LONGEST lines whose headers are right."""
-    old, new = int(header[1]), int(header[3])
+def _split(header: re.Match[bytes], body: list[bytes]) -> Iterator[_Piece]:
+    """The hunk, in pieces of at most LONGEST lines that stand for themselves."""
+    old, new = (int(header[side]) - (header[side + 1] != b"0") for side in (1, 3))
     for start in range(0, len(body), LONGEST):
-        piece = body[start : start + LONGEST]
-        removed = sum(line[:1] in (b" ", b"-") for line in piece)
-        added = sum(line[:1] in (b" ", b"+") for line in piece)
-        yield b"\n".join([b"@@ -%d,%d +%d,%d @@%s" % (old, removed, new, added, header[5]), *piece])
+        lines = body[start : start + LONGEST]
+        removed = sum(line[:1] in (b" ", b"-") for line in lines)
+        added = sum(line[:1] in (b" ", b"+") for line in lines)
+        yield _Piece(lines, range(old, old + removed), range(new, new + added), header[5])
         old, new = old + removed, new + added
 
 
-def _hunk(path: str, former: str, text: bytes) -> Hunk:
-    digest = hashlib.sha256(os.fsencode(path) + b"\0" + text).hexdigest()[:12]
-    return Hunk(digest, path, former, text.decode("utf-8", "replace"))
+def _hunk(path: str, former: str, piece: _Piece) -> Hunk:
+    named = os.fsencode(path) + b"\0" + b"\n".join(piece.lines)
+    placed = _digest(b"%d\0" % piece.new.start + named)
+    return Hunk(_digest(named), placed, path, former, piece.text(), piece.old, piece.new)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def _name(raw: bytes) -> str:

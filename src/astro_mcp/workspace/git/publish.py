@@ -70,8 +70,8 @@ def commit(locks: Locks, layout: Layout, head: str, update: Update, index: Path,
     with ExitStack() as held:
         index_lock = held.enter_context(locks.hold(layout.gitdir / "index"))
         head_lock = held.enter_context(locks.hold(layout.gitdir / "HEAD"))
-        if read_head(layout) != head or _stamp(layout.gitdir / "index") != stamp:
-            raise Conflict("the repository changed meanwhile", "look at git_status, and try again")
+        if read_head(layout) != head or stamp_now(layout) != stamp:
+            raise _moved()
         fill(index_lock, index.read_bytes())  # what can fail for lack of space fails before the ref has moved
         if head.startswith("refs/"):
             _move(locks, layout, update)
@@ -90,14 +90,34 @@ def create(locks: Locks, layout: Layout, update: Update) -> None:
     _move(locks, layout, update)
 
 
-def attach(locks: Locks, layout: Layout, head: str, update: Update) -> None:
-    """Point HEAD at the branch `update.ref`, which is at the sha `update.after`; raises `Conflict` as `commit` does."""
-    with locks.hold(layout.gitdir / "HEAD") as lock:
-        if read_head(layout) != head or read_ref(layout, update.ref) != update.after:
-            raise Conflict("the repository changed meanwhile", "look at git_status, and try again")
-        fill(lock, f"ref: {update.ref}\n".encode())
+def attach(locks: Locks, layout: Layout, to: str, update: Update, head: str, index: Path, stamp: str) -> None:
+    """Point HEAD at `to`, a branch or a sha, where the commit is `update.after`, and put `index` in the place of the
+    repository's. `head` and `stamp` are as for `commit`, which says what is raised."""
+    with locks.hold(layout.gitdir / "index") as index_lock, locks.hold(layout.gitdir / "HEAD") as lock:
+        now = read_ref(layout, to) if to.startswith("refs/") else to
+        if read_head(layout) != head or now != update.after or stamp_now(layout) != stamp:
+            raise _moved()
+        fill(index_lock, index.read_bytes())
+        fill(lock, f"ref: {to}\n".encode() if to.startswith("refs/") else f"{to}\n".encode())
         settle(lock)
         _log(layout.gitdir, "HEAD", update)
+        settle(index_lock)
+
+
+def move(locks: Locks, layout: Layout, update: Update, head: str) -> None:
+    """Move a branch that HEAD is not on; raises `Conflict` where either moved meanwhile."""
+    with locks.hold(layout.gitdir / "HEAD"):
+        if read_head(layout) != head:
+            raise _moved()
+        _move(locks, layout, update)
+
+
+def replace_index(locks: Locks, layout: Layout, index: Path, stamp: str) -> None:
+    """Put `index` in the place of the repository's, where that is still the one of `stamp`."""
+    with locks.hold(layout.gitdir / "index") as lock:
+        if stamp_now(layout) == stamp:
+            fill(lock, index.read_bytes())
+            settle(lock)
 
 
 def delete(locks: Locks, layout: Layout, ref: str, before: str) -> None:
@@ -144,11 +164,16 @@ def _store(data: bytes, target: Path) -> None:
     os.replace(temporary, target)
 
 
-def _stamp(index: Path) -> str:
+def stamp_now(layout: Layout) -> str:
+    """What tells the repository's index of this moment from another; "" where there is none."""
     try:
-        return stamp_of(os.lstat(index))
+        return stamp_of(os.lstat(layout.gitdir / "index"))
     except FileNotFoundError:
         return ""
+
+
+def _moved() -> Conflict:
+    return Conflict("the repository changed meanwhile", "look at git_status, and try again")
 
 
 def _log(folder: Path, name: str, update: Update) -> None:

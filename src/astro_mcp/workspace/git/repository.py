@@ -22,6 +22,7 @@ from astro_mcp.workspace.git.layout import Layout, find
 from astro_mcp.workspace.git.locks import Locks, release
 from astro_mcp.workspace.git.private import Private, build, remove
 from astro_mcp.workspace.git.refs import Refs, read_refs
+from astro_mcp.workspace.guards import ReadGuard
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
 
@@ -54,6 +55,11 @@ class Repository:
         self._threads = threads
         self._checked = False
 
+    @property
+    def read_guard(self) -> ReadGuard:
+        """What withholds secrets."""
+        return self._workspace.read_guard
+
     async def git(
         self,
         *arguments: str | bytes,
@@ -63,15 +69,16 @@ class Repository:
         index: Path | None = None,
         identity: dict[str, str] | None = None,
         seconds: float = SECONDS,
+        tree: Path | None = None,
     ) -> Ran:
         """Run git against the private GIT_DIR, with the working tree as its folder.
 
-        `index` stands in for the copy of the repository's index; exit codes in `good` are answers. Raises `Unsupported`
-        where objects are missing, and for a repository that git can't read.
+        `index` stands in for the copy of the repository's index, `tree` for the working tree; exit codes in `good` are
+        answers. Raises `Unsupported` where objects are missing, and for a repository that git can't read.
         """
         environment = {
             "GIT_DIR": str(self.private.folder),
-            "GIT_WORK_TREE": str(self.layout.worktree),
+            "GIT_WORK_TREE": str(tree or self.layout.worktree),
             "GIT_INDEX_FILE": str(index or self.private.index),
             "HOME": str(self.private.folder / "home"),
             **(identity or {}),
