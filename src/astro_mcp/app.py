@@ -263,7 +263,8 @@ class _Parts:
     async def _lint(self) -> LintWork:
         from astro_mcp.agents.lint.work import LintWork  # noqa: PLC0415 - see the class
 
-        return LintWork(await self.sandbox.get(), await self.workspace.get(), self.linters)
+        sandbox, workspace, git = await self.sandbox.get(), await self.workspace.get(), await self.repositories.get()
+        return LintWork(sandbox, workspace, git, self._base.artifacts, self.linters)
 
     async def _knowledge(self) -> KnowledgeWork:
         from astro_mcp.agents.knowledge.embedding import MODEL  # noqa: PLC0415 - see the class

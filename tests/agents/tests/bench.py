@@ -29,6 +29,7 @@ from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.database import Database
+from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
 
 
@@ -68,7 +69,8 @@ async def bench(
         plugin = (pack.resources / "sandbox" / runner.plugin).read_bytes()
         await registry.register(TestsAgent(Ready(TestsWork(sandbox, workspace, artifacts, runner, plugin))))
         manifests = (linters or pack).manifests("linter")
-        await registry.register(LintAgent(Ready(LintWork(sandbox, workspace, manifests))))
+        git = Git(workspace, folder / "git")
+        await registry.register(LintAgent(Ready(LintWork(sandbox, workspace, git, artifacts, manifests))))
         audit = Audit(AuditTrail(database, audit_key(folder)), clock)
         dispatcher = Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
         session = Session(Principal("user", Kind.STDIO), Grant(roots=tuple(root.resolve() for root in roots)))

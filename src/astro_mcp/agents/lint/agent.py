@@ -44,6 +44,10 @@ class LintAgent(Agent):
         A linter runs where there are files of its kind; `tools` names those that should run instead. What should have
         run and could not is in `missing_tools` and `failed_tools`, so that no finding means that all is clean.
 
+        `since_ref` (a branch, a tag, a commit) gives what is new since then alone. Findings are matched by what they
+        say and the text that they stand on: code that moved, within a file or to another, is not new; a copy is. Both
+        sides are looked at with the settings of now. `sarif_uri` holds all findings as SARIF 2.1.0.
+
         Example: `{"paths": ["src"], "min_severity": "warning"}`.
         """
         return await (await self._work.get()).check(args, ctx)

@@ -28,6 +28,10 @@ class Sources:
     files: tuple[SandboxFile, ...]
     withheld: tuple[str, ...]
 
+    @property
+    def by_path(self) -> dict[str, bytes]:
+        return {file.path: file.data for file in self.files}
+
     def fits(self, linter: Linter) -> bool:
         """Whether there is something here for a linter that nobody named."""
         configured = not linter.needs_config or any(named(file.path, linter.config) for file in self.files)
