@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from astro_mcp.agents.files.agent import FilesAgent
+from astro_mcp.agents.files.work import FilesWork
 from astro_mcp.agents.lint.agent import LintAgent
+from astro_mcp.agents.lint.fix_models import FixOutput
+from astro_mcp.agents.lint.fix_work import FixWork
+from astro_mcp.agents.lint.fixing import Fixers
 from astro_mcp.agents.lint.models import CheckOutput
 from astro_mcp.agents.lint.work import LintWork
 from astro_mcp.agents.tests.agent import TestsAgent
@@ -29,6 +34,7 @@ from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.database import Database
+from astro_mcp.workspace.changes import Changes
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
 
@@ -53,6 +59,11 @@ class Bench:
         assert isinstance(value, CheckOutput)
         return value
 
+    async def fix(self, **arguments: Any) -> FixOutput:
+        value = (await self.call("lint_fix", **arguments)).unwrap()
+        assert isinstance(value, FixOutput)
+        return value
+
 
 @asynccontextmanager
 async def bench(
@@ -70,7 +81,11 @@ async def bench(
         await registry.register(TestsAgent(Ready(TestsWork(sandbox, workspace, artifacts, runner, plugin))))
         manifests = (linters or pack).manifests("linter")
         git = Git(workspace, folder / "git")
-        await registry.register(LintAgent(Ready(LintWork(sandbox, workspace, git, artifacts, manifests))))
+        lint = LintWork(sandbox, workspace, git, artifacts, manifests)
+        changes = Changes(workspace, database, artifacts, clock)
+        fixers = Fixers(sandbox, workspace, (pack.resources / "sandbox" / "mend.py").read_bytes())
+        await registry.register(LintAgent(Ready(lint), Ready(FixWork(lint, fixers, workspace, changes))))
+        await registry.register(FilesAgent(Ready(FilesWork(workspace, changes))))
         audit = Audit(AuditTrail(database, audit_key(folder)), clock)
         dispatcher = Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
         session = Session(Principal("user", Kind.STDIO), Grant(roots=tuple(root.resolve() for root in roots)))

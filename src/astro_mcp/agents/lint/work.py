@@ -41,14 +41,11 @@ class LintWork:
         self._linters = {linter.name: linter for linter in linters}
 
     async def check(self, args: CheckInput, ctx: Context) -> CheckOutput:
-        asked = self._asked(args.tools)
-        places = [self._workspace.locate(ctx.session, path) for path in args.paths or ["."]]
-        sources = await take(self._workspace, ctx.session, places, asked or list(self._linters.values()))
-        chosen = asked or [linter for linter in self._linters.values() if sources.fits(linter)]
+        sources, chosen = await self.sources(args.paths, args.tools, ctx)
         old = None
         if args.since_ref is not None:  # first, so that no linter runs for the name of no commit
             old = await at_ref(self._git, self._workspace, ctx.session, args.since_ref, sources, chosen)
-        reports = await self._run(chosen, sources, ctx)
+        reports = await self.run(chosen, sources, ctx)
         if old is not None:
             reports = await self._compared(old, chosen, sources, reports, ctx)
         uri = await self._keep(reports, sources, ctx)
@@ -59,7 +56,7 @@ class LintWork:
     ) -> list[Report]:
         """The reports with what is new told of each finding. Linters run on the commit's files as they did on today's,
         unless these are the same."""
-        before = reports if old.files == sources.files else await self._run(linters, old, ctx)
+        before = reports if old.files == sources.files else await self.run(linters, old, ctx)
         by_tool = {report.tool: report for report in before}
 
         def work() -> list[Report]:
@@ -73,6 +70,13 @@ class LintWork:
         data = await self._workspace.at_length(lambda: sarif(reports, self._linters, files))
         return f"astro://artifacts/{await self._artifacts.put(ctx.session.scope, data, MIME, 'lint.sarif')}"
 
+    async def sources(self, paths: Sequence[str], tools: Sequence[str], ctx: Context) -> tuple[Sources, list[Linter]]:
+        """The copy of `paths`, and who looks at it: those named in `tools`, else all that fit."""
+        asked = self._asked(tools)
+        places = [self._workspace.locate(ctx.session, path) for path in paths or ["."]]
+        taken = await take(self._workspace, ctx.session, places, asked or list(self._linters.values()))
+        return taken, asked or [linter for linter in self._linters.values() if taken.fits(linter)]
+
     def _asked(self, names: Sequence[str]) -> list[Linter]:
         for name in names:
             if name not in self._linters:
@@ -81,8 +85,8 @@ class LintWork:
                 raise InvalidInput(f"no linter is named {name[:60]!r}", f"did you mean {near}?" if near else known)
         return [self._linters[name] for name in dict.fromkeys(names)]
 
-    async def _run(self, linters: Sequence[Linter], sources: Sources, ctx: Context) -> list[Report]:
-        """All at once; the first error that is no linter's own is raised when all have ended."""
+    async def run(self, linters: Sequence[Linter], sources: Sources, ctx: Context) -> list[Report]:
+        """Their reports, by name. All run at once; the first error that is no linter's own is raised when all ended."""
         reports: list[Report] = []
         broken: list[AstroError] = []
         run = Run(self._sandbox, self._workspace, sources)
