@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # these are the parts; see the functions that build them
     from astro_mcp.agents.files.work import FilesWork
     from astro_mcp.agents.git.work import GitWork
     from astro_mcp.agents.knowledge.work import KnowledgeWork
+    from astro_mcp.agents.lint.fix_work import FixWork
     from astro_mcp.agents.lint.work import LintWork
     from astro_mcp.agents.search.work import SearchWork
     from astro_mcp.agents.tests.work import TestsWork
@@ -121,6 +122,7 @@ class _Parts:
         self.code = loader.part("astro_mcp.agents.code.work", self._code)
         self.tests = loader.part("astro_mcp.agents.tests.work", self._tests)
         self.lint = loader.part("astro_mcp.agents.lint.work", self._lint)
+        self.fixing = loader.part("astro_mcp.agents.lint.fix_work", self._fixing)
         self.knowledge = loader.part("astro_mcp.agents.knowledge.work", self._knowledge)
         self.search = loader.part("astro_mcp.agents.search.work", self._search)
         self.workflow = loader.part("astro_mcp.workflow.work", self._workflow)
@@ -135,7 +137,7 @@ class _Parts:
             GitAgent(self.git),
             CodeAgent(self.code, egress=bool(base.settings.sandbox.egress)),
             TestsAgent(self.tests),
-            LintAgent(self.lint),
+            LintAgent(self.lint, self.fixing),
             KnowledgeAgent(self.knowledge),
             SearchAgent(self.providers, base.settings.search, self.search),
             WorkflowAgent(self.workflow),
@@ -268,7 +270,17 @@ class _Parts:
     async def _lint(self) -> LintWork:
         from astro_mcp.agents.lint.work import LintWork  # noqa: PLC0415 - see the class
 
-        return LintWork(await self.sandbox.get(), await self.workspace.get(), self.linters)
+        sandbox, workspace, git = await self.sandbox.get(), await self.workspace.get(), await self.repositories.get()
+        return LintWork(sandbox, workspace, git, self._base.artifacts, self.linters)
+
+    async def _fixing(self) -> FixWork:
+        from astro_mcp.agents.lint.fix_work import FixWork  # noqa: PLC0415 - see the class
+        from astro_mcp.agents.lint.fixing import Fixers  # noqa: PLC0415 - see the class
+
+        script = await anyio.Path(self._base.pack.resources, "sandbox", "mend.py").read_bytes()
+        workspace = await self.workspace.get()
+        fixers = Fixers(await self.sandbox.get(), workspace, script)
+        return FixWork(await self.lint.get(), fixers, workspace, await self.changes.get())
 
     async def _knowledge(self) -> KnowledgeWork:
         from astro_mcp.agents.knowledge.embedding import MODEL  # noqa: PLC0415 - see the class

@@ -111,6 +111,21 @@ class Manifest(Table):
     install_hint: str = Field(min_length=1, description="What a person does where the tool is missing.")
 
 
+class Fix(Table):
+    """How a linter mends in place what it is sure of."""
+
+    argv: tuple[Word, ...] = Field(
+        min_length=1, description=f"Program and arguments, no shell; {PATHS} stands for the paths."
+    )
+    exit_codes: tuple[int, ...] = Field((0,), description="Exit codes of a fixer that did its work.")
+
+    @model_validator(mode="after")
+    def _takes_paths(self) -> Fix:
+        if PATHS not in self.argv:
+            raise ValueError(f"argv has no {PATHS}")
+        return self
+
+
 class Linter(Manifest):
     """A program that reads source files and reports findings."""
 
@@ -130,6 +145,7 @@ class Linter(Manifest):
     severities: Mapping[str, Severity] = Field(default_factory=dict, description="The tool's words for ours.")
     severity: Severity = Field("warning", description="What a finding is that names no severity, or an unknown one.")
     report: JsonReport | RegexReport = Field(discriminator="format")
+    fix: Fix | None = Field(None, description="Left out where it only reports.")
     image: Image
 
     @model_validator(mode="after")

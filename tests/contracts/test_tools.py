@@ -45,6 +45,7 @@ TOOLS = {
     "code_run": "O",
     "test_run": "IO",
     "lint_check": "IO",
+    "lint_fix": "DO",
     "kb_search": "RI",
     "kb_remember": "I",
     "kb_index": "I",

@@ -60,6 +60,7 @@ UNAVAILABLE: list[tuple[str, dict[str, Any]]] = [
     ("test_run", {}),
     ("test_run", {"path": "test_a.py"}),
     ("lint_check", {}),
+    ("lint_fix", {"apply": True}),
 ]
 
 

@@ -164,7 +164,6 @@ async def test_an_unknown_linter_is_refused_with_the_nearest_name(house: Bench, 
         {"paths": ["no/such"]},
         {"paths": ["/etc"]},
         {"min_severity": "fatal"},
-        {"since_ref": "HEAD"},
     ],
 )
 async def test_bad_arguments_are_refused(house: Bench, project: Path, arguments: dict[str, Any]) -> None:

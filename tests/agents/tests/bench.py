@@ -8,7 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from astro_mcp.agents.files.agent import FilesAgent
+from astro_mcp.agents.files.work import FilesWork
 from astro_mcp.agents.lint.agent import LintAgent
+from astro_mcp.agents.lint.fix_models import FixOutput
+from astro_mcp.agents.lint.fix_work import FixWork
+from astro_mcp.agents.lint.fixing import Fixers
 from astro_mcp.agents.lint.models import CheckOutput
 from astro_mcp.agents.lint.work import LintWork
 from astro_mcp.agents.tests.agent import TestsAgent
@@ -30,6 +35,7 @@ from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.database import Database
+from astro_mcp.workspace.changes import Changes
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
 
@@ -59,6 +65,11 @@ class Bench:
         assert isinstance(value, CheckOutput)
         return value
 
+    async def fix(self, **arguments: Any) -> FixOutput:
+        value = (await self.call("lint_fix", **arguments)).unwrap()
+        assert isinstance(value, FixOutput)
+        return value
+
 
 @asynccontextmanager
 async def bench(
@@ -76,7 +87,11 @@ async def bench(
         work = TestsWork(sandbox, workspace, git, history, artifacts, runner, pack.modules())
         await registry.register(TestsAgent(Ready(work)))
         manifests = (linters or pack).manifests("linter")
-        await registry.register(LintAgent(Ready(LintWork(sandbox, workspace, manifests))))
+        lint = LintWork(sandbox, workspace, git, artifacts, manifests)
+        changes = Changes(workspace, database, artifacts, clock)
+        fixers = Fixers(sandbox, workspace, (pack.resources / "sandbox" / "mend.py").read_bytes())
+        await registry.register(LintAgent(Ready(lint), Ready(FixWork(lint, fixers, workspace, changes))))
+        await registry.register(FilesAgent(Ready(FilesWork(workspace, changes))))
         audit = Audit(AuditTrail(database, audit_key(folder)), clock)
         dispatcher = Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
         session = Session(Principal("user", Kind.STDIO), Grant(roots=tuple(root.resolve() for root in roots)))

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from astro_mcp.agents.files.edits import Editable, Replacement
-from astro_mcp.agents.files.text import decode
 from astro_mcp.errors import Conflict, InvalidInput
 from astro_mcp.workspace.executor import LARGEST
 from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.text import decode
 from astro_mcp.workspace.workspace import Workspace
 
 Numbered = tuple[int, str, str, int]

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from astro_mcp.agents.files.text import one_line
 from astro_mcp.core.model import Input, Listing, Output, Page, Part, Strings
+from astro_mcp.workspace.text import one_line
 
 ID = r"^[A-Za-z0-9_.-]{1,100}$"
 MATCH = "sha256 that the file must have, else conflict"

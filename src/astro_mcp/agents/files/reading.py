@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from astro_mcp.agents.files.models import FileFacts
-from astro_mcp.agents.files.text import count_lines, decode
 from astro_mcp.core.authority import Session
 from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.text import count_lines, decode
 from astro_mcp.workspace.workspace import Workspace
 
 LARGEST: Final = 32 * 1024 * 1024

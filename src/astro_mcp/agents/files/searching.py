@@ -11,12 +11,12 @@ from typing import Any, Final
 from anyio import from_thread
 
 from astro_mcp.agents.files.models import SearchInput, SearchItem, SearchOutput
-from astro_mcp.agents.files.text import decode, utf8
 from astro_mcp.errors import AstroError, InvalidInput
 from astro_mcp.workspace.content import read_file, status_of
 from astro_mcp.workspace.guards import ReadGuard
 from astro_mcp.workspace.ignore import matcher
 from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.text import decode, utf8
 from astro_mcp.workspace.walk import Entry, walk
 
 MOST: Final = 10_000

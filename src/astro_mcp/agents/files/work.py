@@ -11,7 +11,6 @@ from typing import Final
 import anyio
 
 from astro_mcp.agents.files import reading
-from astro_mcp.agents.files.diff import diff_bytes
 from astro_mcp.agents.files.editing import Edited, edited
 from astro_mcp.agents.files.listing import list_below, stamp
 from astro_mcp.agents.files.models import (
@@ -38,13 +37,14 @@ from astro_mcp.agents.files.models import (
 from astro_mcp.agents.files.pdf import pdf_text
 from astro_mcp.agents.files.reading import Content, Lines
 from astro_mcp.agents.files.searching import search
-from astro_mcp.agents.files.text import one_line, utf8
 from astro_mcp.core.authority import Session
 from astro_mcp.core.call import Blob, Context
 from astro_mcp.core.resource import Body
 from astro_mcp.errors import AstroError, InvalidInput, NoRoot
 from astro_mcp.workspace.changes import Changes, Delete, Image, Move, Write
+from astro_mcp.workspace.diff import diff_bytes
 from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.text import one_line, utf8
 from astro_mcp.workspace.workspace import Workspace
 
 IMAGES: Final = 700_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from astro_mcp.agents.lint.fix_models import FixInput, FixOutput
 from astro_mcp.agents.lint.models import CheckInput, CheckOutput
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Label
@@ -12,10 +13,13 @@ from astro_mcp.core.deferred import Deferred
 from astro_mcp.core.tool import tool
 
 if TYPE_CHECKING:
+    from astro_mcp.agents.lint.fix_work import FixWork  # as below
     from astro_mcp.agents.lint.work import LintWork  # loaded after the start, or with the first call
 
 TOOL_SECONDS: Final = 2_000.0
 """Longer than the building of an image and a run together; each of them has a deadline of its own."""
+
+ON_A_COPY: Final = frozenset({Effect.READ, Effect.EXECUTE, Effect.NETWORK})
 
 
 class LintAgent(Agent):
@@ -24,12 +28,13 @@ class LintAgent(Agent):
     name = "lint"
     title = "Lint"
 
-    def __init__(self, work: Deferred[LintWork]) -> None:
+    def __init__(self, work: Deferred[LintWork], fixing: Deferred[FixWork]) -> None:
         self._work = work
+        self._fixing = fixing
 
     @tool(
         title="Check with linters",
-        effects={Effect.READ, Effect.EXECUTE, Effect.NETWORK},
+        effects=set(ON_A_COPY),
         idempotent=True,
         on_copy=True,
         timeout=TOOL_SECONDS,
@@ -44,6 +49,31 @@ class LintAgent(Agent):
         A linter runs where there are files of its kind; `tools` names those that should run instead. What should have
         run and could not is in `missing_tools` and `failed_tools`, so that no finding means that all is clean.
 
+        `since_ref` (a branch, a tag, a commit) gives what is new since then alone. Findings are matched by what they
+        say and the text that they stand on: code that moved, within a file or to another, is not new; a copy is. Both
+        sides are looked at with the settings of now. `sarif_uri` holds all findings as SARIF 2.1.0.
+
         Example: `{"paths": ["src"], "min_severity": "warning"}`.
         """
         return await (await self._work.get()).check(args, ctx)
+
+    @tool(
+        title="Fix lint findings",
+        effects={Effect.READ, Effect.WRITE, Effect.DESTROY, Effect.EXECUTE, Effect.NETWORK},
+        effects_of=lambda args: frozenset(Effect) if args.apply else ON_A_COPY,
+        timeout=TOOL_SECONDS,
+        labels={Label.PRIVATE, Label.UNTRUSTED},
+        needs_root=True,
+    )
+    async def lint_fix(self, args: FixInput, ctx: Context) -> FixOutput:
+        """Use to have linters mend what they safely can: a diff, and with apply the change itself, all files or none.
+        Undo with fs_undo.
+
+        Fixers (Python: ruff's safe fixes) run on a copy in a container without a network; what comes back is other
+        bytes of the files that were named, in their encoding and with their line ends, and nothing else. Files that a
+        person alone may change are left out and told. `if_match` of an earlier diff makes sure that this very diff is
+        written: where a file of it changed meanwhile the call fails with conflict.
+
+        Example: `{"paths": ["src"], "apply": true}`.
+        """
+        return await (await self._fixing.get()).fix(args, ctx)

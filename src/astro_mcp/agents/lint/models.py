@@ -17,6 +17,7 @@ class CheckInput(Input):
     tools: Strings = Field(
         default_factory=list, max_length=50, description="Linters by name; none: each that finds files of its kind."
     )
+    since_ref: str | None = Field(None, max_length=250, description="Only what is new since this commit.")
     min_severity: Severity = Field("info", description="Leave out findings below this.")
 
 
@@ -35,6 +36,8 @@ class Finding(Part):
     severity: Severity
     message: str
     fixable: bool
+    new: bool | None = None
+    """Whether it was not there at `since_ref`; None where nothing was compared."""
 
     def text(self) -> str:
         fix = " (fixable)" if self.fixable else ""
@@ -71,11 +74,16 @@ class CheckOutput(Listing):
     missing_tools: list[MissingTool] = Field(default_factory=list)
     failed_tools: list[FailedTool] = Field(default_factory=list)
     left_out: list[str] = Field(default_factory=list, description="Files not taken along, and why.")
+    known: int | None = Field(None, description="Findings that were there at since_ref, and are not in items.")
+    sarif_uri: str = Field("", description="All findings as SARIF 2.1.0.")
 
     def text(self) -> str:
         ran = ", ".join(self.tools_run) or "no linter"
         fixable = sum(item.fixable for item in self.items)
-        lines = [f"{self.total} findings by {ran}" + (f"; {fixable} of those below are fixable" if fixable else "")]
+        new = "" if self.known is None else f" that are new, and {self.known} that are not,"
+        lines = [
+            f"{self.total} findings{new} by {ran}" + (f"; {fixable} of those below are fixable" if fixable else "")
+        ]
         lines += [missing.text() for missing in self.missing_tools]
         lines += [failed.text() for failed in self.failed_tools]
         lines += [item.text() for item in self.items]
@@ -83,4 +91,5 @@ class CheckOutput(Listing):
         if len(self.items) > 20:
             lines.append("most often: " + ", ".join(f"{count} {rule}" for rule, count in rules))
         lines += [f"left out: {entry}" for entry in self.left_out]
+        lines += [f"SARIF: {self.sarif_uri}"] if self.sarif_uri else []
         return "\n".join(lines)

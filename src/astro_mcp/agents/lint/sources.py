@@ -28,10 +28,14 @@ class Sources:
     files: tuple[SandboxFile, ...]
     withheld: tuple[str, ...]
 
+    @property
+    def by_path(self) -> dict[str, bytes]:
+        return {file.path: file.data for file in self.files}
+
     def fits(self, linter: Linter) -> bool:
         """Whether there is something here for a linter that nobody named."""
         configured = not linter.needs_config or any(named(file.path, linter.config) for file in self.files)
-        return configured and any(named(file.path, linter.detect) and self._asked(file.path) for file in self.files)
+        return configured and any(named(file.path, linter.detect) and self.asked(file.path) for file in self.files)
 
     def arguments(self, linter: Linter) -> list[str]:
         """What was asked for, as arguments: folders whole, and files only where they are of the linter's kind."""
@@ -44,7 +48,8 @@ class Sources:
         """A path of the copy as the session can pass it on."""
         return self.places[0].at(path).display
 
-    def _asked(self, path: str) -> bool:
+    def asked(self, path: str) -> bool:
+        """Whether it is, or lies in, what was asked for."""
         return any(
             not place.relative or path == place.relative or path.startswith(f"{place.relative}/")
             for place in self.places

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import anyio
 
-from astro_mcp.agents.lint.models import CheckInput, CheckOutput, Finding, MissingTool
+from astro_mcp.agents.lint.baseline import at_ref
+from astro_mcp.agents.lint.comparison import are_new, standings
+from astro_mcp.agents.lint.models import CheckInput, CheckOutput, FailedTool, Finding, MissingTool
 from astro_mcp.agents.lint.run import Report, Run
+from astro_mcp.agents.lint.sarif import MIME, sarif
 from astro_mcp.agents.lint.sources import Sources, take
 from astro_mcp.core.call import Context
+from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import AstroError, Busy, InvalidInput, SandboxUnavailable
 from astro_mcp.nearest import nearest
 from astro_mcp.packs import Linter
 from astro_mcp.sandbox.sandbox import Sandbox
+from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
 
 MOST: Final = 10_000
@@ -25,18 +31,51 @@ RANK: Final = {"info": 0, "warning": 1, "error": 2}
 class LintWork:
     """On a copy, in containers without a network."""
 
-    def __init__(self, sandbox: Sandbox, workspace: Workspace, linters: Iterable[Linter]) -> None:
+    def __init__(
+        self, sandbox: Sandbox, workspace: Workspace, git: Git, artifacts: ArtifactSink, linters: Iterable[Linter]
+    ) -> None:
         self._sandbox = sandbox
         self._workspace = workspace
+        self._git = git
+        self._artifacts = artifacts
         self._linters = {linter.name: linter for linter in linters}
 
     async def check(self, args: CheckInput, ctx: Context) -> CheckOutput:
-        asked = self._asked(args.tools)
-        places = [self._workspace.locate(ctx.session, path) for path in args.paths or ["."]]
-        sources = await take(self._workspace, ctx.session, places, asked or list(self._linters.values()))
-        chosen = asked or [linter for linter in self._linters.values() if sources.fits(linter)]
-        reports = await self._run(chosen, sources, ctx)
-        return result(args, reports, sources)
+        sources, chosen = await self.sources(args.paths, args.tools, ctx)
+        old = None
+        if args.since_ref is not None:  # first, so that no linter runs for the name of no commit
+            old = await at_ref(self._git, self._workspace, ctx.session, args.since_ref, sources, chosen)
+        reports = await self.run(chosen, sources, ctx)
+        if old is not None:
+            reports = await self._compared(old, chosen, sources, reports, ctx)
+        uri = await self._keep(reports, sources, ctx)
+        return result(args, reports, sources, uri)
+
+    async def _compared(
+        self, old: Sources, linters: Sequence[Linter], sources: Sources, reports: Sequence[Report], ctx: Context
+    ) -> list[Report]:
+        """The reports with what is new told of each finding. Linters run on the commit's files as they did on today's,
+        unless these are the same."""
+        before = reports if old.files == sources.files else await self.run(linters, old, ctx)
+        by_tool = {report.tool: report for report in before}
+
+        def work() -> list[Report]:
+            return [compared(report, by_tool[report.tool], sources, old) for report in reports]
+
+        return await self._workspace.at_length(work)
+
+    async def _keep(self, reports: Sequence[Report], sources: Sources, ctx: Context) -> str:
+        """The findings as SARIF, kept for the session's scope; returns the artifact's address."""
+        files = sources.by_path
+        data = await self._workspace.at_length(lambda: sarif(reports, self._linters, files))
+        return f"astro://artifacts/{await self._artifacts.put(ctx.session.scope, data, MIME, 'lint.sarif')}"
+
+    async def sources(self, paths: Sequence[str], tools: Sequence[str], ctx: Context) -> tuple[Sources, list[Linter]]:
+        """The copy of `paths`, and who looks at it: those named in `tools`, else all that fit."""
+        asked = self._asked(tools)
+        places = [self._workspace.locate(ctx.session, path) for path in paths or ["."]]
+        taken = await take(self._workspace, ctx.session, places, asked or list(self._linters.values()))
+        return taken, asked or [linter for linter in self._linters.values() if taken.fits(linter)]
 
     def _asked(self, names: Sequence[str]) -> list[Linter]:
         for name in names:
@@ -46,8 +85,8 @@ class LintWork:
                 raise InvalidInput(f"no linter is named {name[:60]!r}", f"did you mean {near}?" if near else known)
         return [self._linters[name] for name in dict.fromkeys(names)]
 
-    async def _run(self, linters: Sequence[Linter], sources: Sources, ctx: Context) -> list[Report]:
-        """All at once; the first error that is no linter's own is raised when all have ended."""
+    async def run(self, linters: Sequence[Linter], sources: Sources, ctx: Context) -> list[Report]:
+        """Their reports, by name. All run at once; the first error that is no linter's own is raised when all ended."""
         reports: list[Report] = []
         broken: list[AstroError] = []
         run = Run(self._sandbox, self._workspace, sources)
@@ -69,10 +108,23 @@ class LintWork:
         return sorted(reports, key=lambda report: report.tool)
 
 
-def result(args: CheckInput, reports: Sequence[Report], sources: Sources) -> CheckOutput:
+def compared(report: Report, before: Report, sources: Sources, old: Sources) -> Report:
+    """`report` with `new` set in each finding; where there is nothing to compare with, all are new, and it is told."""
+    missed = before.failed.message if before.failed else before.missing.reason if before.missing else ""
+    flags = are_new(standings(report.findings, sources.by_path), standings(before.findings, old.by_path))
+    findings = [item.model_copy(update={"new": new}) for item, new in zip(report.findings, flags, strict=True)]
+    failed = report.failed
+    if report.ran and failed is None and (missed or before.beyond):
+        why = missed or f"it found {before.beyond:,} more than are compared"
+        failed = FailedTool(tool=report.tool, exit_code=0, message=f"not compared with all that was there: {why}")
+    return replace(report, findings=findings, failed=failed)
+
+
+def result(args: CheckInput, reports: Sequence[Report], sources: Sources, uri: str) -> CheckOutput:
     """One answer of all reports, in the order of files and lines."""
     least = RANK[args.min_severity]
-    kept = [item for report in reports for item in report.findings if RANK[item.severity] >= least]
+    found = [item for report in reports for item in report.findings if RANK[item.severity] >= least]
+    kept = [item for item in found if item.new is not False]
     kept.sort(key=lambda item: (item.file, item.line, item.column, item.tool, item.rule))
     beyond = sum(report.beyond for report in reports)
     return CheckOutput(
@@ -83,6 +135,8 @@ def result(args: CheckInput, reports: Sequence[Report], sources: Sources) -> Che
         missing_tools=[report.missing for report in reports if report.missing],
         failed_tools=[report.failed for report in reports if report.failed],
         left_out=list(sources.withheld),
+        known=None if args.since_ref is None else len(found) - len(kept),
+        sarif_uri=uri,
     )
 
 

@@ -152,6 +152,7 @@ TOOLS: Final[Mapping[str, str]] = {
     **_meaning("code_run", "bash shell python execute run_code run_python exec sh"),
     **_meaning("test_run", "pytest run_tests test tests"),
     **_meaning("lint_check", "lint ruff run_linter linter"),
+    **_meaning("lint_fix", "fix_lint autofix ruff_fix"),
     **_meaning("web_search", "search google search_web"),
     **_meaning("web_fetch", "fetch http_get curl fetch_url http browse"),
     **_meaning("git_commit", "commit checkin"),

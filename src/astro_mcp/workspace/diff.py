@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Final
 
-from astro_mcp.agents.files.text import decode, one_line
+from astro_mcp.workspace.text import decode, one_line
 
 _MOST: Final = 20_000
 """Lines on either side, without what both begin and end with, that are compared one by one; above, the whole middle

@@ -1,0 +1,105 @@
+"""Findings as SARIF 2.1.0 (https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html), one run a linter.
+
+Equal findings make equal bytes: there is no time and no name of a machine in it. Paths are relative to `SRCROOT`, the
+workspace root, whose own path stays here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from astro_mcp.agents.lint.comparison import numbered, standings
+from astro_mcp.agents.lint.models import Finding
+from astro_mcp.agents.lint.run import Report
+from astro_mcp.packs import Linter, Severity
+
+MIME: Final = "application/sarif+json"
+SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+ROOT: Final = "SRCROOT"
+FINGERPRINT: Final = "astroLineInContext/v1"
+LEVELS: Final[Mapping[Severity, str]] = {"error": "error", "warning": "warning", "info": "note"}
+_PIN: Final = re.compile(r"==([0-9A-Za-z.+!-]+)$")
+
+
+def sarif(reports: Sequence[Report], linters: Mapping[str, Linter], files: Mapping[str, bytes]) -> bytes:
+    """The log of `reports`, each by a linter of `linters`; `files` is what they read, by path. A linter that failed or
+    could not be had is a run that was not successful, so that no result means that all is clean. Blocks."""
+    runs = [_run(report, linters[report.tool], files) for report in reports if _took_place(report)]
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": runs}
+    return json.dumps(log, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _took_place(report: Report) -> bool:
+    return report.ran or report.failed is not None or report.missing is not None
+
+
+def _run(report: Report, linter: Linter, files: Mapping[str, bytes]) -> dict[str, Any]:
+    rules = sorted({item.rule for item in report.findings if item.rule})
+    index = {rule: at for at, rule in enumerate(rules)}
+    driver: dict[str, Any] = {"name": linter.name, "rules": [{"id": rule} for rule in rules]}
+    if version := _version(linter):
+        driver["version"] = version
+    standing = numbered(standings(report.findings, files))
+    results = [
+        _result(item, index, _fingerprint(repr((one.what, one.line, one.around)), count))
+        for item, (one, count) in zip(report.findings, standing, strict=True)
+    ]
+    return {
+        "tool": {"driver": driver},
+        "invocations": [_invocation(report)],
+        "originalUriBaseIds": {ROOT: {"description": {"text": "The root of the workspace."}}},
+        "results": results,
+    }
+
+
+def _result(item: Finding, index: Mapping[str, int], fingerprint: str) -> dict[str, Any]:
+    physical: dict[str, Any] = {"artifactLocation": _location(item.file)}
+    if item.line:
+        physical["region"] = {"startLine": item.line, **({"startColumn": item.column} if item.column else {})}
+    result: dict[str, Any] = {
+        "level": LEVELS[item.severity],
+        "message": {"text": item.message or item.rule or item.tool},
+        "partialFingerprints": {FINGERPRINT: fingerprint},
+    }
+    if item.file:
+        result["locations"] = [{"physicalLocation": physical}]
+    if item.rule:
+        result |= {"ruleId": item.rule, "ruleIndex": index[item.rule]}
+    if item.new is not None:
+        result["baselineState"] = "new" if item.new else "unchanged"
+    return result
+
+
+def _location(file: str) -> dict[str, str]:
+    """Within the workspace relative to its root; a file of the container by its whole path."""
+    if file.startswith("/"):
+        return {"uri": f"file://{quote(file, safe='/')}"}
+    return {"uri": quote(file, safe="/"), "uriBaseId": ROOT}
+
+
+def _invocation(report: Report) -> dict[str, Any]:
+    told = []
+    if report.missing:
+        told.append(report.missing.reason)
+    if report.failed:
+        told.append(report.failed.message)
+    if report.beyond:
+        told.append(f"{report.beyond:,} findings more than are listed here")
+    notes = [{"level": "error", "message": {"text": text}} for text in told]
+    return {"executionSuccessful": not told, **({"toolExecutionNotifications": notes} if notes else {})}
+
+
+def _version(linter: Linter) -> str:
+    """The version that the manifest pins of its first package, the linter itself."""
+    found = _PIN.search(next(iter(linter.image.pip), ""))
+    return found[1] if found else ""
+
+
+def _fingerprint(text: str, count: int) -> str:
+    digest = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+    return f"{digest}:{count}"

@@ -1,0 +1,99 @@
+"""What is new is told by content: properties over random texts, against counting by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from astro_mcp.agents.lint.comparison import are_new, numbered, standings
+from astro_mcp.agents.lint.models import Finding
+
+LINES = st.sampled_from(["import os", "x = 1", "", "    x = 1", "try:", "except:", "y == None"])
+BODIES = st.lists(LINES, max_size=12)
+Tree = dict[str, list[str]]
+
+
+def lint(tree: Tree) -> list[Finding]:
+    """A linter that finds every line that holds something, and says its number."""
+    return [
+        Finding(
+            tool="toy",
+            rule="T1",
+            file=file,
+            line=at,
+            column=1,
+            severity="warning",
+            message=f"line {at} holds {line.split()[0]}",
+            fixable=False,
+        )
+        for file, lines in tree.items()
+        for at, line in enumerate(lines, 1)
+        if line.strip()
+    ]
+
+
+def new(now: Tree, before: Tree, ends: str = "\n") -> list[Finding]:
+    """Findings of `now` that are new."""
+    sides = []
+    for tree in (now, before):
+        files = {file: ends.join(lines).encode() for file, lines in tree.items()}
+        sides.append(standings(lint(tree), files))
+    return [item for item, flag in zip(lint(now), are_new(*sides), strict=True) if flag]
+
+
+@given(BODIES, BODIES)
+def test_as_many_are_new_as_there_are_more_of_the_same(now: list[str], before: list[str]) -> None:
+    words, old = Counter(" ".join(line.split()) for line in now), Counter(" ".join(line.split()) for line in before)
+    del words[""]
+    expected = sum(max(0, count - old[word]) for word, count in words.items())
+    assert len(new({"a.py": now}, {"a.py": before})) == expected
+
+
+@given(BODIES, st.data(), st.sampled_from(["\n", "\r\n", "\r"]))
+def test_code_that_moved_is_not_new(lines: list[str], data: st.DataObject, ends: str) -> None:
+    moved = data.draw(st.permutations(lines))
+    cut = data.draw(st.integers(0, len(lines)))
+    renamed = {"other/b.py": ["", "", *moved[:cut]], "c.py": [f"\t{line}" for line in moved[cut:]]}
+    assert new(renamed, {"a.py": lines}, ends) == []
+
+
+@given(BODIES, st.data())
+def test_what_is_put_in_is_what_is_new(lines: list[str], data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(lines)))
+    grown = [*lines[:at], "assert fresh", *lines[at:]]
+    assert [item.line for item in new({"a.py": grown}, {"a.py": lines})] == [at + 1]
+
+
+@given(BODIES)
+def test_nothing_is_new_in_what_was_there(lines: list[str]) -> None:
+    assert new({"a.py": lines}, {"a.py": lines}) == []
+    assert len(new({"a.py": lines}, {})) == len(lint({"a.py": lines}))
+
+
+def test_a_copy_of_an_old_finding_is_new_once_and_it_is_the_one_with_other_lines_around() -> None:
+    before = ["try:", "    run()", "except:", "    pass"]
+    now = ["try:", "    walk()", "except:", "    raise", *before]
+    found = new({"a.py": now}, {"a.py": before})
+    assert [item.line for item in found if now[item.line - 1] == "except:"] == [3]
+
+
+def test_another_rule_or_another_message_on_the_same_line_is_new_and_another_number_in_it_is_not() -> None:
+    def one(rule: str, message: str) -> Finding:
+        return Finding(tool="t", rule=rule, file="a", line=1, column=0, severity="info", message=message, fixable=False)
+
+    old = standings([one("A", "too complex (11 > 10)")], {"a": b"def f():"})
+    for rule, message, fresh in (
+        ("A", "too complex (12 > 10)", False),
+        ("B", "too complex (11 > 10)", True),
+        ("A", "too long", True),
+    ):
+        assert are_new(standings([one(rule, message)], {"a": b"def f():"}), old) == [fresh]
+
+
+@given(BODIES)
+def test_numbers_tell_equal_findings_apart(lines: list[str]) -> None:
+    files = {"a.py": "\n".join(lines).encode()}
+    told = numbered(standings(lint({"a.py": lines}), files))
+    assert len(set(told)) == len(told)
