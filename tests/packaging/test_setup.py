@@ -248,3 +248,18 @@ def test_the_inspector_comes_once_from_its_lock_file_and_runs_no_scripts(tmp_pat
     for _ in range(2):
         assert at.run("inspector").returncode == 0
     assert at.asked("npm") == ["npm ci --ignore-scripts --no-audit --no-fund --loglevel=error"]
+
+
+@pytest.mark.parametrize(("user", "apt"), [(0, ""), (0, "exit 100"), (1000, "")])
+def test_ripgrep_is_installed_where_that_can_be_and_missed_by_nobody(tmp_path: Path, user: int, apt: str) -> None:
+    here = machine(tmp_path, user=user)
+    here.program("apt-get", apt)
+    done = here.run("ripgrep")
+    assert done.returncode == 0, done.stderr
+    installed = user == 0 and not apt
+    assert ("no ripgrep here" in done.stderr) is not installed
+    assert ("apt-get install -qq -y --no-install-recommends ripgrep" in here.calls) is installed
+    here.program("rg")
+    before = here.calls
+    assert here.run("ripgrep").stderr == ""
+    assert here.calls == before

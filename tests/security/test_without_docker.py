@@ -196,6 +196,10 @@ STARTS = {
         *("workflow/expressions/evaluator.py", "_start", "subprocess.Popen"),
         "[sys.executable, '-I', '-m', 'astro_mcp.workflow.expressions.worker']",
     ),
+    (
+        *("agents/files/ripgrep.py", "__init__", "subprocess.Popen"),
+        "[program, *_OPTIONS, '--regexp', expression, '--', *names]",
+    ),
     ("agents/files/pdf.py", "_run", "anyio.open_process", "argv, a parameter"),
     (
         *("agents/files/pdf.py", "pdf_text", "astro_mcp.agents.files.pdf._run"),
@@ -239,7 +243,7 @@ def f(run=sp.Popen):
 """
 
 
-def test_every_place_that_starts_a_process_is_known_and_starts_our_own_python_git_npm_or_our_recipe() -> None:
+def test_every_place_that_starts_a_process_is_known_and_starts_our_own_python_git_npm_ripgrep_or_our_recipe() -> None:
     package = SOURCE / "astro_mcp"
     found = set()
     for path in sorted(package.rglob("*.py")):

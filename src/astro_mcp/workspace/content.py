@@ -21,15 +21,20 @@ def status_of(place: Place) -> os.stat_result:
 def read_file(place: Place, limit: int) -> tuple[bytes, os.stat_result]:
     """Bytes and status of a regular file. Raises `NotFound`, `PathDenied`, `TooLarge` over `limit` bytes."""
     with open_parent(place) as (folder, name):
-        descriptor, status = open_file(folder, name, place.display)
+        return read_in(folder, name, place.display, limit)
+
+
+def read_in(folder: int, name: str, shown: str, limit: int) -> tuple[bytes, os.stat_result]:
+    """`read_file` for the file `name` in an open folder."""
+    descriptor, status = open_file(folder, name, shown)
     try:
         if status.st_size > limit:
-            raise TooLarge(f"{place.display} has {status.st_size:,} bytes; {limit:,} are allowed here")
+            raise TooLarge(f"{shown} has {status.st_size:,} bytes; {limit:,} are allowed here")
         data = read_all(descriptor, status.st_size, limit)
     finally:
         os.close(descriptor)
     if len(data) > limit:
-        raise TooLarge(f"{place.display} grew over {limit:,} bytes while it was read")
+        raise TooLarge(f"{shown} grew over {limit:,} bytes while it was read")
     return data, status
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fnmatch import translate as glob_to_regex
+from functools import cache
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from astro_mcp.errors import ApprovalRequired, ProtectedPath
 from astro_mcp.workspace.names import Names, fold
@@ -43,6 +44,7 @@ _PUBLIC: Final = re.compile(
 )
 _GIT_SECRETS: Final = Names(["config", "config.worktree", "credentials", "FETCH_HEAD"])
 _PAIRS: Final = frozenset({("gh", "hosts.yml"), (".config", "gcloud"), (".docker", "config.json"), (".config", "hub")})
+_PAIRED: Final = frozenset(folder for folder, _ in _PAIRS)
 
 _HOST_FOLDERS: Final = _names(
     """.vscode .idea .fleet .zed .cursor .claude .codex .gemini .windsurf .continue .kiro .roo .clinerules .husky
@@ -84,6 +86,13 @@ class ReadGuard:
             return False
         return not any(pattern.match(relative) for pattern in self._readable)
 
+    def withheld(self, folder: str, names: Sequence[str]) -> set[str]:
+        """Those of `names` in `folder` that are withheld. One look at all of them: in most folders none is."""
+        if not _may_be_secret(folder, names):
+            return set()
+        head = f"{folder}/" if folder else ""
+        return {name for name in names if self.withholds(head + name)}
+
     def check(self, relative: str, shown: str) -> None:
         """Raises `ProtectedPath`."""
         if self.withholds(relative):
@@ -105,6 +114,26 @@ def is_secret(relative: str) -> bool:
     if any(pair in _PAIRS for pair in pairwise([*folders, name])):
         return True
     return name in _SECRET_FILES or _SECRET_PATTERNS.fullmatch(name) is not None
+
+
+def _may_be_secret(folder: str, names: Sequence[str]) -> bool:
+    parts = [fold(part) for part in folder.split("/")]
+    if any(part in _SECRET_FOLDERS or part in GIT or part in _PAIRED for part in parts):
+        return True
+    return _suspects().search("\n".join(names).lower().encode()) is not None
+
+
+@cache
+def _suspects() -> Any:
+    """Fits a text of lower-case names, a line each, where one is a secret's, or is spelled in an odd way."""
+    import re2  # noqa: PLC0415 - first use
+
+    options = re2.Options()
+    options.never_capture = True
+    names = "|".join(map(re.escape, _SECRET_FILES.names))
+    patterns = _SECRET_PATTERNS.pattern.replace(r"(?<!\.pub)", "")  # RE2 has no look-behind
+    odd = r"~|:|[. ]$|[^\x20-\x7e\n]"
+    return re2.compile(f"(?m)^(?:{names}|{patterns})$|{odd}".encode(), options)
 
 
 def check_write(relative: str, shown: str) -> None:

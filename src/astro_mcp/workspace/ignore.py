@@ -21,6 +21,9 @@ LONGEST: Final = 256
 """Characters of one pattern."""
 BLOCK: Final = 250
 """Patterns compiled at once: few enough for RE2's memory where they are of the usual kind."""
+_NAMED: Final = "(?P<ps_d>/)"
+"""How pathspec marks the slash after a folder; one expression can't hold one name twice."""
+_SUFFIX: Final = re.compile(r"\*(\.[A-Za-z0-9_.-]+)")
 
 
 class Patterns:
@@ -45,11 +48,19 @@ class Patterns:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Some lines of a file: the verdict on one path, and whether one of many paths, a line each, may be hidden."""
+
+    spec: Any
+    suspects: Callable[[bytes], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Ignore:
     """The rules of one folder on top of its parents'. `prefix` ends in a slash, or is empty."""
 
     prefix: str = ""
-    specs: tuple[Any, ...] = ()
+    blocks: tuple[Block, ...] = ()
     parent: Ignore | None = None
 
     def within(self, folder: str, data: bytes, patterns: Patterns) -> Ignore:
@@ -66,15 +77,28 @@ class Ignore:
             specs += _compiled(lines[start : start + BLOCK])
         if not specs:
             return self
-        return Ignore(f"{folder}/" if folder else "", tuple(reversed(specs)), self)
+        blocks = tuple(Block(spec, _suspects(spec)) for spec in reversed(specs))
+        return Ignore(f"{folder}/" if folder else "", blocks, self)
+
+    def hides_some(self, folder: str, names: Sequence[str]) -> bool:
+        """Whether one of `names` in `folder` may be ignored, those of folders ending in a slash. One look at all of
+        them: in most folders nothing is, and each entry's verdict costs more than all else about it."""
+        rules: Ignore | None = self
+        while rules is not None:
+            head = f"{folder}/"[len(rules.prefix) :] if folder else ""
+            text = "\n".join(head + name for name in names).encode() if rules.blocks else b""
+            if any(block.suspects(text) for block in rules.blocks):
+                return True
+            rules = rules.parent
+        return False
 
     def hides(self, path: str, *, folder: bool) -> bool:
         """Whether `path` (relative to the root) is ignored by its own name; its parents are the walk's business."""
         rules: Ignore | None = self
         while rules is not None:
             local = path[len(rules.prefix) :]
-            for spec in rules.specs:
-                verdict = spec.check_file(f"{local}/" if folder else local).include
+            for block in rules.blocks:
+                verdict = block.spec.check_file(f"{local}/" if folder else local).include
                 if verdict is not None:
                     return bool(verdict)
             rules = rules.parent
@@ -107,6 +131,23 @@ def _spec(lines: Sequence[str]) -> Any:
         return error
 
 
+def _suspects(spec: Any) -> Callable[[bytes], bool]:
+    """Whether a line of a text fits one of the patterns that hide; what can't be asked at once is suspect."""
+    import re2  # noqa: PLC0415 - first use
+
+    hiding = [pattern.regex.pattern.replace(_NAMED, "/") for pattern in spec.patterns if pattern.include]
+    if not hiding:
+        return lambda text: False
+    options: Any = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    try:
+        compiled = re2.compile(f"(?m)(?:{'|'.join(hiding)})".encode(), options)
+    except re2.error:
+        return lambda text: True
+    return lambda text: compiled.search(text) is not None
+
+
 def matcher(glob: str) -> Callable[[str], bool]:
     """Whether a path fits `glob`, written as in `.gitignore`: `*.py` at any depth, `/src/**/*.py` from the start.
 
@@ -114,6 +155,9 @@ def matcher(glob: str) -> Callable[[str], bool]:
     """
     if not glob.strip() or glob.startswith(("!", "#")) or len(glob) > 1000:
         raise InvalidInput("the glob is empty, too long, or starts with ! or #", "for example *.py or src/**/*.md")
+    if plain := _SUFFIX.fullmatch(glob):  # as most globs are
+        end = plain[1]
+        return lambda path: path.endswith(end) or f"{end}/" in path
     spec = _spec([glob])
     if isinstance(spec, Exception):
         raise InvalidInput(f"the glob can't be read: {spec}", "for example *.py or src/**/*.md")

@@ -28,17 +28,17 @@ def fold(name: str) -> str:
 
 
 class Names:
-    """A set of folded names that also answers to their 8.3 forms."""
+    """A set of folded names that also answers to their 8.3 forms; `names` are those in full."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._names = frozenset(fold(name) for name in names)
-        self._shorts = frozenset(_short(name) for name in self._names)
+        self.names = frozenset(fold(name) for name in names)
+        self._shorts = frozenset(_short(name) for name in self.names)
         self._starts = frozenset((stem[:2], extension) for stem, extension in self._shorts)
 
     def __contains__(self, folded: object) -> bool:
         if not isinstance(folded, str):
             return False
-        if folded in self._names:
+        if folded in self.names:
             return True
         found = _SHORT.match(folded) if "~" in folded else None
         if found is None:

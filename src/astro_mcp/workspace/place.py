@@ -32,7 +32,13 @@ class Place:
     @property
     def display(self) -> str:
         """The path as the same session can pass it back."""
-        return (self.relative or ".") if self.primary else str(self.path)
+        return self.shown(self.relative)
+
+    def shown(self, relative: str) -> str:
+        """`display` of another place in the same root."""
+        if self.primary:
+            return relative or "."
+        return f"{self.root}/{relative}" if relative else str(self.root)
 
     def at(self, relative: str) -> Place:
         """Another place in the same root; `relative` has passed a guard, or came from a walk."""

@@ -155,7 +155,7 @@ class SearchOutput(Listing):
             lines += ["--"] if before or after else []
         part = "" if len(self.items) == self.total else f"{len(self.items)} of "
         summary = f"{part}{self.total} lines in {self.searched} files searched"
-        summary += f", {self.skipped} skipped (binary, over 4 MB or unreadable)" if self.skipped else ""
+        summary += f", {self.skipped} over 4 MB skipped" if self.skipped else ""
         lines.append(summary + (f"; {self.note}" if self.note else ""))
         if self.next_cursor:
             lines.append(f"[cut; go on with cursor {self.next_cursor}]")
