@@ -75,6 +75,25 @@ async def run_git(
 
     A process that says more than `limit` is ended. Raises `TimedOut`; whatever happens, no process stays behind.
     """
+    process = await start_git(arguments, folder=folder, environment=environment, stdin=bool(stdin), memory=memory)
+    try:
+        with anyio.fail_after(seconds):
+            return await _talk(process, stdin, limit)
+    except TimeoutError:
+        raise too_slow(seconds) from None
+    finally:
+        await end_git(process)
+
+
+async def start_git(
+    arguments: Sequence[str | bytes],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    stdin: bool,
+    memory: int = MEMORY,
+) -> Process:
+    """Git with all that bounds it, started; who starts it ends it with `end_git`."""
     argv = [program(), "--no-pager", "-c", "safe.bareRepository=explicit", *arguments]
     process = await anyio.open_process(
         argv,
@@ -83,17 +102,21 @@ async def run_git(
         env={**ALWAYS, **environment},
         start_new_session=True,
     )
-    try:
-        _bound(process.pid, memory)
-        with anyio.fail_after(seconds):
-            return await _talk(process, stdin, limit)
-    except TimeoutError:
-        raise TimedOut(f"git took longer than {seconds:g} s", "ask for less: a path, a range, stat_only") from None
-    finally:
-        with anyio.CancelScope(shield=True):
-            _kill(process)
-            await process.wait()
-            await process.aclose()
+    _bound(process.pid, memory)
+    return process
+
+
+async def end_git(process: Process) -> None:
+    """Kill what still runs of it and reap it, whoever cancels."""
+    with anyio.CancelScope(shield=True):
+        _kill(process)
+        await process.wait()
+        await process.aclose()
+
+
+def too_slow(seconds: float) -> TimedOut:
+    """What is raised where git was given `seconds` and needs more."""
+    return TimedOut(f"git took longer than {seconds:g} s", "ask for less: a path, a range, stat_only")
 
 
 def _bound(pid: int, memory: int) -> None:
@@ -110,7 +133,7 @@ async def _talk(process: Process, stdin: bytes, limit: int) -> Ran:
         raise AssertionError("a process was started without its pipes")
     errors = bytearray()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_keep, process.stderr, errors)
+        tasks.start_soon(keep_errors, process.stderr, errors)
         if stdin:
             tasks.start_soon(_feed, process, stdin)
         out, cut = await _collect(process.stdout, limit)
@@ -129,7 +152,8 @@ async def _collect(stream: ByteReceiveStream, limit: int) -> tuple[bytes, bool]:
     return bytes(data), False
 
 
-async def _keep(stream: ByteReceiveStream, errors: bytearray) -> None:
+async def keep_errors(stream: ByteReceiveStream, errors: bytearray) -> None:
+    """Read what git says on its standard error until it ends; the first `ERRORS` bytes are kept."""
     async for chunk in stream:
         errors += chunk[: max(0, ERRORS - len(errors))]
 
