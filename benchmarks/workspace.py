@@ -67,9 +67,12 @@ async def measure(made: list[Case], clients: dict[str, Client], rounds: int) -> 
 
 def compared(made: list[Case], found: Found) -> tuple[list[dict[str, Any]], dict[str, float], dict[str, float]]:
     """Rows, ratios to the best peer, and their targets; characters are those of the text that a model is given."""
-    rows, ratios, targets = [], {}, {}
+    rows: list[dict[str, Any]] = []
+    ratios: dict[str, float] = {}
+    targets: dict[str, float] = {}
     for case in made:
-        middle, size = {}, {}
+        middle: dict[str, float] = {}
+        size: dict[str, float] = {}
         for server in case.asked:
             samples = found.get((case.name, server))
             if samples:

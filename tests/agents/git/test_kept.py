@@ -8,13 +8,12 @@ from pathlib import Path
 
 import anyio
 import pytest
-from anyio.abc import Process
 from tests.agents.git.bench import Bench
 
 from astro_mcp.config import SecretSettings
 from astro_mcp.errors import PathDenied, TimedOut
 from astro_mcp.workspace.git import kept, waiting
-from astro_mcp.workspace.git.child import start_git
+from astro_mcp.workspace.git.child import Child, start_git
 from astro_mcp.workspace.git.objects import shas_of
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.git.waiting import CHECK, Pool
@@ -126,7 +125,7 @@ async def test_what_is_idle_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPat
 async def test_a_question_that_is_cancelled_or_late_ends_its_process(tmp_path: Path) -> None:
     silent = waiting.Kind(("hash-object", "--stdin"), b"")  # it answers once its input ends, and that does not
 
-    async def start(kind: waiting.Kind) -> Process:
+    async def start(kind: waiting.Kind) -> Child:
         return await start_git(kind.arguments, folder=tmp_path, environment={}, stdin=True)
 
     pool = Pool(start)

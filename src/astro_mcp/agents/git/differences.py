@@ -67,6 +67,13 @@ async def difference(
 ) -> tuple[list[DiffFile], list[DiffHunk], bool]:
     """Files, hunks, and whether that is not all of it; text on the secrets list is left out."""
     out, cut = await _compared(repository, sides, paths, stat_only=stat_only)
+    return await taken_apart(repository, out, cut=cut, stat_only=stat_only)
+
+
+async def taken_apart(
+    repository: Repository, out: bytes, *, cut: bool, stat_only: bool = False
+) -> tuple[list[DiffFile], list[DiffHunk], bool]:
+    """The same of `git diff --numstat -z --patch`, which may be cut."""
     counts, _, patch = out.partition(b"\0\0")
     open_to_readers: set[str] = set()
     files = []

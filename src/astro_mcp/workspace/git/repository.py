@@ -13,12 +13,11 @@ from typing import Final, TypeVar
 import anyio
 import anyio.to_thread
 from anyio import from_thread
-from anyio.abc import Process
 
 from astro_mcp.core.authority import Grant, Session
 from astro_mcp.errors import AstroError, InvalidInput, PathDenied, ProtectedPath, Unsupported
 from astro_mcp.observe.printable import printable
-from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Ran, run_git, start_git
+from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, run_git, start_git
 from astro_mcp.workspace.git.kept import Keeper, Memory
 from astro_mcp.workspace.git.layout import Layout, find
 from astro_mcp.workspace.git.locks import Locks, release
@@ -245,7 +244,7 @@ def _environment(layout: Layout, private: Private) -> dict[str, str]:
 
 
 def _pool(layout: Layout, private: Private) -> Pool:
-    async def start(kind: Kind) -> Process:
+    async def start(kind: Kind) -> Child:
         environment = _environment(layout, private)
         return await start_git(kind.arguments, folder=layout.worktree, environment=environment, stdin=True)
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import anyio
-from anyio.abc import Process
 
-from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Ran, end_git, keep_errors, too_slow
+from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, too_slow
 from astro_mcp.workspace.git.patches import OPTIONS
 
 AGE: Final = 60.0
@@ -52,19 +51,20 @@ LOGGED: Final = Kind(
 """A line is a commit; the answer is its facts, each ended by a NUL, and the size of its change."""
 TOLD: Final = Kind(
     (
-        *("diff-tree", "--stdin", "-s", "--root", "--always", "--diff-merges=first-parent"),
-        "--format=%P%x00%an <%ae>%x00%aI%x00%B",
+        *(*_DIFF, "--numstat", "--patch", "--root", "--always", "--diff-merges=first-parent"),
+        "--format=%P%x00%an <%ae>%x00%aI%x00%B%x00",
     ),
     b"\n",
 )
-"""A line is a commit; the answer is its parents, author, date and message."""
+"""A line is a commit; the answer is its parents, author, date and message, each ended by a NUL, one NUL more, and what
+`PATCHES` says of it and its first parent."""
 
 
 class Waiting:
     """One process, that one caller talks to at a time. After anything that was raised it can only be ended."""
 
-    def __init__(self, process: Process, echo: bytes) -> None:
-        self._process = process
+    def __init__(self, child: Child, echo: bytes) -> None:
+        self._child = child
         self._echo = echo
         self.began = self.used = time.monotonic()
 
@@ -83,32 +83,32 @@ class Waiting:
         return ran
 
     async def close(self) -> None:
-        await end_git(self._process)
+        await self._child.close()
 
     async def _exchange(self, request: bytes, end: bytes, limit: int) -> Ran:
-        if self._process.stdin is None or self._process.stdout is None or self._process.stderr is None:
-            raise AssertionError("a process was started without its pipes")
         said, errors = bytearray(), bytearray()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(keep_errors, self._process.stderr, errors)
-            tasks.start_soon(_send, self._process, request)
+            tasks.start_soon(self._child.errors, errors)
+            tasks.start_soon(self._child.send, request)
             while not said.endswith(end):
-                try:
-                    said += await self._process.stdout.receive()
-                except (anyio.EndOfStream, anyio.BrokenResourceError):
-                    code = await self._process.wait()
-                    return Ran(code or 128, bytes(said), errors.decode("utf-8", "replace"))
+                chunk = await self._child.receive()
+                if not chunk:
+                    break
+                said += chunk
                 if len(said) > limit + len(end):
                     tasks.cancel_scope.cancel()
                     return Ran(0, bytes(said[:limit]), "", cut=True)
-            tasks.cancel_scope.cancel()
-        return Ran(0, bytes(said[: -len(end)]), "")
+            else:
+                tasks.cancel_scope.cancel()
+                return Ran(0, bytes(said[: -len(end)]), "")
+            code = await self._child.wait()
+        return Ran(code or 128, bytes(said), errors.decode("utf-8", "replace"))
 
 
 class Pool:
     """The processes of one private GIT_DIR; `start` makes one. `close` ends all of them."""
 
-    def __init__(self, start: Callable[[Kind], Awaitable[Process]]) -> None:
+    def __init__(self, start: Callable[[Kind], Awaitable[Child]]) -> None:
         self._start = start
         self._idle: defaultdict[Kind, list[Waiting]] = defaultdict(list)
         self._closed = False
@@ -147,11 +147,3 @@ class Pool:
         self._closed = True
         with anyio.CancelScope(shield=True):
             await self.end_since(time.monotonic() + 1)
-
-
-async def _send(process: Process, request: bytes) -> None:
-    try:
-        if process.stdin is not None:
-            await process.stdin.send(request)
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        return  # it ended, and says itself why
