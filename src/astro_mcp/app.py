@@ -241,7 +241,7 @@ class _Parts:
         await self.changes.get()  # it reads what a crash left in the folder, which goes now
         git = Git(await self.workspace.get(), self._base.folder / "git")
         await git.sweep()
-        return git
+        return await self._loader.hold(git.keeping())
 
     async def _sandbox(self) -> Sandbox:
         from astro_mcp.sandbox.sandbox import Sandbox  # noqa: PLC0415 - see the class

@@ -189,7 +189,7 @@ STARTS = {
         f"[*{PIP}, *options, *wheel_options(python), '--', *requirements]",
     ),
     (
-        *("workspace/git/child.py", "run_git", "anyio.open_process"),
+        *("workspace/git/child.py", "_started", "subprocess.Popen"),
         "[program(), '--no-pager', '-c', 'safe.bareRepository=explicit', *arguments]",
     ),
     (

@@ -85,7 +85,8 @@ async def dispatching(folder: Path) -> AsyncIterator[Dispatcher]:
         await changes.recover(settle(folder / "private"))
         git = Git(workspace, folder / "private")
         await git.sweep()
-        await registry.register(GitAgent(Ready(GitWork(git, changes, GitSettings()))))
-        await registry.register(FilesAgent(Ready(FilesWork(workspace, changes))))
-        yield Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
+        async with git.keeping():
+            await registry.register(GitAgent(Ready(GitWork(git, changes, GitSettings()))))
+            await registry.register(FilesAgent(Ready(FilesWork(workspace, changes))))
+            yield Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
         assert list((folder / "private").glob("*")) == [], "a private GIT_DIR was left behind"

@@ -100,6 +100,21 @@ async def test_the_log_can_be_filtered(bench: Bench) -> None:
     assert (await bench.call("git_log", ref="HEAD~1")).total == 1
 
 
+async def test_the_log_of_a_path_lists_what_plain_git_lists_with_what_changed_in_it(bench: Bench) -> None:
+    bench.git("switch", "-q", "-c", "side", "HEAD~1")
+    bench.write("README.md", "# Project\n\nA side.\n")
+    bench.write("other.txt", "a\nb\nc\n")
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "Side")
+    bench.git("switch", "-q", "main")
+    bench.git("merge", "-q", "--no-ff", "-m", "Merge", "side")
+    log = await bench.call("git_log", path="README.md")
+    assert [item.sha for item in log.items] == bench.git("log", "--format=%H", "--", "README.md").split()
+    assert log.total == len(log.items) == 2
+    assert [(item.files_changed, item.additions) for item in log.items] == [(1, 2), (1, 1)]
+    assert [item.subject for item in (await bench.call("git_log", limit=1)).items] == ["Merge"]
+
+
 async def test_a_log_past_its_bound_says_how_to_go_on(bench: Bench) -> None:
     stream = "".join(
         f"commit refs/heads/long\ncommitter A <a@b> {1_700_000_000 + n} +0000\ndata 2\nm\n\n" for n in range(510)

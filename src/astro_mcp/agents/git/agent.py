@@ -55,7 +55,7 @@ class GitAgent(Agent):
         """Use to find commits: who changed what and when, newest first, by path, author, message or date, each with
         the size of its change.
 
-        At most 500 commits a call; `total` counts all that match. Author and message are searched as plain text,
+        At most `limit` commits a call; `total` counts all that match. Author and message are searched as plain text,
         whatever the case. Example: `git_log {"path": "src/app.py", "since": "2 weeks ago"}`.
         """
         return await (await self._work.get()).log(args, ctx)

@@ -29,6 +29,7 @@ class LogInput(OfRepository):
     since: str | None = Field(
         None, pattern=r"^[\w .:+/-]{1,60}$", description="Only commits after this: 2026-01-31 or 2 weeks ago."
     )
+    limit: int = Field(500, ge=1, le=1000, description="Most commits.")
 
 
 class DiffInput(OfRepository):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from astro_mcp.agents.git.differences import difference, shown
+from astro_mcp.agents.git.differences import PATCH, shown, taken_apart
 from astro_mcp.agents.git.inputs import ShowInput
 from astro_mcp.agents.git.outputs import BlameLine, Shown, ShownBlame, ShownCommit, ShownFile
 from astro_mcp.errors import InvalidInput, NotFound, ProtectedPath, TooLarge, Unsupported
 from astro_mcp.observe.printable import printable
+from astro_mcp.workspace.git.objects import Item, bytes_of, item_at, items_of, missing, size_of
 from astro_mcp.workspace.git.repository import Repository
-from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
+from astro_mcp.workspace.git.revisions import commit_of
+from astro_mcp.workspace.git.waiting import TOLD
 
 FILE: Final = 8 * 1024 * 1024
 """Bytes of a file that is shown."""
@@ -27,21 +27,27 @@ async def show(repository: Repository, args: ShowInput) -> Shown:
         if args.blame:
             raise InvalidInput("blame needs a path")
         return await _show_commit(repository, sha)
-    item = await _item(repository, sha, repository.inside(args.path))
+    path = repository.inside(args.path)
+    item = await item_at(repository, sha, path) if path else Item("", "folder", sha)
+    if item is None:
+        raise NotFound(f"{printable(path, 200)} is not in {sha[:12]}")
+    if item.kind == "submodule":
+        raise Unsupported(f"{printable(path, 200)} is a submodule; those are not entered")
     if item.kind == "folder":
-        return ShownFile(sha=sha, path=item.path, kind="folder", content="\n".join(await _names(repository, sha, item)))
-    if not repository.readable(item.path):
-        raise ProtectedPath(f"{printable(item.path, 200)} is on the secrets list, in history too")
-    return await _show_file(repository, sha, item, args)
+        names = "\n".join(_name(path, one) for one in await items_of(repository, item.sha))
+        return ShownFile(sha=sha, path=path, kind="folder", content=names)
+    if not repository.readable(path):
+        raise ProtectedPath(f"{printable(path, 200)} is on the secrets list, in history too")
+    return await _show_file(repository, sha, path, item, args)
 
 
 async def _show_commit(repository: Repository, sha: str) -> Shown:
-    ran = await repository.git(
-        "log", "-1", "--no-color", "--format=%P%x00%an <%ae>%x00%aI%x00%B", "--no-patch", "--end-of-options", sha, "--"
-    )
-    parents, author, date, message = ran.out.decode("utf-8", "replace").split("\0", 3)
-    first = parents.split(" ")[0] or EMPTY_TREE
-    files, hunks, cut = await difference(repository, [first, sha], [], stat_only=False)
+    ran = await repository.ask(TOLD, sha, limit=PATCH)
+    *head, change = ran.out.split(b"\0", 4)
+    if len(head) < 4:
+        raise missing(sha)
+    parents, author, date, message = (part.decode("utf-8", "replace") for part in head)
+    files, hunks, cut = await taken_apart(repository, change.removeprefix(b"\0").removeprefix(b"\n"), cut=ran.cut)
     return ShownCommit(
         sha=sha,
         author=author,
@@ -54,43 +60,16 @@ async def _show_commit(repository: Repository, sha: str) -> Shown:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """What stands at a path of a tree: `kind` is file, link or folder; `size` is in bytes."""
-
-    path: str
-    kind: str
-    blob: str
-    size: int
+def _name(folder: str, one: Item) -> str:
+    return shown(f"{folder}/{one.name}" if folder else one.name) + ("/" if one.kind == "folder" else "")
 
 
-async def _item(repository: Repository, sha: str, path: str) -> _Item:
-    if not path:
-        return _Item("", "folder", "", 0)
-    ran = await repository.git("ls-tree", "-z", "-l", "--full-tree", sha, "--", path)
-    for row in os.fsdecode(ran.out).split("\0")[:-1]:
-        facts, _, name = row.partition("\t")
-        mode, kind, blob, size = facts.split()
-        if name == path and kind == "commit":
-            raise Unsupported(f"{printable(path, 200)} is a submodule; those are not entered")
-        if name == path:
-            kinds = {"040000": "folder", "120000": "link"}
-            return _Item(path, kinds.get(mode, "file"), blob, int(size) if size.isdigit() else 0)
-    raise NotFound(f"{printable(path, 200)} is not in {sha[:12]}")
-
-
-async def _names(repository: Repository, sha: str, item: _Item) -> list[str]:
-    below = [f"{item.path}/"] if item.path else []
-    ran = await repository.git("ls-tree", "-z", "--full-tree", sha, "--", *below)
-    rows = [row.partition("\t") for row in os.fsdecode(ran.out).split("\0")[:-1]]
-    return [shown(name) + ("/" if " tree " in facts else "") for facts, _, name in rows]
-
-
-async def _show_file(repository: Repository, sha: str, item: _Item, args: ShowInput) -> Shown:
-    if item.size > FILE:
-        raise TooLarge(f"{printable(item.path, 200)} holds {item.size:,} bytes; {FILE:,} are shown at most")
-    data = (await repository.git("cat-file", "blob", item.blob, limit=FILE)).out
-    base = {"sha": sha, "path": shown(item.path), "bytes": len(data)}
+async def _show_file(repository: Repository, sha: str, path: str, item: Item, args: ShowInput) -> Shown:
+    size = await size_of(repository, item.sha)
+    if size > FILE:
+        raise TooLarge(f"{printable(path, 200)} holds {size:,} bytes; {FILE:,} are shown at most")
+    data = await bytes_of(repository, item.sha)
+    base = {"sha": sha, "path": shown(path), "bytes": len(data)}
     if b"\0" in data[:8000]:
         return ShownFile.model_validate({**base, "kind": "binary"})
     lines = data.decode("utf-8", "replace").split("\n")
@@ -100,16 +79,16 @@ async def _show_file(repository: Repository, sha: str, item: _Item, args: ShowIn
         raise InvalidInput(f"start_line is {args.start_line}; the file has {total} lines here")
     base |= {"kind": item.kind, "start_line": args.start_line, "total_lines": total}
     if args.blame and total:
-        return ShownBlame.model_validate({**base, "lines": await _blame(repository, sha, item, args.start_line, end)})
+        return ShownBlame.model_validate({**base, "lines": await _blame(repository, sha, path, args.start_line, end)})
     # cut by lines only where that was asked for, so that a whole file keeps its last line's end
     whole = args.start_line == 1 and end == total
     content = "\n".join(lines if whole else lines[args.start_line - 1 : end])
     return ShownFile.model_validate({**base, "content": content})
 
 
-async def _blame(repository: Repository, sha: str, item: _Item, start: int, end: int) -> list[BlameLine]:
+async def _blame(repository: Repository, sha: str, path: str, start: int, end: int) -> list[BlameLine]:
     """git-blame(1), porcelain format: a header for each line, facts once a commit, the line after a tab."""
-    ran = await repository.git("blame", "--porcelain", f"-L{start},{end}", sha, "--", item.path)
+    ran = await repository.git("blame", "--porcelain", f"-L{start},{end}", sha, "--", path)
     facts: dict[str, dict[str, str]] = {}
     found: list[BlameLine] = []
     current, number = "", 0

@@ -52,7 +52,7 @@ class GitWork:
             return Health(ok=False, detail=error.message, fix=error.hint)
 
     async def status(self, args: StatusInput, ctx: Context) -> Status:
-        async with self._git.open(ctx.session, args.repo) as repository:
+        async with self._git.read(ctx.session, args.repo) as repository:
             found = await changes(repository)
             upstream, ahead, behind = await tracking(repository)
             staged = [item for item in found if not item.conflicted and item.staged not in ".?"]
@@ -72,15 +72,15 @@ class GitWork:
             )
 
     async def log(self, args: LogInput, ctx: Context) -> Log:
-        async with self._git.open(ctx.session, args.repo) as repository:
+        async with self._git.read(ctx.session, args.repo) as repository:
             return await history.log(repository, args)
 
     async def diff(self, args: DiffInput, ctx: Context) -> Diff:
-        async with self._git.open(ctx.session, args.repo) as repository:
+        async with self._git.read(ctx.session, args.repo) as repository:
             return await differences.diff(repository, args)
 
     async def show(self, args: ShowInput, ctx: Context) -> Shown:
-        async with self._git.open(ctx.session, args.repo) as repository:
+        async with self._git.read(ctx.session, args.repo) as repository:
             return await shows.show(repository, args)
 
     async def commit(self, args: CommitInput, ctx: Context) -> Committed:

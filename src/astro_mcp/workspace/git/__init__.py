@@ -5,9 +5,13 @@ configuration  a repository's config read as text, for the few facts that are da
 refs           HEAD, loose and packed refs, read without git
 private        the own GIT_DIR that stands in for the repository's
 child          one git process: clean environment, deadline, bounded output
+waiting        git processes that answer one question after another
+kept           private GIT_DIRs that outlive a call, with those processes
 repository     the three together: what tools read through
+objects        what is asked of those processes: names, trees, sizes, bytes
 revisions      names and shas into full shas
 status         what changed, as git tells it
+logged         which commits match, and what each changed
 patches        git's patch text, file by file and hunk by hunk
 keys           obvious keys in text that is about to be committed
 commits        a commit, built beside the repository

@@ -1,4 +1,8 @@
-"""One git process: an absolute program, an environment from nothing, its own session, a deadline, bounded output."""
+"""One git process: an absolute program, an environment from nothing, its own session, a deadline, bounded output.
+
+It is started by the standard library in a worker thread, which does not copy the daemon's memory map as the loop's own
+start of processes does: that takes longer than most of what git is asked.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +13,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import anyio
-from anyio.abc import ByteReceiveStream, Process
+import anyio.lowlevel
+import anyio.to_thread
 
 from astro_mcp.errors import TimedOut, Unavailable
 
 PLACES: Final = "/usr/bin:/bin:/usr/local/bin:/opt/homebrew/bin"
 SECONDS: Final = 45.0
 OUTPUT: Final = 32 * 1024 * 1024
+CHUNK: Final = 256 * 1024
 ERRORS: Final = 16 * 1024
 MEMORY: Final = 2 * 1024 * 1024 * 1024
 """Bytes that one git may allocate: a small repository can hold objects that unpack to any size."""
@@ -75,25 +83,106 @@ async def run_git(
 
     A process that says more than `limit` is ended. Raises `TimedOut`; whatever happens, no process stays behind.
     """
-    argv = [program(), "--no-pager", "-c", "safe.bareRepository=explicit", *arguments]
-    process = await anyio.open_process(
-        argv,
+    child = await start_git(arguments, folder=folder, environment=environment, stdin=bool(stdin), memory=memory)
+    try:
+        with anyio.fail_after(seconds):
+            return await _talk(child, stdin, limit)
+    except TimeoutError:
+        raise too_slow(seconds) from None
+    finally:
+        await child.close()
+
+
+class Child:
+    """A started git, and our ends of its pipes. Who starts it closes it."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        for pipe in self._pipes():
+            os.set_blocking(pipe.fileno(), False)
+
+    async def receive(self) -> bytes:
+        """Some of what it says; nothing where it says no more."""
+        return await _some_of(self._process.stdout)
+
+    async def errors(self, kept: bytearray) -> None:
+        """Read what it says on its standard error until that ends; the first `ERRORS` bytes are kept."""
+        while chunk := await _some_of(self._process.stderr):
+            kept += chunk[: max(0, ERRORS - len(kept))]
+
+    async def send(self, data: bytes) -> None:
+        """All of it, or as much as it wants: who had read enough says itself why it stopped."""
+        left = memoryview(data)
+        while left and self._process.stdin is not None:
+            try:
+                left = left[os.write(self._process.stdin.fileno(), left) :]
+            except BlockingIOError:
+                await anyio.wait_writable(self._process.stdin.fileno())
+            except BrokenPipeError:
+                return
+
+    def no_more(self) -> None:
+        """Let its standard input end."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    async def wait(self) -> int:
+        """Its exit code, once it ended."""
+        code = self._process.poll()
+        return await anyio.to_thread.run_sync(self._process.wait, abandon_on_cancel=True) if code is None else code
+
+    def kill(self) -> None:
+        """The whole session, where it still runs: the leader is not reaped yet, so its number is still its own."""
+        if self._process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def close(self) -> None:
+        """Kill what still runs and reap it, whoever cancels."""
+        with anyio.CancelScope(shield=True):
+            self.kill()
+            await self.wait()
+            for pipe in self._pipes():
+                pipe.close()
+
+    def _pipes(self) -> list[IO[bytes]]:
+        ends = (self._process.stdin, self._process.stdout, self._process.stderr)
+        return [end for end in ends if end is not None and not end.closed]
+
+
+async def start_git(
+    arguments: Sequence[str | bytes],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    stdin: bool,
+    memory: int = MEMORY,
+) -> Child:
+    """Git with all that bounds it, started; who starts it closes it. Raises `Unavailable`."""
+    begin = partial(_started, arguments, folder, {**ALWAYS, **environment}, stdin=stdin, memory=memory)
+    return await anyio.to_thread.run_sync(begin)
+
+
+def _started(
+    arguments: Sequence[str | bytes], folder: Path, environment: Mapping[str, str], *, stdin: bool, memory: int
+) -> Child:
+    process = subprocess.Popen(  # noqa: S603 - git by its absolute path, and no shell
+        [program(), "--no-pager", "-c", "safe.bareRepository=explicit", *arguments],
         stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
         cwd=folder,
-        env={**ALWAYS, **environment},
+        env=environment,
         start_new_session=True,
     )
-    try:
-        _bound(process.pid, memory)
-        with anyio.fail_after(seconds):
-            return await _talk(process, stdin, limit)
-    except TimeoutError:
-        raise TimedOut(f"git took longer than {seconds:g} s", "ask for less: a path, a range, stat_only") from None
-    finally:
-        with anyio.CancelScope(shield=True):
-            _kill(process)
-            await process.wait()
-            await process.aclose()
+    _bound(process.pid, memory)
+    return Child(process)
+
+
+def too_slow(seconds: float) -> TimedOut:
+    """What is raised where git was given `seconds` and needs more."""
+    return TimedOut(f"git took longer than {seconds:g} s", "ask for less: a path, a range, stat_only")
 
 
 def _bound(pid: int, memory: int) -> None:
@@ -105,49 +194,41 @@ def _bound(pid: int, memory: int) -> None:
             return  # it has ended already, or the system does not allow it
 
 
-async def _talk(process: Process, stdin: bytes, limit: int) -> Ran:
-    if process.stdout is None or process.stderr is None:
-        raise AssertionError("a process was started without its pipes")
+async def _talk(child: Child, stdin: bytes, limit: int) -> Ran:
     errors = bytearray()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_keep, process.stderr, errors)
+        tasks.start_soon(child.errors, errors)
         if stdin:
-            tasks.start_soon(_feed, process, stdin)
-        out, cut = await _collect(process.stdout, limit)
+            tasks.start_soon(_feed, child, stdin)
+        out, cut = await _collect(child, limit)
         if cut:
-            _kill(process)
-        code = await process.wait()
+            child.kill()
+        code = await child.wait()
     return Ran(code, out, errors.decode("utf-8", "replace"), cut)
 
 
-async def _collect(stream: ByteReceiveStream, limit: int) -> tuple[bytes, bool]:
+async def _collect(child: Child, limit: int) -> tuple[bytes, bool]:
     data = bytearray()
-    async for chunk in stream:
+    while chunk := await child.receive():
         data += chunk
         if len(data) > limit:
             return bytes(data[:limit]), True
     return bytes(data), False
 
 
-async def _keep(stream: ByteReceiveStream, errors: bytearray) -> None:
-    async for chunk in stream:
-        errors += chunk[: max(0, ERRORS - len(errors))]
+async def _feed(child: Child, data: bytes) -> None:
+    await child.send(data)
+    child.no_more()
 
 
-async def _feed(process: Process, data: bytes) -> None:
-    if process.stdin is None:
+async def _some_of(pipe: IO[bytes] | None) -> bytes:
+    if pipe is None:
         raise AssertionError("a process was started without its pipes")
-    try:
-        await process.stdin.send(data)
-        await process.stdin.aclose()
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        return  # git had read enough, and says itself why it stopped
-
-
-def _kill(process: Process) -> None:
-    """The whole session, where it still runs: the leader is not reaped yet, so its number is still its own."""
-    if process.returncode is None:
+    while True:
         try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
+            chunk = os.read(pipe.fileno(), CHUNK)
+        except BlockingIOError:
+            await anyio.wait_readable(pipe.fileno())
+        else:
+            await anyio.lowlevel.checkpoint()
+            return chunk

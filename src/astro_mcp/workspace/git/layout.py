@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ FANOUT: Final = re.compile(r"[0-9a-f]{2}|pack|info")
 EXTENSIONS: Final = frozenset({"noop", "partialclone", "preciousobjects", "worktreeconfig", "relativeworktrees"})
 BORROWED: Final = 16
 """Object folders that a repository may borrow from by alternates."""
+SETTLED: Final = 1_000_000_000
+"""Nanoseconds after a change of a folder from which on another change is sure to give it another ctime."""
+KNOWN: Final = 64
+"""Object folders whose state is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +40,29 @@ class Layout:
     config: dict[Key, str]
 
 
-def find(folder: Path, roots: Sequence[Path], home: Sequence[Path] = ()) -> Layout:
+class Seen:
+    """Object folders that were gone through, each by the state of all its folders: a folder's ctime changes with
+    whatever is put into it or taken out, and can't be set back."""
+
+    def __init__(self) -> None:
+        self._states: dict[Path, tuple[tuple[str, int, int], ...]] = {}
+
+    def knows(self, objects: Path, state: tuple[tuple[str, int, int], ...]) -> bool:
+        return self._states.get(objects) == state
+
+    def note(self, objects: Path, state: tuple[tuple[str, int, int], ...]) -> None:
+        if time.time_ns() - max(ctime for _, _, ctime in state) > SETTLED:
+            if len(self._states) >= KNOWN:
+                self._states.clear()
+            self._states[objects] = state
+
+
+def find(folder: Path, roots: Sequence[Path], home: Sequence[Path] = (), seen: Seen | None = None) -> Layout:
     """The repository whose working tree is `folder`; parent folders are not searched.
 
     The working tree lies beneath `roots`; git's own parts lie there, or beneath `home` (see `Grant`). Raises `NotFound`
     (no repository), `PathDenied` (a part lies outside of the roots, or is a link), `Unsupported` (bare, sha256,
-    reftable, an unknown extension).
+    reftable, an unknown extension). Object folders that `seen` knows are not gone through again.
     """
     worktree = beneath(folder, roots)
     roots = (*roots, *home)
@@ -50,7 +72,7 @@ def find(folder: Path, roots: Sequence[Path], home: Sequence[Path] = ()) -> Layo
     _supported(common, gitdir, config)
     if gitdir != worktree / ".git":
         _belongs(worktree, gitdir, common, config)
-    objects = tuple(_objects(_folder(common / "objects"), roots))
+    objects = tuple(_objects(_folder(common / "objects"), roots, seen or Seen()))
     return Layout(worktree, gitdir, common, objects, config)
 
 
@@ -160,7 +182,7 @@ def _belongs(worktree: Path, gitdir: Path, common: Path, config: dict[Key, str])
         raise PathDenied("the file .git here names a repository that does not know this folder")
 
 
-def _objects(first: Path, roots: Sequence[Path]) -> list[Path]:
+def _objects(first: Path, roots: Sequence[Path], seen: Seen) -> list[Path]:
     """The object folders in the order git reads them; a link or a special file anywhere in them is refused."""
     found: list[Path] = []
     waiting = [first]
@@ -170,7 +192,7 @@ def _objects(first: Path, roots: Sequence[Path]) -> list[Path]:
             continue
         if len(found) >= BORROWED or "\n" in str(folder):
             raise Unsupported("the repository borrows objects from too many places")
-        _no_links(folder)
+        _no_links(folder, seen)
         found.append(folder)
         for line in (small(folder / "info" / "alternates") or b"").decode("utf-8", "surrogateescape").splitlines():
             if line.startswith('"'):
@@ -180,16 +202,42 @@ def _objects(first: Path, roots: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _no_links(objects: Path) -> None:
+def _no_links(objects: Path, seen: Seen) -> None:
+    folders = [objects]
     for entry in os.scandir(objects):
         if entry.is_symlink():
-            raise PathDenied("the repository's objects hold a link")
-        if not FANOUT.fullmatch(entry.name) or not entry.is_dir(follow_symlinks=False):
-            continue
-        for inner in os.scandir(entry.path):
-            # commit-graphs/ is the one folder at this depth: links in it are refused one level below
-            if inner.is_dir(follow_symlinks=False):
-                if any(not deep.is_file(follow_symlinks=False) for deep in os.scandir(inner.path)):
-                    raise PathDenied("the repository's objects hold a link")
-            elif not inner.is_file(follow_symlinks=False):
-                raise PathDenied("the repository's objects hold a link")
+            raise _linked()
+        if FANOUT.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+            folders.append(Path(entry.path))
+    state = _state(folders)
+    if seen.knows(objects, state):
+        return
+    deeper = [inner for folder in folders[1:] for inner in _files_alone(folder)]
+    # commit-graphs/ is the one folder at this depth
+    if any(_files_alone(folder) for folder in deeper):
+        raise _linked()
+    if not deeper:
+        seen.note(objects, state)
+
+
+def _files_alone(folder: Path) -> list[Path]:
+    """The folders in it; raises `PathDenied` for what is no file either."""
+    found = []
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            found.append(Path(entry.path))
+        elif not entry.is_file(follow_symlinks=False):
+            raise _linked()
+    return found
+
+
+def _state(folders: Sequence[Path]) -> tuple[tuple[str, int, int], ...]:
+    found = []
+    for folder in sorted(folders):
+        status = os.lstat(folder)
+        found.append((folder.name, status.st_ino, status.st_ctime_ns))
+    return tuple(found)
+
+
+def _linked() -> PathDenied:
+    return PathDenied("the repository's objects hold a link")

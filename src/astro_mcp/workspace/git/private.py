@@ -50,14 +50,15 @@ CONFIG: Final = """\
 
 @dataclass(frozen=True, slots=True)
 class Private:
-    """`stamp` is the real index as it was when it was copied: "" where there was none."""
+    """`stamp` is the real index as it was when it was copied: "" where there was none; `name` is the copy's."""
 
     folder: Path
     stamp: str
+    name: str = "index"
 
     @property
     def index(self) -> Path:
-        return self.folder / "index"
+        return self.folder / self.name
 
     @property
     def objects(self) -> Path:
@@ -74,15 +75,37 @@ def build(layout: Layout, refs: Refs, parent: Path) -> Private:
         filemode = layout.config.get(("core", "", "filemode"), "true").lower() not in ("false", "no", "off", "0")
         (folder / "config").write_text(CONFIG.format(filemode=str(filemode).lower()))
         (folder / "objects/info/alternates").write_bytes(b"".join(os.fsencode(p) + b"\n" for p in layout.objects))
-        (folder / "HEAD").write_text(f"ref: {refs.head}\n" if refs.head.startswith("refs/") else f"{refs.head}\n")
-        lines = sorted((os.fsencode(name), sha) for name, sha in refs.table.items())
-        packed = b"# pack-refs with: sorted \n" + b"".join(sha.encode() + b" " + name + b"\n" for name, sha in lines)
-        (folder / "packed-refs").write_bytes(packed)
+        _write_refs(folder, refs)
         _copy_data(layout, folder)
         return Private(folder, _copy_index(layout.gitdir / "index", folder / "index"))
     except BaseException:
         remove(folder)
         raise
+
+
+def renew(private: Private, layout: Layout, refs: Refs, former: Refs, *, alone: bool) -> Private:
+    """Bring a folder that was built from `former` up to date. A changed index becomes a new copy: who reads the copy
+    of before keeps it, unless the caller is `alone`."""
+    if refs != former:
+        _write_refs(private.folder, refs)
+    exclude = _exclude(layout)
+    if exclude != (private.folder / "info/exclude").read_bytes():
+        _replace(private.folder / "info/exclude", exclude)
+    stamp = _stamp(layout.gitdir / "index")
+    if stamp != private.stamp:
+        name = f"index-{os.urandom(6).hex()}"
+        private = Private(private.folder, _copy_index(layout.gitdir / "index", private.folder / name), name)
+    if alone:
+        for path in private.folder.glob("index*"):
+            if path != private.index:
+                path.unlink()
+    return private
+
+
+def shallow(layout: Layout) -> bytes:
+    """The commits where history was cut off, a line each."""
+    found = re.findall(rb"^[0-9a-f]{40}$", small(layout.common / "shallow") or b"", re.MULTILINE)
+    return b"".join(sha + b"\n" for sha in found)
 
 
 def remove(folder: Path) -> None:
@@ -95,12 +118,37 @@ def stamp_of(status: os.stat_result) -> str:
     return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
 
+def _write_refs(folder: Path, refs: Refs) -> None:
+    lines = sorted((os.fsencode(name), sha) for name, sha in refs.table.items())
+    packed = b"".join(sha.encode() + b" " + name + b"\n" for name, sha in lines)
+    _replace(folder / "packed-refs", b"# pack-refs with: sorted \n" + packed)
+    head = f"ref: {refs.head}\n" if refs.head.startswith("refs/") else f"{refs.head}\n"
+    _replace(folder / "HEAD", head.encode())
+
+
 def _copy_data(layout: Layout, folder: Path) -> None:
-    shallow = re.findall(rb"^[0-9a-f]{40}$", small(layout.common / "shallow") or b"", re.MULTILINE)
-    if shallow:
-        (folder / "shallow").write_bytes(b"\n".join(shallow) + b"\n")
-    if not (layout.common / "info").is_symlink():
-        (folder / "info/exclude").write_bytes(small(layout.common / "info" / "exclude") or b"")
+    if cut := shallow(layout):
+        (folder / "shallow").write_bytes(cut)
+    (folder / "info/exclude").write_bytes(_exclude(layout))
+
+
+def _exclude(layout: Layout) -> bytes:
+    info = layout.common / "info"
+    return b"" if info.is_symlink() else small(info / "exclude") or b""
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """At once: a git that waits reads the one or the other."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.write_bytes(data)
+    os.replace(draft, path)
+
+
+def _stamp(index: Path) -> str:
+    try:
+        return stamp_of(os.lstat(index))
+    except FileNotFoundError:
+        return ""
 
 
 def _copy_index(source: Path, target: Path) -> str:

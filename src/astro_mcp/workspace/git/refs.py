@@ -104,20 +104,21 @@ def _packed(common: Path) -> dict[str, str]:
 def _loose(common: Path) -> list[tuple[str, str]]:
     """Name and content of every file beneath `refs/` whose name can be a ref's; others git calls broken."""
     found: list[tuple[str, str]] = []
-    waiting = [common / "refs"]
-    if waiting[0].is_symlink():
+    waiting = ["refs"]
+    if (common / "refs").is_symlink():
         raise PathDenied("the repository's refs hold a link")
     seen = 0
     while waiting:
-        for entry in os.scandir(waiting.pop()):
+        folder = waiting.pop()
+        for entry in os.scandir(common / folder):
             seen += 1
             if seen > MOST:
                 raise TooLarge("the repository has too many refs")
             if entry.is_symlink():
                 raise PathDenied("the repository's refs hold a link")
-            name = Path(entry.path).relative_to(common).as_posix()
+            name = f"{folder}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
-                waiting.append(Path(entry.path))
+                waiting.append(name)
             elif valid_ref(name):
                 found.append((name, (small(Path(entry.path)) or b"").decode("utf-8", "replace").strip()))
     return found

@@ -17,11 +17,13 @@ from anyio import from_thread
 from astro_mcp.core.authority import Grant, Session
 from astro_mcp.errors import AstroError, InvalidInput, PathDenied, ProtectedPath, Unsupported
 from astro_mcp.observe.printable import printable
-from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Ran, run_git
+from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, run_git, start_git
+from astro_mcp.workspace.git.kept import Keeper, Memory
 from astro_mcp.workspace.git.layout import Layout, find
 from astro_mcp.workspace.git.locks import Locks, release
 from astro_mcp.workspace.git.private import Private, build, remove
 from astro_mcp.workspace.git.refs import Refs, read_refs
+from astro_mcp.workspace.git.waiting import Kind, Pool
 from astro_mcp.workspace.guards import ReadGuard
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
@@ -45,6 +47,8 @@ class Repository:
         top: Place,
         workspace: Workspace,
         threads: anyio.CapacityLimiter,
+        pool: Pool,
+        memory: Memory,
     ) -> None:
         self.layout = layout
         self.refs = refs
@@ -53,7 +57,8 @@ class Repository:
         self._top = top
         self._workspace = workspace
         self._threads = threads
-        self._checked = False
+        self._pool = pool
+        self.memory = memory
 
     @property
     def read_guard(self) -> ReadGuard:
@@ -76,17 +81,15 @@ class Repository:
         `index` stands in for the copy of the repository's index, `tree` for the working tree; exit codes in `good` are
         answers. Raises `Unsupported` where objects are missing, and for a repository that git can't read.
         """
-        environment = {
-            "GIT_DIR": str(self.private.folder),
-            "GIT_WORK_TREE": str(tree or self.layout.worktree),
-            "GIT_INDEX_FILE": str(index or self.private.index),
-            "HOME": str(self.private.folder / "home"),
-            **(identity or {}),
-        }
+        environment = _environment(self.layout, self.private)
+        if index is not None:
+            environment["GIT_INDEX_FILE"] = str(index)
+        if tree is not None:
+            environment["GIT_WORK_TREE"] = str(tree)
         ran = await run_git(
             arguments,
             folder=self.layout.worktree,
-            environment=environment,
+            environment={**environment, **(identity or {})},
             stdin=stdin,
             limit=limit,
             seconds=seconds,
@@ -95,14 +98,21 @@ class Repository:
             return ran
         raise _failure(ran)
 
+    async def ask(self, kind: Kind, *lines: str, limit: int = OUTPUT) -> Ran:
+        """The answer of a git that waits (see `waiting`) to `lines`; raises what `git` does."""
+        ran = await self._pool.ask(kind, lines, limit)
+        if ran.code:
+            raise _failure(ran)
+        return ran
+
     async def trusted_index(self) -> None:
         """Raise `PathDenied` where the index names a path that leaves the working tree, or one in `.git`.
 
         Git checks names when it adds them and believes an index that it reads: `../../file` would be opened.
         """
-        if not self._checked:
+        if self.memory.trusted != self.private.stamp:
             await self.check_index(self.private.index)
-            self._checked = True
+            self.memory.trusted = self.private.stamp
 
     async def check_index(self, index: Path) -> bytes:
         """The index's paths, each ended by NUL; raises `PathDenied` as `trusted_index` does."""
@@ -152,16 +162,27 @@ class Repository:
 
 
 class Git:
-    """Opens repositories. `folder` is a folder of ours for what lives as long as one call."""
+    """Opens repositories. `folder` is a folder of ours for what lives as long as one call, or is kept."""
 
     def __init__(self, workspace: Workspace, folder: Path) -> None:
         self._workspace = workspace
         self._folder = folder
         self._threads = anyio.CapacityLimiter(4)
+        self._keeper: Keeper | None = None
+
+    @asynccontextmanager
+    async def keeping(self) -> AsyncIterator[Git]:
+        """While the block lasts, what is read is read through folders and processes that outlive a call."""
+        self._keeper = Keeper(self._folder, _pool, self._threads)
+        try:
+            async with self._keeper.running():
+                yield self
+        finally:
+            self._keeper = None
 
     @asynccontextmanager
     async def open(self, session: Session, repo: str) -> AsyncIterator[Repository]:
-        """The repository at `repo` for the length of the block.
+        """The repository at `repo` for the length of the block, with a folder of its own that git may write to.
 
         Raises `NotFound`, `PathDenied` and `Unsupported` as `layout.find` and `refs.read_refs` do.
         """
@@ -170,11 +191,33 @@ class Git:
         layout, refs, private = await anyio.to_thread.run_sync(
             partial(_prepare, place.path, grant, self._folder), limiter=self._threads
         )
+        pool = _pool(layout, private)
         try:
-            yield Repository(layout, refs, private, place, self._workspace, self._threads)
+            yield Repository(layout, refs, private, place, self._workspace, self._threads, pool, Memory())
         finally:
             with anyio.CancelScope(shield=True):
+                await pool.close()
                 await anyio.to_thread.run_sync(remove, private.folder, limiter=self._threads)
+
+    @asynccontextmanager
+    async def read(self, session: Session, repo: str) -> AsyncIterator[Repository]:
+        """The same for who only reads: through a folder that other calls read through too, where those are kept."""
+        if self._keeper is None:
+            async with self.open(session, repo) as repository:
+                yield repository
+            return
+        place = self._workspace.locate(session, repo)
+        async with self._keeper.lend(place.path, session.grant) as view:
+            yield Repository(
+                view.layout,
+                view.refs,
+                view.private,
+                place,
+                self._workspace,
+                self._threads,
+                view.pool,
+                view.memory,
+            )
 
     async def refs(self, session: Session, repo: str) -> Refs:
         """HEAD and refs of the repository at `repo`, for which no git is started; raises what `open` does."""
@@ -189,6 +232,23 @@ class Git:
 def hostile(paths: bytes) -> bool:
     """Whether one of these NUL-ended paths has a component that leaves the tree or enters `.git`."""
     return bool(paths) and HOSTILE.search(paths) is not None
+
+
+def _environment(layout: Layout, private: Private) -> dict[str, str]:
+    return {
+        "GIT_DIR": str(private.folder),
+        "GIT_WORK_TREE": str(layout.worktree),
+        "GIT_INDEX_FILE": str(private.index),
+        "HOME": str(private.folder / "home"),
+    }
+
+
+def _pool(layout: Layout, private: Private) -> Pool:
+    async def start(kind: Kind) -> Child:
+        environment = _environment(layout, private)
+        return await start_git(kind.arguments, folder=layout.worktree, environment=environment, stdin=True)
+
+    return Pool(start)
 
 
 def _prepare(folder: Path, grant: Grant, parent: Path) -> tuple[Layout, Refs, Private]:

@@ -9,6 +9,7 @@ from typing import Final
 from astro_mcp.errors import InvalidInput, NotFound
 from astro_mcp.nearest import nearest
 from astro_mcp.observe.printable import printable
+from astro_mcp.workspace.git.objects import shas_of
 from astro_mcp.workspace.git.refs import Refs
 from astro_mcp.workspace.git.repository import Repository
 
@@ -26,11 +27,8 @@ async def commit_of(repository: Repository, revision: str) -> str:
         raise InvalidInput(f"{printable(revision, 80)!r} can't name a commit", "a branch, a tag, a sha, or HEAD~2")
     if revision == "HEAD" and not repository.refs.sha:
         raise NotFound("this branch has no commit yet")
-    ran = await repository.git(
-        "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", good=(0, 1, 128)
-    )
-    sha = ran.out.decode("ascii", "replace").strip()
-    if ran.code != 0 or not re.fullmatch(r"[0-9a-f]{40}", sha):
+    sha = (await shas_of(repository, f"{revision}^{{commit}}"))[0]
+    if not sha:
         near = nearest(revision, list(names(repository.refs)))
         raise NotFound(f"no commit is named {printable(revision, 80)!r}", f"did you mean {near}?" if near else "")
     return sha
@@ -48,4 +46,5 @@ def names(refs: Refs) -> Iterator[str]:
 
 
 def _sayable(revision: str) -> bool:
-    return bool(_REVISION.fullmatch(revision)) and ".." not in revision and "@{" not in revision
+    named = bool(_REVISION.fullmatch(revision)) and ".." not in revision and "@{" not in revision
+    return named and not any("\ud800" <= character <= "\udfff" for character in revision)

@@ -85,6 +85,15 @@ async def tracking(repository: Repository) -> tuple[str, int, int]:
     upstream = repository.refs.table.get(name, "") if remote and merge else ""
     if not upstream or not repository.refs.sha:
         return "", 0, 0
-    ran = await repository.git("rev-list", "--left-right", "--count", f"{repository.refs.sha}...{upstream}", "--")
-    ahead, behind = ran.out.split()
-    return name.removeprefix("refs/remotes/").removeprefix("refs/heads/"), int(ahead), int(behind)
+    ahead, behind = await _apart(repository, repository.refs.sha, upstream)
+    return name.removeprefix("refs/remotes/").removeprefix("refs/heads/"), ahead, behind
+
+
+async def _apart(repository: Repository, one: str, other: str) -> tuple[int, int]:
+    """How many commits each of two has that the other lacks."""
+    known = repository.memory.apart
+    if (one, other) not in known:
+        ran = await repository.git("rev-list", "--left-right", "--count", f"{one}...{other}", "--")
+        ahead, behind = ran.out.split()
+        known[one, other] = int(ahead), int(behind)
+    return known[one, other]

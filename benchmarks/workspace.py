@@ -1,0 +1,151 @@
+"""Files, git and lint: ours beside mcp-server-git, cyanheads' git-mcp-server and server-filesystem, by one client."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import anyio
+from mcp import Client
+from mcp.client.stdio import stdio_client
+
+from benchmarks import _grown
+from benchmarks._report import report, row
+from benchmarks._workbenches import OURS, Ask, Case, cases, servers
+from benchmarks.start import end_daemon
+
+ROUNDS = 25
+QUICK = 5
+SLOW = 5
+"""A round in so many is measured where a peer's answer takes seconds."""
+LINT = "lint_check / (1.5 ruff + 20 ms)"
+
+
+async def timed(client: Client, ask: Ask) -> tuple[float, int]:
+    """Seconds of one call, and the characters that its text has; raises RuntimeError where it failed."""
+    tool, arguments = ask
+    began = time.perf_counter()
+    result = await client.call_tool(tool, dict(arguments))
+    took = time.perf_counter() - began
+    text = "".join(getattr(block, "text", "") for block in result.content)
+    if result.is_error:
+        raise RuntimeError(f"{tool} failed: {text[:300]}")
+    return took, len(text)
+
+
+Found = dict[tuple[str, str], list[tuple[float, int]]]
+"""`(case, server) -> [(seconds, characters), …]`"""
+
+
+async def measure(made: list[Case], clients: dict[str, Client], rounds: int) -> Found:
+    """One server after the other in each round: whatever else the machine does meets all of them alike. What a server
+    reads and remembers at its first call is not counted, for any of them."""
+    found: Found = defaultdict(list)
+    for number in range(rounds + 1):
+        for case in made:
+            if case.tree and number % SLOW > 1:
+                continue
+            for server, ask in case.asked.items():
+                place = f"{server}, tree" if case.tree and server == OURS else server
+                if place not in clients:
+                    continue
+                sample = await timed(clients[place], ask)
+                if number:
+                    found[case.name, server].append(sample)
+    return found
+
+
+def compared(made: list[Case], found: Found) -> tuple[list[dict[str, Any]], dict[str, float], dict[str, float]]:
+    """Rows, ratios to the best peer, and their targets; characters are those of the text that a model is given."""
+    rows: list[dict[str, Any]] = []
+    ratios: dict[str, float] = {}
+    targets: dict[str, float] = {}
+    for case in made:
+        middle: dict[str, float] = {}
+        size: dict[str, float] = {}
+        for server in case.asked:
+            samples = found.get((case.name, server))
+            if samples:
+                middle[server] = median(seconds for seconds, _ in samples)
+                size[server] = median(characters for _, characters in samples)
+                note = {"note": f"{size[server]:,.0f} characters"}
+                rows.append({**row(f"{case.name}: {server}", [seconds for seconds, _ in samples]), **note})
+        key = f"{case.name} / best peer"
+        targets |= {key: case.most, f"{case.name}, characters": 1}
+        if len(middle) > 1:
+            ratios[key] = middle.pop(OURS) / min(middle.values())
+            ratios[f"{case.name}, characters"] = size.pop(OURS) / min(size.values())
+    return rows, ratios, targets
+
+
+async def linted(client: Client, ruff: str, folder: Path, rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds of `lint_check` with ruff on a warm root, and of ruff itself on the same files."""
+    ours, bare = [], []
+    ask = ("lint_check", {"tools": ["ruff"]})
+    await timed(client, ask)
+    for _ in range(rounds):
+        ours.append((await timed(client, ask))[0])
+        began = time.perf_counter()
+        await anyio.run_process([ruff, "check", "--quiet", "--output-format", "json", "."], cwd=folder, check=False)
+        bare.append(time.perf_counter() - began)
+    return ours, bare
+
+
+async def run(folder: Path, given: Path | None, rounds: int) -> tuple[list[Any], dict[str, float], dict[str, float]]:
+    repository, tree, home = folder / "repository", folder / "tree", folder / "home"
+    home.mkdir(mode=0o700)
+    if given is None:
+        _grown.repository(repository)
+    else:
+        subprocess.run(["git", "clone", "-q", str(given), str(repository)], check=True)
+    _grown.tree(tree)
+    made = cases(repository, tree, _grown.LARGE if given is None else _near(repository, 65_536))
+    async with AsyncExitStack() as stack:
+        clients = {
+            name: await stack.enter_async_context(Client(stdio_client(server)))
+            for name, server in servers(repository, tree, home).items()
+        }
+        try:
+            rows, ratios, targets = compared(made, await measure(made, clients, rounds))
+            ruff = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
+            targets[LINT] = 1
+            if ruff is not None:
+                ours, bare = await linted(clients[OURS], ruff, repository, max(rounds // 3, 3))
+                rows += [row("lint_check: astro-mcp, ruff", ours), row("lint_check: ruff itself", bare)]
+                ratios[LINT] = median(ours) / (1.5 * median(bare) + 0.020)
+        finally:
+            end_daemon(home)
+    return rows, ratios, targets
+
+
+def _near(repository: Path, size: int) -> str:
+    """The file of the repository whose size is nearest, by its path."""
+    paths = _grown.git(repository, "ls-files", "*.py").splitlines() or _grown.git(repository, "ls-files").splitlines()
+    return min(paths, key=lambda path: abs((repository / path).stat().st_size - size))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """On a generated repository of 5,000 commits, or on a clone of the one that `--repo` names."""
+    parser = argparse.ArgumentParser(prog="scripts/bench workspace")
+    parser.add_argument("--repo", type=Path, help="a repository to measure on, in place of a generated one")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} rounds in place of {ROUNDS}")
+    parser.add_argument("--json", action="store_true", help="also one JSON object, on the last line")
+    asked = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as made:
+        rounds = QUICK if asked.quick else ROUNDS
+        rows, ratios, targets = anyio.run(run, Path(made).resolve(), asked.repo, rounds)
+    return report("workspace", rows, ratios, targets, as_json=asked.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,179 @@
+"""Private GIT_DIRs that outlive a call, with git processes that wait in them.
+
+What a repository is made of is looked at anew by every call (`layout`, `refs`); what is kept of it is used only while
+that is the same. Refs and index are brought up to date; anything else that changed makes a new folder.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+from weakref import WeakValueDictionary
+
+import anyio
+import anyio.to_thread
+
+from astro_mcp.core.authority import Grant
+from astro_mcp.workspace.git.layout import Layout, Seen, find
+from astro_mcp.workspace.git.private import Private, build, remove, renew, shallow
+from astro_mcp.workspace.git.refs import Refs, read_refs
+from astro_mcp.workspace.git.waiting import Pool
+
+MOST: Final = 8
+"""Repositories that are kept; the one that was not used for longest goes."""
+IDLE: Final = 30.0
+"""Seconds without a question after which a git that waits is ended, and after ten times as many the folder goes too."""
+REMEMBERED: Final = 4_000
+"""Answers about commits that are remembered of one repository."""
+
+
+@dataclass
+class Memory:
+    """What was found out of a repository and can't change: objects are named by their content.
+
+    `trusted` is the stamp of the index that was found in order. `lists`: a commit's history, its length and its first
+    shas; `apart`: how far two commits are from one another; `logged`: a commit's line of a log.
+    """
+
+    trusted: str = "none yet"
+    lists: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    apart: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    logged: dict[str, bytes] = field(default_factory=dict)
+
+    def bound(self) -> None:
+        """Forget, where that became much."""
+        if len(self.lists) > 16:
+            self.lists.clear()
+        if len(self.logged) + len(self.apart) > REMEMBERED:
+            self.logged.clear()
+            self.apart.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A repository as one call sees it."""
+
+    layout: Layout
+    refs: Refs
+    private: Private
+    pool: Pool
+    memory: Memory
+
+
+@dataclass
+class Kept:
+    """One repository; `facts` are what may not change under a git that waits."""
+
+    facts: tuple[Layout, bytes, str]
+    refs: Refs
+    private: Private
+    pool: Pool
+    memory: Memory = field(default_factory=Memory)
+    users: int = 0
+    used: float = 0.0
+    dropped: bool = False
+
+    async def close(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await self.pool.close()
+            await anyio.to_thread.run_sync(remove, self.private.folder)
+
+
+class Keeper:
+    """Lends repositories; `pool` makes the processes of a private folder. All of it ends with `running`."""
+
+    def __init__(self, folder: Path, pool: Callable[[Layout, Private], Pool], threads: anyio.CapacityLimiter) -> None:
+        self._folder = folder
+        self._pool = pool
+        self._threads = threads
+        self._kept: OrderedDict[Path, Kept] = OrderedDict()
+        self._locks: WeakValueDictionary[Path, anyio.Lock] = WeakValueDictionary()
+        self._seen = Seen()
+        self._over = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """End what nobody uses while the block lasts, and everything at its end."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._tidy)
+            try:
+                yield
+            finally:
+                group.cancel_scope.cancel()
+                self._over = True
+                with anyio.CancelScope(shield=True):
+                    await self._let_go(0)
+
+    @asynccontextmanager
+    async def lend(self, folder: Path, grant: Grant) -> AsyncIterator[View]:
+        """The repository at `folder` for the length of the block; raises what `find` and `read_refs` do."""
+        lock = self._locks.get(folder)
+        if lock is None:
+            lock = self._locks[folder] = anyio.Lock()
+        async with lock:
+            former = self._kept.get(folder)
+            prepare = partial(self._prepare, folder, grant, former)
+            kept, layout = await anyio.to_thread.run_sync(prepare, limiter=self._threads)
+            kept.users += 1
+            self._kept[folder] = kept
+            self._kept.move_to_end(folder)
+            view = View(layout, kept.refs, kept.private, kept.pool, kept.memory)
+        try:
+            if former is not None and kept is not former:
+                await _drop(former)
+            yield view
+        finally:
+            kept.users -= 1
+            kept.used = time.monotonic()
+            kept.memory.bound()
+            if kept.dropped and not kept.users:
+                await kept.close()
+            await self._let_go(0 if self._over else MOST)
+
+    def _prepare(self, folder: Path, grant: Grant, kept: Kept | None) -> tuple[Kept, Layout]:
+        layout = find(folder, grant.roots, grant.home, self._seen)
+        refs = read_refs(layout)
+        facts = (layout, shallow(layout), _attributes(layout.worktree))
+        if kept is not None and kept.facts == facts:
+            kept.private = renew(kept.private, layout, refs, kept.refs, alone=not kept.users)
+            kept.refs = refs
+            return kept, layout
+        private = build(layout, refs, self._folder)
+        return Kept(facts, refs, private, self._pool(layout, private)), layout
+
+    async def _let_go(self, most: int) -> None:
+        while len(self._kept) > most:
+            await _drop(self._kept.popitem(last=False)[1])
+
+    async def _tidy(self) -> None:
+        while True:
+            await anyio.sleep(IDLE / 2)
+            now = time.monotonic()
+            for folder, kept in list(self._kept.items()):
+                await kept.pool.end_since(now - IDLE)
+                if not kept.users and now - kept.used > 10 * IDLE and self._kept.get(folder) is kept:
+                    del self._kept[folder]
+                    await _drop(kept)
+
+
+async def _drop(kept: Kept) -> None:
+    """It is lent no more, and ends with the last call that uses it."""
+    kept.dropped = True
+    if not kept.users:
+        await kept.close()
+
+
+def _attributes(worktree: Path) -> str:
+    """The state of the file that says how paths are compared; one further down is read anew with each process."""
+    try:
+        status = os.lstat(worktree / ".gitattributes")
+    except OSError:
+        return ""
+    return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"

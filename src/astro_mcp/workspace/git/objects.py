@@ -1,0 +1,95 @@
+"""Objects of a repository, asked of git processes that wait: names into shas, and what stands at a path of a tree."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from astro_mcp.errors import Unsupported
+from astro_mcp.workspace.git.child import OUTPUT
+from astro_mcp.workspace.git.repository import Repository
+from astro_mcp.workspace.git.waiting import CHECK, CONTENTS
+
+_KINDS: Final = {b"40000": "folder", b"120000": "link", b"160000": "submodule"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An entry of a tree: `kind` is file, link, folder or submodule; bytes of a name that are no UTF-8 are
+    surrogates."""
+
+    name: str
+    kind: str
+    sha: str
+
+
+async def shas_of(repository: Repository, *names: str) -> list[str]:
+    """The full sha that git finds for each name, "" for none. No name holds a line feed."""
+    ran = await repository.ask(CHECK, *names)
+    rows = ran.out.decode("utf-8", "replace").split("\n")[:-1]
+    return [_sha(row) for row in rows]
+
+
+async def trees_of(repository: Repository, *shas: str) -> list[str]:
+    """The trees of commits or trees. Raises `Unsupported` where one is missing."""
+    trees = await shas_of(repository, *(f"{sha}^{{tree}}" for sha in shas))
+    if "" in trees:
+        raise missing(shas[trees.index("")])
+    return trees
+
+
+async def size_of(repository: Repository, sha: str) -> int:
+    """The bytes of an object. Raises `Unsupported` where it is missing."""
+    row = (await repository.ask(CHECK, sha)).out.decode("ascii", "replace").split()
+    if len(row) != 3:
+        raise missing(sha)
+    return int(row[2])
+
+
+async def bytes_of(repository: Repository, name: str, limit: int = OUTPUT) -> bytes:
+    """What an object holds, cut at about `limit` bytes. Raises `Unsupported` where it is missing."""
+    ran = await repository.ask(CONTENTS, name, limit=limit)
+    header, _, rest = ran.out.partition(b"\n")
+    row = header.split(b" ")
+    if len(row) != 3 or not row[2].isdigit():
+        raise missing(name)
+    return rest[: int(row[2])]
+
+
+async def items_of(repository: Repository, tree: str) -> list[Item]:
+    """The entries of a tree, or of a commit's, in git's order: `mode name NUL sha` each, the sha as 20 bytes."""
+    data = await bytes_of(repository, f"{tree}^{{tree}}")
+    found, position = [], 0
+    while position < len(data):
+        end = data.index(b"\0", position)
+        mode, _, name = data[position:end].partition(b" ")
+        found.append(Item(os.fsdecode(name), _KINDS.get(mode, "file"), data[end + 1 : end + 21].hex()))
+        position = end + 21
+    return found
+
+
+async def item_at(repository: Repository, commit: str, path: str) -> Item | None:
+    """What stands at a path of a commit; None where nothing does."""
+    item = Item("", "folder", commit)
+    for part in path.split("/"):
+        if item.kind != "folder":
+            return None
+        inner = [one for one in await items_of(repository, item.sha) if one.name == part]
+        if not inner:
+            return None
+        item = inner[0]
+    return item
+
+
+def missing(name: str) -> Unsupported:
+    """What is raised for an object that should be there."""
+    return Unsupported(
+        f"objects of this repository are missing (a partial clone, or a damaged one): {name[:40]}",
+        "fetch them yourself: git fetch --refetch",
+    )
+
+
+def _sha(row: str) -> str:
+    sha, _, rest = row.partition(" ")
+    return sha if len(sha) == 40 and len(rest.split(" ")) == 2 and rest.split(" ")[1].isdigit() else ""

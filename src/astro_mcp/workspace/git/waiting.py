@@ -1,0 +1,149 @@
+"""Git processes that wait: one answers many questions about objects, where a process each would cost more than they do.
+
+A question is lines of text, and a last line that no one can guess: git says it back when the answer is over. So an
+answer ends where git ended it, whatever a repository holds.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+
+from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, too_slow
+from astro_mcp.workspace.git.patches import OPTIONS
+
+AGE: Final = 60.0
+"""Seconds after which a process is replaced: it has read attributes of the working tree once, at its first need."""
+SPARE: Final = 2
+"""Processes of one kind that wait in one repository."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a process is asked: git's arguments, and what git adds to a line that names no object."""
+
+    arguments: tuple[str, ...]
+    echo: bytes
+
+
+_DIFF: Final = ("diff-tree", "--stdin", "-r", *OPTIONS, "-z")
+CHECK: Final = Kind(("cat-file", "--batch-check"), b" missing\n")
+"""A line is the name of an object; the answer is `sha kind size`, or `name missing`."""
+CONTENTS: Final = Kind(("cat-file", "--batch"), b" missing\n")
+"""The same, and the object's bytes and a line feed after that line."""
+COUNTS: Final = Kind((*_DIFF, "--numstat"), b"\n")
+"""A line is two trees; the answer is that line again, and `git diff --numstat -z` of them."""
+PATCHES: Final = Kind((*_DIFF, "--numstat", "--patch"), b"\n")
+"""The same, with a NUL and the patch after the counts, where there are any."""
+LOGGED: Final = Kind(
+    (
+        *("diff-tree", "--stdin", "-r", *OPTIONS, "--root", "--always", "--diff-merges=first-parent", "--shortstat"),
+        "--format=%H%x00%an%x00%aI%x00%s%x00",
+    ),
+    b"\n",
+)
+"""A line is a commit; the answer is its facts, each ended by a NUL, and the size of its change."""
+TOLD: Final = Kind(
+    (
+        *(*_DIFF, "--numstat", "--patch", "--root", "--always", "--diff-merges=first-parent"),
+        "--format=%P%x00%an <%ae>%x00%aI%x00%B%x00",
+    ),
+    b"\n",
+)
+"""A line is a commit; the answer is its parents, author, date and message, each ended by a NUL, one NUL more, and what
+`PATCHES` says of it and its first parent."""
+
+
+class Waiting:
+    """One process, that one caller talks to at a time. After anything that was raised it can only be ended."""
+
+    def __init__(self, child: Child, echo: bytes) -> None:
+        self._child = child
+        self._echo = echo
+        self.began = self.used = time.monotonic()
+
+    async def ask(self, lines: Sequence[str], limit: int, seconds: float) -> Ran:
+        """The answer to `lines`, of which none holds a line feed. A process that says more than `limit` bytes is
+        ended, and one that ended by itself tells its exit code. Raises `TimedOut`."""
+        mark = f"zz{secrets.token_hex(12)}"
+        request = "\n".join([*lines, mark, ""]).encode("utf-8", "surrogateescape")
+        end = mark.encode() + self._echo
+        try:
+            with anyio.fail_after(seconds):
+                ran = await self._exchange(request, end, limit)
+        except TimeoutError:
+            raise too_slow(seconds) from None
+        self.used = time.monotonic()
+        return ran
+
+    async def close(self) -> None:
+        await self._child.close()
+
+    async def _exchange(self, request: bytes, end: bytes, limit: int) -> Ran:
+        said, errors = bytearray(), bytearray()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._child.errors, errors)
+            tasks.start_soon(self._child.send, request)
+            while not said.endswith(end):
+                chunk = await self._child.receive()
+                if not chunk:
+                    break
+                said += chunk
+                if len(said) > limit + len(end):
+                    tasks.cancel_scope.cancel()
+                    return Ran(0, bytes(said[:limit]), "", cut=True)
+            else:
+                tasks.cancel_scope.cancel()
+                return Ran(0, bytes(said[: -len(end)]), "")
+            code = await self._child.wait()
+        return Ran(code or 128, bytes(said), errors.decode("utf-8", "replace"))
+
+
+class Pool:
+    """The processes of one private GIT_DIR; `start` makes one. `close` ends all of them."""
+
+    def __init__(self, start: Callable[[Kind], Awaitable[Child]]) -> None:
+        self._start = start
+        self._idle: defaultdict[Kind, list[Waiting]] = defaultdict(list)
+        self._closed = False
+
+    async def ask(self, kind: Kind, lines: Sequence[str], limit: int = OUTPUT, seconds: float = SECONDS) -> Ran:
+        """The answer of a process of that kind: of one that waits, else of a new one. One that waited and then ended
+        without an answer is no answer: its end may have been another's doing, and a new one is asked."""
+        while self._idle[kind]:
+            ran = await self._ask(kind, self._idle[kind].pop(), lines, limit, seconds)
+            if not ran.code:
+                return ran
+        return await self._ask(kind, Waiting(await self._start(kind), kind.echo), lines, limit, seconds)
+
+    async def _ask(self, kind: Kind, one: Waiting, lines: Sequence[str], limit: int, seconds: float) -> Ran:
+        reusable = False
+        try:
+            ran = await one.ask(lines, limit, seconds)
+            reusable = ran.code == 0 and not ran.cut and not self._closed
+            reusable = reusable and len(self._idle[kind]) < SPARE and one.used - one.began < AGE
+        finally:
+            if reusable:
+                self._idle[kind].append(one)
+            else:
+                await one.close()
+        return ran
+
+    async def end_since(self, moment: float) -> None:
+        """End those that were asked nothing after `moment` (of `time.monotonic`)."""
+        for kind, idle in list(self._idle.items()):
+            self._idle[kind] = [one for one in idle if one.used > moment]
+            for one in idle:
+                if one.used <= moment:
+                    await one.close()
+
+    async def close(self) -> None:
+        self._closed = True
+        with anyio.CancelScope(shield=True):
+            await self.end_since(time.monotonic() + 1)

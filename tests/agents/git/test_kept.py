@@ -1,0 +1,138 @@
+"""Folders and processes that outlive a call: what is read is what is there now, and nothing outlives their owner."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import anyio
+import pytest
+from tests.agents.git.bench import Bench
+
+from astro_mcp.config import SecretSettings
+from astro_mcp.errors import PathDenied, TimedOut
+from astro_mcp.workspace.git import kept, waiting
+from astro_mcp.workspace.git.child import Child, start_git
+from astro_mcp.workspace.git.objects import shas_of
+from astro_mcp.workspace.git.repository import Git
+from astro_mcp.workspace.git.waiting import CHECK, Pool
+from astro_mcp.workspace.workspace import Workspace
+
+
+def gits(folder: Path) -> list[int]:
+    """The processes whose working folder this is."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if os.readlink(place) == str(folder):
+                found.append(int(place.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+async def test_every_call_sees_the_repository_as_it_is_now(bench: Bench) -> None:
+    assert (await bench.call("git_show")).message.startswith("Add two")
+    assert (await bench.call("git_status")).untracked == []
+    bench.write("src/app.py", "third\n")
+    bench.git("commit", "-q", "-a", "-m", "Third")
+    assert (await bench.call("git_show")).message == "Third"
+    assert (await bench.call("git_log")).total == 3
+    bench.git("branch", "-q", "other", "HEAD~2")
+    assert (await bench.call("git_show", ref="other")).message == "Begin"
+    bench.git("pack-refs", "--all")
+    bench.git("gc", "-q", "--prune=now")
+    assert (await bench.call("git_show", ref="other", path="src/app.py")).total_lines == 2
+    bench.git("checkout", "-q", "--detach", "other")
+    status = await bench.call("git_status")
+    assert (status.branch, status.sha) == ("", bench.git("rev-parse", "other").strip())
+    bench.write("new.txt", "x\n")
+    bench.git("add", "new.txt")
+    assert [item.path for item in (await bench.call("git_status")).staged] == ["new.txt"]
+    (bench.root / ".git/info").mkdir(exist_ok=True)
+    (bench.root / ".git/info/exclude").write_text("*.log\n")
+    bench.write("a.log", "x\n")
+    assert (await bench.call("git_status")).untracked == []
+
+
+async def test_attributes_that_change_change_what_is_shown(bench: Bench) -> None:
+    assert (await bench.call("git_show")).files[0].additions == 4
+    assert (await bench.call("git_log")).items[0].additions == 4
+    bench.write(".gitattributes", "*.py -diff\n")
+    assert (await bench.call("git_show")).files[0].additions is None
+    assert (await bench.call("git_log")).items[0].additions == 0
+
+
+@pytest.mark.parametrize("place", ["objects", pytest.param("objects/pack", marks=pytest.mark.full)])
+async def test_a_link_among_objects_that_were_gone_through_is_refused(bench: Bench, place: str) -> None:
+    for folder in (bench.root / ".git/objects").glob("*"):
+        os.utime(folder, (1, 1))
+    await anyio.sleep(1.1)  # the folders are old enough to be known by their times
+    await bench.call("git_show")
+    (bench.root / ".git" / place / "ab").symlink_to("/etc")
+    assert isinstance((await bench.result("git_show")).error, PathDenied)
+
+
+async def test_a_process_that_was_killed_is_replaced(bench: Bench) -> None:
+    await bench.call("git_show")
+    waiting_ones = gits(bench.root)
+    assert waiting_ones
+    for process in waiting_ones:
+        os.kill(process, signal.SIGKILL)
+    assert (await bench.call("git_show")).message.startswith("Add two")
+
+
+async def test_nothing_outlives_the_keeping(bench: Bench, tmp_path: Path) -> None:
+    git = Git(Workspace(SecretSettings()), tmp_path / "kept")
+    before = set(gits(bench.root))
+    async with git.keeping():
+        for _ in range(3):
+            async with git.read(bench.session, ".") as repository:
+                assert await shas_of(repository, "HEAD", "nothing") == [repository.refs.sha, ""]
+        assert len(set(gits(bench.root)) - before) == 1
+        assert len(list((tmp_path / "kept").iterdir())) == 1
+    assert set(gits(bench.root)) - before == set()
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+async def test_many_readers_at_once_share_a_folder_and_get_their_own_answers(bench: Bench) -> None:
+    shas = bench.git("rev-list", "HEAD").split()
+    found: dict[int, str] = {}
+
+    async def one(number: int) -> None:
+        found[number] = (await bench.call("git_show", ref=shas[number % 2])).sha
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(24):
+            tasks.start_soon(one, number)
+    assert found == {number: shas[number % 2] for number in range(24)}
+    assert len(gits(bench.root)) <= 4 * waiting.SPARE
+
+
+async def test_what_is_idle_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(kept, "IDLE", 0.1)
+    before = set(gits(bench.root))
+    git = Git(Workspace(SecretSettings()), tmp_path / "kept")
+    async with git.keeping():
+        async with git.read(bench.session, ".") as repository:
+            await shas_of(repository, "HEAD")
+        with anyio.fail_after(20):
+            while set(gits(bench.root)) - before or list((tmp_path / "kept").iterdir()):
+                await anyio.sleep(0.05)
+
+
+async def test_a_question_that_is_cancelled_or_late_ends_its_process(tmp_path: Path) -> None:
+    silent = waiting.Kind(("hash-object", "--stdin"), b"")  # it answers once its input ends, and that does not
+
+    async def start(kind: waiting.Kind) -> Child:
+        return await start_git(kind.arguments, folder=tmp_path, environment={}, stdin=True)
+
+    pool = Pool(start)
+    assert (await pool.ask(CHECK, ["HEAD"])).code == 128, "there is no repository, and git says so"
+    with pytest.raises(TimedOut):
+        await pool.ask(silent, ["x"], seconds=0.3)
+    with anyio.move_on_after(0.3) as scope:
+        await pool.ask(silent, ["x"])
+    assert scope.cancelled_caught
+    assert gits(tmp_path) == []
