@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # these are the parts; see the functions that build them
     from astro_mcp.agents.files.work import FilesWork
     from astro_mcp.agents.git.work import GitWork
     from astro_mcp.agents.knowledge.work import KnowledgeWork
+    from astro_mcp.agents.lint.audit.work import AuditWork
     from astro_mcp.agents.lint.fix_work import FixWork
     from astro_mcp.agents.lint.work import LintWork
     from astro_mcp.agents.search.work import SearchWork
@@ -123,6 +124,7 @@ class _Parts:
         self.tests = loader.part("astro_mcp.agents.tests.work", self._tests)
         self.lint = loader.part("astro_mcp.agents.lint.work", self._lint)
         self.fixing = loader.part("astro_mcp.agents.lint.fix_work", self._fixing)
+        self.auditing = loader.part("astro_mcp.agents.lint.audit.work", self._auditing)
         self.knowledge = loader.part("astro_mcp.agents.knowledge.work", self._knowledge)
         self.search = loader.part("astro_mcp.agents.search.work", self._search)
         self.workflow = loader.part("astro_mcp.workflow.work", self._workflow)
@@ -137,7 +139,7 @@ class _Parts:
             GitAgent(self.git),
             CodeAgent(self.code, egress=bool(base.settings.sandbox.egress)),
             TestsAgent(self.tests),
-            LintAgent(self.lint, self.fixing),
+            LintAgent(self.lint, self.fixing, self.auditing),
             KnowledgeAgent(self.knowledge),
             SearchAgent(self.providers, base.settings.search, self.search),
             WorkflowAgent(self.workflow),
@@ -281,6 +283,14 @@ class _Parts:
         workspace = await self.workspace.get()
         fixers = Fixers(await self.sandbox.get(), workspace, script)
         return FixWork(await self.lint.get(), fixers, workspace, await self.changes.get())
+
+    async def _auditing(self) -> AuditWork:
+        from astro_mcp.agents.lint.audit.osv import Osv  # noqa: PLC0415 - see the class
+        from astro_mcp.agents.lint.audit.work import AuditWork  # noqa: PLC0415 - see the class
+        from astro_mcp.net.client import GuardedClient  # noqa: PLC0415 - see the class
+
+        settings = self._base.settings
+        return AuditWork(await self.workspace.get(), Osv(GuardedClient(settings.web), settings.advisories))
 
     async def _knowledge(self) -> KnowledgeWork:
         from astro_mcp.agents.knowledge.embedding import MODEL  # noqa: PLC0415 - see the class

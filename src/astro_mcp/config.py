@@ -178,6 +178,17 @@ class SearchProvider(Section):
     )
 
 
+class AdvisorySettings(Section):
+    """The database of advisories that lint_audit asks, which speaks OSV's API. Names and versions of locked packages
+    leave this machine for it."""
+
+    base_url: str = Field("https://api.osv.dev", description="Its address; empty: none is asked.")
+    allow_private: bool = Field(
+        False, description="Whether base_url may be an address of this machine or its networks, and plain http there."
+    )
+    timeout_seconds: float = Field(30, gt=0, le=120, description="The longest that one request may take.")
+
+
 class GitSettings(Section):
     """Who commits."""
 
@@ -316,6 +327,7 @@ class Settings(Section):
     limits: LimitSettings = LimitSettings()
     web: WebSettings = WebSettings()
     search: dict[str, SearchProvider] = Field(default_factory=dict, description="Search providers by manifest name.")
+    advisories: AdvisorySettings = AdvisorySettings()
     git: GitSettings = GitSettings()
     secrets: SecretSettings = SecretSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()

@@ -27,7 +27,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "mcp_types": ("faces.mcp",),
     "numpy": ("agents.knowledge",),
     "onnxruntime": ("agents.knowledge",),
-    "packaging": ("sandbox",),
+    "packaging": ("agents.lint.audit", "sandbox"),
     "pathspec": ("workspace",),
     "pip": ("sandbox.packages.pip_child", "sandbox.packages.pip_index", "sandbox.packages.pip_sources"),
     "pydantic_core": ("agents.files", "faces.mcp"),

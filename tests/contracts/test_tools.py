@@ -46,6 +46,7 @@ TOOLS = {
     "test_run": "IO",
     "lint_check": "IO",
     "lint_fix": "DO",
+    "lint_audit": "RO",
     "kb_search": "RI",
     "kb_remember": "I",
     "kb_index": "I",

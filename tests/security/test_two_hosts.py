@@ -210,6 +210,7 @@ PATHS: list[tuple[str, dict[str, Any]]] = [
     ("kb_index", {"paths": ["PATH"]}),
     ("lint_check", {"paths": ["PATH"]}),
     ("lint_fix", {"paths": ["PATH"]}),
+    ("lint_audit", {"path": "PATH"}),
     ("test_run", {"path": "PATH"}),
     ("code_run", {"language": "python", "paths": ["PATH"], "code": "1"}),
     ("artifact_save", {"uri": "astro://artifacts/OWN", "path": "PATH"}),

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.agents.lint.osv import osv
+from tests.workflow import test_dependency_audit as audit
 from tests.workflow.parity import left
 from tests.workflow.temporal_server import Server
 from tests.workflow.test_templates import FILES, RIGHT, repository
@@ -36,6 +38,7 @@ MADE_ANEW = frozenset(
 """Fields that a tool gives another value each time."""
 Answer = Callable[[Any], Any]
 ANSWERS: dict[str, dict[str, Answer]] = {
+    "dependency-audit": {},
     "explain-failures": {"explain": lambda shown: {"markdown": "a half is lost"}},
     "fix-failing-tests": {"look": lambda shown: {"paths": ["halves.py"]}, "fix": lambda shown: RIGHT},
     "fix-lint-file-by-file": {
@@ -79,10 +82,14 @@ def test_every_template_is_compared() -> None:
 @pytest.mark.parametrize("template", sorted(ANSWERS))
 async def test_a_template_leaves_the_same_state_on_both(tmp_path: Path, temporal: Server, template: str) -> None:
     project, found = tmp_path / "project", []
-    for name, more in (("sqlite", {}), ("temporal", environment(temporal.address, f"t-{template}"))):
-        project.mkdir()
-        repository(project, FILES)
-        async with workbench(tmp_path / name, roots=[project], environment=more) as bench:
-            found.append(await ended(bench, template))
-        shutil.rmtree(project)
+    files = FILES | (audit.LOCKS if template == "dependency-audit" else {})
+    with osv() as database:
+        audit.advise(database)
+        known = audit.environment(database)
+        for name, more in (("sqlite", {}), ("temporal", environment(temporal.address, f"t-{template}"))):
+            project.mkdir()
+            repository(project, files)
+            async with workbench(tmp_path / name, roots=[project], environment={**more, **known}) as bench:
+                found.append(await ended(bench, template))
+            shutil.rmtree(project)
     assert found[0] == found[1]

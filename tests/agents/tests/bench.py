@@ -11,6 +11,9 @@ from typing import Any
 from astro_mcp.agents.files.agent import FilesAgent
 from astro_mcp.agents.files.work import FilesWork
 from astro_mcp.agents.lint.agent import LintAgent
+from astro_mcp.agents.lint.audit.models import AuditOutput
+from astro_mcp.agents.lint.audit.osv import Osv
+from astro_mcp.agents.lint.audit.work import AuditWork
 from astro_mcp.agents.lint.fix_models import FixOutput
 from astro_mcp.agents.lint.fix_work import FixWork
 from astro_mcp.agents.lint.fixing import Fixers
@@ -20,7 +23,7 @@ from astro_mcp.agents.tests.agent import TestsAgent
 from astro_mcp.agents.tests.history import History
 from astro_mcp.agents.tests.models import RunOutput
 from astro_mcp.agents.tests.work import TestsWork
-from astro_mcp.config import SandboxSettings, SecretSettings
+from astro_mcp.config import AdvisorySettings, SandboxSettings, SecretSettings, WebSettings
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 from astro_mcp.core.call import Call, Progress, Result, silent
 from astro_mcp.core.deferred import Ready
@@ -30,6 +33,7 @@ from astro_mcp.core.policies.authorize import Authorize
 from astro_mcp.core.policies.deadline import Deadline
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
+from astro_mcp.net.client import GuardedClient
 from astro_mcp.packs import Pack
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.store.artifacts import Artifacts
@@ -38,6 +42,8 @@ from astro_mcp.store.database import Database
 from astro_mcp.workspace.changes import Changes
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
+
+NO_ADVISORIES = AdvisorySettings(base_url="")
 
 
 @dataclass
@@ -65,6 +71,11 @@ class Bench:
         assert isinstance(value, CheckOutput)
         return value
 
+    async def audit(self, **arguments: Any) -> AuditOutput:
+        value = (await self.call("lint_audit", **arguments)).unwrap()
+        assert isinstance(value, AuditOutput)
+        return value
+
     async def fix(self, **arguments: Any) -> FixOutput:
         value = (await self.call("lint_fix", **arguments)).unwrap()
         assert isinstance(value, FixOutput)
@@ -73,7 +84,12 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    folder: Path, roots: tuple[Path, ...], images: Path, linters: Pack | None = None, **settings: Any
+    folder: Path,
+    roots: tuple[Path, ...],
+    images: Path,
+    linters: Pack | None = None,
+    advisories: AdvisorySettings = NO_ADVISORIES,
+    **settings: Any,
 ) -> AsyncIterator[Bench]:
     """`images` may be one folder for many benches: the second use of the same packages is served from it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +106,9 @@ async def bench(
         lint = LintWork(sandbox, workspace, git, artifacts, manifests)
         changes = Changes(workspace, database, artifacts, clock)
         fixers = Fixers(sandbox, workspace, (pack.resources / "sandbox" / "mend.py").read_bytes())
-        await registry.register(LintAgent(Ready(lint), Ready(FixWork(lint, fixers, workspace, changes))))
+        fixing = FixWork(lint, fixers, workspace, changes)
+        auditing = AuditWork(workspace, Osv(GuardedClient(WebSettings()), advisories))
+        await registry.register(LintAgent(Ready(lint), Ready(fixing), Ready(auditing)))
         await registry.register(FilesAgent(Ready(FilesWork(workspace, changes))))
         audit = Audit(AuditTrail(database, audit_key(folder)), clock)
         dispatcher = Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)

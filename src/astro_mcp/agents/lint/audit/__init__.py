@@ -1,0 +1,1 @@
+"""Locked packages against published advisories."""
