@@ -84,11 +84,13 @@ def _call(node: ast.Call, file: File) -> None:
 
 
 def skeleton(source: bytes) -> str:
-    """A digest of what runs when the file is imported: all of it but the bodies of its functions; "" for no Python."""
+    """A digest of what runs when the file is imported: all of it but the bodies of its functions. Those that stand in
+    the line of their head stay: that such a line ran tells not which part of it. "" for no Python."""
     try:
         tree = ast.parse(source)
         for node in functions(tree):
-            node.body = [ast.Pass()]
+            if node.body[0].lineno > node.lineno:
+                node.body = [ast.Pass()]
         return hashlib.sha256(ast.dump(tree).encode("utf-8", "replace")).hexdigest()[:16]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
@@ -99,16 +101,39 @@ def functions(tree: ast.AST) -> Iterator[Node]:
 
 
 def bodies(source: bytes) -> set[int]:
-    """The lines that lie in bodies of functions; a one-line function has none of its own, and counts as imported."""
+    """The lines that lie in bodies of functions, but of those that stand in the line of their head."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     found: set[int] = set()
     for node in functions(tree):
-        first = max(node.body[0].lineno, node.lineno + 1)
-        found |= set(range(first, (node.end_lineno or first) + 1))
+        found |= set(range(max(node.body[0].lineno, node.lineno + 1), (node.end_lineno or 0) + 1))
     return found
+
+
+def spans(source: bytes) -> list[list[int]]:
+    """First and last line of each statement, or head of one, that has several; in order, and none within another."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt):
+            body = getattr(node, "body", None)
+            last = min(map(_first, body)) - 1 if body else node.end_lineno or node.lineno
+            found.append([node.lineno, last])
+    kept: list[list[int]] = []
+    for first, last in sorted(found):
+        if last > first and (not kept or first > kept[-1][1]):
+            kept.append([first, last])
+    return kept
+
+
+def _first(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(each.lineno for each in decorators)])
 
 
 class Graph:
@@ -170,8 +195,14 @@ class Recorded:
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Recorded:
+        """`names` are paths, which tests name by their number."""
+        names = raw.get("names", ())
+        tests = {
+            test: {"touched": [names[number] for number in touched], "spawned": spawned}
+            for test, (touched, spawned) in raw.get("tests", {}).items()
+        }
         early, common = frozenset(raw.get("early", ())), frozenset(raw.get("common", ()))
-        return cls(raw.get("files", {}), raw.get("skeletons", {}), early, common, raw.get("tests", {}))
+        return cls(raw.get("files", {}), raw.get("skeletons", {}), early, common, tests)
 
     def opened(self) -> frozenset[str]:
         """Files that are no code, and that some test opened by itself."""

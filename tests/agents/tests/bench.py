@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tests.agents.git.bench import plain_git
+
 from astro_mcp.agents.files.agent import FilesAgent
 from astro_mcp.agents.files.work import FilesWork
 from astro_mcp.agents.lint.agent import LintAgent
@@ -123,3 +125,10 @@ def write(project: Path, files: dict[str, str]) -> None:
     for path, text in files.items():
         (project / path).parent.mkdir(parents=True, exist_ok=True)
         (project / path).write_text(text)
+
+
+def commit(project: Path) -> None:
+    """All of it, as the one commit of a repository."""
+    plain_git(project, "init", "--quiet")
+    plain_git(project, "add", "--all")
+    plain_git(project, "commit", "--quiet", "--message", "all")

@@ -29,8 +29,9 @@ def recorded(tree: Mapping[str, str], tests: Mapping[str, Sequence[str]], **more
     """A run on `tree` in which each test ran or read the files that stand with it."""
     files = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in tree.items()}
     skeletons = {path: skeleton(text.encode()) for path, text in tree.items() if path.endswith(".py")}
-    found = {test: {"touched": list(touched)} for test, touched in tests.items()}
-    return Recorded.of({"files": files, "skeletons": skeletons, "tests": found, **more})
+    names = sorted({path for touched in tests.values() for path in touched})
+    found = {test: [[names.index(path) for path in touched], False] for test, touched in tests.items()}
+    return Recorded.of({"files": files, "skeletons": skeletons, "names": names, "tests": found, **more})
 
 
 def reached(
@@ -160,4 +161,6 @@ def test_a_skeleton_tells_what_runs_at_import_from_the_bodies_of_functions() -> 
     for old, new in ((b"a=1", b"a=2"), (b"x = 1", b"x = 2"), (b"@mark", b"@other"), (b"two", b"three")):
         assert skeleton(text) != skeleton(text.replace(old, new))
     assert bodies(text) == {3, 7}
+    assert skeleton(b"def one(): return 1") != skeleton(b"def one(): return 2")
+    assert bodies(b"def one(): return 1") == set()
     assert (skeleton(b"def ("), bodies(b"def (")) == ("", set())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.agents.git.bench import plain_git
-from tests.agents.tests.bench import Bench, write
+from tests.agents.tests.bench import Bench, commit, write
 
 from astro_mcp.errors import NotFound
 
@@ -16,12 +16,6 @@ def test_words(word): assert word == "fine"
 def test_more(): assert 0
 def test_good(): pass
 """
-
-
-def commit(project: Path) -> None:
-    plain_git(project, "init", "--quiet")
-    plain_git(project, "add", "--all")
-    plain_git(project, "commit", "--quiet", "--message", "all")
 
 
 async def test_failed_runs_what_failed_when_it_last_ran_and_tells_how_often(house: Bench, project: Path) -> None:

@@ -39,8 +39,8 @@ class TestsAgent(Agent):
         needs_root=True,
     )
     async def test_run(self, args: RunInput, ctx: Context) -> RunOutput:
-        """Use when tests should run: gives counts, each failure with file, line, trace and history, and the slowest. On
-        a copy, in a container without a network. Failing tests are no error.
+        """Use when tests should run: counts, each failure with file, line, trace and history, the slowest; coverage and
+        flaky verdicts. On a copy, in a container without network.
 
         `select`: all that is under `path`; `failed`, those that failed when they last ran; `changed`, those that what
         changed since `since` in the working tree can reach; `ids`, these. What a change can reach goes by imports, and
@@ -52,7 +52,11 @@ class TestsAgent(Agent):
         broken (it failed each time), flaky (it passed at times), order_dependent (it fails only after others). At most
         20 tests, and for `timeout` seconds in all.
 
-        Packages that the project names are fetched as wheels before.
+        `coverage`: lines as coverage.py counts them by the project's settings, without branches; in all, by file, and
+        of the lines that are new since `since`. Workers of pytest-xdist and forked processes count; where something
+        does not, `complete` is false and `notes` say what.
+
+        Failing tests are a result and no error. Packages that the project names are fetched as wheels before.
 
         The project is the nearest folder at or above `path` with a pyproject.toml, pytest.ini, tox.ini, setup.cfg,
         setup.py or Pipfile. What it needs is read from its pylock.toml, uv.lock, poetry.lock or Pipfile.lock (the first

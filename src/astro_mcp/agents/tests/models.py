@@ -14,6 +14,7 @@ class RunInput(Input):
     select: Literal["all", "failed", "changed", "ids"] = Field("all", description="failed: when they last ran.")
     ids: Strings = Field(default_factory=list, max_length=500, description="Like tests/test_a.py::test_b.")
     since: str = Field("HEAD", max_length=250, description="What changed is compared with it.")
+    coverage: bool = Field(False, description="Count lines; tells of those changed since `since`.")
     reruns: int = Field(0, ge=0, le=10, description="Times that what failed runs again, alone.")
     timeout: int = Field(300, ge=1, le=3600, description="Seconds; what ran by then is kept.")
 
@@ -87,6 +88,51 @@ class Slow(Part):
     seconds: float
 
 
+class MissingLines(Part):
+    file: str
+    lines: str
+
+
+class ChangedCoverage(Part):
+    """Of the lines that are new since a commit and can run; `missing` are those that did not."""
+
+    since: str
+    percent: float
+    lines: int
+    covered: int
+    missing: list[MissingLines]
+
+    def text(self) -> str:
+        parts = [f"changed lines since {self.since}: {self.percent:g} % ({self.covered} of {self.lines}) ran"]
+        return "\n".join([*parts, *(f"  did not run: {part.file}:{part.lines}" for part in self.missing)])
+
+
+class FileCoverage(Part):
+    file: str
+    percent: float
+    lines: int
+    missing: str
+
+
+class Coverage(Part):
+    """Lines as coverage.py counts them, without branches. Where it is not `complete`, `notes` say what is missing."""
+
+    percent: float
+    lines: int
+    covered: int
+    complete: bool
+    notes: list[str]
+    changed: ChangedCoverage | None
+    files: list[FileCoverage]
+    files_left_out: int
+
+    def text(self) -> str:
+        parts = [f"coverage: {self.percent:g} % ({self.covered} of {self.lines} lines) ran", *self.notes]
+        if self.changed:
+            parts.append(self.changed.text())
+        return "\n".join(parts + [f"  {each.file} {each.percent:g} %" for each in self.files if each.missing])
+
+
 class RunOutput(Page):
     """Failing tests are a result and no error."""
 
@@ -97,6 +143,7 @@ class RunOutput(Page):
     flaky: list[str] = Field(default_factory=list, description="With reruns: tests that passed and failed.")
     slowest: list[Slow]
     selected: list[Chosen] = Field(default_factory=list, description="With select=changed: which tests, and why.")
+    coverage: Coverage | None = None
     exit_code: int
     explanation: str = Field("", description="What the exit code means, where the counts do not say it.")
     limits_hit: list[str] = Field(default_factory=list)
@@ -114,6 +161,8 @@ class RunOutput(Page):
         parts += [failure.text() for failure in self.failures]
         if self.failures_left_out:
             parts.append(f"{self.failures_left_out} more failures are in the log")
+        if self.coverage:
+            parts.append(self.coverage.text())
         if self.flaky:
             parts.append(f"flaky: {', '.join(self.flaky)}")
         if self.slowest:

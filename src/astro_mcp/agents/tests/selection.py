@@ -19,7 +19,6 @@ ID: Final = re.compile(r"[^-\s\0][^\0\n\r]{0,3999}")
 SELECTION: Final = "selection.json"
 TOLD: Final = "selected.json"
 PLUGIN: Final = "pytest_selected"
-MODULES: Final = (f"{PLUGIN}.py", "astro_impact.py")
 NAMED: Final = 500
 """Files that the runner is named; where it would be more it looks through all and leaves out the others."""
 
@@ -33,17 +32,12 @@ class Selection:
     asked: Mapping[str, Any] = field(default_factory=dict)
     nothing: str = ""
 
-    @property
-    def options(self) -> list[str]:
-        return ["-p", PLUGIN] if self.asked else []
+    def plugins(self) -> list[str]:
+        return [PLUGIN] if self.asked else []
 
-    def files(self, modules: Mapping[str, bytes]) -> list[SandboxFile]:
-        """What goes in beside the project."""
-        if not self.asked:
-            return []
-        data = json.dumps(self.asked).encode()
-        ours = [SandboxFile(f"{OURS}/{name}", modules[name]) for name in MODULES]
-        return [SandboxFile(f"{OURS}/{SELECTION}", data), *ours]
+    def files(self) -> list[SandboxFile]:
+        """What the plugin reads."""
+        return [SandboxFile(f"{OURS}/{SELECTION}", json.dumps(self.asked).encode())] if self.asked else []
 
 
 def everything(project: Project) -> Selection:

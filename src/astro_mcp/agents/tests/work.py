@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from astro_mcp.agents.tests import covered
 from astro_mcp.agents.tests.choosing import Choosing
+from astro_mcp.agents.tests.covering import Covering
 from astro_mcp.agents.tests.events import Tally
 from astro_mcp.agents.tests.flaky import Flaky
 from astro_mcp.agents.tests.history import History, past
@@ -29,6 +31,8 @@ from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
 
 FILES: Final = 20_000
+SHARED: Final = "astro_impact"
+"""The module that our plugins share, beside the one that reports."""
 BYTES: Final = 128 * 1024 * 1024
 
 
@@ -53,6 +57,7 @@ class TestsWork:
         self._runner = runner
         self._modules = modules
         self._plugin = SandboxFile(f"{OURS}/{runner.plugin}", modules[runner.plugin])
+        self._covering = Covering(history, git, workspace)
         self._choosing = Choosing(history, git, workspace)
 
     async def run(self, args: RunInput, ctx: Context) -> RunOutput:
@@ -61,14 +66,20 @@ class TestsWork:
         selection = await self._choosing.choose(args, project, ctx.session)
         if selection.nothing:
             return nothing(selection.nothing)
+        base = await self._covering.base(args, project, ctx.session) if args.coverage else None
         texts, python = project.texts, await self._sandbox.python()
         wanted = await self._workspace.quickly(lambda: needs(texts, python, tests=True))
-        for requirement in self._runner.image.pip:
+        for requirement in (*self._runner.image.pip, *([covered.NEEDS] if args.coverage else [])):
             wanted.require(requirement)
         tenant = ctx.session.scope.tenant
         image = await self._sandbox.python_image(tenant, wanted.requirements, ctx.progress, Pins(wanted.hashes))
-        outcome = await self._sandbox.run(self._job(project, selection, image, args.timeout, ctx))
-        result = await self._result(project, selection, wanted, outcome, ctx)
+        plugins = [*selection.plugins(), *([covered.PLUGIN] if args.coverage else [])]
+        outcome = await self._sandbox.run(self._job(project, selection, plugins, image, args.timeout, ctx))
+        tally = await self._tally(outcome)
+        result = await self._result(project, selection, wanted, outcome, tally, ctx)
+        if base is not None:
+            ended = tally.ended and outcome.exit_code in (0, 1)
+            result.coverage = await self._covering.tell(args, base, project, outcome, ctx.session, ended=ended)
         if args.reruns and result.failures:
             await self._judge(project, selection, image, args, result, ctx)
         return result
@@ -79,7 +90,7 @@ class TestsWork:
         """Say of each failure whether it is one alone; as many seconds as the run itself may take."""
 
         async def run(part: Selection, seconds: float) -> Outcome:
-            job = self._job(project, part, image, min(float(args.timeout), seconds), ctx)
+            job = self._job(project, part, part.plugins(), image, min(float(args.timeout), seconds), ctx)
             return await self._sandbox.run(replace(job, on_output=None))
 
         flaky = Flaky(project, selection, result.counts.total, run, self._tally, ctx.progress)
@@ -106,11 +117,22 @@ class TestsWork:
             raise NotFound(f"there is nothing to test at {place.display}", "fs_list shows what there is")
         return project
 
-    def _job(self, project: Project, selection: Selection, image: str, timeout: float, ctx: Context) -> Job:
+    def _job(
+        self,
+        project: Project,
+        selection: Selection,
+        plugins: Sequence[str],
+        image: str,
+        timeout: float,
+        ctx: Context,
+    ) -> Job:
         argv: list[str] = []
+        options = [word for plugin in plugins for word in ("-p", plugin)]
         for word in self._runner.argv:
-            argv += [*selection.options, *selection.targets] if word == PATHS else [word]
-        ours = (self._plugin, *metadata(project.files), *selection.files(self._modules))
+            argv += [*options, *selection.targets] if word == PATHS else [word]
+        names = [f"{module}.py" for module in (*plugins, SHARED)] if plugins else []
+        modules = [SandboxFile(f"{OURS}/{name}", self._modules[name]) for name in names]
+        ours = (self._plugin, *metadata(project.files), *selection.files(), *modules)
         environment = {
             "ASTRO_PYTEST_EVENTS": f"{WORKSPACE}/{OURS}/out/{LOG}",
             "PYTHONPATH": ":".join(project.python_path),
@@ -127,9 +149,9 @@ class TestsWork:
         )
 
     async def _result(
-        self, project: Project, selection: Selection, wanted: Wanted, outcome: Outcome, ctx: Context
+        self, project: Project, selection: Selection, wanted: Wanted, outcome: Outcome, tally: Tally, ctx: Context
     ) -> RunOutput:
-        log, tally = _log(outcome), await self._tally(outcome)
+        log = _log(outcome)
         chosen = told(outcome) if selection.asked else None
         if chosen is not None and outcome.exit_code == NO_TESTS and not tally.counts:
             return nothing(chosen.none())

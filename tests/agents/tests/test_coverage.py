@@ -1,0 +1,153 @@
+"""Lines that ran: equal to coverage.py's own, of what changed, and believed no further than they can be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.agents.tests.bench import Bench, commit, write
+
+from astro_mcp.agents.tests.coverage import AWAY, BROKE_OFF, ranges
+from astro_mcp.sandbox.job import Job, SandboxFile
+
+WORK = (
+    "import sys\nLIMIT = 3\n\ndef used(by=1):\n    if by > LIMIT:\n        return 0\n    return by\n\n"
+    "def unused():\n    return (\n        2\n    )\n\nif LIMIT > 9:  # never\n    sys.exit()\n"
+)
+TOY = {
+    "pyproject.toml": "[tool.coverage.report]\nexclude_also = ['never']\n",
+    "src/toy/__init__.py": "",
+    "src/toy/work.py": WORK,
+    "src/toy/alone.py": "x = 1\ny = 2\n",
+    "src/toy/shared.py": "def shared():\n    return 1\n",
+    "tests/conftest.py": "import pytest\nfrom toy.shared import shared\n"
+    "@pytest.fixture(scope='module')\ndef value():\n    return shared()\n",
+    "tests/test_used.py": "from toy.work import used\ndef test_used(): assert used() == 1\n"
+    "def test_reads(): open('words.txt').close()\n"
+    "def test_shared(value): pass\ndef test_none(value): pass\n",
+    "words.txt": "",
+}
+
+
+async def own_report(house: Bench, project: Path) -> dict[str, tuple[int, str]]:
+    """Statements and missing lines by file, as coverage.py tells them with nothing of ours in the same image."""
+    image = await house.sandbox.python_image("local", ["coverage>=7.4", "pytest>=7"])
+    files = tuple(
+        SandboxFile(str(path.relative_to(project)), path.read_bytes())
+        for path in project.rglob("*")
+        if path.is_file() and ".git" not in path.parts
+    )
+    line = "python3 -m coverage run --source=.,src -m pytest -q; python3 -m coverage json -q -o out/c.json"
+    job = Job(("sh", "-c", line), files=files, image=image, env={"PYTHONPATH": "/workspace/src"})
+    outcome = await house.sandbox.run(job)
+    found = json.loads(next(file.data for file in outcome.files if file.path == "c.json"))
+    return {
+        path: (each["summary"]["num_statements"], ranges(each["missing_lines"]))
+        for path, each in found["files"].items()
+    }
+
+
+async def test_lines_are_those_of_coverage_itself_and_changed_lines_are_told(house: Bench, project: Path) -> None:
+    write(project, TOY)
+    commit(project)
+    write(project, {"src/toy/work.py": WORK.replace("(\n        2\n", "(\n        3\n"), "src/toy/new.py": "z = 1\n"})
+    result = await house.run(coverage=True)
+    found = result.coverage
+    assert found is not None
+    own = await own_report(house, project)
+    assert {each.file: (each.lines, each.missing) for each in found.files} == own
+    assert own["src/toy/work.py"] == (8, "6, 10")
+    lines, ran = sum(lines for lines, _ in own.values()), found.covered
+    assert (found.lines, found.percent, found.complete) == (lines, round(100 * ran / lines, 2), True)
+    assert found.changed is not None
+    assert (found.changed.since, found.changed.lines, found.changed.percent) == ("HEAD", 2, 0)
+    assert [(each.file, each.lines) for each in found.changed.missing] == [
+        ("src/toy/new.py", "1"),
+        ("src/toy/work.py", "10"),
+    ]
+    assert "did not run: src/toy/work.py:10" in result.text()
+
+
+async def test_by_what_was_recorded_a_change_of_a_body_reaches_those_that_ran_it(house: Bench, project: Path) -> None:
+    write(project, TOY)
+    commit(project)
+    first = await house.run(coverage=True)
+    assert first.counts.passed == 4
+    write(project, {"src/toy/work.py": WORK.replace("return by", "return by + 0")})
+    result = await house.run(select="changed")
+    assert [(chosen.why, chosen.ids) for chosen in result.selected] == [
+        ("it ran or read src/toy/work.py, which changed", ["tests/test_used.py::test_used"])
+    ]
+    write(project, {"src/toy/work.py": WORK, "words.txt": "other"})
+    result = await house.run(select="changed")
+    assert result.selected[0].ids == ["tests/test_used.py::test_reads"]
+    write(project, {"words.txt": TOY["words.txt"], "src/toy/shared.py": "def shared():\n    return 2\n"})
+    result = await house.run(select="changed", coverage=True)
+    assert result.selected[0].ids == ["tests/test_used.py::test_shared", "tests/test_used.py::test_none"]
+    other = await house.other(principal="somebody else").run(select="changed")
+    assert "it imports" in other.selected[0].why
+    assert other.counts.total == 4
+
+
+async def test_what_a_stranger_writes_of_its_lines_is_not_believed_and_breaks_nothing(
+    house: Bench, project: Path
+) -> None:
+    forged = [
+        {"kind": "file", "path": "../../etc/passwd", "statements": [[1, 9]], "ran": [[1, 9]]},
+        {"kind": "file", "path": "test_a.py", "statements": [[1, 10_000_000]], "ran": [[0, 10_000_000]]},
+        {"kind": "file", "path": "test_a.py", "spans": [[1, 10_000_000]] * 1000},
+        {"kind": "test", "id": "x" * 4_000, "opened": [7]},
+        {"kind": "end", "common": [10_000]},
+        {"kind": "file", "statements": "all"},
+        {"kind": "file", "path": "test_a.py", "skeleton": "../../x"},
+    ]
+    text = "\n".join(json.dumps(line) for line in forged) + '\n{"kind"\n'
+    write(
+        project,
+        {
+            "test_a.py": "import pathlib\ndef test_a():\n"
+            "    pathlib.Path('.astro/out/covered-x.jsonl').write_text(pathlib.Path('lines').read_text())\n"
+            "    pathlib.Path('.astro/out/covered-y.jsonl').symlink_to('/etc/passwd')\n",
+            "lines": text,
+        },
+    )
+    found = (await house.run(coverage=True)).coverage
+    assert found is not None
+    assert [(each.file, each.lines) for each in found.files] == [("test_a.py", 5)]
+    assert (found.complete, found.changed) == (False, None)
+    assert any("no git repository" in note for note in found.notes)
+    assert (await house.call("test_run", coverage=True, since="main")).error is not None
+
+
+@pytest.mark.full
+async def test_workers_forks_and_the_projects_own_coverage_are_counted_together(house: Bench, project: Path) -> None:
+    write(project, TOY)
+    write(
+        project,
+        {
+            "requirements.txt": "pytest-xdist\npytest-cov",
+            "pytest.ini": "[pytest]\naddopts = -n 2 --cov=toy --cov-fail-under=99\n",
+            "tests/test_forks.py": (
+                "import multiprocessing, os\nfrom toy.work import unused\n"
+                "def test_fork():\n"
+                "    child = multiprocessing.get_context('fork').Process(target=unused)\n"
+                "    child.start(); child.join()\n    assert child.exitcode == 0\n"
+            ),
+        },
+    )
+    result = await house.run(coverage=True)
+    assert (result.counts.passed, result.exit_code) == (5, 0)
+    found = result.coverage
+    assert found is not None
+    assert {each.file: each.missing for each in found.files if "work" in each.file} == {"src/toy/work.py": "6"}
+    assert (found.complete, found.notes[-1]) == (False, AWAY)
+
+
+@pytest.mark.full
+async def test_where_the_run_breaks_off_its_lines_are_not_known_and_that_is_told(house: Bench, project: Path) -> None:
+    write(project, {"test_a.py": "import os\ndef test_a(): os.kill(os.getpid(), 11)\n", ".coveragerc": "[run\n"})
+    result = await house.run(coverage=True)
+    assert result.coverage is not None
+    assert (result.coverage.complete, result.coverage.lines) == (False, 0)
+    assert BROKE_OFF in result.text()
