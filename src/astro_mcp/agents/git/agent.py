@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from astro_mcp.agents.git.inputs import BranchInput, CommitInput, DiffInput, LogInput, ShowInput, StatusInput, UndoInput
+from astro_mcp.agents.git.inputs import (
+    BranchInput,
+    CommitInput,
+    DiffInput,
+    LogInput,
+    MergeInput,
+    PreviewInput,
+    ShowInput,
+    StatusInput,
+    UndoInput,
+)
 from astro_mcp.agents.git.outputs import (
     Branch,
     Committed,
     Diff,
     Log,
+    Merged,
+    MergePreview,
     Shown,
     Status,
     Undone,
@@ -107,9 +119,31 @@ class GitAgent(Agent):
         """
         return await (await self._work.get()).branch(args, ctx)
 
+    @tool(title="Git merge preview", effects={Effect.READ}, idempotent=True, labels=CONTENT, needs_root=True)
+    async def git_merge_preview(self, args: PreviewInput, ctx: Context) -> MergePreview:
+        """Use before git_merge: what merging `from` into `into` would change, and the conflicts with their places.
+        Nothing is touched.
+
+        Git's own strategy decides, on commits alone: what is not committed plays no part. Merge drivers and recorded
+        resolutions are not used; the attributes `merge=union`, `merge=binary` and `-merge` are. In a place, what stands
+        first is of `into`. Example: `git_merge_preview {"from": "fix/login", "into": "main"}`.
+        """
+        return await (await self._work.get()).merge_preview(args, ctx)
+
+    @tool(title="Git merge", effects={Effect.WRITE, Effect.DESTROY}, labels=CONTENT, needs_root=True)
+    async def git_merge(self, args: MergeInput, ctx: Context) -> Merged:
+        """Use to merge a branch, tag or commit into a branch, as a fast-forward where that is possible. With conflicts
+        nothing is done.
+
+        Where `into` is checked out its files are rewritten as by a switch, with the same refusals: local changes of
+        other files stay. `recovery_ref` takes all of it back with git_undo. Hooks don't run.
+        Example: `git_merge {"from": "fix/login"}`.
+        """
+        return await (await self._work.get()).merge(args, ctx)
+
     @tool(title="Undo in git", effects={Effect.WRITE, Effect.DESTROY}, labels=CONTENT, needs_root=True)
     async def git_undo(self, args: UndoInput, ctx: Context) -> Undone:
-        """Use to take back a switch or an undo of this repository by the recovery_ref that it told: HEAD, branch, index
+        """Use to take back a merge, a switch or an undo by the recovery_ref that it told: HEAD, branch, index
         and files.
 
         Refused with conflict where HEAD or the branch moved since, or where local changes would be lost. It leaves a

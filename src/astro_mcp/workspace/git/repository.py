@@ -85,7 +85,7 @@ class Repository:
         }
         ran = await run_git(
             arguments,
-            folder=self.layout.worktree,
+            folder=tree or self.layout.worktree,
             environment=environment,
             stdin=stdin,
             limit=limit,
