@@ -84,4 +84,4 @@ class MergeInput(OfRepository):
 class UndoInput(OfRepository):
     """Of `git_undo`."""
 
-    recovery_ref: str = Field(max_length=100, description="As the step told it.")
+    recovery_ref: str = Field(max_length=100, description="As it was told.")
