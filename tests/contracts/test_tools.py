@@ -41,6 +41,8 @@ TOOLS = {
     "git_show": "RI",
     "git_commit": "",
     "git_branch": "I",
+    "git_merge_preview": "RI",
+    "git_merge": "D",
     "git_undo": "D",
     "code_run": "O",
     "test_run": "IO",

@@ -134,9 +134,10 @@ def _untracked_file_for_a_folder(bench: Bench) -> None:
     [
         _changed,
         _ignored,
-        _in_the_folder,
-        _assumed,
-        *(pytest.param(setup, marks=pytest.mark.full) for setup in (_staged, _untracked, _untracked_file_for_a_folder)),
+        *(
+            pytest.param(setup, marks=pytest.mark.full)
+            for setup in (_staged, _untracked, _untracked_file_for_a_folder, _in_the_folder, _assumed)
+        ),
     ],
 )
 async def test_where_a_local_change_would_be_lost_nothing_is_done(other: Bench, setup: Setup) -> None:
@@ -148,6 +149,7 @@ async def test_where_a_local_change_would_be_lost_nothing_is_done(other: Bench, 
     assert other.git("branch", "--show-current").strip() == "main"
 
 
+@pytest.mark.full
 async def test_the_paths_in_the_way_are_told(other: Bench) -> None:
     _changed(other)
     _untracked(other)
@@ -156,6 +158,7 @@ async def test_the_paths_in_the_way_are_told(other: Bench) -> None:
     assert [problem.path for problem in error.problems] == ["src/app.py", "src/bytes.bin"]
 
 
+@pytest.mark.full
 async def test_a_file_that_was_deleted_comes_back_and_one_that_is_staged_as_it_comes_stays(other: Bench) -> None:
     (other.root / "src/app.py").unlink()
     other.git("checkout", "other", "--", "dos.txt")
@@ -222,6 +225,7 @@ async def test_a_switch_is_undone_and_the_undo_as_well(other: Bench) -> None:
     assert other.git("status", "--porcelain", "-b").strip() == "## other"
 
 
+@pytest.mark.full
 async def test_the_files_of_a_switch_are_undone_alone_by_their_undo_id(other: Bench) -> None:
     before = tree(other.root)
     there = await other.call("git_branch", action="switch", name="other")
@@ -240,6 +244,7 @@ async def test_an_undo_is_refused_where_things_moved_or_a_change_would_be_lost(o
     assert other.git("branch", "--show-current").strip() == "other"
 
 
+@pytest.mark.full
 async def test_a_detached_head_is_gone_back_to(other: Bench) -> None:
     other.git("switch", "-q", "--detach")
     sha = other.git("rev-parse", "HEAD").strip()

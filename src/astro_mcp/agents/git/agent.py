@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from astro_mcp.agents.git.inputs import BranchInput, CommitInput, DiffInput, LogInput, ShowInput, StatusInput, UndoInput
+from astro_mcp.agents.git.inputs import (
+    BranchInput,
+    CommitInput,
+    DiffInput,
+    LogInput,
+    MergeInput,
+    PreviewInput,
+    ShowInput,
+    StatusInput,
+    UndoInput,
+)
 from astro_mcp.agents.git.outputs import (
     Branch,
     Committed,
     Diff,
     Log,
+    Merged,
+    MergePreview,
     Shown,
     Status,
     Undone,
@@ -83,8 +95,7 @@ class GitAgent(Agent):
 
     @tool(title="Git commit", effects={Effect.WRITE}, labels=CONTENT, needs_root=True)
     async def git_commit(self, args: CommitInput, ctx: Context) -> Committed:
-        """Use to commit files as they are, without staging: the named paths, the named hunks, or everything. Refused
-        where something looks like a key.
+        """Use to commit files as they are, without staging. Refused where something looks like a key.
 
         What else is staged stays staged. `hunk_ids` are those that git_diff gives without from and to: exactly these
         are committed, and the files stay as they are; an id outlives commits of other hunks, and one that no hunk has
@@ -97,20 +108,39 @@ class GitAgent(Agent):
 
     @tool(title="Git branch", effects={Effect.WRITE}, idempotent=True, labels=CONTENT, needs_root=True)
     async def git_branch(self, args: BranchInput, ctx: Context) -> Branch:
-        """Use to make a branch (HEAD and files stay), or to switch to one: files that differ are rewritten, local
-        changes of others stay, and where one would be lost nothing is done.
+        """Use to make a branch, or to switch to one: files that differ are rewritten, unless changes would be lost.
 
-        A branch that is at that commit already is fine; one that is elsewhere is a conflict. A switch is refused as git
-        refuses it, path by path; ignored files are not overwritten either. Files that make a host run something are not
-        rewritten here, nor those on the secrets list or of a filter (LFS): then a person switches. `recovery_ref` takes
-        a switch back. Example: `git_branch {"action": "create", "name": "fix/login"}`.
+        Making one leaves HEAD and files alone, and a switch the local changes of other files. A branch that is at that
+        commit already is fine; one that is elsewhere is a conflict. A switch is refused as git refuses it, path by
+        path; ignored files are not overwritten either. Files that make a host run something are not rewritten here, nor
+        those on the secrets list or of a filter (LFS): then a person switches. `recovery_ref` takes a switch back.
+        Example: `git_branch {"action": "create", "name": "fix/login"}`.
         """
         return await (await self._work.get()).branch(args, ctx)
 
+    @tool(title="Git merge preview", effects={Effect.READ}, idempotent=True, labels=CONTENT, needs_root=True)
+    async def git_merge_preview(self, args: PreviewInput, ctx: Context) -> MergePreview:
+        """Use before git_merge: what a merge would change, and the conflicts with their places.
+
+        Git's own strategy decides, on commits alone: what is not committed plays no part. Merge drivers and recorded
+        resolutions are not used; the attributes `merge=union`, `merge=binary` and `-merge` are. In a place, what stands
+        first is of `into`. Example: `git_merge_preview {"from": "fix/login", "into": "main"}`.
+        """
+        return await (await self._work.get()).merge_preview(args, ctx)
+
+    @tool(title="Git merge", effects={Effect.WRITE, Effect.DESTROY}, labels=CONTENT, needs_root=True)
+    async def git_merge(self, args: MergeInput, ctx: Context) -> Merged:
+        """Use to merge into a branch. With conflicts nothing is done.
+
+        A fast-forward where that is possible. Where `into` is checked out its files are rewritten as by a switch, with
+        the same refusals: local changes of other files stay. `recovery_ref` takes all of it back with git_undo. Hooks
+        don't run. Example: `git_merge {"from": "fix/login"}`.
+        """
+        return await (await self._work.get()).merge(args, ctx)
+
     @tool(title="Undo in git", effects={Effect.WRITE, Effect.DESTROY}, labels=CONTENT, needs_root=True)
     async def git_undo(self, args: UndoInput, ctx: Context) -> Undone:
-        """Use to take back a switch or an undo of this repository by the recovery_ref that it told: HEAD, branch, index
-        and files.
+        """Use to take back a merge, a switch or an undo, files and all, by the recovery_ref that it told.
 
         Refused with conflict where HEAD or the branch moved since, or where local changes would be lost. It leaves a
         recovery_ref itself, so it can be undone. 50 are kept, for 30 days; `git log refs/astro/recovery/…` shows one.

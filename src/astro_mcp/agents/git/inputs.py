@@ -68,7 +68,21 @@ class BranchInput(OfRepository):
     from_: str = Field("HEAD", alias="from", description="Where a new branch starts.")
 
 
+class PreviewInput(OfRepository):
+    """Of `git_merge_preview`."""
+
+    from_: str = Field(alias="from", description="A branch, tag or sha.")
+    into: str = Field("HEAD", description="A branch, tag or sha.")
+
+
+class MergeInput(OfRepository):
+    """Of `git_merge`."""
+
+    from_: str = Field(alias="from", description="A branch, tag or sha.")
+    into: str = Field("HEAD", description="A branch.")
+
+
 class UndoInput(OfRepository):
     """Of `git_undo`."""
 
-    recovery_ref: str = Field(max_length=100, description="As the step told it.")
+    recovery_ref: str = Field(max_length=100, description="As it was told.")

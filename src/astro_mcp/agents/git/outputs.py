@@ -255,6 +255,52 @@ class Branch(Step):
         return f"branch {printable(self.branch)} at {self.sha[:12]}; {on}{self.changed()}"
 
 
+class MergeConflict(Part):
+    """A file that can't be merged, git's word for why, and the places, each between git's markers; `withheld`: the
+    secrets list keeps them back."""
+
+    path: str
+    kind: str
+    hunks: list[str]
+    withheld: bool = False
+
+    def lines(self) -> list[str]:
+        return [f"--- {printable(self.path)}: {printable(self.kind)}", *map(printable, self.hunks)]
+
+
+class MergePreview(Page):
+    """`outcome` is up_to_date, fast_forward, merge or conflicts; `files` are what would change in `into`."""
+
+    paged: ClassVar[str | None] = "files"
+    outcome: str
+    from_sha: str
+    into_sha: str
+    conflicts: list[MergeConflict]
+    files: list[DiffFile]
+
+    def text(self) -> str:
+        lines = [f"{self.outcome} of {self.from_sha[:12]} into {self.into_sha[:12]}: {len(self.files)} files change"]
+        conflicts = [line for item in self.conflicts for line in item.lines()]
+        return "\n".join([*lines, *conflicts, *file_lines(self.files)])
+
+
+class PreviewedConflicts(MergePreview):
+    """Where there are conflicts they are what may be long."""
+
+    paged: ClassVar[str | None] = "conflicts"
+
+
+class Merged(Step):
+    """The branch ("" for a detached HEAD), the commit it is at now, and how it came there."""
+
+    branch: str
+    sha: str
+    outcome: str
+
+    def text(self) -> str:
+        return f"{printable(self.branch) or 'HEAD'} at {self.sha[:12]}: {self.outcome}{self.changed()}"
+
+
 class Undone(Step):
     """The commit before the undoing and after it, of `branch` or, where HEAD went back, of HEAD."""
 

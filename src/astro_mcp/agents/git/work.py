@@ -5,9 +5,19 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from astro_mcp.agents.git import differences, history, shows
+from astro_mcp.agents.git import differences, history, merges, shows
 from astro_mcp.agents.git.differences import shown
-from astro_mcp.agents.git.inputs import BranchInput, CommitInput, DiffInput, LogInput, ShowInput, StatusInput, UndoInput
+from astro_mcp.agents.git.inputs import (
+    BranchInput,
+    CommitInput,
+    DiffInput,
+    LogInput,
+    MergeInput,
+    PreviewInput,
+    ShowInput,
+    StatusInput,
+    UndoInput,
+)
 from astro_mcp.agents.git.outputs import (
     Branch,
     Committed,
@@ -15,6 +25,8 @@ from astro_mcp.agents.git.outputs import (
     Diff,
     FoundKey,
     Log,
+    Merged,
+    MergePreview,
     Shown,
     Status,
     StatusEntry,
@@ -26,7 +38,7 @@ from astro_mcp.core.authority import Session
 from astro_mcp.core.call import Context
 from astro_mcp.errors import AstroError, InvalidInput, Problem, ProtectedPath
 from astro_mcp.workspace.changes import Changes
-from astro_mcp.workspace.git import branches, commits, hunks
+from astro_mcp.workspace.git import branches, commits, hunks, merging
 from astro_mcp.workspace.git.child import program
 from astro_mcp.workspace.git.moving import Moved, Mover
 from astro_mcp.workspace.git.repository import Git, Repository
@@ -106,6 +118,17 @@ class GitWork:
             current = args.action == "switch" or repository.refs.branch == args.name
             path = str(repository.layout.worktree)
             return Branch(branch=args.name, sha=sha, path=path, current=current, **_moved(moved))
+
+    async def merge_preview(self, args: PreviewInput, ctx: Context) -> MergePreview:
+        async with self._git.open(ctx.session, args.repo) as repository:
+            return await merges.preview(repository, args)
+
+    async def merge(self, args: MergeInput, ctx: Context) -> Merged:
+        async with self._git.open(ctx.session, args.repo) as repository:
+            mover = self._mover(ctx)
+            sha, found, moved = await merging.merge(repository, args.from_, args.into, mover, self._settings)
+            branch = repository.refs.branch if args.into == "HEAD" else args.into
+            return Merged(branch=branch, sha=sha, outcome=found.kind, **_moved(moved))
 
     async def undo(self, args: UndoInput, ctx: Context) -> Undone:
         async with self._git.open(ctx.session, args.repo) as repository:

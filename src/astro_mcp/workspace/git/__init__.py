@@ -22,6 +22,7 @@ branches       a new branch, and moving to one
 rewriting      a working tree from one commit's files to another's
 recovery       what a step leaves behind, so that it can be undone
 moving         a step that moves a branch or HEAD, and the files with it
+merging        what a merge gives, computed beside the repository
 linked         the folders of linked worktrees
 worktrees      a run's own working tree, made from a commit and closed by one
 """

@@ -102,7 +102,7 @@ async def checked(repository: Repository, index: Path, left_out: tuple[str, ...]
     if not files:
         return None
     await _refuse(repository, files)
-    keys = await _keys(repository, files)
+    keys = await find(repository, files)
     tree = (await repository.git("write-tree", index=index)).out.decode().strip()
     return Draft(tree, repository.private.index, files, keys, left_out)
 
@@ -114,21 +114,25 @@ async def commit(repository: Repository, made: Draft, message: str, settings: Gi
     """
     refs, layout = repository.refs, repository.layout
     by = publish.Signature(settings.author_name, settings.author_email, int(time.time()))
-    parents = ("-p", refs.sha) if refs.sha else ()
-    said = message.strip() + "\n"
-    ran = await repository.git(
-        "commit-tree", made.tree, *parents, "-F", "-", stdin=said.encode(), identity=identity(by)
-    )
-    sha = ran.out.decode().strip()
+    sha = await write(repository, made.tree, (refs.sha,) if refs.sha else (), message, settings)
     kind = "commit" if refs.sha else "commit (initial)"
-    update = publish.Update(refs.head, refs.sha, sha, f"{kind}: {said.splitlines()[0]}", by)
+    update = publish.Update(refs.head, refs.sha, sha, f"{kind}: {message.strip().splitlines()[0]}", by)
 
-    def write() -> None:
+    def publishing() -> None:
         publish.store_objects(repository.private.objects, layout)
         publish.commit(repository.locks, layout, refs.head, update, made.index, repository.private.stamp)
 
-    await repository.blocking(write)
+    await repository.blocking(publishing)
     return sha
+
+
+async def write(repository: Repository, tree: str, parents: Sequence[str], message: str, settings: GitSettings) -> str:
+    """Make a commit object beside the repository; returns its sha. Nothing points to it yet."""
+    by = publish.Signature(settings.author_name, settings.author_email, int(time.time()))
+    above = [word for sha in parents for word in ("-p", sha)]
+    said = message.strip().encode() + b"\n"
+    ran = await repository.git("commit-tree", tree, *above, "-F", "-", stdin=said, identity=identity(by))
+    return ran.out.decode().strip()
 
 
 def identity(by: publish.Signature) -> dict[str, str]:
@@ -215,8 +219,8 @@ async def _refuse(repository: Repository, files: Sequence[CommittedFile]) -> Non
             )
 
 
-async def _keys(repository: Repository, files: Sequence[CommittedFile]) -> tuple[Key, ...]:
-    """What looks like a key in the new content and did not stand in the old."""
+async def find(repository: Repository, files: Sequence[CommittedFile]) -> tuple[Key, ...]:
+    """What looks like a key in the new content and did not stand in the old. Raises `TooLarge`."""
     found: list[Key] = []
     group: list[CommittedFile] = []
     size = 0

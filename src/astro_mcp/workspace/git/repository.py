@@ -88,7 +88,7 @@ class Repository:
             environment["GIT_WORK_TREE"] = str(tree)
         ran = await run_git(
             arguments,
-            folder=self.layout.worktree,
+            folder=tree or self.layout.worktree,
             environment={**environment, **(identity or {})},
             stdin=stdin,
             limit=limit,
