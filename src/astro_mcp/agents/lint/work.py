@@ -13,7 +13,7 @@ from astro_mcp.agents.lint.comparison import are_new, standings
 from astro_mcp.agents.lint.models import CheckInput, CheckOutput, FailedTool, Finding, MissingTool
 from astro_mcp.agents.lint.run import Report, Run
 from astro_mcp.agents.lint.sarif import MIME, sarif
-from astro_mcp.agents.lint.sources import Sources, take
+from astro_mcp.agents.lint.sources import Sources, take, whole
 from astro_mcp.core.call import Context
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import AstroError, Busy, InvalidInput, SandboxUnavailable
@@ -74,8 +74,12 @@ class LintWork:
         """The copy of `paths`, and who looks at it: those named in `tools`, else all that fit."""
         asked = self._asked(tools)
         places = [self._workspace.locate(ctx.session, path) for path in paths or ["."]]
-        taken = await take(self._workspace, ctx.session, places, asked or list(self._linters.values()))
-        return taken, asked or [linter for linter in self._linters.values() if taken.fits(linter)]
+        known = list(self._linters.values())
+        taken = await take(self._workspace, ctx.session, places, asked or known)
+        chosen = asked or await self._workspace.at_length(lambda: taken.fitting(known))
+        if any(linter.imports for linter in chosen) and not taken.whole:
+            taken = await whole(self._workspace, ctx.session, taken)
+        return taken, chosen
 
     def _asked(self, names: Sequence[str]) -> list[Linter]:
         for name in names:
@@ -89,11 +93,11 @@ class LintWork:
         """Their reports, by name. All run at once; the first error that is no linter's own is raised when all ended."""
         reports: list[Report] = []
         broken: list[AstroError] = []
-        run = Run(self._sandbox, self._workspace, sources)
+        run = Run(self._sandbox, self._workspace, sources, ctx)
 
         async def one(linter: Linter) -> None:
             try:
-                reports.append(await run.linter(linter, ctx))
+                reports.append(await run.linter(linter))
             except (SandboxUnavailable, Busy) as error:
                 broken.append(error)
             except AstroError as error:
@@ -134,7 +138,7 @@ def result(args: CheckInput, reports: Sequence[Report], sources: Sources, uri: s
         tools_run=[report.tool for report in reports if report.ran],
         missing_tools=[report.missing for report in reports if report.missing],
         failed_tools=[report.failed for report in reports if report.failed],
-        left_out=list(sources.withheld),
+        left_out=[*sources.withheld, *sorted({line for report in reports for line in report.left_out})],
         known=None if args.since_ref is None else len(found) - len(kept),
         sarif_uri=uri,
     )
