@@ -23,11 +23,14 @@ DEEPEST: Final = 100
 """Levels of folders; each costs a descriptor."""
 
 Type = Literal["file", "folder", "link", "other"]
+Stamp = tuple[int, ...]
+"""Changed and modified in ns, device, inode, mode and size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`path` is posix and relative to the root; `bytes` is 0 for folders; `mtime` in Unix seconds.
+    """`path` is posix and relative to the root; `bytes` is 0 for folders; `mtime` in Unix seconds. `stamp` is another
+    one where what lies there is another.
 
     `other` is a pipe, a socket, a device, or a name that is not UTF-8 (shown escaped, and not to be opened).
     """
@@ -36,6 +39,7 @@ class Entry:
     type: Type
     bytes: int
     mtime: float
+    stamp: Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class _Walk:
                 continue
             if ignore.hides(below, folder=kind == "folder"):
                 continue
-            yield Entry(below, kind, status.st_size if kind != "folder" else 0, status.st_mtime)
+            yield Entry(below, kind, status.st_size if kind != "folder" else 0, status.st_mtime, stamp(status))
             if kind == "folder" and level < self._breadth.levels:
                 yield from self._inner(descriptor, name, below, ignore, level + 1)
 
@@ -130,6 +134,11 @@ class _Walk:
                     name, kind = os.fsencode(name).decode("utf-8", "backslashreplace"), "other"
                 found.append((name, kind, status))
         return sorted(found, key=lambda item: item[0])
+
+
+def stamp(status: os.stat_result) -> Stamp:
+    """What tells one state of a file from the next. A program can set back what it modified, and not when it did."""
+    return status.st_ctime_ns, status.st_mtime_ns, status.st_dev, status.st_ino, status.st_mode, status.st_size
 
 
 def _kind(mode: int) -> Type:
