@@ -14,89 +14,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, overload
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from astro_mcp.errors import AstroError, InvalidInput, Problem, Unavailable
 from astro_mcp.nearest import nearest
+from astro_mcp.report_formats import JsonReport, RegexReport, SarifReport, Table, Word
 
 SUFFIX: Final = ".tool.toml"
 PATHS: Final = "{paths}"
 """The element of `argv` that the paths take the place of."""
 REPORT: Final = "{report}"
 """Stands in `argv` for the file that the report goes to, where it does not go to stdout."""
+CONFIG: Final = "{config}"
+"""Stands in `argv` for a settings file at the top: one of `config`, or a TOML file with a section of its own. Its word
+comes once for each, and not at all where there is none."""
 
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Requirement = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[a-z0-9,_-]+\])?([<>=!~]=?.+)?$")
 ]
 DebianName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]{1,99}$")]
 LanguageName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+#-]{0,39}$")]
 WorkspaceFile = Annotated[str, StringConstraints(pattern=r"^\.?[A-Za-z0-9_][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*$")]
+NpmRequirement = Annotated[str, StringConstraints(pattern=r"^(@[a-z0-9-][a-z0-9._-]*/)?[a-z0-9-][a-z0-9._-]*@.+$")]
 Severity = Literal["error", "warning", "info"]
 Registry = Literal["pypi", "npm"]
 """Where packages come from."""
-
-
-class Table(BaseModel):
-    """One table of a manifest; frozen, and strict about its keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class Image(Table):
     """What the tool's sandbox image holds beyond the base."""
 
     pip: tuple[Requirement, ...] = Field(min_length=1, description="Python packages, each a name and its versions.")
-
-
-class JsonReport(Table):
-    """A report that is one JSON document, read with JMESPath (https://jmespath.org/specification.html)."""
-
-    format: Literal["json"]
-    items: Word = Field("@", description="JMESPath to the list of findings.")
-    fields: Mapping[Literal["rule", "file", "line", "column", "severity", "message", "fixable"], Word] = Field(
-        description="JMESPath from one finding to each of its fields."
-    )
-
-    @model_validator(mode="after")
-    def _whole(self) -> JsonReport:
-        from jmespath import compile as expression  # noqa: PLC0415 - loaded where a manifest needs it, and not at the daemon's start
-        from jmespath.exceptions import JMESPathError  # noqa: PLC0415 - as above
-
-        _needs(self.fields)
-        for key, source in [("items", self.items), *self.fields.items()]:
-            try:
-                expression(source)
-            except JMESPathError as error:
-                raise ValueError(f"{key} is no JMESPath: {error}") from None
-        return self
-
-
-class RegexReport(Table):
-    """A report of one finding a line, read with RE2 (hostile lines cost linear time)."""
-
-    format: Literal["regex"]
-    pattern: Word = Field(
-        description="RE2 with the named groups file, line, message, and if it can: rule, column, severity."
-    )
-
-    @model_validator(mode="after")
-    def _whole(self) -> RegexReport:
-        import re2  # noqa: PLC0415 - loaded where a manifest needs it, and not at the daemon's start
-
-        options = re2.Options()
-        options.log_errors = False  # the library writes to stderr; the error below says the same
-        try:
-            _needs(re2.compile(self.pattern, options).groupindex)
-        except re2.error as error:
-            raise ValueError(f"not an RE2 pattern: {error}") from None
-        return self
-
-
-def _needs(given: Mapping[Any, Any]) -> None:
-    if missing := {"file", "line", "message"} - set(given):
-        raise ValueError(f"does not give {', '.join(sorted(missing))}")
 
 
 class Manifest(Table):
@@ -126,27 +75,61 @@ class Fix(Table):
         return self
 
 
+class LinterImage(Table):
+    """What the linter's sandbox image holds beyond the base: packages of one registry."""
+
+    pip: tuple[Requirement, ...] = Field((), description="Python packages, each a name and its versions.")
+    npm: tuple[NpmRequirement, ...] = Field((), description="Packages of npm, each a name and its versions.")
+    debian: tuple[DebianName, ...] = Field(
+        (), description="What those of npm run in: the packages of Debian that a language's image is made of."
+    )
+
+    @model_validator(mode="after")
+    def _of_one_registry(self) -> LinterImage:
+        if bool(self.pip) == bool(self.npm) or bool(self.npm) != bool(self.debian):
+            raise ValueError("has either pip, or npm and debian")
+        return self
+
+
 class Linter(Manifest):
     """A program that reads source files and reports findings."""
 
     folder = "linters"
     kind: Literal["linter"]
     detect: tuple[Glob, ...] = Field(
-        min_length=1, description="Names of the files that it reads; it runs where there is one."
+        min_length=1,
+        description="Files that it reads, by name, or by path where there is a slash; it runs where there is one.",
     )
-    config: tuple[Glob, ...] = Field((), description="Names of its own settings files, copied along with any path.")
-    needs_config: bool = Field(False, description="Runs unasked only where there is one of its settings files.")
+    config: tuple[Glob, ...] = Field((), description="Its own settings files, copied along with any path.")
+    sections: Mapping[Glob, tuple[Word, ...]] = Field(
+        default_factory=dict,
+        description="Settings files that it shares with others, and the tables or sections in each that are its own.",
+    )
+    needs_config: bool = Field(
+        False,
+        description="Runs unasked only where the project configures it: by a settings file, a section, a dependency "
+        "for development, or a hook of pre-commit.",
+    )
+    imports: Registry | None = Field(
+        None,
+        description="It follows imports: the whole root is copied, and its image has the packages of this registry "
+        "that the project names.",
+    )
+    takes: Literal["folders", "files"] = Field("folders", description="What its paths may be.")
     argv: tuple[Word, ...] = Field(
         min_length=1, description=f"Program and arguments, no shell; {PATHS} stands for the paths."
     )
+    env: Mapping[str, str] = Field(default_factory=dict, description="Environment of it.")
     exit_codes: tuple[int, ...] = Field(
         (0, 1), description="Exit codes that come with a report; any other is a failure."
     )
+    clean_codes: tuple[int, ...] = Field((0,), description="Those that may come with a report of no findings.")
     severities: Mapping[str, Severity] = Field(default_factory=dict, description="The tool's words for ours.")
     severity: Severity = Field("warning", description="What a finding is that names no severity, or an unknown one.")
-    report: JsonReport | RegexReport = Field(discriminator="format")
+    rule: str = Field("", description="The rule of a finding that names none.")
+    report: JsonReport | RegexReport | SarifReport = Field(discriminator="format")
     fix: Fix | None = Field(None, description="Left out where it only reports.")
-    image: Image
+    image: LinterImage
 
     @model_validator(mode="after")
     def _takes_paths(self) -> Linter:

@@ -42,6 +42,13 @@ def refused(data: bytes) -> InvalidInput:
     return caught.value
 
 
+def test_what_is_for_development_comes_only_where_that_is_asked() -> None:
+    data = lock({"node_modules/a": entry(), "node_modules/tool": entry(dev=True)})
+    assert [package.name for package in locked("package-lock.json", data, LINUX).packages] == ["a"]
+    every = locked("package-lock.json", data, LINUX, development=True)
+    assert [package.name for package in every.packages] == ["a", "tool"]
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_what_a_lock_pins_is_found_with_its_place_and_its_hash(version: int) -> None:
     packages = {

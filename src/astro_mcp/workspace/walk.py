@@ -14,15 +14,20 @@ from astro_mcp.workspace.folders import DEEPEST, Found, Scanner, Type
 from astro_mcp.workspace.ignore import Ignore
 from astro_mcp.workspace.place import Place
 
+Stamp = tuple[int, ...]
+"""Changed and modified in ns, device, inode, mode and size."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`path` is posix and relative to the root; `bytes` is 0 for folders; `mtime` in Unix seconds."""
+    """`path` is posix and relative to the root; `bytes` is 0 for folders; `mtime` in Unix seconds. `stamp` is another
+    one where what lies there is another."""
 
     path: str
     type: Type
     bytes: int
     mtime: float
+    stamp: Stamp
 
     @classmethod
     def of(cls, found: Found, path: str) -> Entry | None:
@@ -30,7 +35,8 @@ class Entry:
         status = found.status()
         if status is None:
             return None
-        return cls(path, found.type, status.st_size if found.type != "folder" else 0, status.st_mtime)
+        size = status.st_size if found.type != "folder" else 0
+        return cls(path, found.type, size, status.st_mtime, stamp(status))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +86,8 @@ def _inner(
         yield from _folder(scanner, descriptor, path, ignore, level)
     finally:
         os.close(descriptor)
+
+
+def stamp(status: os.stat_result) -> Stamp:
+    """What tells one state of a file from the next. A program can set back what it modified, and not when it did."""
+    return status.st_ctime_ns, status.st_mtime_ns, status.st_dev, status.st_ino, status.st_mode, status.st_size

@@ -45,12 +45,18 @@ class LintAgent(Agent):
         needs_root=True,
     )
     async def lint_check(self, args: CheckInput, ctx: Context) -> CheckOutput:
-        """Use before a commit, or to see what is wrong with code without running it: findings of every linter that fits
-        the files (Python: ruff), each with file, line, column, rule and severity. Runs on a copy in a container without
-        a network, with the project's own linter settings. Findings are a result, not an error.
+        """Use before a commit, or to see what is wrong with code without running it: findings with file, line, rule and
+        severity, by every linter that fits the files. Findings are no error.
 
-        A linter runs where there are files of its kind; `tools` names those that should run instead. What should have
-        run and could not is in `missing_tools` and `failed_tools`, so that no finding means that all is clean.
+        Everything runs on a copy, in containers without a network, with the project's own linter settings. Unasked run:
+        ruff, shellcheck, hadolint and zizmor where there are files of their kind, and where the project configures them
+        (settings of their own, a table in pyproject.toml, a dependency for development, a hook of pre-commit) mypy,
+        basedpyright, bandit, semgrep (with the project's rules), vulture, lizard, detect-secrets, yamllint, eslint and
+        biome. `tools` names those that should run instead. mypy, basedpyright and eslint get the packages that the
+        project names, eslint from its package-lock.json. The first use of a linter fetches it, which takes a while.
+
+        What should have run and could not is in `missing_tools` and `failed_tools`, and packages that could not be had
+        are in `left_out`, so that no finding means that all is clean.
 
         `since_ref` (a branch, a tag, a commit) gives what is new since then alone. Findings are matched by what they
         say and the text that they stand on: code that moved, within a file or to another, is not new; a copy is. Both

@@ -30,9 +30,9 @@ async def at_ref(
     known = {file.path.removeprefix(lead): file.data for file in sources.files if file.path.startswith(lead)}
     async with git.open(session, str(top.path)) as repository:
         commit = await commit_of(repository, ref)
-        asked = [] if "" in paths else paths
+        asked = [] if "" in paths or any(linter.imports for linter in linters) else paths
         found = await files_of(repository, commit, asked, known=known, max_files=FILES, max_bytes=BYTES)
-    settings = [name for linter in linters for name in linter.config]
+    settings = [name for linter in linters for name in (*linter.config, *linter.sections)]
     old = [SandboxFile(lead + file.path, file.data, file.executable) for file in found]
     kept = [file for file in old if not named(file.path, settings)]
     kept += [file for file in sources.files if named(file.path, settings)]

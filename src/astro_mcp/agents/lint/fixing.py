@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from astro_mcp.agents.lint.images import Images
 from astro_mcp.agents.lint.models import FailedTool
 from astro_mcp.agents.lint.run import SECONDS, last_words
 from astro_mcp.agents.lint.sources import BYTES, FOLDER, Sources, named
@@ -57,8 +58,8 @@ class Fixers:
         for word in fix.argv:
             argv += paths if word == PATHS else [word]
         tenant = ctx.session.scope.tenant
-        image = await self._sandbox.python_image(tenant, linter.image.pip, ctx.progress)
-        job = Job(tuple(argv), (*files, *ours), timeout=SECONDS, image=image, collect=FOLDER, tenant=tenant)
+        image = await Images(self._sandbox, self._workspace, ctx, ctx.progress).of(linter, sources)
+        job = Job(tuple(argv), (*files, *ours), timeout=SECONDS, image=image.tag, collect=FOLDER, tenant=tenant)
         outcome = await self._sandbox.run(job)
         return await self._workspace.at_length(lambda: fixed(linter, fix, outcome, before))
 

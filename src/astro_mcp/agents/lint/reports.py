@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from astro_mcp.agents.lint import sarif_report
 from astro_mcp.agents.lint.models import Finding
 from astro_mcp.errors import ProviderFailed
-from astro_mcp.packs import JsonReport, Linter, RegexReport, Severity
+from astro_mcp.packs import Linter, Severity
+from astro_mcp.report_formats import JsonReport, RegexReport, SarifReport
 
 WORKSPACE: Final = "/workspace/"
 RULE: Final = 100
@@ -20,8 +22,13 @@ def findings(linter: Linter, report: bytes) -> Iterator[Finding]:
     """Each finding, with its file relative to the sandbox's workspace. Blocks. Raises `ProviderFailed` where the
     report is not what the manifest says."""
     text = report.decode("utf-8", "replace")
-    found = _json(linter.report, text) if isinstance(linter.report, JsonReport) else _regex(linter.report, text)
-    return (_finding(linter, values) for values in found)
+    return (_finding(linter, values) for values in _values(linter.report, text))
+
+
+def _values(report: JsonReport | RegexReport | SarifReport, text: str) -> Iterator[Mapping[str, Any]]:
+    if isinstance(report, RegexReport):
+        return _regex(report, text)
+    return _json(report, text) if isinstance(report, JsonReport) else sarif_report.found(_document(text))
 
 
 def _json(report: JsonReport, text: str) -> Iterator[Mapping[str, Any]]:
@@ -29,14 +36,31 @@ def _json(report: JsonReport, text: str) -> Iterator[Mapping[str, Any]]:
     from jmespath.exceptions import JMESPathError  # noqa: PLC0415 - loaded at first use, not at the daemon's start
 
     fields = {name: expression(source) for name, source in report.fields.items()}
+    inner = expression(report.within) if report.within else None
+    lines = [line for line in text.splitlines() if line.strip()] if report.lines else []
+    document = [_document(line) for line in lines] if report.lines else _document(text)
     try:
-        items = expression(report.items).search(json.loads(text))
+        items = expression(report.items).search(document)
         if not isinstance(items, list):
             raise ProviderFailed("the report has no list of findings", retryable=False)
+        if inner is not None:
+            items = [{"outer": item, "inner": one} for item in items for one in inner.search(item) or ()]
         for item in items:
-            yield {name: field.search(item) for name, field in fields.items()}
-    except (ValueError, RecursionError, JMESPathError) as error:
+            values = {name: field.search(item) for name, field in fields.items()}
+            yield values | {name: _next(values.get(name)) for name in report.zero_based}
+    except (RecursionError, JMESPathError, TypeError) as error:
         raise ProviderFailed(f"the report is not the JSON that was expected: {error}", retryable=False) from None
+
+
+def _document(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ProviderFailed(f"the report is not the JSON that was expected: {error}", retryable=False) from None
+
+
+def _next(value: Any) -> Any:
+    return value + 1 if isinstance(value, int) else value
 
 
 def _regex(report: RegexReport, text: str) -> Iterator[Mapping[str, Any]]:
@@ -49,7 +73,7 @@ def _regex(report: RegexReport, text: str) -> Iterator[Mapping[str, Any]]:
 def _finding(linter: Linter, values: Mapping[str, Any]) -> Finding:
     return Finding(
         tool=linter.name,
-        rule=_text(values.get("rule"), RULE),
+        rule=_text(values.get("rule") or linter.rule, RULE),
         file=_text(values.get("file"), FILE).removeprefix(WORKSPACE).removeprefix("./"),
         line=_number(values.get("line")),
         column=_number(values.get("column")),
@@ -61,7 +85,7 @@ def _finding(linter: Linter, values: Mapping[str, Any]) -> Finding:
 
 def _severity(linter: Linter, value: Any) -> Severity:
     word = str(value or "").lower()
-    own: dict[str, Severity] = {"error": "error", "warning": "warning", "info": "info"}
+    own: dict[str, Severity] = {"error": "error", "warning": "warning", "info": "info", "note": "info"}
     return {**own, **linter.severities}.get(word, linter.severity)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import translate
+from functools import cached_property, lru_cache
 from typing import Final
 
+from astro_mcp.agents.lint.configured import NAMED, Configured
 from astro_mcp.core.authority import Session
+from astro_mcp.errors import TooLarge
 from astro_mcp.packs import Linter
 from astro_mcp.sandbox.job import SandboxFile, beside
 from astro_mcp.workspace.place import Place
@@ -17,32 +21,59 @@ FILES: Final = 20_000
 BYTES: Final = 128 * 1024 * 1024
 FOLDER: Final = ".astro/out"
 FILE: Final = "report"
-"""Below `FOLDER`: what a linter writes to, where it does not write to its output."""
+"""Below `FOLDER`: what a linter's report is written to."""
+NOTHING: Final = "(?!)"
+"""A pattern that nothing matches."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sources:
-    """`places` is what was asked for; `files` holds that and the linters' settings files above it."""
+    """`places` is what was asked for; `files` holds that and the linters' settings files above it. `shared` are names
+    of settings files that linters share."""
 
     places: tuple[Place, ...]
     files: tuple[SandboxFile, ...]
     withheld: tuple[str, ...]
+    shared: frozenset[str] = frozenset()
 
     @property
     def by_path(self) -> dict[str, bytes]:
         return {file.path: file.data for file in self.files}
 
-    def fits(self, linter: Linter) -> bool:
-        """Whether there is something here for a linter that nobody named."""
-        configured = not linter.needs_config or any(named(file.path, linter.config) for file in self.files)
-        return configured and any(named(file.path, linter.detect) and self.asked(file.path) for file in self.files)
+    @cached_property
+    def said(self) -> Configured:
+        """What the project says of linters. Blocks."""
+        return Configured(self.files, self.shared)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the root was asked for."""
+        return any(not place.relative for place in self.places)
+
+    def fitting(self, linters: Sequence[Linter]) -> list[Linter]:
+        """Those that have something to do here, and run unasked. Blocks."""
+        found = [linter for linter in linters if self._detected(linter)]
+        return [
+            linter
+            for linter in found
+            if not linter.needs_config or next(self._matching(linter.config), "") or self.said.names(linter)
+        ]
 
     def arguments(self, linter: Linter) -> list[str]:
         """What was asked for, as arguments: folders whole, and files only where they are of the linter's kind."""
+        if linter.takes == "files":
+            return [f"./{path}" for path in self._matching(linter.detect) if self.asked(path)]
         single = {file.path for file in self.files}
         relatives = [place.relative for place in self.places]
         fitting = [path for path in relatives if path not in single or named(path, linter.detect)]
         return [f"./{path}" if path else "." for path in dict.fromkeys(fitting)]
+
+    def settings(self, linter: Linter) -> list[str]:
+        """The settings files of `linter` at the top. Blocks."""
+        below = [glob for glob in linter.config if "/" in glob]
+        own = [path for path in self._matching(linter.config) if "/" not in path or named(path, below)]
+        shared = [name for name in linter.sections if name.endswith(".toml") and self.said.has_section(name, linter)]
+        return own + shared
 
     def display(self, path: str) -> str:
         """A path of the copy as the session can pass it on."""
@@ -55,24 +86,68 @@ class Sources:
             for place in self.places
         )
 
+    def _detected(self, linter: Linter) -> bool:
+        return any(self.asked(path) for path in self._matching(linter.detect))
+
+    def _matching(self, globs: Sequence[str]) -> Iterator[str]:
+        return (file.path for file in self.files if named(file.path, globs))
+
+
+def wanted(places: Sequence[Place], linters: Sequence[Linter]) -> list[Place]:
+    """`places`, and the settings files of `linters` that apply there. Blocks."""
+    shared = (name for linter in linters for name in linter.sections)
+    names = sorted({*NAMED, *shared, *(name for linter in linters for name in linter.config)})
+    return [*places, *settings_above(places, names)]
+
 
 async def take(workspace: Workspace, session: Session, places: Sequence[Place], linters: Sequence[Linter]) -> Sources:
     """Copy `places`, all of one root, and the settings files of `linters` that apply there. Raises as a snapshot."""
-    names = sorted({name for linter in linters for name in linter.config})
-    above = await workspace.quickly(lambda: settings_above(places, names))
-    paths = [place.display for place in (*places, *above)]
+    paths = [place.display for place in await workspace.quickly(lambda: wanted(places, linters))]
+    shared = frozenset(name for linter in linters for name in linter.sections)
+    return Sources(tuple(places), *await copy(workspace, session, paths), shared)
+
+
+async def whole(workspace: Workspace, session: Session, sources: Sources) -> Sources:
+    """The same with everything that lies in the root, or with a line on why not. Raises as a snapshot."""
+    try:
+        files, withheld = await copy(workspace, session, [sources.places[0].at("").display])
+    except TooLarge as error:
+        return replace(sources, withheld=(*sources.withheld, f"what else may be imported ({error.message})"))
+    return replace(sources, files=files, withheld=withheld)
+
+
+async def copy(
+    workspace: Workspace, session: Session, paths: Sequence[str]
+) -> tuple[tuple[SandboxFile, ...], tuple[str, ...]]:
+    """The files, and what was left out."""
     snapshot = await workspace.snapshot(session, paths, max_files=FILES, max_bytes=BYTES)
     copies = (SandboxFile(file.path, file.data, file.executable) for file in snapshot.files)
     files, odd = beside(copies, {f"{FOLDER}/{FILE}"})
-    return Sources(tuple(places), files, (*snapshot.withheld, *odd))
+    return files, (*snapshot.withheld, *odd)
 
 
 def settings_above(places: Sequence[Place], names: Sequence[str]) -> list[Place]:
-    """Settings files in the folders from the root down to each place. Blocks."""
+    """Settings files in the folders from the root down to each place; those with a folder's name lie in the root's.
+    Blocks."""
     folders = {"/".join(place.parts[:depth]): place for place in places for depth in range(len(place.parts))}
-    found = [place.at(f"{folder}/{name}" if folder else name) for folder, place in folders.items() for name in names]
-    return [place for place in found if place.path.is_file()]
+    plain = [name for name in names if "/" not in name]
+    found = [place.at(f"{folder}/{name}" if folder else name) for folder, place in folders.items() for name in plain]
+    inner = {name.partition("/")[0] for name in names if "/" in name}
+    below = [place.at(name) for place in places[:1] if place.relative for name in sorted(inner)]
+    return [place for place in found if place.path.is_file()] + [place for place in below if place.path.is_dir()]
 
 
 def named(path: str, globs: Sequence[str]) -> bool:
-    return any(fnmatchcase(path.rpartition("/")[2], glob) for glob in globs)
+    """Whether one of `globs` names `path`: by its last part, or by the whole where there is a slash."""
+    last, full = patterns(tuple(globs))
+    return last.match(path.rpartition("/")[2]) is not None or full.match(path) is not None
+
+
+@lru_cache(maxsize=200)
+def patterns(globs: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Of those without a slash, and of those with one."""
+    return _any(glob for glob in globs if "/" not in glob), _any(glob for glob in globs if "/" in glob)
+
+
+def _any(globs: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, globs)) or NOTHING)

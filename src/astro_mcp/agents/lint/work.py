@@ -10,17 +10,20 @@ import anyio
 
 from astro_mcp.agents.lint.baseline import at_ref
 from astro_mcp.agents.lint.comparison import are_new, standings
+from astro_mcp.agents.lint.memory import Memory, key_of
 from astro_mcp.agents.lint.models import CheckInput, CheckOutput, FailedTool, Finding, MissingTool
 from astro_mcp.agents.lint.run import Report, Run
 from astro_mcp.agents.lint.sarif import MIME, sarif
-from astro_mcp.agents.lint.sources import Sources, take
+from astro_mcp.agents.lint.sources import Sources, take, wanted, whole
 from astro_mcp.core.call import Context
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import AstroError, Busy, InvalidInput, SandboxUnavailable
 from astro_mcp.nearest import nearest
 from astro_mcp.packs import Linter
 from astro_mcp.sandbox.sandbox import Sandbox
+from astro_mcp.workspace.fingerprint import fingerprint
 from astro_mcp.workspace.git.repository import Git
+from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
 
 MOST: Final = 10_000
@@ -39,8 +42,33 @@ class LintWork:
         self._git = git
         self._artifacts = artifacts
         self._linters = {linter.name: linter for linter in linters}
+        self._memory = Memory()
 
     async def check(self, args: CheckInput, ctx: Context) -> CheckOutput:
+        key = key_of(ctx.session, args)
+        if key is None:
+            return (await self._check(args, ctx))[0]
+        state = await self._fingerprint(args, ctx)
+        if (known := self._memory.get(key, state)) is not None:
+            return known
+        output, lasting = await self._check(args, ctx)
+        if lasting:
+            self._memory.keep(key, state, output)
+        return output
+
+    async def _fingerprint(self, args: CheckInput, ctx: Context) -> bytes | None:
+        """Of all that the linters may read."""
+        linters = self._asked(args.tools) or list(self._linters.values())
+        places = self._places(args.paths, ctx)
+        root = [places[0].at("")] if any(linter.imports for linter in linters) else []
+
+        def work() -> bytes | None:
+            return fingerprint([*root, *wanted(places, linters)])
+
+        return await self._workspace.at_length(work, places[0].root)
+
+    async def _check(self, args: CheckInput, ctx: Context) -> tuple[CheckOutput, bool]:
+        """The answer, and whether the same files give the same."""
         sources, chosen = await self.sources(args.paths, args.tools, ctx)
         old = None
         if args.since_ref is not None:  # first, so that no linter runs for the name of no commit
@@ -49,7 +77,10 @@ class LintWork:
         if old is not None:
             reports = await self._compared(old, chosen, sources, reports, ctx)
         uri = await self._keep(reports, sources, ctx)
-        return result(args, reports, sources, uri)
+        return result(args, reports, sources, uri), all(report.lasting for report in reports)
+
+    def _places(self, paths: Sequence[str], ctx: Context) -> list[Place]:
+        return [self._workspace.locate(ctx.session, path) for path in paths or ["."]]
 
     async def _compared(
         self, old: Sources, linters: Sequence[Linter], sources: Sources, reports: Sequence[Report], ctx: Context
@@ -73,9 +104,13 @@ class LintWork:
     async def sources(self, paths: Sequence[str], tools: Sequence[str], ctx: Context) -> tuple[Sources, list[Linter]]:
         """The copy of `paths`, and who looks at it: those named in `tools`, else all that fit."""
         asked = self._asked(tools)
-        places = [self._workspace.locate(ctx.session, path) for path in paths or ["."]]
-        taken = await take(self._workspace, ctx.session, places, asked or list(self._linters.values()))
-        return taken, asked or [linter for linter in self._linters.values() if taken.fits(linter)]
+        places = self._places(paths, ctx)
+        known = list(self._linters.values())
+        taken = await take(self._workspace, ctx.session, places, asked or known)
+        chosen = asked or await self._workspace.at_length(lambda: taken.fitting(known))
+        if any(linter.imports for linter in chosen) and not taken.whole:
+            taken = await whole(self._workspace, ctx.session, taken)
+        return taken, chosen
 
     def _asked(self, names: Sequence[str]) -> list[Linter]:
         for name in names:
@@ -89,11 +124,11 @@ class LintWork:
         """Their reports, by name. All run at once; the first error that is no linter's own is raised when all ended."""
         reports: list[Report] = []
         broken: list[AstroError] = []
-        run = Run(self._sandbox, self._workspace, sources)
+        run = Run(self._sandbox, self._workspace, sources, ctx)
 
         async def one(linter: Linter) -> None:
             try:
-                reports.append(await run.linter(linter, ctx))
+                reports.append(await run.linter(linter))
             except (SandboxUnavailable, Busy) as error:
                 broken.append(error)
             except AstroError as error:
@@ -134,7 +169,7 @@ def result(args: CheckInput, reports: Sequence[Report], sources: Sources, uri: s
         tools_run=[report.tool for report in reports if report.ran],
         missing_tools=[report.missing for report in reports if report.missing],
         failed_tools=[report.failed for report in reports if report.failed],
-        left_out=list(sources.withheld),
+        left_out=[*sources.withheld, *sorted({line for report in reports for line in report.left_out})],
         known=None if args.since_ref is None else len(found) - len(kept),
         sarif_uri=uri,
     )

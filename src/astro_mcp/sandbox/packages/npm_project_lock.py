@@ -48,10 +48,11 @@ class Locked:
     left_out: tuple[str, ...]
 
 
-def locked(name: str, data: bytes, platform: Platform) -> Locked:
-    """What the lock file `name` pins, without what is for development alone, and without optional packages for other
-    platforms. Raises `InvalidInput` where it can't be read, or pins without a hash, and `TooLarge`."""
-    reader = _Reader(_packages(name, data), platform)
+def locked(name: str, data: bytes, platform: Platform, *, development: bool = False) -> Locked:
+    """What the lock file `name` pins, without optional packages for other platforms, and with what is for `development`
+    alone only where that is asked. Raises `InvalidInput` where it can't be read, or pins without a hash, and
+    `TooLarge`."""
+    reader = _Reader(_packages(name, data), platform, development=development)
     problems = []
     for at, entry in sorted(reader.packages.items()):
         try:
@@ -64,18 +65,19 @@ def locked(name: str, data: bytes, platform: Platform) -> Locked:
 
 
 class _Reader:
-    def __init__(self, packages: Mapping[str, Mapping[str, Any]], platform: Platform) -> None:
+    def __init__(self, packages: Mapping[str, Mapping[str, Any]], platform: Platform, *, development: bool) -> None:
         self.packages = packages
         self.found: list[Package] = []
         self.left_out: list[str] = []
         self._platform = platform
+        self._development = development
         self._by_address = set(_by_address(packages))
         self._hashes: dict[str, str] = {}
         self._gone: dict[str, str] = {}  # places that are not installed, and why; empty where npm would not either
 
     def take(self, at: str, entry: Mapping[str, Any]) -> None:
         """The next entry, after all that it lies in. Raises `Unfit`."""
-        if not at or entry.get("dev") or entry.get("extraneous"):
+        if not at or entry.get("extraneous") or (entry.get("dev") and not self._development):
             return
         if (why := self._reason(at, entry)) is None:
             found = package(at, entry)
@@ -100,7 +102,7 @@ class _Reader:
             return ELSEWHERE
         if fits(entry, self._platform):
             return None
-        if entry.get("optional") or entry.get("devOptional"):  # development is left out, so it is optional that remains
+        if entry.get("optional") or entry.get("devOptional"):  # the latter is optional in what is not for development
             return ""
         raise Unfit(f"is not for {self._platform.os} on {self._platform.cpu}")
 

@@ -1,0 +1,120 @@
+"""Reports of every format become findings, and what is no report is a failure. A report is hostile."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from astro_mcp.agents.lint.models import Finding
+from astro_mcp.agents.lint.reports import findings
+from astro_mcp.errors import ProviderFailed
+from astro_mcp.packs import Linter
+
+MANIFEST = {
+    "schema": 1,
+    "kind": "linter",
+    "name": "toy",
+    "install_hint": "get it",
+    "detect": ["*"],
+    "argv": ["toy", "{paths}"],
+    "image": {"pip": ["toy==1"]},
+}
+FIELDS = {"rule": "r", "file": "f", "line": "l", "column": "c", "severity": "s", "message": "m"}
+
+
+def read(report: dict[str, Any], text: str, **more: Any) -> list[Finding]:
+    return list(findings(Linter.model_validate({**MANIFEST, "report": report, **more}), text.encode()))
+
+
+def sarif(*results: Any, rules: Any = ()) -> str:
+    return json.dumps({"runs": [{"tool": {"driver": {"rules": list(rules)}}, "results": list(results)}]})
+
+
+def result(uri: str = "src/a%20b.py", line: int = 3, **more: Any) -> dict[str, Any]:
+    place = {"artifactLocation": {"uri": uri}, "region": {"startLine": line, "startColumn": 5}}
+    return {"ruleId": "R1", "message": {"text": "odd"}, "locations": [{"physicalLocation": place}], **more}
+
+
+def test_sarif_gives_file_line_column_rule_and_message() -> None:
+    [found] = read({"format": "sarif"}, sarif(result(level="error", fixes=[{}])))
+    assert (found.file, found.line, found.column, found.rule) == ("src/a b.py", 3, 5, "R1")
+    assert (found.severity, found.message, found.fixable) == ("error", "odd", True)
+
+
+def test_a_file_of_sarif_may_be_an_address_in_the_workspace() -> None:
+    assert [item.file for item in read({"format": "sarif"}, sarif(result("file:///workspace/a.py")))] == ["a.py"]
+
+
+def test_a_level_of_sarif_is_the_rules_where_the_finding_has_none_and_else_a_warning() -> None:
+    rules = [{"id": "R1", "defaultConfiguration": {"level": "note"}}, {"id": "R2"}]
+    found = read({"format": "sarif"}, sarif(result(), result(ruleId="R2"), result(level="error"), rules=rules))
+    assert [item.severity for item in found] == ["info", "warning", "error"]
+
+
+def test_what_the_source_suppresses_or_what_passes_is_no_finding() -> None:
+    passes = result(kind="pass")
+    assert read({"format": "sarif"}, sarif(result(suppressions=[{"kind": "inSource"}]), passes)) == []
+
+
+def test_json_lines_are_documents_of_their_own() -> None:
+    text = '{"f": "a", "l": 1, "m": "x"}\n\n{"f": "b", "l": 2, "m": "y"}\n'
+    found = read({"format": "json", "lines": True, "fields": FIELDS}, text)
+    assert [(item.file, item.line) for item in found] == [("a", 1), ("b", 2)]
+    with pytest.raises(ProviderFailed):
+        read({"format": "json", "lines": True, "fields": FIELDS}, text + "Traceback: it broke\n")
+
+
+def test_findings_a_level_below_know_what_they_are_in() -> None:
+    fields = {"file": "outer.path", "line": "inner.l", "message": "inner.m"}
+    text = json.dumps([{"path": "a", "all": [{"l": 1, "m": "x"}, {"l": 2, "m": "y"}]}, {"path": "b", "all": None}])
+    found = read({"format": "json", "within": "all", "fields": fields}, text)
+    assert [(item.file, item.line, item.message) for item in found] == [("a", 1, "x"), ("a", 2, "y")]
+
+
+def test_what_a_tool_counts_from_zero_counts_from_one_here_and_what_it_leaves_out_stays_zero() -> None:
+    text = json.dumps([{"f": "a", "l": 7, "c": 0, "m": "x"}, {"f": "a", "l": 8, "m": "y"}])
+    found = read({"format": "json", "zero_based": ["column"], "fields": FIELDS}, text)
+    assert [(item.line, item.column) for item in found] == [(7, 1), (8, 0)]
+
+
+def test_the_manifest_says_what_a_tools_words_mean_and_which_rule_one_without_is() -> None:
+    text = json.dumps([{"f": "a", "l": 1, "m": "x", "s": 2}, {"f": "a", "l": 1, "m": "x", "s": "odd"}])
+    more = {"severities": {"2": "error"}, "severity": "info", "rule": "complexity"}
+    found = read({"format": "json", "fields": FIELDS}, text, **more)
+    assert [(item.severity, item.rule) for item in found] == [("error", "complexity"), ("info", "complexity")]
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{}", '{"runs": 1}', '{"runs": []}', "[" * 5_000])
+def test_what_is_no_sarif_is_a_failure_and_not_clean(text: str) -> None:
+    with pytest.raises(ProviderFailed):
+        read({"format": "sarif"}, text)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["runs", "results", "locations", "physicalLocation", "region", "message", "tool", "all"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(JSON)
+def test_no_report_breaks_the_reader(document: Any) -> None:
+    nested = {"format": "json", "items": "results", "within": "all", "zero_based": ["line"]}
+    fields = {"file": "outer.message", "line": "inner", "message": "inner.region"}
+    for text in (json.dumps(document), json.dumps({"runs": [document]}), json.dumps({"results": document})):
+        for report in ({"format": "sarif"}, {**nested, "fields": fields}):
+            with contextlib.suppress(ProviderFailed):
+                assert all(item.model_dump_json() for item in read(report, text))
