@@ -15,7 +15,7 @@ class CodeInput(Input):
     packages: Strings = Field(
         default_factory=list,
         max_length=50,
-        description="Python: `pandas>=2,<3` (PyPI, wheels); JavaScript, TypeScript: `lodash@^4` (npm).",
+        description="`pandas>=2,<3` (PyPI); `lodash@^4` (npm).",
     )
     project: str = Field("", description="A folder whose lock files name packages.")
     session: str = Field(

@@ -27,11 +27,9 @@ def _few(value: Any) -> Any:
 
 class ReadInput(Input):
     path: str | None = Field(None, description="A file")
-    paths: Annotated[Strings, BeforeValidator(_few)] | None = Field(
-        None, description="Several files at once, instead of path"
-    )
+    paths: Annotated[Strings, BeforeValidator(_few)] | None = Field(None, description="Instead of path")
     start_line: int = Field(1, ge=1, description="First line, from 1")
-    max_lines: int | None = Field(None, ge=1, description="Lines of each file at most")
+    max_lines: int | None = Field(None, ge=1, description="Of each file, at most")
 
 
 class FileFacts(Part):
@@ -82,7 +80,7 @@ class ReadOutput(Page):
 class ListInput(Input):
     path: str | None = Field(None, description="A folder; none: the workspace roots")
     depth: int | None = Field(None, ge=1, le=50, description="Levels; default 2, or all with a glob")
-    glob: str | None = Field(None, description="As in .gitignore: *.py at any depth, src/**/*.md from the folder")
+    glob: str | None = Field(None, description="As in .gitignore: *.py, src/**/*.md")
     include_ignored: bool = Field(False, description="Also what .gitignore hides")
 
 
@@ -124,9 +122,9 @@ def _list_line(item: ListItem) -> str:
 class SearchInput(Input):
     pattern: str = Field(min_length=1, max_length=2000, description="Text to find, case-sensitive")
     path: str | None = Field(None, description="A folder or file; none: every root")
-    glob: str | None = Field(None, description="Which files, as in .gitignore: *.py, src/**/*.md")
-    regex: bool = Field(False, description="pattern is a regular expression (RE2; (?i) ignores case)")
-    context: int = Field(0, ge=0, le=20, description="Lines before and after each hit")
+    glob: str | None = Field(None, description="As in .gitignore: *.py, src/**/*.md")
+    regex: bool = Field(False, description="pattern is RE2; (?i) ignores case")
+    context: int = Field(0, ge=0, le=20, description="Lines around each hit")
 
 
 class SearchItem(Part):
@@ -166,7 +164,7 @@ class WriteInput(Input):
     path: str = Field(description="The file; folders are made")
     if_match: str | None = Field(None, description=MATCH)
     create_only: bool = Field(False, description="Fail where the file exists")
-    content: str = Field(description="The whole file, written as UTF-8")
+    content: str = Field(description="All of it, as UTF-8")
 
 
 class WriteOutput(Output):
@@ -182,8 +180,8 @@ class WriteOutput(Output):
 
 class Edit(Input):
     path: str = Field(description="The file")
-    count: int = Field(1, ge=0, description="How often old stands in it, all replaced; 0: any number")
-    old: str = Field(description="The exact text to replace, white space included")
+    count: int = Field(1, ge=0, description="How often old stands there; 0: any")
+    old: str = Field(description="The exact text, white space included")
     new: str = Field(description="What stands there then")
 
 
@@ -200,7 +198,7 @@ def _edits(value: Any) -> Any:
 
 
 class EditInput(Input):
-    if_match: str | None = Field(None, description=f"With edits in one file: {MATCH}")
+    if_match: str | None = Field(None, description=f"With one file: {MATCH}")
     dry_run: bool = Field(False, description="Only show the diff")
     edits: Annotated[list[Edit], BeforeValidator(_edits)] = Field(
         min_length=1, max_length=EDITS, description="Done in order, all or none"
@@ -227,7 +225,7 @@ class ChangeOutput(Output):
 
 class MoveInput(Input):
     path: str = Field(description="A file or folder")
-    to: str = Field(description="Its new path, where nothing is yet; folders are made")
+    to: str = Field(description="Its new path, where nothing is")
     if_match: str | None = Field(None, description=MATCH)
 
 
@@ -241,7 +239,7 @@ class MoveOutput(Output):
 
 
 class DeleteInput(Input):
-    path: str = Field(description="A file, or a folder with all that is in it")
+    path: str = Field(description="A file or folder")
     if_match: str | None = Field(None, description=MATCH)
 
 
@@ -256,6 +254,6 @@ class DeleteOutput(Output):
 
 class UndoInput(Input):
     undo_id: str | None = Field(None, pattern=ID, description="The change to take back")
-    run_id: str | None = Field(None, pattern=ID, description="Instead: every change of this workflow run")
-    last: bool = Field(False, description="Instead: the last change that is not undone yet")
+    run_id: str | None = Field(None, pattern=ID, description="Or: every change of this run")
+    last: bool = Field(False, description="Or: the last one not undone yet")
     dry_run: bool = Field(False, description="Only show the diff")

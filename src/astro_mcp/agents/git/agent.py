@@ -54,8 +54,8 @@ class GitAgent(Agent):
 
     @tool(title="Git status", effects={Effect.READ}, idempotent=True, labels=CONTENT, needs_root=True)
     async def git_status(self, args: StatusInput, ctx: Context) -> Status:
-        """Use before a commit, or to see what changed: the branch, how far it is from its upstream, and what is
-        staged, unstaged, untracked or in conflict.
+        """Use to see what changed: the branch, how far it is from its upstream, what is staged, unstaged, untracked
+        or in conflict.
 
         Letters are git's own: M modified, A added, D deleted, R renamed, T another kind of file, U in conflict.
         Submodules are not entered. The upstream is as of the last fetch. Example: `git_status {}`.
@@ -64,8 +64,7 @@ class GitAgent(Agent):
 
     @tool(title="Git log", effects={Effect.READ}, idempotent=True, labels=CONTENT, needs_root=True)
     async def git_log(self, args: LogInput, ctx: Context) -> Log:
-        """Use to find commits: who changed what and when, newest first, by path, author, message or date, each with
-        the size of its change.
+        """Use to find commits by path, author, message or date, newest first, each with the size of its change.
 
         At most `limit` commits a call; `total` counts all that match. Author and message are searched as plain text,
         whatever the case. Example: `git_log {"path": "src/app.py", "since": "2 weeks ago"}`.
@@ -74,8 +73,8 @@ class GitAgent(Agent):
 
     @tool(title="Git diff", effects={Effect.READ}, idempotent=True, labels=CONTENT, needs_root=True)
     async def git_diff(self, args: DiffInput, ctx: Context) -> Diff:
-        """Use to review changes: what the working tree changes against HEAD, or what differs between two commits, as
-        files with line counts and their hunks.
+        """Use to review what the working tree changes, or what differs between two commits: files with line counts
+        and hunks.
 
         `from=index` shows what is not staged, `to=index` what is. Untracked files are in no diff: git_status lists
         them. The text of files on the secrets list is withheld. A long hunk comes in several pieces.
@@ -85,8 +84,7 @@ class GitAgent(Agent):
 
     @tool(title="Git show", effects={Effect.READ}, idempotent=True, labels=CONTENT, needs_root=True)
     async def git_show(self, args: ShowInput, ctx: Context) -> Shown:
-        """Use to look at one commit; with path, at a file as it was in that commit; with blame, at who wrote each of
-        its lines last.
+        """Use to look at one commit; with path, at a file as it was then; with blame, at who wrote its lines.
 
         A merge is shown against its first parent. A folder lists its names. Files on the secrets list are withheld.
         Example: `git_show {"ref": "v1.2", "path": "src/app.py", "blame": true, "start_line": 10, "end_line": 20}`.

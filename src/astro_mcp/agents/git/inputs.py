@@ -12,7 +12,7 @@ from astro_mcp.core.model import Input, Strings
 class OfRepository(Input):
     """Every git tool names its repository."""
 
-    repo: str = Field(".", description="The folder that holds .git.")
+    repo: str = Field(".", description="Its folder.")
 
 
 class StatusInput(OfRepository):
@@ -22,33 +22,31 @@ class StatusInput(OfRepository):
 class LogInput(OfRepository):
     """Of `git_log`."""
 
-    ref: str = Field("HEAD", description="Branch, tag, sha or HEAD~2 to start from.")
-    path: str | None = Field(None, description="Only commits that touch this file or folder.")
-    author: str | None = Field(None, max_length=200, description="Only authors whose name or address contains this.")
-    grep: str | None = Field(None, max_length=200, description="Only messages that contain this.")
-    since: str | None = Field(
-        None, pattern=r"^[\w .:+/-]{1,60}$", description="Only commits after this: 2026-01-31 or 2 weeks ago."
-    )
+    ref: str = Field("HEAD", description="Where to start: branch, tag, sha, HEAD~2.")
+    path: str | None = Field(None, description="Only commits that touch this.")
+    author: str | None = Field(None, max_length=200, description="Only authors with this in name or address.")
+    grep: str | None = Field(None, max_length=200, description="Only messages with this.")
+    since: str | None = Field(None, pattern=r"^[\w .:+/-]{1,60}$", description="2026-01-31 or 2 weeks ago.")
     limit: int = Field(500, ge=1, le=1000, description="Most commits.")
 
 
 class DiffInput(OfRepository):
     """Of `git_diff`."""
 
-    from_: str = Field("HEAD", alias="from", description="Old side: a branch, tag or sha, or `index`.")
-    to: str = Field("worktree", description="New side: `worktree`, `index`, or a branch, tag or sha.")
-    paths: Strings = Field([], description="Only these files or folders.")
-    stat_only: bool = Field(False, description="Only files and line counts, no text.")
+    from_: str = Field("HEAD", alias="from", description="Branch, tag, sha or `index`.")
+    to: str = Field("worktree", description="Also `worktree`.")
+    paths: Strings = Field([], description="Only these.")
+    stat_only: bool = Field(False, description="Line counts, no text.")
 
 
 class ShowInput(OfRepository):
     """Of `git_show`."""
 
     ref: str = Field("HEAD", description="Branch, tag, sha or HEAD~2.")
-    path: str | None = Field(None, description="A file as it was in that commit; none: the commit itself.")
-    blame: bool = Field(False, description="Who wrote each line of the file last.")
-    start_line: int = Field(1, ge=1, description="First line of the file.")
-    end_line: int | None = Field(None, ge=1, description="Last line of the file; none: to the end.")
+    path: str | None = Field(None, description="A file; none: the commit itself.")
+    blame: bool = Field(False, description="Who wrote each line last.")
+    start_line: int = Field(1, ge=1, description="First line.")
+    end_line: int | None = Field(None, ge=1, description="Last line.")
 
 
 class CommitInput(OfRepository):
@@ -56,16 +54,16 @@ class CommitInput(OfRepository):
 
     paths: Strings = Field([], description="Files or folders; none: all that changed.")
     hunk_ids: Strings = Field([], description="Hunks of git_diff, in place of paths.")
-    dry_run: bool = Field(False, description="Tell what would be committed, and change nothing.")
-    message: str = Field(min_length=1, max_length=65_536, pattern=r"\S", description="The commit's message.")
+    dry_run: bool = Field(False, description="Only tell what would be.")
+    message: str = Field(min_length=1, max_length=65_536, pattern=r"\S", description="Its message.")
 
 
 class BranchInput(OfRepository):
     """Of `git_branch`."""
 
-    action: Literal["create", "switch"] = Field("create", description="create: make it; switch: go on it.")
-    name: str = Field(description="The branch, as in fix/login.")
-    from_: str = Field("HEAD", alias="from", description="Where a new branch starts.")
+    action: Literal["create", "switch"] = Field("create", description="switch: go on it.")
+    name: str = Field(description="As in fix/login.")
+    from_: str = Field("HEAD", alias="from", description="Where a new one starts.")
 
 
 class PreviewInput(OfRepository):

@@ -13,10 +13,10 @@ NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 
 
 class SearchInput(Input):
-    query: str = Field(description="A question, keywords or an identifier.", min_length=1, max_length=2000)
-    scope: Reach = Field("all", description="project: this workspace; user: notes for every workspace.")
-    kinds: Strings = Field(default=[], description="Only these: note, document, code.", max_length=3)
-    tags: Strings = Field(default=[], description="Only what has all of these.", max_length=20)
+    query: str = Field(description="Question, keywords or identifier.", min_length=1, max_length=2000)
+    scope: Reach = Field("all", description="user: notes for every workspace.")
+    kinds: Strings = Field(default=[], description="note, document, code.", max_length=3)
+    tags: Strings = Field(default=[], description="All of these.", max_length=20)
     k: int = Field(8, ge=1, le=50, description="How many passages.")
 
 
@@ -48,7 +48,7 @@ def _hit(hit: Hit) -> str:
 
 
 class RememberInput(Input):
-    title: str = Field(description="One line that says what it is about.", pattern=r"\S", max_length=200)
+    title: str = Field(description="What it is about.", pattern=r"\S", max_length=200)
     tags: Strings = Field(default=[], description="Words to filter by.", max_length=20)
     scope: Literal["project", "user"] = Field("project", description="user: for every workspace.")
     text: str = Field(description="The note, in Markdown.", pattern=r"\S", max_length=100_000)
@@ -73,8 +73,8 @@ class RememberOutput(Output):
 
 
 class IndexInput(Input):
-    collection: str = Field("workspace", description="Where to: lower case, digits, - and _.", pattern=NAME)
-    paths: Strings = Field(default=[], description="Files and folders; none: the whole workspace.", max_length=1000)
+    collection: str = Field("workspace", description="Where to.", pattern=NAME)
+    paths: Strings = Field(default=[], description="None: the whole workspace.", max_length=1000)
 
 
 class Failure(Part):

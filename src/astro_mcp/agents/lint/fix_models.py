@@ -11,10 +11,10 @@ from astro_mcp.core.model import Input, Page, Part, Strings
 
 
 class FixInput(Input):
-    paths: Strings = Field(default_factory=list, max_length=500, description="Files and folders; none: the root.")
-    tools: Strings = Field(default_factory=list, max_length=50, description="Linters by name; none: all that fit.")
-    apply: bool = Field(False, description="Write the diff; else only show it.")
-    if_match: str | None = Field(None, description="if_match of the diff that was looked at.")
+    paths: Strings = Field(default_factory=list, max_length=500, description="None: the whole root.")
+    tools: Strings = Field(default_factory=list, max_length=50, description="By name; none: all that fit.")
+    apply: bool = Field(False, description="Else the diff is only shown.")
+    if_match: str | None = Field(None, description="That of the diff that was shown.")
 
 
 class FixedFile(Part):

@@ -11,14 +11,10 @@ from astro_mcp.packs import Severity
 
 
 class CheckInput(Input):
-    paths: Strings = Field(
-        default_factory=list, max_length=500, description="Files and folders to check; none: the whole root."
-    )
-    tools: Strings = Field(
-        default_factory=list, max_length=50, description="Linters by name; none: each that finds files of its kind."
-    )
+    paths: Strings = Field(default_factory=list, max_length=500, description="None: the whole root.")
+    tools: Strings = Field(default_factory=list, max_length=50, description="By name; none: all that fit.")
     since_ref: str | None = Field(None, max_length=250, description="Only what is new since this commit.")
-    min_severity: Severity = Field("info", description="Leave out findings below this.")
+    min_severity: Severity = Field("info", description="None below this.")
 
 
 class Part(BaseModel):

@@ -11,7 +11,7 @@ from astro_mcp.core.tool import Tool
 from astro_mcp.faces.mcp.icons import icon
 from astro_mcp.faces.mcp.peer import Peer, Profile
 
-CURSOR = {"type": "string", "description": "The next_cursor of a result"}
+CURSOR = {"type": "string", "description": "A result's next_cursor"}
 _LONG = ("content", "code", "spec", "edits", "text", "message")
 
 
