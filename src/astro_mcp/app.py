@@ -304,12 +304,14 @@ class _Parts:
         )
 
     async def _search(self) -> SearchWork:
+        from astro_mcp.agents.search.pages import Pages  # noqa: PLC0415 - see the class
         from astro_mcp.agents.search.work import SearchWork  # noqa: PLC0415 - see the class
         from astro_mcp.net.client import GuardedClient  # noqa: PLC0415 - see the class
 
         settings = self._base.settings
         client, hourly = GuardedClient(settings.web), settings.web.searches_per_hour
-        return SearchWork(client, self.providers, settings.search, hourly)
+        pages = Pages(client, self._base.database, self._base.clock)
+        return SearchWork(client, pages, self.providers, settings.search, hourly)
 
     async def _workflow(self) -> WorkflowWork:
         from astro_mcp.workflow.work import WorkflowWork  # noqa: PLC0415 - see the class

@@ -16,12 +16,11 @@ from typing import Final
 
 import anyio
 
-from astro_mcp.agents.search.agent import SearchAgent
+from astro_mcp.agents.search.agent import check
 from astro_mcp.cli.doctor_sandbox import sandbox_checks
 from astro_mcp.cli.show import Printer
 from astro_mcp.config import Settings, load
 from astro_mcp.core.agent import Health
-from astro_mcp.core.deferred import Ready
 from astro_mcp.errors import AstroError
 from astro_mcp.net.client import GuardedClient
 from astro_mcp.packs import Pack
@@ -185,11 +184,12 @@ async def _schedules(settings: Settings, folder: Path) -> Health:
 
 async def _search(settings: Settings) -> Health:
     """As the daemon would say: the same parts, of the same manifests and settings."""
-    from astro_mcp.agents.search.work import SearchWork  # noqa: PLC0415 - one check among many
+    from astro_mcp.agents.search.providers import health as told  # noqa: PLC0415 - one check among many
+    from astro_mcp.agents.search.providers import providers  # noqa: PLC0415 - as above
 
     manifests = Pack.find().manifests("search")
-    work = SearchWork(GuardedClient(settings.web), manifests, settings.search, settings.web.searches_per_hour)
-    health = await SearchAgent(manifests, settings.search, Ready(work)).health()
+    check([manifest.name for manifest in manifests], settings.search)
+    health = told(providers(manifests, settings.search, GuardedClient(settings.web)))
     if not health.ok or "searxng" in health.facts["providers"]:
         return health
     hint = 'a SearXNG of your own answers more reliably: [search.searxng] base_url = "…" in config.toml'

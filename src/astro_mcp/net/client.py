@@ -31,7 +31,9 @@ HOPS: Final = 5
 CONNECT_SECONDS: Final = 5.0
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _HARMLESS: Final = frozenset({"accept", "accept-language"})
-"""Headers that may go to another origin; every other one could be a credential."""
+"""Headers that may go to another origin."""
+_CONDITIONS: Final = frozenset({"if-none-match", "if-modified-since"})
+"""What only its own origin is told, and is no credential; every other header could be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ class GuardedClient:
         self, pool: httpcore.AsyncConnectionPool, first: Target, headers: Mapping[str, str], most: int
     ) -> Fetched:
         here, hops = first, [first.url]
-        keyed = not _HARMLESS.issuperset(name.lower() for name in headers)
+        keyed = not (_HARMLESS | _CONDITIONS).issuperset(name.lower() for name in headers)
         while True:
             answer = await self._ask(pool, here, headers, most)
             if isinstance(answer, Fetched):

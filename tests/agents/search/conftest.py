@@ -10,6 +10,7 @@ import pytest
 from tests.net.web_site import Loopback, Names, Site, serving
 
 from astro_mcp.agents.search.agent import SearchAgent
+from astro_mcp.agents.search.pages import Pages
 from astro_mcp.agents.search.work import SearchWork
 from astro_mcp.config import SearchProvider, WebSettings
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
@@ -37,8 +38,22 @@ async def site() -> AsyncIterator[Site]:
         yield running
 
 
+class Held(SystemClock):
+    """The machine's time, and what a test adds to it."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+
 @pytest.fixture
-async def build(tmp_path: Path) -> AsyncIterator[Build]:
+def clock() -> Held:
+    return Held()
+
+
+@pytest.fixture
+async def build(tmp_path: Path, clock: Held) -> AsyncIterator[Build]:
     """`ask = await build(search=…, pack=…)`: the tools with these settings; `await ask("web_search", query=…)`."""
     async with Database.open(tmp_path / "astro.db", synchronous="NORMAL") as database:
 
@@ -48,15 +63,15 @@ async def build(tmp_path: Path) -> AsyncIterator[Build]:
             client = GuardedClient(WebSettings(timeout_seconds=5), resolve=Names(), policy=Loopback())
             registry = Registry()
             manifests, settings = (pack or Pack.find()).manifests("search"), search or {}
-            work = Ready(SearchWork(client, manifests, settings, hourly))
+            pages = Pages(client, database, clock)
+            work = Ready(SearchWork(client, pages, manifests, settings, hourly))
             await registry.register(SearchAgent(manifests, settings, work))
-            clock = SystemClock()
             audit = Audit(AuditTrail(database, audit_key(tmp_path)), clock)
             policies: list[Policy] = [audit, Authorize(), Limit(Limits()), Deadline(), audit.intent()]
             dispatcher = Dispatcher(registry, policies, audit)
-            session = Session(Principal("user", Kind.STDIO), Grant())
 
-            async def ask(tool: str, /, **arguments: Any) -> Result:
+            async def ask(tool: str, /, principal: str = "user", **arguments: Any) -> Result:
+                session = Session(Principal(principal, Kind.STDIO), Grant())
                 return await dispatcher.call(Call(session, tool, arguments))
 
             return ask

@@ -35,7 +35,7 @@ class SearchAgent(Agent):
         self, manifests: Sequence[Search], settings: Mapping[str, SearchProvider], work: Deferred[SearchWork]
     ) -> None:
         """Raises `InvalidInput` for settings that no manifest belongs to."""
-        _check([manifest.name for manifest in manifests], settings)
+        check([manifest.name for manifest in manifests], settings)
         self._work = work
 
     @tool(title="Search the web", effects={Effect.READ, Effect.NETWORK}, timeout=45, labels={Label.UNTRUSTED})
@@ -59,7 +59,8 @@ class SearchAgent(Agent):
 
         Only public addresses on ports 80, 443, 8080 and 8443 are reached, and each redirect (at most five) passes the
         same guard; loopback, private networks and cloud metadata are refused. JSON and plain text come as they are;
-        PDF, images and other binary files are refused. `mode` raw gives the source, hidden text and all.
+        PDF, images and other binary files are refused. `mode` raw gives the source, hidden text and all. A page is kept
+        as long as its server says that it stays so, and asked for again by a conditional request.
 
         Example: {"url": "https://docs.python.org/3/library/ssl.html", "find": "load default certificates"}
         """
@@ -69,7 +70,8 @@ class SearchAgent(Agent):
         return await (await self._work.get()).health()
 
 
-def _check(known: Sequence[str], settings: Mapping[str, SearchProvider]) -> None:
+def check(known: Sequence[str], settings: Mapping[str, SearchProvider]) -> None:
+    """Raises `InvalidInput` for settings of a provider that is not known."""
     for name in settings:
         if name not in known:
             near = nearest(name, known)

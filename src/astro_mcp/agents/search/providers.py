@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from astro_mcp.agents.search.asking import Provider
+from astro_mcp.agents.search.asking import ADD_ONE, Provider
 from astro_mcp.agents.search.declared import Declared
 from astro_mcp.agents.search.metasearch import Metasearch
 from astro_mcp.agents.search.searxng import SearXNG
 from astro_mcp.config import SearchProvider
+from astro_mcp.core.agent import Health
 from astro_mcp.net.client import GuardedClient
 from astro_mcp.packs import Search
 
@@ -29,3 +30,10 @@ def providers(
         elif own.enabled and base_url:
             out[manifest.name] = SearXNG(base_url, own, client)
     return out
+
+
+def health(found: Mapping[str, Provider]) -> Health:
+    """Whether anybody can be asked, and who."""
+    names = ", ".join(found)
+    detail, fix = f"providers: {names or 'none'}", "" if names else ADD_ONE
+    return Health(ok=bool(names), detail=detail, fix=fix, facts={"providers": names})

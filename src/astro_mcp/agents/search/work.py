@@ -10,7 +10,7 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from astro_mcp.agents.search.asking import ADD_ONE, Asking
+from astro_mcp.agents.search.asking import Asking
 from astro_mcp.agents.search.fusion import Fused, Query, fuse, host_of, within
 from astro_mcp.agents.search.models import (
     FetchInput,
@@ -23,8 +23,9 @@ from astro_mcp.agents.search.models import (
     shorten,
 )
 from astro_mcp.agents.search.page import Page, read
+from astro_mcp.agents.search.pages import Pages
 from astro_mcp.agents.search.passages import find
-from astro_mcp.agents.search.providers import providers
+from astro_mcp.agents.search.providers import health, providers
 from astro_mcp.config import SearchProvider
 from astro_mcp.core.agent import Health
 from astro_mcp.core.call import Context
@@ -33,7 +34,6 @@ from astro_mcp.net.client import Fetched, GuardedClient
 from astro_mcp.packs import Search
 
 _DOMAIN: Final = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+\Z")
-_ACCEPT: Final = "text/html, application/xhtml+xml, text/*;q=0.9, */*;q=0.5"
 _FILTERED: Final = 30
 """Results asked for where domains are picked out of them."""
 
@@ -42,17 +42,20 @@ class SearchWork:
     """All through the guarded transport but what the manifest of ddgs says."""
 
     def __init__(
-        self, client: GuardedClient, manifests: Sequence[Search], settings: Mapping[str, SearchProvider], hourly: int
+        self,
+        client: GuardedClient,
+        pages: Pages,
+        manifests: Sequence[Search],
+        settings: Mapping[str, SearchProvider],
+        hourly: int,
     ) -> None:
-        self._client = client
-        self._names = ", ".join(found := providers(manifests, settings, client))
-        self._asking = Asking(found, hourly)
+        self._pages = pages
+        self._providers = providers(manifests, settings, client)
+        self._asking = Asking(self._providers, hourly)
         self._threads = anyio.CapacityLimiter(2)
 
     async def health(self) -> Health:
-        names = self._names
-        detail, fix = f"providers: {names or 'none'}", "" if names else ADD_ONE
-        return Health(ok=bool(names), detail=detail, fix=fix, facts={"providers": names})
+        return health(self._providers)
 
     async def search(self, args: SearchInput, ctx: Context) -> SearchOutput:
         only, never = _domains(args.include_domains), _domains(args.exclude_domains)
@@ -65,7 +68,7 @@ class SearchWork:
         return SearchOutput(items=_found(pages), total=len(pages), provider_errors=errors)
 
     async def fetch(self, args: FetchInput, ctx: Context) -> FetchOutput:
-        fetched = await self._client.get(args.url, headers={"accept": _ACCEPT})
+        fetched = await self._pages.get(ctx.session.scope, args.url)
         ctx.source(fetched.url)
         _check(fetched)
 
