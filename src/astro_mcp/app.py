@@ -263,11 +263,10 @@ class _Parts:
         from astro_mcp.agents.tests.work import TestsWork  # noqa: PLC0415 - see the class
 
         base, workspace = self._base, await self.workspace.get()
-        runner = next(runner for runner in self.runners if runner.name == "pytest")
         modules = await workspace.quickly(base.pack.modules)
         history = History(base.database, workspace, base.clock)
         git = await self.repositories.get()
-        return TestsWork(await self.sandbox.get(), workspace, git, history, base.artifacts, runner, modules)
+        return TestsWork(await self.sandbox.get(), workspace, git, history, base.artifacts, self.runners, modules)
 
     async def _lint(self) -> LintWork:
         from astro_mcp.agents.lint.work import LintWork  # noqa: PLC0415 - see the class

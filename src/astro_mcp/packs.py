@@ -12,52 +12,55 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, overload
+from typing import Annotated, Any, Final, Literal, TypeVar, overload
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from astro_mcp.errors import AstroError, InvalidInput, Problem, Unavailable
+from astro_mcp.manifest import (
+    PATHS,
+    REPORT,
+    DebianName,
+    Glob,
+    LanguageName,
+    Manifest,
+    NpmRequirement,
+    Requirement,
+    WorkspaceFile,
+)
 from astro_mcp.nearest import nearest
 from astro_mcp.report_formats import JsonReport, RegexReport, SarifReport, Table, Word
+from astro_mcp.runner import Runner
 
+__all__ = [
+    "CONFIG",
+    "KINDS",
+    "PATHS",
+    "REPORT",
+    "SUFFIX",
+    "DebianImage",
+    "Fix",
+    "Language",
+    "Linter",
+    "LinterImage",
+    "Manifest",
+    "Pack",
+    "Registry",
+    "Runner",
+    "Search",
+    "SearchRequest",
+    "SearchResults",
+    "Severity",
+    "read_manifest",
+]
 SUFFIX: Final = ".tool.toml"
-PATHS: Final = "{paths}"
-"""The element of `argv` that the paths take the place of."""
-REPORT: Final = "{report}"
-"""Stands in `argv` for the file that the report goes to, where it does not go to stdout."""
 CONFIG: Final = "{config}"
 """Stands in `argv` for a settings file at the top: one of `config`, or a TOML file with a section of its own. Its word
 comes once for each, and not at all where there is none."""
 
-Glob = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Requirement = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[a-z0-9,_-]+\])?([<>=!~]=?.+)?$")
-]
-DebianName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]{1,99}$")]
-LanguageName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+#-]{0,39}$")]
-WorkspaceFile = Annotated[str, StringConstraints(pattern=r"^\.?[A-Za-z0-9_][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*$")]
-NpmRequirement = Annotated[str, StringConstraints(pattern=r"^(@[a-z0-9-][a-z0-9._-]*/)?[a-z0-9-][a-z0-9._-]*@.+$")]
 Severity = Literal["error", "warning", "info"]
 Registry = Literal["pypi", "npm"]
 """Where packages come from."""
-
-
-class Image(Table):
-    """What the tool's sandbox image holds beyond the base."""
-
-    pip: tuple[Requirement, ...] = Field(min_length=1, description="Python packages, each a name and its versions.")
-
-
-class Manifest(Table):
-    """What every manifest says, whatever it adds."""
-
-    folder: ClassVar[str]
-    schema_: Literal[1] = Field(alias="schema", description="The version of this format.")
-    kind: str
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")] = Field(
-        description="The file's name without its suffix."
-    )
-    install_hint: str = Field(min_length=1, description="What a person does where the tool is missing.")
 
 
 class Fix(Table):
@@ -136,20 +139,6 @@ class Linter(Manifest):
         if PATHS not in self.argv:
             raise ValueError(f"argv has no {PATHS}")
         return self
-
-
-class Runner(Manifest):
-    """A program that runs a project's tests and reports events."""
-
-    folder = "runners"
-    kind: Literal["runner"]
-    detect: tuple[Glob, ...] = Field(min_length=1, description="Names of files that mark the top of a project.")
-    argv: tuple[Word, ...] = Field(
-        min_length=1, description=f"Program and arguments, no shell; {PATHS} stands for the paths."
-    )
-    plugin: str = Field(description="The file below resources/sandbox/ that makes the runner report JSON lines.")
-    exit_codes: Mapping[int, str] = Field(description="What each exit code means, where it is not simply the counts.")
-    image: Image
 
 
 class DebianImage(Table):
@@ -311,8 +300,9 @@ class Pack:
         return self.root / "resources"
 
     def modules(self) -> dict[str, bytes]:
-        """The Python files that go into the sandbox beside a project, by name. Blocks: for worker threads."""
-        return {path.name: path.read_bytes() for path in sorted((self.resources / "sandbox").glob("*.py"))}
+        """The files that go into the sandbox beside a project, by name. Blocks: for worker threads."""
+        files = (path for path in sorted((self.resources / "sandbox").iterdir()) if path.suffix in (".py", ".mjs"))
+        return {path.name: path.read_bytes() for path in files}
 
     @overload
     def manifests(self, kind: Literal["linter"]) -> list[Linter]: ...

@@ -61,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     sandbox = _add(commands, "sandbox", "sandbox", "the images that code runs in, and its sessions")
     sandbox.add_argument("action", choices=["build", "list", "prune", "sessions", "end"])
     sandbox.add_argument("--language", metavar="NAME", help="build the image of this language, not the base image")
+    sandbox.add_argument("--runner", metavar="NAME", help="build the image of this test runner, not the base image")
     sandbox.add_argument("session", nargs="?", help="the session to end")
 
     audit = _add(commands, "audit", "audit", "the last records of the audit trail")

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import anyio
 
 from astro_mcp.agents.code.languages import Languages
+from astro_mcp.agents.tests.choice import by_name
 from astro_mcp.cli.link import open_link, usage
 from astro_mcp.cli.show import Printer
 from astro_mcp.config import load
@@ -34,16 +35,18 @@ PACKAGES: Final = ("python", "npm")
 
 
 def run(given: argparse.Namespace, printer: Printer) -> int:
-    """Build the base image, or a language's; tell or remove the images that this engine has of ours; tell or end
-    sessions."""
-    if given.language is not None and given.action != "build":
-        raise usage("--language belongs to sandbox build")
+    """Build the base image, or a language's or a test runner's; tell or remove the images that this engine has of ours;
+    tell or end sessions."""
+    if (given.language is not None or given.runner is not None) and given.action != "build":
+        raise usage("--language and --runner belong to sandbox build")
+    if given.language is not None and given.runner is not None:
+        raise usage("sandbox build takes one of --language and --runner")
     if given.action in ("sessions", "end"):
         return _sessions(given, printer)
     pack = Pack.find()
     recipe = pack.resources / "sandbox" / "image"
     if given.action == "build":
-        return _build(recipe, _packages(pack, given.language), printer)
+        return _build(recipe, _packages(pack, given), printer)
     base = base_tag(recipe)
     if given.action == "prune":
         removed, kept = anyio.run(_prune)
@@ -81,9 +84,11 @@ def _sessions(given: argparse.Namespace, printer: Printer) -> int:
     return 0
 
 
-def _packages(pack: Pack, language: str | None) -> Sequence[str]:
-    """What the language's image holds beyond the base, which is enough for some."""
-    image = Languages(pack.manifests("language")).named(language).image if language is not None else None
+def _packages(pack: Pack, given: argparse.Namespace) -> Sequence[str]:
+    """What the language's, or the runner's, image holds beyond the base, which is enough for some."""
+    if given.runner is not None:
+        return by_name(pack.manifests("runner"), given.runner).image.debian
+    image = Languages(pack.manifests("language")).named(given.language).image if given.language is not None else None
     return image.debian if image else ()
 
 

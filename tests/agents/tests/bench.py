@@ -91,6 +91,7 @@ async def bench(
     images: Path,
     linters: Pack | None = None,
     advisories: AdvisorySettings = NO_ADVISORIES,
+    runners: Pack | None = None,
     **settings: Any,
 ) -> AsyncIterator[Bench]:
     """`images` may be one folder for many benches: the second use of the same packages is served from it."""
@@ -100,9 +101,9 @@ async def bench(
         artifacts = Artifacts(database, folder / "artifacts", clock)
         sandbox = Sandbox(SandboxSettings(**settings), images, pack.resources / "sandbox")
         registry = Registry()
-        runner = next(runner for runner in pack.manifests("runner") if runner.name == "pytest")
+        those = (runners or pack).manifests("runner")
         git, history = Git(workspace, folder / "git"), History(database, workspace, clock)
-        work = TestsWork(sandbox, workspace, git, history, artifacts, runner, pack.modules())
+        work = TestsWork(sandbox, workspace, git, history, artifacts, those, pack.modules())
         await registry.register(TestsAgent(Ready(work)))
         manifests = (linters or pack).manifests("linter")
         lint = LintWork(sandbox, workspace, git, artifacts, manifests)

@@ -9,10 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astro_mcp.agents.tests.events import FAILURES, SLOWEST, Tally
+from astro_mcp.agents.tests.reports import jsonl
 
 
 def tally(*events: dict[str, Any]) -> Tally:
-    return Tally.of(b"".join(json.dumps(event).encode() + b"\n" for event in events))
+    return of(b"".join(json.dumps(event).encode() + b"\n" for event in events))
+
+
+def of(log: bytes) -> Tally:
+    return Tally.of(jsonl.events(log))
 
 
 def test_categories_are_counted_and_a_test_that_never_finished_is_named() -> None:
@@ -42,7 +47,7 @@ def test_lines_that_are_no_events_are_counted_and_change_nothing() -> None:
         b'{"event":"start"}\nnot json\n{"event":"format the disk"}\n[]\n{"event":"report","seconds":-1}\n'
         + b"x" * 300_000
     )
-    found = Tally.of(log)
+    found = of(log)
     assert (found.started, found.not_understood, dict(found.counts)) == (True, 5, {})
 
 
@@ -68,7 +73,7 @@ def test_only_the_slowest_are_kept_slowest_first() -> None:
 @settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=2_000))
 def test_no_bytes_make_it_raise(log: bytes) -> None:
-    Tally.of(log)
+    of(log)
 
 
 @settings(deadline=None, max_examples=60)

@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from tests.agents.tests.bench import Bench, write
 
+from astro_mcp.agents.tests.choice import by_name
 from astro_mcp.agents.tests.events import Tally
 from astro_mcp.agents.tests.flaky import JUDGED, Alone, Flaky
 from astro_mcp.agents.tests.models import RunOutput
 from astro_mcp.agents.tests.project import Project
+from astro_mcp.agents.tests.reports import jsonl
 from astro_mcp.agents.tests.selection import Selection
 from astro_mcp.core.call import silent
+from astro_mcp.packs import Pack
 from astro_mcp.sandbox.job import Outcome, SandboxFile
 from astro_mcp.workspace.place import Place
 
@@ -71,12 +74,13 @@ class Scripted:
         return Outcome(0, b"", b"", (SandboxFile("log", log),), (), 0, 0)
 
     async def judge(self, times: int, total: int = 9, seconds: float = 60) -> dict[str, Alone]:
-        async def read(outcome: Outcome) -> Tally:
-            return Tally.of(outcome.files[0].data)
+        async def read(outcome: Outcome, selection: Selection) -> Tally:
+            return Tally.of(jsonl.events(outcome.files[0].data))
 
         files = {name: SandboxFile(name, b"") for name in {test.split("::")[0] for test in self.script}}
-        project = Project(Place(Path("/x"), ""), "", files, ())
-        flaky = Flaky(project, Selection(), total, self.run, read, silent)
+        project = Project(Place(Path("/x"), ""), "", files, (), "pytest")
+        pytest_itself = by_name(Pack.find().manifests("runner"), "pytest")
+        flaky = Flaky(pytest_itself, project, Selection(), total, self.run, read, silent)
         return await flaky.judge([test for test in self.script if test != "whole"], times, seconds)
 
 

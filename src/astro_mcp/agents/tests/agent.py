@@ -56,14 +56,22 @@ class TestsAgent(Agent):
         of the lines that are new since `since`. Workers of pytest-xdist and forked processes count; where something
         does not, `complete` is false and `notes` say what.
 
-        Failing tests are a result and no error. Packages that the project names are fetched as wheels before.
+        Failing tests are a result and no error.
 
-        The project is the nearest folder at or above `path` with a pyproject.toml, pytest.ini, tox.ini, setup.cfg,
-        setup.py or Pipfile. What it needs is read from its pylock.toml, uv.lock, poetry.lock or Pipfile.lock (the first
+        Runners: pytest, unittest, node (node:test), jest, vitest, go, cargo, ctest. Without `runner` it is that of the
+        nearest project at or above `path`, as its files tell: pyproject.toml, go.mod, Cargo.toml and their like, and
+        what package.json and others name. `other_runners` are those that fit as well. `changed` and `coverage` are
+        pytest's alone; go takes folders, cargo and ctest take whole projects; ids run again in every one of them.
+
+        Python: what the project needs is read from its pylock.toml, uv.lock, poetry.lock or Pipfile.lock (the first
         that there is), with versions and hashes as they are pinned; where there is none, from `[project]`,
         `[tool.poetry]`, Pipfile, and from requirements.txt and requirements-test.txt or alike. Of extras, dependency
-        groups and categories those count that are named test, tests or testing (else dev). The project is not built:
-        it is imported from its folder or from `src/`.
+        groups and categories those count that are named test, tests or testing (else dev). Packages are fetched as
+        wheels. The project is not built: it is imported from its folder or from `src/`.
+
+        JavaScript: what package-lock.json or npm-shrinkwrap.json pins, else what package.json names, with
+        devDependencies; no script of a package runs. Locks of pnpm, yarn and bun are not read. Go modules and crates
+        are not fetched: they lie in the project (`go mod vendor`, `cargo vendor`).
 
         Example: `{"path": "tests/test_a.py"}`, then `{"select": "ids", "ids": ["tests/test_a.py::test_b"]}`.
         """

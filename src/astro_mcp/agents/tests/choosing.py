@@ -10,6 +10,7 @@ from astro_mcp.agents.tests.project import Project
 from astro_mcp.agents.tests.selection import Selection
 from astro_mcp.core.authority import Session
 from astro_mcp.errors import InvalidInput, NotFound
+from astro_mcp.runner import Runner
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
 
@@ -22,31 +23,35 @@ class Choosing:
         self._git = git
         self._workspace = workspace
 
-    async def choose(self, args: RunInput, project: Project, session: Session) -> Selection:
-        """Raises `InvalidInput` for arguments that don't go together, and `NotFound` where there is nothing to go by: a
-        file, an earlier run, a repository, a commit."""
+    async def choose(self, args: RunInput, runner: Runner, project: Project, session: Session) -> Selection:
+        """Raises `InvalidInput` for arguments that don't go together, `Unsupported` for what the runner can't be told,
+        and `NotFound` where there is nothing to go by: a file, an earlier run, a repository, a commit."""
         if args.select != "ids" and args.ids:
             raise InvalidInput(f"ids are given, and select is {args.select}", 'pass select="ids", or leave the ids out')
         match args.select:
             case "all":
-                return selection.everything(project)
+                return selection.everything(runner, project)
             case "ids":
-                return selection.named(args, project)
+                return selection.named(runner, args.ids, project)
             case "failed":
-                return await self._failed(project, session)
+                return await self._failed(runner, project, session)
             case "changed":
-                return await self._changed(args.since, project, session)
+                return await self._changed(args.since, runner, project, session)
 
-    async def _failed(self, project: Project, session: Session) -> Selection:
+    async def _failed(self, runner: Runner, project: Project, session: Session) -> Selection:
         runs = await self._history.last(session.scope, project.key)
         if not runs:
             raise NotFound("no run of this project's tests is on record", 'run them with select="all" first')
         tests = failing(runs)
-        return selection.of_these(tests, project) if tests else Selection(nothing="no test failed when it last ran")
+        return (
+            selection.of_these(runner, tests, project)
+            if tests
+            else Selection(nothing="no test failed when it last ran")
+        )
 
-    async def _changed(self, since: str, project: Project, session: Session) -> Selection:
+    async def _changed(self, since: str, runner: Runner, project: Project, session: Session) -> Selection:
         found = await changed(self._git, self._workspace, session, project, since, lines=False)
         if not found.files:
             return Selection(nothing=f"nothing changed since {since}")
         recorded = await self._history.touched(session.scope, project.key)
-        return selection.reached(sorted(found.files), recorded, project)
+        return selection.reached(runner, sorted(found.files), recorded, project)

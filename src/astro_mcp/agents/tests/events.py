@@ -1,22 +1,24 @@
-"""The runner's JSON lines, read as what they are: text that the tests of a stranger may have written."""
+"""What happened in a run, in whatever form its runner told it. All of it is text that a stranger's tests may have
+written."""
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-LINE: Final = 200_000
 FAILURES: Final = 500
 SLOWEST: Final = 10
 RUNNING: Final = 1_000
 OUTCOMES: Final = 50_000
 WORST: Final = ("passed", "skipped", "xfailed", "xpassed", "failed", "error")
 """What a test with several reports is said to have done: the last of these that one of them says."""
+MOST_LINES: Final = 100_000_000
+MOST_SECONDS: Final = 1e7
 
 Id = Annotated[str, StringConstraints(max_length=40_000)]
 Text = Annotated[str, StringConstraints(max_length=40_000)]
@@ -27,15 +29,15 @@ class Event(BaseModel):
 
     model_config = ConfigDict(extra="ignore", defer_build=True, frozen=True, hide_input_in_errors=True)
 
-    event: Literal["start", "collected", "running", "report", "finished", "stopped", "end"]
+    event: Literal["start", "collected", "running", "report", "finished", "left", "stopped", "end"]
     id: Id = ""
     when: str = ""
     category: Annotated[str, StringConstraints(max_length=60)] = ""
-    seconds: float = Field(0.0, ge=0, le=1e7, allow_inf_nan=False)
+    seconds: float = Field(0.0, ge=0, le=MOST_SECONDS, allow_inf_nan=False)
     total: int = Field(0, ge=0, le=10_000_000)
     version: Annotated[str, StringConstraints(max_length=60)] = ""
     file: Id = ""
-    line: int = Field(0, ge=0, le=100_000_000)
+    line: int = Field(0, ge=0, le=MOST_LINES)
     message: Text = ""
     trace: Text = ""
     stdout: Text = ""
@@ -71,16 +73,15 @@ class Tally:
         return {test: outcome for test, outcome in self.outcomes.items() if outcome[0]} | broken
 
     @classmethod
-    def of(cls, log: bytes) -> Tally:
-        """Add up a log. Lines that are none are counted and left out."""
+    def of(cls, events: Iterable[Event | None], asked: Collection[str] = ()) -> Tally:
+        """Add up events; None is a piece of the report that is none, and is counted. Where ids are `asked` for, other
+        tests are left out: some runners take more than they are told to."""
         tally = cls()
-        for line in _lines(log):
-            try:
-                event = Event.model_validate_json(line if len(line) <= LINE else b"")
-            except ValidationError:
+        for event in events:
+            if event is None:
                 tally.not_understood += 1
-                continue
-            tally._take(event)
+            elif not asked or _concerns(event, asked):
+                tally._take(event)
         tally.slowest.sort(reverse=True)
         return tally
 
@@ -97,6 +98,8 @@ class Tally:
                 self._report(event)
             case "finished":
                 self._finished(event.id)
+            case "left":  # what ended, and is no test
+                self.running.pop(event.id, None)
             case "stopped":
                 self.stopped = event.message
             case "end":
@@ -131,5 +134,6 @@ class Tally:
                 heapq.heappop(self.slowest)
 
 
-def _lines(log: bytes) -> Iterator[bytes]:
-    return (line for line in log.split(b"\n") if line)
+def _concerns(event: Event, asked: Collection[str]) -> bool:
+    """Of what is no test's own, the number of all tests alone tells of others."""
+    return event.event != "collected" and (not event.id or event.when == "collect" or event.id in asked)

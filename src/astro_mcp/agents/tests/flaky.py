@@ -16,6 +16,7 @@ from astro_mcp.agents.tests.project import Project
 from astro_mcp.agents.tests.selection import Selection
 from astro_mcp.core.call import Progress
 from astro_mcp.errors import Busy
+from astro_mcp.runner import Runner
 from astro_mcp.sandbox.job import Outcome
 
 JUDGED: Final = 20
@@ -25,7 +26,7 @@ GOOD: Final = frozenset({"passed", "xfailed", "xpassed"})
 
 Run = Callable[[Selection, float], Awaitable[Outcome]]
 """`await run(selection, seconds)`: the tests of a selection, in a fresh container."""
-Read = Callable[[Outcome], Awaitable[Tally]]
+Read = Callable[[Outcome, Selection], Awaitable[Tally]]
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class Alone:
 class Flaky:
     """`whole` is the selection in which tests failed, `total` how many tests that is."""
 
+    runner: Runner
     project: Project
     whole: Selection
     total: int
@@ -60,7 +62,7 @@ class Flaky:
         """
         tests = list(dict.fromkeys(failed))[:JUDGED]
         found = {test: Alone() for test in tests}
-        places = {test: selection.of_these([test], self.project) for test in tests}
+        places = {test: selection.of_these(self.runner, [test], self.project) for test in tests}
         end = anyio.current_time() + seconds
         work = [(test, place) for test, place in places.items() if not place.nothing for _ in range(times)]
         line = iter(work)
@@ -85,7 +87,7 @@ class Flaky:
 
     async def _status(self, test: str, place: Selection, seconds: float) -> str:
         try:
-            tally = await self.read(await self.run(place, seconds))
+            tally = await self.read(await self.run(place, seconds), place)
         except Busy:
             return ""
         return status(tally, test)
@@ -109,7 +111,7 @@ class Flaky:
         if not open_ones or seconds < 1:
             return
         try:
-            tally = await self.read(await self.run(self.whole, seconds))
+            tally = await self.read(await self.run(self.whole, seconds), self.whole)
         except Busy:
             return
         for test, alone in open_ones.items():

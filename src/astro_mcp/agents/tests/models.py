@@ -16,6 +16,7 @@ class RunInput(Input):
     since: str = Field("HEAD", max_length=250, description="What changed is compared with it.")
     coverage: bool = Field(False, description="Count lines; tells of those changed since `since`.")
     reruns: int = Field(0, ge=0, le=10, description="Times that what failed runs again, alone.")
+    runner: str = Field("", description="Empty: what the project has.")
     timeout: int = Field(300, ge=1, le=3600, description="Seconds; what ran by then is kept.")
 
 
@@ -27,7 +28,7 @@ class Part(BaseModel):
 
 
 class Counts(Part):
-    """pytest's own categories; `total` is how many tests it collected to run."""
+    """pytest's categories, which others' are read as; `total` is how many tests there were to run."""
 
     passed: int = 0
     failed: int = 0
@@ -137,6 +138,8 @@ class RunOutput(Page):
     """Failing tests are a result and no error."""
 
     paged: ClassVar[str | None] = "failures"
+    runner: str = ""
+    other_runners: list[str] = Field(default_factory=list, description="Others that the project has.")
     counts: Counts
     failures: list[Failure]
     failures_left_out: int = Field(0, description="Failures beyond those that are kept; the artifact has them.")
@@ -148,13 +151,15 @@ class RunOutput(Page):
     explanation: str = Field("", description="What the exit code means, where the counts do not say it.")
     limits_hit: list[str] = Field(default_factory=list)
     left_out: list[str] = Field(default_factory=list, description="Requirements and files not taken along, and why.")
-    artifact: str = Field("", description="URI of the whole log, one JSON line an event.")
+    artifact: str = Field("", description="URI of the runner's whole report.")
     run_ms: float
 
     def text(self) -> str:
-        parts = [f"{self.counts.text()}, exit {self.exit_code}, {self.run_ms / 1000:.1f} s"]
+        parts = [f"{self.runner}: {self.counts.text()}, exit {self.exit_code}, {self.run_ms / 1000:.1f} s"]
         if self.explanation:
             parts.append(self.explanation)
+        if self.other_runners:
+            parts.append(f"the project has tests for {', '.join(self.other_runners)} too: name one as runner")
         if self.limits_hit:
             parts.append(f"limits hit: {', '.join(self.limits_hit)}")
         parts += [chosen.text() for chosen in self.selected]

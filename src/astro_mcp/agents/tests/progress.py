@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
+import re2
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from astro_mcp.core.call import Context
@@ -24,24 +26,41 @@ class Step(BaseModel):
 
 
 class Watcher:
-    """Takes the runner's output as it comes; of the progress lines in one piece only the last is passed on."""
+    """Takes the runner's output as it comes; of the progress lines in one piece only the last is passed on.
 
-    def __init__(self, ctx: Context) -> None:
+    `finished` is RE2 for a line of the runner's own that tells of a finished test, where it prints such lines.
+    """
+
+    def __init__(self, ctx: Context, finished: str = "") -> None:
         self._ctx = ctx
-        self._rest = b""
+        self._pattern = re2.compile(finished) if finished else None
+        self._rest = {"stdout": b"", "stderr": b""}
         self._done = 0
 
     async def take(self, stream: str, data: bytes) -> None:
-        if stream != "stdout":
-            return
-        *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[-LINE:]
+        *lines, rest = (self._rest[stream] + data).split(b"\n")
+        self._rest[stream] = rest[-LINE:]
+        if self._pattern is not None:
+            await self._count(lines)
+        elif stream == "stdout":
+            await self._last(lines)
+
+    async def _last(self, lines: Sequence[bytes]) -> None:
         for line in reversed(lines):
             step = _step(line)
             if step is not None and step.done > self._done:
                 self._done = step.done
-                await self._ctx.progress(step.done, max(step.total, step.done), printable(step.id, 150))
+                total = max(step.total, step.done) if step.total else None
+                await self._ctx.progress(step.done, total, printable(step.id, 150))
                 return
+
+    async def _count(self, lines: Sequence[bytes]) -> None:
+        assert self._pattern is not None
+        texts = (line[:LINE].decode("utf-8", "replace") for line in lines)
+        found = [match[1] for text in texts if (match := self._pattern.search(text))]
+        if found:
+            self._done += len(found)
+            await self._ctx.progress(self._done, None, printable(found[-1] or "", 150))
 
 
 def _step(line: bytes) -> Step | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,17 +20,19 @@ OURS: Final = ".astro"
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`top` is where the project begins, `target` what of it is meant (posix, below `top`; "" is all of it)."""
+    """`top` is where the project begins, `target` what of it is meant (posix, below `top`; "" is all of it), `runner`
+    the name of what runs its tests."""
 
     top: Place
     target: str
     files: Mapping[str, SandboxFile]
     withheld: tuple[str, ...]
+    runner: str
 
     @property
     def key(self) -> str:
         """What its rows in the store go by, beside their scope."""
-        return str(self.top.path)
+        return f"{self.top.path} {self.runner}"
 
     @property
     def texts(self) -> dict[str, bytes]:
@@ -49,16 +51,6 @@ class Project:
         if not relative or relative.startswith("/"):
             return relative
         return self.top.at("/".join(filter(None, (self.top.relative, relative)))).display
-
-
-def top_of(place: Place, marks: Sequence[str]) -> str:
-    """The nearest folder at or above `place`, and within its root, that has a file named in `marks`; else the root."""
-    parts = place.parts if place.path.is_dir() else place.parts[:-1]
-    for length in range(len(parts), 0, -1):
-        folder = place.root.joinpath(*parts[:length])
-        if any((folder / mark).is_file() for mark in marks):
-            return "/".join(parts[:length])
-    return ""
 
 
 def metadata(files: Mapping[str, SandboxFile]) -> tuple[SandboxFile, ...]:

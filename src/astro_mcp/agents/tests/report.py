@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import re
 import signal
+from dataclasses import replace
 from typing import Final
 
 from astro_mcp.agents.tests.events import Event, Tally
 from astro_mcp.agents.tests.models import Counts, Failure, RunOutput, Slow
 from astro_mcp.agents.tests.project import Project
 from astro_mcp.errors import LimitHit, NotFound, Unavailable
-from astro_mcp.packs import Runner
+from astro_mcp.runner import Runner
 from astro_mcp.sandbox.job import Outcome
 
-LOG: Final = "pytest.jsonl"
-REFUSED: Final = 4
-NO_TESTS: Final = 5
 TAIL: Final = 3_000
 
 
 def output(project: Project, tally: Tally, outcome: Outcome, runner: Runner) -> RunOutput:
     """The result. Raises `NotFound` where there were no tests, `Unavailable` where the runner never began."""
-    if outcome.exit_code == NO_TESTS and not tally.counts:
-        raise NotFound(
-            f"{runner.name} found no tests in {project.display(project.target) or project.top.display}",
-            "test files are named test_*.py or *_test.py, unless the project's settings say otherwise",
-        )
-    if LOG in outcome.withheld:
+    if runner.report.printed:  # the report was kept whole, whatever of it was cut on its way
+        outcome = replace(outcome, limits_hit=tuple(limit for limit in outcome.limits_hit if limit != "output"))
+    if nothing_ran(tally, outcome, runner):
+        where = project.display(project.target) or project.top.display
+        why = runner.exit_codes.get(outcome.exit_code, "")
+        named = f"test files are named {', '.join(runner.tests)}, unless the project's settings say otherwise"
+        raise NotFound(f"{runner.name} found no tests in {where}", why or named)
+    if runner.log in outcome.withheld:
         raise LimitHit(
             f"{runner.name}'s log is larger than what leaves the sandbox", "run fewer tests at once: name a path"
         )
-    if not tally.started and not outcome.limits_hit and outcome.exit_code != REFUSED:
+    if not tally.started and not outcome.limits_hit and outcome.exit_code not in runner.without_report:
         raise Unavailable(f"{runner.name} did not start (exit {outcome.exit_code})", tail(outcome), retryable=False)
     counts = Counts(
         passed=tally.counts["passed"],
@@ -58,6 +58,13 @@ def nothing(why: str) -> RunOutput:
     return RunOutput(counts=Counts(), failures=[], slowest=[], exit_code=0, explanation=f"{why}: nothing ran", run_ms=0)
 
 
+def nothing_ran(tally: Tally, outcome: Outcome, runner: Runner) -> bool:
+    """Whether the runner came to its end, and had no tests."""
+    if tally.counts or tally.finished or outcome.limits_hit:
+        return False
+    return outcome.exit_code == runner.no_tests or (tally.ended and outcome.exit_code == 0)
+
+
 def explain(tally: Tally, outcome: Outcome, runner: Runner) -> str:
     """What the exit code means, with the runner's own words where the counts can't tell why."""
     parts = []
@@ -68,7 +75,8 @@ def explain(tally: Tally, outcome: Outcome, runner: Runner) -> str:
         parts.append(f"{tally.not_understood} lines of the log are not the runner's")
     if tally.ended or outcome.exit_code in runner.exit_codes:
         parts.insert(0, runner.exit_codes.get(outcome.exit_code, ""))
-        if outcome.exit_code not in (0, 1):
+        untold = outcome.exit_code != 0 and not tally.failures
+        if outcome.exit_code not in (0, runner.failed) or untold:
             parts.append(tally.stopped or tail(outcome))
     else:
         parts.insert(0, f"the run broke off ({ending(outcome)}); what ran until then is kept")
@@ -100,10 +108,12 @@ def _died(project: Project, tally: Tally, outcome: Outcome) -> list[Failure]:
     if tally.ended:
         return []
     message = f"the run broke off while this test ran ({ending(outcome)})"
-    return [
-        Failure(id=test, file=project.display(test.split("::")[0]), line=0, message=message, trace="")
-        for test in tally.running
-    ]
+    return [Failure(id=test, file=_file(project, test), line=0, message=message, trace="") for test in tally.running]
+
+
+def _file(project: Project, test: str) -> str:
+    file = test.split("::", maxsplit=1)[0]
+    return project.display(file) if file in project.files else ""
 
 
 def _failure(project: Project, event: Event) -> Failure:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from astro_mcp.agents.tests.models import Chosen, RunInput
+from astro_mcp.agents.tests.models import Chosen
 from astro_mcp.agents.tests.project import OURS, Project
-from astro_mcp.errors import InvalidInput, NotFound
+from astro_mcp.agents.tests.targets import check, file_of, of_ids, of_path
+from astro_mcp.errors import AstroError, InvalidInput, Unsupported
+from astro_mcp.runner import Runner
 from astro_mcp.sandbox.job import Outcome, SandboxFile
 
-ID: Final = re.compile(r"[^-\s\0][^\0\n\r]{0,3999}")
 SELECTION: Final = "selection.json"
 TOLD: Final = "selected.json"
 PLUGIN: Final = "pytest_selected"
+GONE: Final = "none of the tests that failed is there any more"
 NAMED: Final = 500
 """Files that the runner is named; where it would be more it looks through all and leaves out the others."""
 
@@ -26,10 +27,12 @@ NAMED: Final = 500
 @dataclass(frozen=True, slots=True)
 class Selection:
     """`targets` are what the runner is named; none is all. `asked` is what the plugin in the sandbox leaves out by,
-    empty where it is not needed. `nothing` says why there is nothing to run."""
+    empty where it is not needed. Where there are ids in `only`, the runner may run others as well, and they don't
+    count. `nothing` says why there is nothing to run."""
 
     targets: Sequence[str] = ()
     asked: Mapping[str, Any] = field(default_factory=dict)
+    only: frozenset[str] = frozenset()
     nothing: str = ""
 
     def plugins(self) -> list[str]:
@@ -40,39 +43,57 @@ class Selection:
         return [SandboxFile(f"{OURS}/{SELECTION}", json.dumps(self.asked).encode())] if self.asked else []
 
 
-def everything(project: Project) -> Selection:
-    return Selection([f"./{project.target}"] if project.target else [])
+def everything(runner: Runner, project: Project) -> Selection:
+    return Selection(of_path(runner, project))
 
 
-def named(args: RunInput, project: Project) -> Selection:
+def named(runner: Runner, ids: Sequence[str], project: Project) -> Selection:
     """The tests of `ids`. Raises `InvalidInput` for what is no id, `NotFound` where its file is missing."""
-    if not args.ids:
-        raise InvalidInput('select is "ids", and no ids are given', "results name them, like tests/test_a.py::test_b")
-    for test in args.ids:
-        path = test.split("::")[0]
-        if not ID.fullmatch(test) or path.startswith("/") or ".." in path.split("/"):
-            raise InvalidInput(f"{test[:200]!r} is no test id", "ids read like tests/test_a.py::test_b")
-        if path not in project.files:
-            raise NotFound(f"there is no {path[:200]} in {project.top.display}", "fs_list shows what there is")
-    return Selection(list(args.ids))
+    if not ids:
+        raise InvalidInput('select is "ids", and no ids are given', f"results name them, like {runner.ids.example}")
+    for test in ids:
+        check(runner, test, project)
+    return Selection(of_ids(runner, ids), only=frozenset() if runner.ids.exact else frozenset(ids))
 
 
-def of_these(tests: Sequence[str], project: Project) -> Selection:
-    """Tests that a log named: text of a stranger, so that the runner is named files of the copy alone."""
+def of_these(runner: Runner, tests: Sequence[str], project: Project) -> Selection:
+    """Tests that a log named: text of a stranger, so that the runner is named files of the copy alone, or what passes
+    for its ids."""
+    if not runner.selects:
+        return _of_these(runner, tests, project)
     below = f"{project.target}/" if project.target else ""
-    paths = {test: test.split("::")[0] for test in tests}
+    paths = {test: file_of(test) for test in tests}
     kept = [test for test in tests if paths[test] in project.files and f"{paths[test]}/".startswith(below)]
     if not kept:
-        return Selection(nothing="none of the tests that failed is there any more")
+        return Selection(nothing=GONE)
     files = sorted({f"./{paths[test]}" for test in kept})
-    targets = files if len(files) <= NAMED else everything(project).targets
+    targets = files if len(files) <= NAMED else everything(runner, project).targets
     return Selection(targets, {"ids": kept})
 
 
-def reached(changed: Sequence[str], recorded: Mapping[str, Any], project: Project) -> Selection:
-    """The tests that a change of the files `changed` can reach; the plugin finds them."""
+def _of_these(runner: Runner, tests: Sequence[str], project: Project) -> Selection:
+    kept = [test for test in tests if _is_id(runner, test, project)]
+    if not kept:
+        return Selection(nothing=GONE)
+    targets = of_ids(runner, kept) if len(kept) <= NAMED else everything(runner, project).targets
+    return Selection(targets, only=frozenset(kept))
+
+
+def _is_id(runner: Runner, test: str, project: Project) -> bool:
+    try:
+        check(runner, test, project)
+    except AstroError:
+        return False
+    return True
+
+
+def reached(runner: Runner, changed: Sequence[str], recorded: Mapping[str, Any], project: Project) -> Selection:
+    """The tests that a change of the files `changed` can reach; the plugin finds them. Raises `Unsupported` for a
+    runner that it does not fit."""
+    if not runner.selects:
+        raise Unsupported(f"what a change reaches is not known of {runner.name}'s tests", "run them with select='all'")
     asked = {"paths": sorted(project.files), "changed": sorted(changed), "recorded": recorded}
-    return Selection(everything(project).targets, asked)
+    return Selection(everything(runner, project).targets, asked)
 
 
 class _Reason(BaseModel):
@@ -95,7 +116,7 @@ class Told(BaseModel):
     def none(self) -> str:
         """Why nothing was left to run."""
         if self.missing:
-            return "none of the tests that failed is there any more"
+            return GONE
         return f"none of the {self.collected} tests is reached by what changed"
 
     def chosen(self) -> list[Chosen]:

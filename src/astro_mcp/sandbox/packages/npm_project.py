@@ -35,9 +35,9 @@ class Named:
     left_out: tuple[str, ...]
 
 
-def named(data: bytes, others: Iterable[str] = ()) -> Named:
-    """What the package.json that holds `data` needs to run; `others` are lock files beside it that are not npm's.
-    Raises `InvalidInput` where it can't be read."""
+def named(data: bytes, others: Iterable[str] = (), *, development: bool = False) -> Named:
+    """What the package.json that holds `data` needs to run; with `development`, what it needs for that too. `others`
+    are lock files beside it that are not npm's. Raises `InvalidInput` where it can't be read."""
     try:
         document = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -45,7 +45,8 @@ def named(data: bytes, others: Iterable[str] = ()) -> Named:
     if not isinstance(document, dict):
         raise InvalidInput(f"{MANIFEST} is no object")
     optional = table(document.get("optionalDependencies"))
-    wanted = {**table(document.get("dependencies")), **optional}
+    more = table(document.get("devDependencies")) if development else {}
+    wanted = {**more, **table(document.get("dependencies")), **optional}
     peers = table(document.get("peerDependencies")).keys() - wanted.keys()
     left_out = [f"{name}: only npm's own locks are read, so versions are found anew" for name in others]
     left_out += [f"{key}: {NOT_FOLLOWED[key]}" for key in NOT_FOLLOWED if document.get(key)]

@@ -1,0 +1,247 @@
+"""`unittest_jsonl.py [PATH or ID ...]`: runs tests with the standard library's unittest, and writes one JSON line an
+event to the file named by ASTRO_EVENTS, and to stdout one short line a finished test, behind a record separator
+(U+001E), for whoever watches.
+
+With nothing named it does what `python -m unittest` does. A folder is searched as `unittest discover` does it. An id is
+what unittest calls a test by, behind `FOLDER::` where its module is imported from that folder.
+
+Each line is written whole before the next test begins, so what ran is told even where the interpreter dies. Runs inside
+the sandbox; whoever reads the lines takes them for hostile.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import sys
+import time
+import traceback
+import unittest
+from typing import Any
+
+MESSAGE = 2_000
+TRACE = 12_000
+OUTPUT = 4_000
+LOADER = "unittest.loader."
+FULL = 1_000  # failures with their traces; of those beyond there is the message
+TOP = os.getcwd()
+OURS = os.path.dirname(os.path.abspath(__file__))
+
+# Bound now: tests replace os and time with their own.
+_write, _clock, _getpid = os.write, time.monotonic, os.getpid
+
+
+class Lines:
+    """Where events go, and what the tests print meanwhile: descriptors 1 and 2 lead to a file that holds what one test
+    printed. Python's own streams stay as they are, as tests may look at them."""
+
+    def __init__(self) -> None:
+        path = os.environ["ASTRO_EVENTS"]
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        self._pid = _getpid()
+        self._events = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._progress, self.told = os.dup(1), os.dup(2)
+        self._printed = os.memfd_create("printed")
+        for descriptor in (1, 2):
+            os.dup2(self._printed, descriptor)
+
+    def restore(self) -> None:
+        """What is printed from now on is seen: the interpreter's own last words."""
+        self.printed()  # whatever is still on its way
+        os.dup2(self._progress, 1)
+        os.dup2(self.told, 2)
+
+    def emit(self, **record: Any) -> None:
+        self._line(self._events, record)
+
+    def progress(self, done: int, total: int, test: str) -> None:
+        self._line(self._progress, {"done": done, "total": total, "id": test}, b"\x1e")
+
+    def forget(self) -> None:
+        os.ftruncate(self._printed, 0)
+        os.lseek(self._printed, 0, os.SEEK_SET)  # which descriptors 1 and 2 share
+
+    def printed(self) -> str:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (AttributeError, OSError, ValueError):
+                continue  # the test's own, or closed by it
+        size = os.fstat(self._printed).st_size
+        most = 4 * OUTPUT
+        if size <= 2 * most:
+            return os.pread(self._printed, size, 0).decode("utf-8", "replace")
+        pieces = (os.pread(self._printed, most, 0), os.pread(self._printed, most, size - most))
+        return b"\n[...]\n".join(pieces).decode("utf-8", "replace")
+
+    def _line(self, descriptor: int, record: dict[str, Any], before: bytes = b"") -> None:
+        if _getpid() == self._pid:  # a test that forks has a child with this object in it
+            data = before + json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
+            while data:
+                data = data[_write(descriptor, data) :]
+
+
+class Recorder(unittest.TextTestResult):
+    """unittest's own result, which tells as well."""
+
+    def __init__(self, lines: Lines, top: str, asked: list[str], total: list[int], *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._lines, self._top, self._asked, self._total = lines, top, asked, total
+        self._began = 0.0
+        self._told = 0
+
+    def startTest(self, test: unittest.TestCase) -> None:  # noqa: N802 - unittest's name
+        super().startTest(test)
+        self._lines.forget()
+        self._lines.emit(event="running", id=self._id(test))
+        self._began = _clock()
+
+    def stopTest(self, test: unittest.TestCase) -> None:  # noqa: N802 - unittest's name
+        super().stopTest(test)
+        self._lines.emit(event="report", id=self._id(test), when="call", seconds=round(_clock() - self._began, 6))
+        self._lines.emit(event="finished", id=self._id(test))
+        self._lines.progress(self.testsRun, self._total[0], self._id(test))
+
+    def addSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802 - unittest's name
+        super().addSuccess(test)
+        self._report(test, "passed")
+
+    def addFailure(self, test: unittest.TestCase, err: Any) -> None:  # noqa: N802 - unittest's name
+        super().addFailure(test, err)
+        self._report(test, "failed", err, self.failures[-1][1])
+
+    def addError(self, test: unittest.TestCase, err: Any) -> None:  # noqa: N802 - unittest's name
+        super().addError(test, err)
+        self._report(test, "error", err, self.errors[-1][1])
+
+    def addSubTest(self, test: unittest.TestCase, subtest: unittest.TestCase, err: Any) -> None:  # noqa: N802 - unittest's name
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            failed = issubclass(err[0], test.failureException)
+            text = (self.failures if failed else self.errors)[-1][1]
+            self._report(test, "failed" if failed else "error", err, text, subtest.id().removeprefix(test.id()))
+
+    def addSkip(self, test: unittest.TestCase, reason: str) -> None:  # noqa: N802 - unittest's name
+        super().addSkip(test, reason)
+        self._report(test, "skipped")
+
+    def addExpectedFailure(self, test: unittest.TestCase, err: Any) -> None:  # noqa: N802 - unittest's name
+        super().addExpectedFailure(test, err)
+        self._report(test, "xfailed")
+
+    def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802 - unittest's name
+        super().addUnexpectedSuccess(test)
+        self._report(test, "xpassed", None, "it is marked as an expected failure, and passed")
+
+    def _report(self, test: unittest.TestCase, category: str, err: Any = None, trace: str = "", part: str = "") -> None:
+        extra: dict[str, Any] = {}
+        if trace:
+            self._told += 1
+            file, line = place(err, test)
+            message = "".join(traceback.format_exception_only(err[0], err[1])).strip() if err else trace
+            if test.id().startswith(LOADER):  # the traceback of what the module did is its message
+                file, line = places(message)[-1] if places(message) else (file, line)
+                message = message.rpartition("\n")[2]
+            extra = {"file": file, "line": line, "message": cut(f"{message}{part}", MESSAGE)}
+            if self._told <= FULL:
+                extra |= {"trace": cut(trace, TRACE), "stdout": cut(self._lines.printed(), OUTPUT)}
+        self._lines.emit(event="report", id=self._id(test), when="call", category=category, **extra)
+
+    def _id(self, test: unittest.TestCase) -> str:
+        """What runs it again; a module that could not be loaded is named itself."""
+        name = test.id()
+        if name.startswith(LOADER):
+            name = name.split(".", 3)[3]
+            name = next((asked for asked in self._asked if asked.endswith(f".{name}")), name)
+        elif name.endswith(")") and " (" in name:  # setUpClass (a.Test): what it would have run
+            name = name.partition(" (")[2][:-1]
+        return f"{self._top}::{name}" if self._top else name
+
+
+def place(err: Any, test: unittest.TestCase) -> tuple[str, int]:
+    """The innermost place within the project, else the test's own file."""
+    found = ("", 0)
+    for frame, line in traceback.walk_tb(err[2] if err else None):
+        path = relative(frame.f_code.co_filename)
+        if path:
+            found = (path, line)
+    if found[0]:
+        return found
+    module = sys.modules.get(type(test).__module__)
+    return relative(getattr(module, "__file__", None) or ""), 0
+
+
+def places(text: str) -> list[tuple[str, int]]:
+    """Those within the project that a traceback's text names, the outermost first."""
+    found = re.findall(r'File "(.+?)", line (\d+)', text)
+    return [(relative(path), int(line)) for path, line in found if relative(path)]
+
+
+def relative(path: str) -> str:
+    """Below the project; "" where it is elsewhere."""
+    path = os.path.join(TOP, path) if path and not path.startswith("<") else ""
+    return path[len(TOP) + 1 :] if path.startswith(f"{TOP}/") and not path.startswith(f"{OURS}/") else ""
+
+
+def cut(text: str, most: int) -> str:
+    """Head and tail, and how much is missing between them."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"
+
+
+def wanted(words: list[str]) -> tuple[str, list[str]]:
+    """The folder that modules are imported from, where it is not the project's top, and unittest's own arguments."""
+    if len(words) == 1 and os.path.isdir(words[0]):
+        folder = os.path.normpath(words[0])
+        parts = folder.split("/")
+        packages = all(os.path.isfile(os.path.join(*parts[: n + 1], "__init__.py")) for n in range(len(parts)))
+        return ("", ["discover", "-s", folder, "-t", "."]) if packages else (folder, ["discover", "-s", folder])
+    if len(words) == 1 and os.path.isfile(words[0]):
+        folder, name = os.path.split(os.path.normpath(words[0]))
+        if folder and not os.path.isfile(os.path.join(folder, "__init__.py")):
+            return folder, [name.removesuffix(".py")]
+        return "", [os.path.join(folder, name)]
+    tops = {word.rpartition("::")[0] for word in words}
+    if len(tops) > 1:
+        sys.exit("ids of one folder at a time can be run")
+    return (tops or {""}).pop(), [word.rpartition("::")[2] for word in words]
+
+
+class Runner(unittest.TextTestRunner):
+    """Tells how many tests there are, before the first one."""
+
+    def __init__(self, lines: Lines, total: list[int], *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._lines, self._total = lines, total
+
+    def run(self, test: Any) -> Any:
+        self._total[0] = test.countTestCases()
+        self._lines.emit(event="collected", total=self._total[0])
+        return super().run(test)
+
+
+def main() -> None:
+    top, argv = wanted(sys.argv[1:])
+    if top:
+        sys.path.insert(0, os.path.join(TOP, top))
+    lines, total = Lines(), [0]
+    lines.emit(event="start", version=sys.version.partition(" ")[0])
+    result = functools.partial(Recorder, lines, top, argv, total)
+    stream = os.fdopen(os.dup(lines.told), "w", encoding="utf-8", errors="backslashreplace")
+    warnings = None if sys.warnoptions else "default"  # as unittest does it
+    runner = Runner(lines, total, stream=stream, warnings=warnings, resultclass=result)
+    try:
+        unittest.main(module=None, argv=["python -m unittest", *argv], testRunner=runner)
+    except SystemExit as end:
+        lines.emit(event="end", exit_code=int(end.code) if isinstance(end.code, int) else 1)
+        raise
+    finally:
+        lines.restore()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""`jest --json`, and what vitest writes in the same form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from astro_mcp.agents.tests.events import Event
+from astro_mcp.agents.tests.reports import made
+from astro_mcp.agents.tests.reports.made import Reason, Unreadable
+
+CATEGORIES: Final = {"pending": "skipped", "disabled": "skipped"}
+"""Its words for ours; `skipped`, and vitest's, are the same."""
+FRAME: Final = re.compile(
+    r"^\s+at .*?(?:(?:file://)?/workspace/|\()((?!node_modules/|/|node:)[^\s():]{1,1000}):(\d{1,8}):\d{1,8}\)?$",
+    re.MULTILINE,
+)
+OTHERS: Final = re.compile(r"^\s+at .*?(?:/node_modules/|\(?node:|<anonymous>\)$|new Promise).*\n?", re.MULTILINE)
+"""Frames of the runner's and of Node's."""
+HEADING: Final = "● Test suite failed to run"
+
+Text = Annotated[str, StringConstraints(max_length=4_000_000)]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", defer_build=True, frozen=True, hide_input_in_errors=True)
+
+
+class Assertion(Part):
+    """One test. `duration` is in milliseconds."""
+
+    ancestors: tuple[Text, ...] = Field((), alias="ancestorTitles", max_length=1_000)
+    title: Text
+    status: Text
+    duration: float | None = None
+    failures: tuple[Text, ...] = Field((), alias="failureMessages")
+
+
+class Suite(Part):
+    """One file of tests."""
+
+    name: Text
+    status: Text = ""
+    message: Text | None = ""
+    assertions: tuple[Assertion, ...] = Field((), alias="assertionResults")
+
+
+class Document(Part):
+    suites: tuple[Suite, ...] = Field(alias="testResults")
+
+
+def events(report: bytes, top: str) -> Iterator[Event]:
+    """Raises `Unreadable`. Files lie below the folder `top`."""
+    try:
+        document = Document.model_validate_json(report)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"][:4])
+        raise Unreadable(f"{where}: {first['msg']}".lstrip(": ")[:300]) from None
+    yield Event(event="start")
+    for suite in document.suites:
+        yield from _suite(suite, suite.name.removeprefix(f"{top}/"))
+    yield Event(event="end")
+
+
+def _suite(suite: Suite, file: str) -> Iterator[Event]:
+    failed = False
+    for one in suite.assertions:
+        name = f"{file}::{' '.join((*one.ancestors, one.title))}"
+        failed = failed or one.status == "failed"
+        why = _reason("\n\n".join(one.failures), file) if one.status == "failed" else made.NONE
+        category = CATEGORIES.get(one.status, one.status)
+        yield from made.ended(name, category, (one.duration or 0.0) / 1000, why)
+    if suite.status == "failed" and not failed:
+        yield made.broken(file, _reason(suite.message or "", file))
+
+
+def _reason(said: str, file: str) -> Reason:
+    """The innermost frame that is the project's own tells the place; others are left out."""
+    text = made.plain(said).replace(HEADING, "").strip("\n")
+    found = FRAME.search(text)
+    message: list[str] = []
+    for line in filter(str.strip, text.split("\n")):
+        if message and line.lstrip().startswith(("at ", "> ")):
+            break
+        message.append(line)
+    place = (found[1], int(found[2])) if found else (file, 0)
+    return Reason("\n".join(message) or "failed, and said nothing", OTHERS.sub("", text), *place)

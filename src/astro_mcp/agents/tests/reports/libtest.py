@@ -1,0 +1,106 @@
+"""What Rust's tests print (libtest's pretty form), with cargo's own lines between the programs that run them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from astro_mcp.agents.tests.events import Event
+from astro_mcp.agents.tests.reports import made
+from astro_mcp.agents.tests.reports.made import Reason
+
+CATEGORIES: Final = {"ok": "passed", "FAILED": "failed", "ignored": "skipped"}
+PROGRAM: Final = re.compile(r"^\s+(?:Running (?:unittests )?(\S+)|(Doc-tests \S+))")
+COUNT: Final = re.compile(r"^running (\d{1,7}) tests?$")
+BEGUN: Final = re.compile(r"^test (.{1,2000}?)(?: - should panic| - compile fail| - compile)? \.\.\. ?")
+ENDED: Final = re.compile(r"(ok|FAILED|ignored)(?:, .*)?(?: <(\d{1,7}\.\d+)s>)?$")
+RESULT: Final = re.compile(r"^test result: \w+\. (\d{1,9}) passed; (\d{1,9}) failed; (\d{1,9}) ignored;")
+SAID: Final = re.compile(r"^---- (.{1,2000}?) stdout ----$")
+PANIC: Final = re.compile(r"^thread '.*?' (?:\(\d+\) )?panicked at (?:'(.*)', )?(\S+?):(\d{1,8}):\d{1,8}:?$")
+LINE: Final = 20_000
+KEPT: Final = 400
+"""Lines of what one failed test printed."""
+
+
+def events(report: bytes) -> Iterator[Event | None]:
+    """Each program's tests; None for each that a program counts, and whose line is not there or not whole."""
+    program = _Program("")
+    began = ended = False
+    for line in (data[:LINE].decode("utf-8", "replace") for data in report.split(b"\n")):
+        if found := PROGRAM.match(line):
+            yield from program.rest()
+            program = _Program(found[1] or found[2])
+        elif COUNT.match(line):
+            if not began:
+                began = True
+                yield Event(event="start")
+            ended = False
+        elif found := RESULT.match(line):
+            ended = True
+            yield from program.end([int(number) for number in found.groups()])
+            program = _Program(program.file)
+        else:
+            yield from program.take(line)
+    yield from program.rest()
+    if ended:
+        yield Event(event="end")
+
+
+class _Program:
+    """One program's run. What a failed test said comes at its end."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self._running = ""
+        self._ended: dict[str, tuple[str, float]] = {}
+        self._said: dict[str, list[str]] = {}
+        self._telling = ""
+
+    def take(self, line: str) -> Iterator[Event]:
+        if found := SAID.match(line):
+            self._telling = found[1]
+            self._said[self._telling] = []
+        elif self._telling and line != "failures:":
+            if len(self._said[self._telling]) < KEPT:
+                self._said[self._telling].append(line)
+        elif line == "failures:":
+            self._telling = ""
+        else:
+            yield from self._test(line)
+
+    def _test(self, line: str) -> Iterator[Event]:
+        if found := BEGUN.match(line):
+            self._running, line = found[1], line[found.end() :]
+            yield Event(event="running", id=self._id(self._running))
+        if self._running and (found := ENDED.search(line)):  # what it printed past libtest may stand before
+            self._ended[self._running] = (CATEGORIES[found[1]], float(found[2] or 0))
+            self._running = ""
+
+    def end(self, counted: list[int]) -> Iterator[Event | None]:
+        yield from self.rest()
+        told = Counter(category for category, _ in self._ended.values())
+        wanted = dict(zip(("passed", "failed", "skipped"), counted, strict=True))
+        yield from [None] * min(sum(abs(wanted[name] - told[name]) for name in wanted), 1_000)
+
+    def rest(self) -> Iterator[Event]:
+        """What ended, with what it said."""
+        for name, (category, seconds) in self._ended.items():
+            why = self._reason(name) if category == "failed" else made.NONE
+            yield from list(made.ended(self._id(name), category, seconds, why))[1:]  # that it runs is told
+
+    def _reason(self, name: str) -> Reason:
+        said = [line for line in self._said.get(name, ()) if not line.startswith("note: run with `RUST_BACKTRACE")]
+        text = "\n".join(said).strip("\n")
+        for number, line in enumerate(said):
+            if found := PANIC.match(line):
+                message = found[1] or "\n".join(part for part in said[number + 1 : number + 8]).strip()
+                printed = "\n".join(said[:number]).strip("\n")
+                return Reason(
+                    message or "panicked", "\n".join(said[number:]).strip("\n"), found[2], int(found[3]), printed
+                )
+        return Reason(text.split("\n")[0] or "failed", text, self.file)
+
+    def _id(self, name: str) -> str:
+        return made.cut(f"{self.file}::{name}" if self.file else name, made.ID)

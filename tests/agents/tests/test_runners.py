@@ -1,0 +1,189 @@
+"""`test_run` with every runner that there is a manifest for, on small projects with all that each of them knows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from tests.agents.tests.bench import Bench, bench, write
+from tests.agents.tests.toys import TOYS, own_counts
+
+from astro_mcp.agents.tests.choice import by_name
+from astro_mcp.agents.tests.models import RunOutput
+from astro_mcp.errors import NotFound, SandboxUnavailable, Unavailable, Unsupported
+from astro_mcp.packs import Pack
+from astro_mcp.runner import Runner
+
+SHORT = ("unittest", "node")
+FIRST = [name if name == SHORT[0] else pytest.param(name, marks=pytest.mark.full) for name in TOYS]
+RUNNERS = [name if name in SHORT else pytest.param(name, marks=pytest.mark.full) for name in TOYS]
+
+
+def runner_of(name: str) -> Runner:
+    return by_name(Pack.find().manifests("runner"), name)
+
+
+async def image_of(house: Bench, name: str) -> str:
+    """The image with the runner itself, as `test_run` has it made."""
+    image = runner_of(name).image
+    base = await house.sandbox.language_image(image.debian, "scripts/setup --full") if image.debian else ""
+    return await house.sandbox.package_image("npm", base, "local", image.npm) if image.npm else base
+
+
+def compared(result: RunOutput) -> dict[str, int]:
+    told = re.search(r"also counted: (.*)", result.explanation)
+    others = {name: int(count) for count, name in re.findall(r"(\d+) ([a-z]+)", told[1])} if told else {}
+    return {name: count for name, count in result.counts if count} | others
+
+
+@pytest.mark.parametrize("name", RUNNERS)
+async def test_the_counts_are_the_runners_own_in_the_same_image_and_its_ids_run_again(
+    house: Bench, project: Path, name: str
+) -> None:
+    toy, runner = TOYS[name], runner_of(name)
+    write(project, dict(toy.files))
+    result = await house.run(timeout=240)
+    image = await image_of(house, name)
+    own = await own_counts(
+        house.sandbox, toy, image, {key: runner.env[key] for key in runner.env if key[0:5] != "ASTRO"}
+    )
+    counted = compared(result)
+    assert {word: counted.get(word, 0) for word in own} == own
+    assert result.runner == name
+    assert len(own) >= 3
+    assert own["failed"] >= 1
+
+    failure = next(item for item in result.failures if item.id == toy.bad)
+    assert (failure.file, failure.line) == toy.place
+    assert all(word in failure.message + failure.trace + failure.stdout for word in toy.said)
+
+    asked = [toy.bad, *toy.also]
+    again = await house.run(select="ids", ids=asked, timeout=240, runner=name)
+    assert again.counts.total == len(asked)
+    assert toy.bad in [item.id for item in again.failures]
+    assert not {item.id for item in again.failures} - set(asked)
+    assert sum(compared(again).values()) == 2 * len(asked), "each is counted once, and in the total"
+
+
+@pytest.mark.parametrize("name", FIRST)
+async def test_what_failed_is_run_again_alone_by_every_runner(house: Bench, project: Path, name: str) -> None:
+    toy = TOYS[name]
+    write(project, dict(toy.files))
+    await house.run(timeout=240)
+    result = await house.run(select="failed", timeout=240)
+    assert toy.bad in [item.id for item in result.failures]
+    assert result.counts.passed == 0
+    assert isinstance((await house.call("test_run", select="changed", runner=name)).error, NotFound | Unsupported)
+
+
+@pytest.mark.parametrize("name", FIRST)
+async def test_whoever_watches_sees_tests_finish(house: Bench, project: Path, name: str) -> None:
+    seen: list[tuple[float, str]] = []
+
+    async def progress(done: float, total: float | None, text: str) -> None:
+        seen.append((done, text))
+
+    write(project, dict(TOYS[name].files))
+    await house.call("test_run", progress, timeout=240)
+    steps = [done for done, text in seen if not text.startswith(("resolving", "fetched", "installing"))]
+    assert steps
+    assert steps[-1] == max(steps) >= (1 if name in ("jest", "vitest") else 5)
+
+
+async def test_unittest_searches_a_folder_that_is_no_package_and_gives_ids_that_run_again(
+    house: Bench, project: Path
+) -> None:
+    text = "import unittest, lib\nclass T(unittest.TestCase):\n    def test_a(self): self.fail(lib.SAID)\n"
+    write(project, {"lib.py": "SAID = 'from the top'", "checks/test_a.py": text, "checks/test_b.py": text})
+    result = await house.run(path="checks", runner="unittest")
+    assert [item.id for item in result.failures] == ["checks::test_a.T.test_a", "checks::test_b.T.test_a"]
+    assert (result.failures[0].file, result.failures[0].line) == ("checks/test_a.py", 3)
+    again = await house.run(select="ids", ids=["checks::test_b.T.test_a"], runner="unittest")
+    assert [item.id for item in again.failures] == ["checks::test_b.T.test_a"]
+    one = await house.run(path="checks/test_a.py", runner="unittest")
+    assert [item.id for item in one.failures] == ["checks::test_a.T.test_a"]
+
+
+async def test_a_crash_in_unittest_keeps_what_ran_and_names_what_was_running(house: Bench, project: Path) -> None:
+    crash = (
+        "import os, signal, unittest\nclass T(unittest.TestCase):\n    def test_1(self): pass\n"
+        "    def test_2(self): os.kill(os.getpid(), signal.SIGSEGV)\n    def test_3(self): pass\n"
+    )
+    write(project, {"test_crash.py": crash})
+    result = await house.run(runner="unittest")
+    assert (result.counts.passed, result.counts.total, result.exit_code) == (1, 3, 128 + 11)
+    assert "SIGSEGV" in result.explanation
+    assert [item.id for item in result.failures] == ["test_crash.T.test_2"]
+
+
+@pytest.mark.full
+async def test_a_timeout_in_node_keeps_what_ran_and_names_what_was_running(house: Bench, project: Path) -> None:
+    hang = "const { test } = require('node:test');\ntest('1', () => {});\ntest('2', () => { for (;;); });\n"
+    write(project, {"package.json": '{"scripts": {"test": "node --test"}}', "a.test.js": hang})
+    result = await house.run(timeout=8)
+    assert result.limits_hit == ["timeout"]
+    assert result.counts.passed <= 1  # node holds back what a file tells while another test of it may still begin
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files"),
+    [
+        ({"runner": "unittest"}, {"test_a.py": "x = 1"}),
+        ({"runner": "unittest", "select": "ids", "ids": ["-v"]}, {"test_a.py": ""}),
+        ({"runner": "node", "select": "ids", "ids": ["a.test.js"]}, {"a.test.js": ""}),
+        ({"runner": "node", "select": "ids", "ids": ["b.test.js::x"]}, {"a.test.js": ""}),
+        ({"runner": "nodes"}, {"a.test.js": ""}),
+        ({"runner": "cargo", "path": "src"}, {"Cargo.toml": "", "src/lib.rs": ""}),
+        ({"runner": "go", "path": "a_test.go"}, {"go.mod": "", "a_test.go": ""}),
+    ],
+)
+async def test_what_a_runner_can_not_be_told_is_a_typed_error(
+    house: Bench, project: Path, arguments: dict[str, Any], files: dict[str, str]
+) -> None:
+    write(project, files)
+    error = (await house.call("test_run", **arguments)).error
+    assert error is not None
+    assert error.code in ("invalid_input", "not_found", "unsupported")
+    assert error.hint
+
+
+@pytest.mark.parametrize(("written", "passed", "lines"), [("\n[]\nx\n", 1, 2), ("no end of line", 0, 1)])
+async def test_what_the_tests_write_into_the_report_is_told_and_does_not_count(
+    house: Bench, project: Path, written: str, passed: int, lines: int
+) -> None:
+    forged = "import unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n        open({}, 'a').write({!r})\n"
+    write(project, {"test_a.py": forged.format("'.astro/out/unittest.jsonl'", written)})
+    result = await house.run(runner="unittest")
+    assert (result.counts.passed, result.counts.total) == (passed, 1)
+    assert f"{lines} lines of the log are not the runner's" in result.explanation
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("text", ["<!DOCTYPE x [<!ENTITY a 'aaaa'>]><testsuite/>", "<html/>", "{", "<testsuite>"])
+async def test_a_forged_junit_is_a_typed_error(house: Bench, project: Path, text: str) -> None:
+    cmake = "cmake_minimum_required(VERSION 3.10)\nproject(toy NONE)\nenable_testing()\nadd_test(NAME a COMMAND true)\n"
+    write(project, {"CMakeLists.txt": cmake, "forged.xml": text})
+    forge = f'execute_process(COMMAND sh -c "mkdir -p /workspace/.astro/out; ln -s /workspace/forged.xml {REPORT}")\n'
+    write(project, {"CMakeLists.txt": cmake + forge})
+    error = (await house.call("test_run")).error
+    assert isinstance(error, Unavailable)
+
+
+REPORT = "/workspace/.astro/out/ctest.xml"
+
+
+async def test_an_image_that_nobody_made_is_told_with_the_line_that_makes_it(tmp_path: Path, images: Path) -> None:
+    pack = tmp_path / "pack"
+    for folder in ("tools/runners", "resources"):
+        (pack / folder).mkdir(parents=True)
+    manifest = Path(Pack.find().tools, "runners", "go.tool.toml").read_text().replace("golang-go", "no-such-package")
+    (pack / "tools/runners/go.tool.toml").write_text(manifest)
+    write(tmp_path / "project", {"go.mod": "module x\n", "a_test.go": ""})
+    async with bench(tmp_path / "data", (tmp_path / "project",), images, runners=Pack(pack)) as house:
+        with anyio.fail_after(30):
+            error = (await house.call("test_run")).error
+    assert isinstance(error, SandboxUnavailable)
+    assert error.hint == "astro-mcp sandbox build --runner go"
