@@ -18,7 +18,7 @@ from mcp.shared.subscriptions import ResourceUpdated
 from mcp_types import ResourceUpdatedNotification
 from tests.workflow.house import session, until_called
 
-from astro_mcp.core.authority import Effect
+from astro_mcp.core.authority import Effect, Session
 from astro_mcp.faces.mcp import connection, subscriptions, wire
 from astro_mcp.faces.mcp.lines import LineReader
 
@@ -51,7 +51,9 @@ class Watch:
 
 
 @asynccontextmanager
-async def watching(house: Hosts, mode: str, uri: str, **options: Any) -> AsyncIterator[tuple[Client, Watch]]:
+async def watching(
+    house: Hosts, mode: str, uri: str, *, who: Session | None = None, **options: Any
+) -> AsyncIterator[tuple[Client, Watch]]:
     """A client that watches `uri`, in the words of its era."""
     watch = Watch()
 
@@ -69,7 +71,7 @@ async def watching(house: Hosts, mode: str, uri: str, **options: Any) -> AsyncIt
 
     if mode == "legacy":
         options["message_handler"] = heard
-    async with house.client(mode, **options) as client, anyio.create_task_group() as group:
+    async with house.client(mode, who, **options) as client, anyio.create_task_group() as group:
         if mode == "legacy":
             await client.subscribe_resource(uri)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import anyio.to_thread
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,6 +93,13 @@ def test_what_is_withheld_of_many_is_what_is_withheld_of_each(
     names = [name.replace("/", "").replace("\0", "") or "x" for name in names]
     each = {name for name in names if guard.withholds(f"{folder}/{name}" if folder else name)}
     assert guard.withheld(folder, names) == each
+
+
+@pytest.mark.parametrize(
+    "name", [".env:x", "ENV~1", ".ENV", ".env.", ".env ", "\uff0eenv", ".e\u200dnv", ".en\x01v", "a_id_rsa", "x.PEM"]
+)
+def test_each_kind_of_spelling_is_seen_among_many(name: str) -> None:
+    assert ReadGuard().withheld("src", ["a.py", name, "b.py"]) == {name}
 
 
 LINES = st.sampled_from(

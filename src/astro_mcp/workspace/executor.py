@@ -18,6 +18,7 @@ from astro_mcp.workspace.actions import ABSENT, Action, Put, Rename, State
 from astro_mcp.workspace.beneath import open_file, open_folder, open_parent, translate
 from astro_mcp.workspace.content import read_all
 from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.temporary import temporary
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of one file that is changed, and of all before- and after-images of one change set."""
@@ -136,7 +137,9 @@ def _put(action: Put, contents: Mapping[str, bytes], token: str) -> None:
             raise Conflict(f"{action.place.display} changed meanwhile", "read it again, then repeat")
         after = action.after
         if after.kind == "file":
-            _write(folder, name, contents[after.value], after.mode, f".{token}.tmp", exclusive=current.kind == "absent")
+            _write(
+                folder, name, contents[after.value], after.mode, temporary(token), exclusive=current.kind == "absent"
+            )
         elif after.kind == "folder":
             os.mkdir(name, after.mode or 0o777, dir_fd=folder)
         elif after.kind == "link":
@@ -147,9 +150,9 @@ def _put(action: Put, contents: Mapping[str, bytes], token: str) -> None:
             os.unlink(name, dir_fd=folder)
 
 
-def _write(folder: int, name: str, data: bytes, mode: int, temporary: str, *, exclusive: bool) -> None:
+def _write(folder: int, name: str, data: bytes, mode: int, beside: str, *, exclusive: bool) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, 0o666, dir_fd=folder)
+    descriptor = os.open(beside, flags, 0o666, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -157,24 +160,24 @@ def _write(folder: int, name: str, data: bytes, mode: int, temporary: str, *, ex
             if mode:
                 os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        if not exclusive or not _linked(folder, temporary, name):
-            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        if not exclusive or not _linked(folder, beside, name):
+            os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=folder)
+            os.unlink(beside, dir_fd=folder)
         raise
 
 
-def _linked(folder: int, temporary: str, name: str) -> bool:
+def _linked(folder: int, beside: str, name: str) -> bool:
     """Give the file its name without taking it from another that appeared meanwhile; False where the file system has
     no hard links."""
     try:
-        os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        os.link(beside, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
     except OSError as error:
         if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
             return False
         raise
-    os.unlink(temporary, dir_fd=folder)
+    os.unlink(beside, dir_fd=folder)
     return True
 
 
@@ -202,4 +205,4 @@ def _places(action: Action) -> tuple[Place, ...]:
 
 def _sweep(place: Place, token: str) -> None:
     with suppress(NotFound, PathDenied, FileNotFoundError), open_parent(place) as (folder, _):
-        os.unlink(f".{token}.tmp", dir_fd=folder)
+        os.unlink(temporary(token), dir_fd=folder)

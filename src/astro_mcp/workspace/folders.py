@@ -19,6 +19,7 @@ from astro_mcp.workspace.guards import GIT, OURS
 from astro_mcp.workspace.ignore import LARGEST, Ignore, Patterns
 from astro_mcp.workspace.names import fold
 from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.temporary import is_temporary
 
 MOST: Final = 200_000
 """Entries that one scanner sees; beyond, `LimitHit`."""
@@ -58,7 +59,8 @@ class Folder:
 
 
 class Scanner:
-    """Reads folders below `start`, without what `.gitignore` hides, `.git`, and a root's worktrees of runs.
+    """Reads folders below `start`, without what `.gitignore` hides, `.git`, a root's worktrees of runs, and files that
+    are being written.
 
     Raises `LimitHit` after `MOST` entries. Honours cancellation of the awaiting task.
     """
@@ -110,7 +112,7 @@ class Scanner:
                     self._saw(256)
                 name = entry.name
                 plain = name.isascii() and name.isprintable()
-                if (not plain or name[0] in ".gG") and not self._include_git and _is_gits(name, path):
+                if (not plain or name[0] in ".gG") and not self._include_git and _is_hidden(name, path):
                     continue
                 if plain or _is_unicode(name):
                     found.append(Found(name, _type(entry), entry))
@@ -172,9 +174,9 @@ def _is_unicode(name: str) -> bool:
     return True
 
 
-def _is_gits(name: str, folder: str) -> bool:
-    """A spelling of `.git` in plain letters begins with a dot, or a g."""
-    return fold(name) in GIT or (name == OURS and not folder)
+def _is_hidden(name: str, folder: str) -> bool:
+    """What is git's, and ours. In plain letters it begins with a dot, or a g."""
+    return fold(name) in GIT or (name == OURS and not folder) or is_temporary(name)
 
 
 def _with_file(descriptor: int, path: str, ignore: Ignore, patterns: Patterns) -> Ignore:

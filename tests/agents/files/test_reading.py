@@ -129,6 +129,15 @@ async def test_listing_leaves_out_what_is_ignored_unless_asked(house: House, tre
     assert not any(name.startswith(".git/") for name in everything)
 
 
+async def test_a_file_that_is_being_written_is_not_shown_yet(house: House, tree: Tree, root: Path) -> None:
+    (root / f".undo_{'0' * 32}.tmp").write_text("needle\n")
+    (root / ".undo_mine.tmp").write_text("needle\n")
+    listed = await house.ok("fs_list", path=".", include_ignored=True, depth=1)
+    assert [item.path for item in listed.items if "undo" in item.path] == [".undo_mine.tmp"]
+    found = await house.ok("fs_search", pattern="needle")
+    assert [item.path for item in found.items] == [".undo_mine.tmp", "src/deep/er/x.txt"]
+
+
 async def test_a_nested_gitignore_goes_before_an_outer_one(house: House, tree: Tree, root: Path) -> None:
     (root / "src" / ".gitignore").write_text("!kept.log\n/app.py\n")
     (root / "src" / "kept.log").write_text("x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
 from astro_mcp.agents.files.models import (
@@ -53,6 +54,7 @@ class FilesAgent(Agent):
                 mime="",
                 read=self._resource,
                 complete=self._complete,
+                watch=self._watch,
             ),
         )
 
@@ -162,6 +164,9 @@ class FilesAgent(Agent):
 
     async def _resource(self, session: Session, variables: dict[str, str]) -> Body:
         return await (await self._work.get()).resource(session, variables["path"])
+
+    async def _watch(self, session: Session, variables: dict[str, str]) -> AsyncIterator[None]:
+        return await (await self._work.get()).watching.changes(session, variables["path"])
 
     async def _complete(self, session: Session, prefix: str) -> list[str]:
         return await (await self._work.get()).complete(session, prefix)

@@ -45,6 +45,7 @@ from astro_mcp.workspace.changes import Changes, Delete, Image, Move, Write
 from astro_mcp.workspace.diff import diff_bytes
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.text import one_line, utf8
+from astro_mcp.workspace.watching import Watching
 from astro_mcp.workspace.workspace import Workspace
 
 IMAGES: Final = 700_000
@@ -61,6 +62,7 @@ class FilesWork:
     def __init__(self, workspace: Workspace, changes: Changes) -> None:
         self._workspace = workspace
         self._changes = changes
+        self.watching = Watching(workspace)
         self._pdfs = anyio.CapacityLimiter(PDFS)
 
     async def read(self, args: ReadInput, ctx: Context) -> ReadOutput:

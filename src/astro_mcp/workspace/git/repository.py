@@ -15,7 +15,7 @@ import anyio.to_thread
 from anyio import from_thread
 
 from astro_mcp.core.authority import Grant, Session
-from astro_mcp.errors import AstroError, InvalidInput, PathDenied, ProtectedPath, Unsupported
+from astro_mcp.errors import AstroError, Conflict, InvalidInput, PathDenied, ProtectedPath, Unsupported
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, run_git, start_git
 from astro_mcp.workspace.git.kept import Keeper, Memory
@@ -30,6 +30,10 @@ from astro_mcp.workspace.workspace import Workspace
 
 T = TypeVar("T")
 HOSTILE: Final = re.compile(rb"(?:\A|[/\0])(?:|\.|\.\.|\.git[ .]*|git~[0-9]+)(?=[/\0])", re.IGNORECASE)
+GONE: Final = re.compile(
+    r"does not exist and --remove not passed|No such file or directory\s+fatal: Unable to process path"
+)
+"""A file that was there when it was looked at is none any more."""
 MISSING: Final = re.compile(
     r"missing (?:blob|tree|commit|object)|unable to read|could not (?:read|fetch)"
     r"|bad (?:object|file)|promisor|invalid object"
@@ -276,4 +280,6 @@ def _failure(ran: Ran) -> AstroError:
             "objects of this repository are missing (a partial clone, or a damaged one)",
             f"fetch them yourself: git fetch --refetch; git said: {said}",
         )
+    if GONE.search(ran.err):
+        return Conflict(f"a file went away while git read it: {said}", "look what is there now, then repeat")
     return Unsupported(f"git can't do this here: {said}", "git fsck tells more about the repository")
