@@ -21,6 +21,7 @@ from astro_mcp.workspace.git import publish
 from astro_mcp.workspace.git.keys import Key, find_keys
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE
+from astro_mcp.workspace.git.signing import signed
 from astro_mcp.workspace.git.status import Changed, changes
 
 LARGEST: Final = 20 * 1024 * 1024
@@ -127,12 +128,14 @@ async def commit(repository: Repository, made: Draft, message: str, settings: Gi
 
 
 async def write(repository: Repository, tree: str, parents: Sequence[str], message: str, settings: GitSettings) -> str:
-    """Make a commit object beside the repository; returns its sha. Nothing points to it yet."""
+    """Make a commit object beside the repository, signed where the operator wants that; returns its sha. Nothing points
+    to it yet. Raises what `signing.signed` does."""
     by = publish.Signature(settings.author_name, settings.author_email, int(time.time()))
     above = [word for sha in parents for word in ("-p", sha)]
     said = message.strip().encode() + b"\n"
     ran = await repository.git("commit-tree", tree, *above, "-F", "-", stdin=said, identity=identity(by))
-    return ran.out.decode().strip()
+    sha = ran.out.decode().strip()
+    return await signed(repository, sha, settings) if settings.signing_program else sha
 
 
 def identity(by: publish.Signature) -> dict[str, str]:
