@@ -266,15 +266,22 @@ def _suspects(group: Sequence[CommittedFile], now: dict[str, bytes], before: dic
 
 
 async def blobs(repository: Repository, shas: Sequence[str]) -> dict[str, bytes]:
-    """The bytes of blobs, by `cat-file --batch`: a line `sha kind size`, the bytes, a line feed."""
+    """The bytes of blobs, by `cat-file --batch`: a line `sha kind size`, the bytes, a line feed.
+
+    Raises `TooLarge` over 128 MB, `Unsupported` where one is missing.
+    """
     if not shas:
         return {}
     ran = await repository.git("cat-file", "--batch", stdin="\n".join(shas).encode() + b"\n", limit=4 * AT_ONCE)
+    if ran.cut:
+        raise TooLarge(f"the files hold over {4 * AT_ONCE:,} bytes", "do this with git itself")
     found: dict[str, bytes] = {}
     position = 0
     while position < len(ran.out):
         end = ran.out.index(b"\n", position)
-        sha, _, size = ran.out[position:end].decode().split(" ")
+        sha, kind, size = f"{ran.out[position:end].decode()} 0".split(" ")[:3]
+        if kind == "missing":
+            raise Unsupported("objects of this repository are missing", "fetch them yourself: git fetch --refetch")
         found[sha] = ran.out[end + 1 : end + 1 + int(size)]
         position = end + int(size) + 2
     return found
