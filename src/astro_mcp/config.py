@@ -190,10 +190,25 @@ class AdvisorySettings(Section):
 
 
 class GitSettings(Section):
-    """Who commits."""
+    """Who commits, and who signs."""
 
     author_name: str = Field("astro-mcp", min_length=1, description="Author and committer of commits.")
     author_email: str = Field("astro-mcp@localhost", min_length=3, description="Their address.")
+    signing_program: str = Field(
+        "", pattern=r"^(/.*)?$", description="Program that signs commits, by its absolute path; empty: none are signed."
+    )
+    signing_format: Literal["openpgp", "ssh"] = Field(
+        "openpgp", description="How it is called and what it gives: as gpg, or as ssh-keygen."
+    )
+    signing_key: str = Field(
+        "", pattern=r"^([^-].*)?$", description="The key: an id for gpg, the path of the key's file for ssh-keygen."
+    )
+
+    @model_validator(mode="after")
+    def _key_is_named(self) -> Self:
+        if bool(self.signing_program) != bool(self.signing_key):
+            raise ValueError("git.signing_program and git.signing_key go together")
+        return self
 
 
 class SecretSettings(Section):

@@ -49,6 +49,8 @@ def die_at(fatal, moment, git):
         plain(descriptor)
         if (count == fatal and moment == "after") or (moment == "decided" and decided(git)):
             die()
+        if moment == "noted" and any((git.parents[1] / "private").glob("*/moved.json")):
+            die()
     return fsync
 
 async def step(what, folder, fsync):
@@ -141,6 +143,17 @@ async def test_a_step_that_is_killed_right_after_it_was_decided_is_whole_at_the_
     assert code == signal.SIGKILL
     assert plain_git(folder / "project", "diff", "--cached", "--name-only", "HEAD").count("\n") > 1, "the index is old"
     assert await after_a_start(folder, what) == "after"
+
+
+@pytest.mark.full
+async def test_what_a_person_commits_between_the_kill_and_the_next_start_is_not_gone_back_on(tmp_path: Path) -> None:
+    [(folder, code)] = ends(tmp_path, 1, "noted", "merge")
+    assert code == signal.SIGKILL
+    root = folder / "project"
+    plain_git(root, "commit", "-q", "-m", "A person's")
+    async with dispatching(folder):
+        assert plain_git(root, "status", "--porcelain", "-b").strip() == "## main"
+        assert (root / "new/b.txt").read_text() == "new\n"
 
 
 @pytest.mark.full

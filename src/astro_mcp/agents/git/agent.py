@@ -98,7 +98,7 @@ class GitAgent(Agent):
         What else is staged stays staged. `hunk_ids` are those that git_diff gives without from and to: exactly these
         are committed, and the files stay as they are; an id outlives commits of other hunks, and one that no hunk has
         any more is a conflict. Untracked files have no hunks: name their paths. A file's mode comes with its last hunk.
-        Hooks don't run; author and committer are the operator's settings `git.author_name` and `git.author_email`.
+        Hooks don't run; author, committer and signature are the operator's settings (`git.author_name` and so on).
         Files that a filter would rewrite (LFS) are refused. `dry_run` lists files and keys.
         Example: `git_commit {"paths": ["src"], "message": "Fix login"}`.
         """

@@ -14,6 +14,7 @@ status         what changed, as git tells it
 logged         which commits match, and what each changed
 patches        git's patch text, file by file and hunk by hunk
 keys           obvious keys in text that is about to be committed
+signing        a signature, by the operator's program
 commits        a commit, built beside the repository
 entries        entries of trees and indexes
 hunks          a commit of chosen hunks

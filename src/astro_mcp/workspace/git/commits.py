@@ -21,6 +21,7 @@ from astro_mcp.workspace.git import publish
 from astro_mcp.workspace.git.keys import Key, find_keys
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE
+from astro_mcp.workspace.git.signing import signed
 from astro_mcp.workspace.git.status import Changed, changes
 
 LARGEST: Final = 20 * 1024 * 1024
@@ -127,12 +128,14 @@ async def commit(repository: Repository, made: Draft, message: str, settings: Gi
 
 
 async def write(repository: Repository, tree: str, parents: Sequence[str], message: str, settings: GitSettings) -> str:
-    """Make a commit object beside the repository; returns its sha. Nothing points to it yet."""
+    """Make a commit object beside the repository, signed where the operator wants that; returns its sha. Nothing points
+    to it yet. Raises what `signing.signed` does."""
     by = publish.Signature(settings.author_name, settings.author_email, int(time.time()))
     above = [word for sha in parents for word in ("-p", sha)]
     said = message.strip().encode() + b"\n"
     ran = await repository.git("commit-tree", tree, *above, "-F", "-", stdin=said, identity=identity(by))
-    return ran.out.decode().strip()
+    sha = ran.out.decode().strip()
+    return await signed(repository, sha, settings) if settings.signing_program else sha
 
 
 def identity(by: publish.Signature) -> dict[str, str]:
@@ -263,15 +266,22 @@ def _suspects(group: Sequence[CommittedFile], now: dict[str, bytes], before: dic
 
 
 async def blobs(repository: Repository, shas: Sequence[str]) -> dict[str, bytes]:
-    """The bytes of blobs, by `cat-file --batch`: a line `sha kind size`, the bytes, a line feed."""
+    """The bytes of blobs, by `cat-file --batch`: a line `sha kind size`, the bytes, a line feed.
+
+    Raises `TooLarge` over 128 MB, `Unsupported` where one is missing.
+    """
     if not shas:
         return {}
     ran = await repository.git("cat-file", "--batch", stdin="\n".join(shas).encode() + b"\n", limit=4 * AT_ONCE)
+    if ran.cut:
+        raise TooLarge(f"the files hold over {4 * AT_ONCE:,} bytes", "do this with git itself")
     found: dict[str, bytes] = {}
     position = 0
     while position < len(ran.out):
         end = ran.out.index(b"\n", position)
-        sha, _, size = ran.out[position:end].decode().split(" ")
+        sha, kind, size = f"{ran.out[position:end].decode()} 0".split(" ")[:3]
+        if kind == "missing":
+            raise Unsupported("objects of this repository are missing", "fetch them yourself: git fetch --refetch")
         found[sha] = ran.out[end + 1 : end + 1 + int(size)]
         position = end + int(size) + 2
     return found

@@ -27,7 +27,7 @@ from astro_mcp.workspace.changes import Applied, Changes
 from astro_mcp.workspace.git import linked, publish, recovery
 from astro_mcp.workspace.git.commits import unfinished
 from astro_mcp.workspace.git.layout import Layout
-from astro_mcp.workspace.git.locks import Locks, release
+from astro_mcp.workspace.git.locks import Locks, release, sync
 from astro_mcp.workspace.git.recovery import Step
 from astro_mcp.workspace.git.refs import read_head, read_ref
 from astro_mcp.workspace.git.repository import Repository
@@ -35,6 +35,8 @@ from astro_mcp.workspace.git.rewriting import rewriting
 
 log = logging.getLogger(__name__)
 NOTE: Final = "moving.json"
+DECIDED: Final = "moved.json"
+"""The note's name once the rename that decides has happened: the branch may go on then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +148,21 @@ def _decide(repository: Repository, step: Step, update: publish.Update, index: P
     except (AstroError, OSError):
         if not _settled(note, private.folder):
             raise
+    os.replace(private.folder / NOTE, private.folder / DECIDED)
+    sync(private.folder)
 
 
 def settle(folder: Path) -> Sequence[str]:
     """At the start: bring steps that a crash interrupted to their end, where they had been decided. `folder` holds the
     private folders of calls; returns the change sets of files that have to stay. Blocks."""
     happened = []
-    for note in sorted(folder.glob(f"git-*/{NOTE}")):
+    for note in sorted(folder.glob("git-*/mov*.json")):
         try:
             body = json.loads(note.read_text(encoding="utf-8"))
         except ValueError:
             continue  # cut off in the middle: nothing was decided yet
         try:
-            if _settled(body, note.parent):
+            if _settled(body, note.parent) or note.name == DECIDED:
                 happened.append(body["change_set"])
         except (AstroError, OSError) as error:
             log.warning("a step that a crash interrupted can't be looked at: %s", error)

@@ -1,0 +1,93 @@
+"""Commits signed by a program that the operator names. Git itself signs nothing: it would go by configuration.
+
+The program gets the commit on its standard input and gives the signature on its output, as `gpg` and `ssh-keygen` do,
+in an environment from nothing. What others could have put in its place is not run.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Final
+
+import anyio
+
+from astro_mcp.config import GitSettings
+from astro_mcp.errors import TimedOut, Unavailable
+from astro_mcp.observe.printable import printable
+from astro_mcp.workspace.git.repository import Repository
+
+SECONDS: Final = 30.0
+"""For one signature: a program that waits for a person's word at this machine has to get it in that time."""
+LONGEST: Final = 64 * 1024
+"""Bytes of a signature."""
+_BEGINS: Final = {"openpgp": b"-----BEGIN PGP SIGNATURE-----", "ssh": b"-----BEGIN SSH SIGNATURE-----"}
+_SETTING: Final = "the operator's setting git.signing_program names it"
+
+
+async def signed(repository: Repository, sha: str, settings: GitSettings) -> str:
+    """The same commit with a signature; returns its sha. Raises `Unavailable` (the program is not fit to be run, or
+    gives no signature) and `TimedOut`: no commit is made without one where the operator wants it."""
+    program = Path(settings.signing_program)
+    await repository.blocking(lambda: check_program(program, repository.place("").root))
+    commit = (await repository.git("cat-file", "commit", sha)).out
+    told = repository.private.folder / "signing"
+    await repository.blocking(lambda: told.write_bytes(commit))
+    signature = await _signature([str(program), *_arguments(settings)], told, _BEGINS[settings.signing_format])
+    head, _, message = commit.partition(b"\n\n")
+    body = head + b"\ngpgsig " + signature.strip().replace(b"\n", b"\n ") + b"\n\n" + message
+    ran = await repository.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=body)
+    return ran.out.decode().strip()
+
+
+def check_program(program: Path, root: Path) -> None:
+    """Raise `Unavailable` unless it is a program that nobody but root and this user could have put there, and that lies
+    outside of the workspace `root`. Blocks."""
+    try:
+        real = program.resolve(strict=True)
+        status = real.stat()
+    except (OSError, RuntimeError):
+        raise Unavailable(f"{program} is not there, so nothing can be signed", _SETTING) from None
+    if not stat.S_ISREG(status.st_mode) or not os.access(real, os.X_OK):
+        raise Unavailable(f"{program} is no program, so nothing can be signed", _SETTING)
+    if real.is_relative_to(root):
+        raise Unavailable(f"{program} lies in the workspace, so it is not run", _SETTING)
+    for path in (real, *real.parents):
+        found = path.stat()
+        shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
+        if found.st_uid not in (0, os.geteuid()) or shared:
+            raise Unavailable(
+                f"{program} is not run, since others could change {path}",
+                "let it and the folders above belong to root or to this user, writable by nobody else",
+            )
+
+
+def _arguments(settings: GitSettings) -> Sequence[str]:
+    """As git(1) calls them; see gpg(1), and PROTOCOL.sshsig for the namespace."""
+    if settings.signing_format == "ssh":
+        return ("-Y", "sign", "-n", "git", "-f", settings.signing_key)
+    return ("--batch", "--detach-sign", "--armor", "--local-user", settings.signing_key)
+
+
+async def _signature(command: Sequence[str], commit: Path, begins: bytes) -> bytes:
+    home = pwd.getpwuid(os.geteuid()).pw_dir
+    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": home}
+    ran: CompletedProcess[bytes] | None = None
+    with anyio.move_on_after(SECONDS):
+        try:
+            with commit.open("rb") as stdin:  # a file: a program that does not read all of a pipe would break it
+                ran = await anyio.run_process(
+                    command, stdin=stdin, check=False, cwd="/", env=environment, start_new_session=True
+                )
+        except OSError as error:
+            raise Unavailable(f"{command[0]} can't be started: {os.strerror(error.errno or 0)}", _SETTING) from None
+    if ran is None:
+        raise TimedOut(f"the signature took longer than {SECONDS:g} s", "nothing was committed")
+    if ran.returncode or not ran.stdout.startswith(begins) or len(ran.stdout) > LONGEST:
+        said = printable(ran.stderr.decode("utf-8", "replace").strip()[-200:], 200)
+        raise Unavailable(f"{command[0]} gave no signature ({ran.returncode}): {said}", "nothing was committed")
+    return ran.stdout

@@ -1,0 +1,140 @@
+"""Commits are signed by the operator's program, or not made."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+from tests.agents.git.bench import Bench
+
+from astro_mcp.config import GitSettings, SecretSettings
+from astro_mcp.errors import TimedOut, Unavailable
+from astro_mcp.workspace.git import signing
+from astro_mcp.workspace.git.commits import commit, draft
+from astro_mcp.workspace.git.repository import Git
+from astro_mcp.workspace.workspace import Workspace
+
+Program = Callable[[str], Path]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    """Writes a program of the operator's."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "program"
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    return write
+
+
+async def committed(bench: Bench, settings: GitSettings) -> str:
+    bench.write("src/app.py", "changed\n")
+    async with Git(Workspace(SecretSettings()), bench.root.parent / "private").open(bench.session, ".") as repository:
+        return await commit(repository, await draft(repository, []), "Signed\n\nWith a body.", settings)
+
+
+async def refused(bench: Bench, settings: GitSettings) -> str:
+    before = bench.git("for-each-ref"), bench.git("count-objects")
+    with pytest.raises(Unavailable) as caught:
+        await committed(bench, settings)
+    assert (bench.git("for-each-ref"), bench.git("count-objects")) == before
+    return str(caught.value)
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="there is no ssh-keygen")
+async def test_plain_git_verifies_what_ssh_keygen_signed(bench: Bench, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    program = str(shutil.which("ssh-keygen"))
+    sha = await committed(bench, GitSettings(signing_program=program, signing_format="ssh", signing_key=str(key)))
+    allowed = tmp_path / "allowed"
+    allowed.write_text(f"astro-mcp@localhost {(tmp_path / 'key.pub').read_text()}")
+    told = bench.git("-c", f"gpg.ssh.allowedSignersFile={allowed}", "log", "-1", "--format=%H %G? %GS %B", sha)
+    assert told.strip() == f"{sha} G astro-mcp@localhost Signed\n\nWith a body."
+    bench.git("fsck", "--strict")
+
+
+@pytest.mark.full
+@pytest.mark.skipif(shutil.which("gpg") is None, reason="there is no gpg")
+async def test_plain_git_verifies_what_gpg_signed(bench: Bench, tmp_path: Path, program: Program) -> None:
+    home = tmp_path / "g"
+    home.mkdir(mode=0o700)
+    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet"]
+    subprocess.run([*gpg, "--passphrase", "", "--quick-gen-key", "astro-mcp@localhost", "ed25519", "sign"], check=True)
+    try:
+        path = program(f'exec /usr/bin/gpg --homedir {home} --quiet "$@"')
+        sha = await committed(bench, GitSettings(signing_program=str(path), signing_key="astro-mcp@localhost"))
+        told = bench.git("-c", f"gpg.program={path}", "log", "-1", "--format=%G?", sha)
+        assert told.strip() in ("G", "U")
+    finally:
+        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False)
+
+
+async def test_the_program_gets_a_clean_environment_and_the_commit(
+    bench: Bench, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "x")
+    begins = "-----BEGIN PGP SIGNATURE-----"
+    path = program(f'env >{tmp_path}/env; cat >{tmp_path}/commit; echo "$@" >{tmp_path}/args; echo "{begins}"')
+    sha = await committed(bench, GitSettings(signing_program=str(path), signing_key="me"))
+    names = {line.partition("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
+    assert names <= {"PATH", "LC_ALL", "HOME", "PWD", "SHLVL", "_", "OLDPWD"}
+    assert (tmp_path / "args").read_text().strip() == "--batch --detach-sign --armor --local-user me"
+    assert bench.git("cat-file", "commit", sha).replace(f"gpgsig {begins}\n", "") == (tmp_path / "commit").read_text()
+
+
+@pytest.mark.parametrize("text", ["exit 1", "echo no signature", "cat >/dev/null"])
+async def test_without_a_signature_there_is_no_commit(bench: Bench, program: Program, text: str) -> None:
+    assert "no signature" in await refused(bench, GitSettings(signing_program=str(program(text)), signing_key="me"))
+
+
+async def test_a_program_that_others_could_have_put_there_is_not_run(
+    bench: Bench, program: Program, tmp_path: Path
+) -> None:
+    path = program(f"touch {tmp_path}/ran")
+    settings = GitSettings(signing_program=str(path), signing_key="me")
+    path.chmod(0o757)
+    assert "others could change" in await refused(bench, settings)
+    path.chmod(0o755)
+    tmp_path.chmod(0o777)
+    assert "others could change" in await refused(bench, settings)
+    tmp_path.chmod(0o700)
+    path.chmod(0o644)
+    assert "no program" in await refused(bench, settings)
+    inside = bench.root / "program"
+    shutil.copy2("/bin/true", inside)
+    assert "in the workspace" in await refused(bench, GitSettings(signing_program=str(inside), signing_key="me"))
+    path.unlink()
+    assert "not there" in await refused(bench, settings)
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_one_that_takes_too_long_is_ended(
+    bench: Bench, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing, "SECONDS", 0.2)
+    path = program("exec sleep 60")
+    with anyio.fail_after(10), pytest.raises(TimedOut):
+        await committed(bench, GitSettings(signing_program=str(path), signing_key="me"))
+    assert bench.git("log", "-1", "--format=%s").strip() == "Add two"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"signing_program": "gpg", "signing_key": "me"},
+        {"signing_program": "/usr/bin/gpg"},
+        {"signing_key": "me"},
+        {"signing_program": "/usr/bin/gpg", "signing_key": "--output=x"},
+    ],
+)
+def test_settings_that_would_run_something_else_or_nothing_stop_the_start(settings: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="signing_"):
+        GitSettings.model_validate(settings)
