@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -85,6 +85,8 @@ class Tool:
         model = self.declaration.input
         if len(arguments) > len(model.model_fields) + PROBLEMS:
             raise InvalidInput(f"{self.name} takes {len(model.model_fields)} arguments; {len(arguments)} were given")
+        if not _whole_text(arguments):
+            raise InvalidInput(f"{self.name} was given text with half a character in it (a lone surrogate)")
         try:
             return model.model_validate(arguments)
         except ValidationError as error:
@@ -99,6 +101,23 @@ class Tool:
         declared = self.declaration.effects
         computed = self.declaration.effects_of
         return declared if computed is None else (computed(arguments) | self.always) & declared
+
+
+def _whole_text(arguments: Any) -> bool:
+    """Whether all text can be written as UTF-8: no file name, pipe or database takes what can't."""
+    waiting = [arguments]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return False
+        elif isinstance(value, Mapping):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list | tuple):
+            waiting += value
+    return True
 
 
 def invalid_input(error: ValidationError, model: type[Input], what: str) -> InvalidInput:

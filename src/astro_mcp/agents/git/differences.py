@@ -11,7 +11,7 @@ from astro_mcp.agents.git.inputs import DiffInput
 from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk, DiffStat
 from astro_mcp.errors import InvalidInput
 from astro_mcp.workspace.git.objects import trees_of
-from astro_mcp.workspace.git.patches import OPTIONS, parse_numstat, parse_patch
+from astro_mcp.workspace.git.patches import HISTORY, OPTIONS, parse_numstat, parse_patch
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
 from astro_mcp.workspace.git.waiting import COUNTS, PATCHES
@@ -109,7 +109,8 @@ async def _compared(
         ran = await repository.ask(COUNTS if stat_only else PATCHES, question, limit=PATCH)
         return ran.out.removeprefix(f"{question}\n".encode()), ran.cut
     forms = ["--numstat", "-z", *([] if stat_only else ["--patch"])]
-    ran = await repository.git("diff", *OPTIONS, *forms, *sides.options, "--", *paths, limit=PATCH)
+    options = HISTORY if sides.trees else OPTIONS
+    ran = await repository.git("diff", *options, *forms, *sides.options, "--", *paths, limit=PATCH)
     return ran.out, ran.cut
 
 

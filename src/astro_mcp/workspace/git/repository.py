@@ -83,8 +83,11 @@ class Repository:
         """Run git against the private GIT_DIR, with the working tree as its folder.
 
         `index` stands in for the copy of the repository's index, `tree` for the working tree; exit codes in `good` are
-        answers. Raises `Unsupported` where objects are missing, and for a repository that git can't read.
+        answers. Raises `Unsupported` where objects are missing, and for a repository that git can't read, and
+        `InvalidInput` for a NUL among the arguments.
         """
+        if any("\0" in (one if isinstance(one, str) else os.fsdecode(one)) for one in arguments):
+            raise InvalidInput("git takes no text with a NUL")
         environment = _environment(self.layout, self.private)
         if index is not None:
             environment["GIT_INDEX_FILE"] = str(index)

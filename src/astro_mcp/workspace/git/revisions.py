@@ -46,5 +46,4 @@ def names(refs: Refs) -> Iterator[str]:
 
 
 def _sayable(revision: str) -> bool:
-    named = bool(_REVISION.fullmatch(revision)) and ".." not in revision and "@{" not in revision
-    return named and not any("\ud800" <= character <= "\udfff" for character in revision)
+    return bool(_REVISION.fullmatch(revision)) and ".." not in revision and "@{" not in revision

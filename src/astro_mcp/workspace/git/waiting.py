@@ -16,7 +16,7 @@ from typing import Final
 import anyio
 
 from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, too_slow
-from astro_mcp.workspace.git.patches import OPTIONS
+from astro_mcp.workspace.git.patches import HISTORY
 
 AGE: Final = 60.0
 """Seconds after which a process is replaced: it has read attributes of the working tree once, at its first need."""
@@ -32,7 +32,7 @@ class Kind:
     echo: bytes
 
 
-_DIFF: Final = ("diff-tree", "--stdin", "-r", *OPTIONS, "-z")
+_DIFF: Final = ("diff-tree", "--stdin", "-r", *HISTORY, "-z")
 CHECK: Final = Kind(("cat-file", "--batch-check"), b" missing\n")
 """A line is the name of an object; the answer is `sha kind size`, or `name missing`."""
 CONTENTS: Final = Kind(("cat-file", "--batch"), b" missing\n")
@@ -43,7 +43,7 @@ PATCHES: Final = Kind((*_DIFF, "--numstat", "--patch"), b"\n")
 """The same, with a NUL and the patch after the counts, where there are any."""
 LOGGED: Final = Kind(
     (
-        *("diff-tree", "--stdin", "-r", *OPTIONS, "--root", "--always", "--diff-merges=first-parent", "--shortstat"),
+        *("diff-tree", "--stdin", "-r", *HISTORY, "--root", "--always", "--diff-merges=first-parent", "--shortstat"),
         "--format=%H%x00%an%x00%aI%x00%s%x00",
     ),
     b"\n",
