@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,6 +92,17 @@ def test_another_rule_or_another_message_on_the_same_line_is_new_and_another_num
         ("A", "too long", True),
     ):
         assert are_new(standings([one(rule, message)], {"a": b"def f():"}), old) == [fresh]
+
+
+@pytest.mark.parametrize("text", [b"x" * 4_000_000, b"\n" * 4_000_000, b"\r" * 4_000_000])
+def test_a_file_of_one_line_or_of_none_that_holds_something_costs_no_more_than_another(text: bytes) -> None:
+    found = [
+        Finding(tool="t", rule="r", file="a", line=1, column=at, severity="info", message="m", fixable=False)
+        for at in range(20_000)
+    ]
+    began = time.process_time()
+    assert len(standings(found, {"a": text})) == len(found)
+    assert time.process_time() - began < 3
 
 
 @given(BODIES)

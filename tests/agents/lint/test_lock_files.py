@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from astro_mcp.agents.lint.audit.formats import READERS, reader_of
 from astro_mcp.agents.lint.audit.inventory import CARGO, Inventory, Pin
 from astro_mcp.agents.lint.audit.severity import score, word
 from astro_mcp.agents.lint.audit.versions import next_fixed
+from astro_mcp.errors import TooLarge
 
 UV = """
 version = 1
@@ -211,6 +214,30 @@ def test_what_is_no_name_and_version_does_not_leave(name: object, version: objec
         found.add(ecosystem, name, version, "file")
     assert not found.pins
     assert all("\n" not in line and len(line) < 300 for line in found.unchecked)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("requirements.txt", " " * 4_000_000),
+        ("requirements.txt", "a" + " " * 4_000_000 + "x"),
+        pytest.param("requirements.txt", "a>=1\n" * 400_000, marks=pytest.mark.full),
+        pytest.param("requirements.txt", "@\n" * 400_000, marks=pytest.mark.full),
+        pytest.param("go.mod", "require " + "a" * 4_000_000, marks=pytest.mark.full),
+        pytest.param("go.mod", "require a.b/c v1\n" * 200_000, marks=pytest.mark.full),
+        pytest.param(
+            "package-lock.json",
+            '{"packages":{' + ",".join(f'"node_modules/{n}":{{}}' for n in range(150_000)) + "}}",
+            marks=pytest.mark.full,
+        ),
+        pytest.param("Cargo.lock", "[[package]]\n" * 100_000, marks=pytest.mark.full),
+    ],
+)
+def test_a_file_that_is_made_to_cost_is_refused_or_read_in_time(file: str, text: str) -> None:
+    began = time.process_time()
+    with contextlib.suppress(TooLarge):
+        read(file, text.encode())
+    assert time.process_time() - began < 20
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,12 @@ class LintAgent(Agent):
         Undo with fs_undo.
 
         Fixers (Python: ruff's safe fixes) run on a copy in a container without a network; what comes back is other
-        bytes of the files that were named, in their encoding and with their line ends, and nothing else. Files that a
-        person alone may change are left out and told. `if_match` of an earlier diff makes sure that this very diff is
-        written: where a file of it changed meanwhile the call fails with conflict.
+        bytes of the files that were named, in their encoding and with their line ends, and nothing else. What these
+        are is the linter's word, and that of the project's own settings and plugins: look at the diff of a repository
+        that you don't trust. Files that a person alone may change are left out and told.
+
+        `if_match` of an earlier diff makes sure that this very diff is written: where a file of it changed meanwhile
+        the call fails with conflict.
 
         Example: `{"paths": ["src"], "apply": true}`.
         """

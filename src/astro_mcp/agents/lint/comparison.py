@@ -16,7 +16,10 @@ from typing import Final
 
 from astro_mcp.agents.lint.models import Finding
 
-_ENDS: Final = re.compile(r"\r\n|\n|\r")
+NEAR: Final = 10
+"""Lines that are looked at for one that holds something."""
+LONG: Final = 300
+"""Characters of a line that count."""
 _NUMBER: Final = re.compile(r"\d+")
 
 
@@ -46,10 +49,10 @@ def standings(findings: Sequence[Finding], files: Mapping[str, bytes]) -> list[S
     for item in findings:
         if item.file not in texts:
             text = files.get(item.file, b"").decode("utf-8", "replace")
-            texts[item.file] = [" ".join(line.split()) for line in _ENDS.split(text)]
+            texts[item.file] = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         lines = texts[item.file]
         at = item.line - 1
-        line = lines[at] if 0 <= at < len(lines) else ""
+        line = _plain(lines[at]) if 0 <= at < len(lines) else ""
         what = (item.tool, item.rule, _NUMBER.sub("0", item.message))
         found.append(Standing(item.file, what, line, (_nearest(lines, at, -1), _nearest(lines, at, 1))))
     return found
@@ -86,9 +89,12 @@ def numbered(found: Sequence[Standing]) -> list[tuple[Standing, int]]:
 
 
 def _nearest(lines: Sequence[str], at: int, step: int) -> str:
-    at += step
-    while 0 <= at < len(lines):
-        if lines[at]:
-            return lines[at]
-        at += step
+    for near in range(at + step, at + step * (NEAR + 1), step):
+        if 0 <= near < len(lines) and (line := _plain(lines[near])):
+            return line
     return ""
+
+
+def _plain(line: str) -> str:
+    """The beginning of `line`, with white space made even: a file may be one line, and have a finding in each word."""
+    return " ".join(line[:LONG].split())

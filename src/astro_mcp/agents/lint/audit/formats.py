@@ -59,7 +59,7 @@ def pipenv(file: str, data: bytes, found: Inventory) -> None:
 def requirements(file: str, data: bytes, found: Inventory) -> None:
     """pip's files, where they pin: `name==version`, with hashes or without."""
     for row in data.decode("utf-8", "replace").replace("\\\n", " ").splitlines():
-        line = re.split(r"\s+--[a-z]", re.sub(r"(^|\s)#.*$", "", row))[0].strip()
+        line = f" {' '.join(row.split())}".partition(" #")[0].removeprefix(" ").partition(" --")[0]
         if not line or re.match(r"-(?:-hash|-index-url|-extra-index-url|i\b|-no-)", line):
             continue
         if line.startswith("-"):

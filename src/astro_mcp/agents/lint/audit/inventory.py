@@ -18,6 +18,8 @@ from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.text import one_line
 
 MOST: Final = 20_000
+ENTRIES: Final = 50_000
+"""Lines and tables that are looked at, whatever comes of them."""
 TOLD: Final = 200
 ELSEWHERE: Final = "comes from an address, a folder or an index of its own, and is in no advisory by its name"
 PYPI: Final = "PyPI"
@@ -50,9 +52,11 @@ class Inventory:
     pins: dict[Pin, list[str]] = field(default_factory=dict)
     unchecked: list[str] = field(default_factory=list)
     untold: int = 0
+    entries: int = 0
 
     def add(self, ecosystem: str, name: object, version: object, file: str) -> None:
         """One more. Raises `TooLarge` over 20,000 packages."""
+        self._count()
         if not isinstance(name, str) or not isinstance(version, str) or not _is_name(ecosystem, name):
             self.leave(file, str(name), "is no name and version")
             return
@@ -67,7 +71,8 @@ class Inventory:
             raise TooLarge(f"the lock files pin more than {MOST:,} packages", "name one of them")
 
     def leave(self, file: str, what: str, reason: str) -> None:
-        """`what`, of `file`, is not checked; `reason` goes on after it."""
+        """`what`, of `file`, is not checked; `reason` goes on after it. Raises `TooLarge` over 50,000 entries."""
+        self._count()
         line = f"{one_line(file)}: {_short(what)} {reason}"
         if line in self.unchecked:
             return
@@ -75,6 +80,11 @@ class Inventory:
             self.unchecked.append(line)
         else:
             self.untold += 1
+
+    def _count(self) -> None:
+        self.entries += 1
+        if self.entries > ENTRIES:
+            raise TooLarge(f"the lock files have more than {ENTRIES:,} entries", "name one of them")
 
 
 def _short(text: str) -> str:

@@ -94,7 +94,8 @@ class Osv:
             raise ProviderFailed("the database of advisories did not answer every query", _HINT)
         following = []
         for (pin, _), result in zip(line, map(table, results), strict=True):
-            entries = [table(entry) for entry in result.get("vulns") or ()]
+            vulns = result.get("vulns")
+            entries = [table(entry) for entry in vulns] if isinstance(vulns, list) else []
             found[pin].extend(
                 (entry["id"], str(entry.get("modified"))[:40]) for entry in entries if is_id(entry.get("id"))
             )

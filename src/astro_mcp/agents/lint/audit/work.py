@@ -6,6 +6,8 @@ import stat
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from anyio import from_thread
+
 from astro_mcp.agents.lint.audit.advisory import Advisory
 from astro_mcp.agents.lint.audit.formats import UNREAD, reader_of
 from astro_mcp.agents.lint.audit.inventory import Inventory, Pin
@@ -20,7 +22,9 @@ from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
 
 FILES: Final = 200
-LOCK_BYTES: Final = 16_000_000
+LOCK_BYTES: Final = 8_000_000
+BYTES: Final = 64_000_000
+"""Of all lock files of one call."""
 _ABOUT: Final = "lock the project: uv lock, npm install --package-lock-only, pip freeze > requirements.txt"
 
 
@@ -74,7 +78,10 @@ class AuditWork:
         return locks, unread
 
     def _read(self, locks: Sequence[Place], inventory: Inventory) -> None:
+        """Raises `TooLarge` where they are too much together; what one of them is, is told."""
+        left = BYTES
         for lock in locks:
+            from_thread.check_cancelled()
             reader = reader_of(lock.relative)
             if reader is None:
                 continue
@@ -83,6 +90,9 @@ class AuditWork:
             except AstroError as error:
                 inventory.leave(lock.display, "it", f"can't be read: {error.message}")
                 continue
+            left -= len(data)
+            if left < 0:
+                raise TooLarge(f"the lock files hold more than {BYTES:,} bytes", "name one of them")
             try:
                 reader(lock.display, data, inventory)
             except TooLarge:
