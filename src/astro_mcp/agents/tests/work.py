@@ -78,8 +78,7 @@ class TestsWork:
         tally = await self._tally(outcome)
         result = await self._result(project, selection, wanted, outcome, tally, ctx)
         if base is not None:
-            ended = tally.ended and outcome.exit_code in (0, 1)
-            result.coverage = await self._covering.tell(args, base, project, outcome, ctx.session, ended=ended)
+            result.coverage = await self._covering.tell(args, base, project, selection, outcome, ctx.session)
         if args.reruns and result.failures:
             await self._judge(project, selection, image, args, result, ctx)
         return result
