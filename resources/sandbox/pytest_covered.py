@@ -19,6 +19,7 @@ from typing import Any
 import coverage
 import pytest
 from astro_impact import bodies, skeleton, spans
+from coverage.exceptions import ConfigError
 
 HERE = Path(__file__).parent
 TOP = f"{HERE.parent}/"
@@ -26,6 +27,7 @@ OURS = f"{HERE}/"
 FORKS = 100  # that write what they ran
 FIXTURE = "fixture\x1f"  # a context of what a fixture ran that several tests share
 STARTS = {"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.spawn", "os.fork", "os.forkpty"}
+ODD = coverage.CoverageException, ConfigError  # of which neither is the other's in every version
 OPENS = {"open", "sqlite3.connect"}
 ELSEWHERE = "multiprocessing.popen_spawn_posix", "multiprocessing.popen_forkserver"  # start processes without an event
 
@@ -34,14 +36,22 @@ def measure() -> coverage.Coverage:
     """Started, with the project's settings where they can be read."""
     try:
         found = coverage.Coverage(data_file=None)
-    except coverage.CoverageException:
+    except ODD:
         found = coverage.Coverage(data_file=None, config_file=False)
-    if not any(found.get_option(f"run:{name}") for name in ("source", "source_pkgs", "source_dirs", "include")):
+    if not any(_option(found, f"run:{name}") for name in ("source", "source_pkgs", "source_dirs", "include")):
         found.set_option("run:source", [path for path in (TOP, f"{TOP}src") if os.path.isdir(path)])
     for name in ("run:dynamic_context", "run:branch", "run:parallel"):
         found.set_option(name, None)
     found.start()
     return found
+
+
+def _option(measured: coverage.Coverage, name: str) -> object:
+    """None where this version of coverage.py has no such option."""
+    try:
+        return measured.get_option(name)
+    except ODD:
+        return None
 
 
 class Recorder:
@@ -140,7 +150,7 @@ class Recorder:
         try:
             source = Path(path).read_bytes()
             _, statements, _, missing, _ = self._measured.analysis2(path)
-        except (coverage.CoverageException, OSError):
+        except (*ODD, OSError):
             return
         early = any("" in by_line.get(line, ()) for line in bodies(source))
         found = {context for contexts in by_line.values() for context in contexts}

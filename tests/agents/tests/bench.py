@@ -37,6 +37,7 @@ from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
 from astro_mcp.net.client import GuardedClient
 from astro_mcp.packs import Pack
+from astro_mcp.sandbox import owner
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
@@ -54,6 +55,7 @@ class Bench:
     artifacts: Artifacts
     sandbox: Sandbox
     session: Session
+    images: Path
 
     async def call(self, tool: str, progress: Progress = silent, **arguments: Any) -> Result:
         return await self.dispatcher.call(Call(self.session, tool, arguments, progress=progress))
@@ -62,6 +64,12 @@ class Bench:
         value = (await self.call("test_run", **arguments)).unwrap()
         assert isinstance(value, RunOutput)
         return value
+
+    async def containers(self) -> set[str]:
+        """The ids of those that run for this house."""
+        labels = [f"{key}={value}" for key, value in owner.labels(self.images).items()]
+        engine = await self.sandbox.engine()
+        return {row["Id"] for row in await engine.call(lambda api: api.containers(filters={"label": labels}))}
 
     def other(self, *roots: Path, principal: str = "user") -> Bench:
         """Another session on the same app."""
@@ -117,7 +125,7 @@ async def bench(
         dispatcher = Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
         session = Session(Principal("user", Kind.STDIO), Grant(roots=tuple(root.resolve() for root in roots)))
         try:
-            yield Bench(dispatcher, artifacts, sandbox, session)
+            yield Bench(dispatcher, artifacts, sandbox, session, images)
         finally:
             await sandbox.close()
 

@@ -32,7 +32,7 @@ TOY = {
 
 async def own_report(house: Bench, project: Path) -> dict[str, tuple[int, str]]:
     """Statements and missing lines by file, as coverage.py tells them with nothing of ours in the same image."""
-    image = await house.sandbox.python_image("local", ["coverage>=7.4", "pytest>=7"])
+    image = await house.sandbox.python_image("local", ["coverage>=7.6", "pytest>=7"])
     files = tuple(
         SandboxFile(str(path.relative_to(project)), path.read_bytes())
         for path in project.rglob("*")
@@ -85,6 +85,16 @@ async def test_by_what_was_recorded_a_change_of_a_body_reaches_those_that_ran_it
     write(project, {"words.txt": TOY["words.txt"], "src/toy/shared.py": "def shared():\n    return 2\n"})
     result = await house.run(select="changed", coverage=True)
     assert result.selected[0].ids == ["tests/test_used.py::test_shared", "tests/test_used.py::test_none"]
+    write(project, {"src/toy/work.py": WORK.replace("return by", "return by + 0")})
+    again = await house.run(select="changed")
+    assert {test for chosen in again.selected for test in chosen.ids} == {
+        f"tests/test_used.py::{name}" for name in ("test_used", "test_shared", "test_none")
+    }
+    commit(project)
+    write(project, {"src/toy/work.py": WORK.replace("return by", "return 0 + by")})
+    again = await house.run(select="changed")  # since what ran then was recorded, and the others would run as they did
+    assert [chosen.ids for chosen in again.selected] == [["tests/test_used.py::test_used"]]
+    write(project, {"src/toy/shared.py": "def shared():\n    return 3\n"})
     other = await house.other(principal="somebody else").run(select="changed")
     assert "it imports" in other.selected[0].why
     assert other.counts.total == 4
@@ -151,3 +161,12 @@ async def test_where_the_run_breaks_off_its_lines_are_not_known_and_that_is_told
     assert result.coverage is not None
     assert (result.coverage.complete, result.coverage.lines) == (False, 0)
     assert BROKE_OFF in result.text()
+
+
+@pytest.mark.full
+async def test_older_versions_that_a_project_pins_will_do(house: Bench, project: Path) -> None:
+    write(project, TOY)
+    write(project, {"requirements.txt": "coverage==7.6.1\npytest==7.4.4"})
+    found = (await house.run(coverage=True)).coverage
+    assert found is not None
+    assert (found.complete, found.lines - found.covered) == (True, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from tests.agents.git.bench import plain_git
 from tests.agents.tests.bench import Bench, commit, write
 
@@ -50,6 +51,7 @@ async def test_failed_runs_what_failed_when_it_last_ran_and_tells_how_often(hous
     assert isinstance(other, NotFound)
 
 
+@pytest.mark.full
 async def test_where_nothing_failed_nothing_runs_and_that_is_no_error(house: Bench, project: Path) -> None:
     write(project, {"test_a.py": "def test_a(): pass"})
     await house.run()
@@ -91,6 +93,7 @@ async def test_changed_runs_what_a_change_can_reach_and_says_why(house: Bench, p
     assert [chosen.why for chosen in result.selected] == ["words.txt changed, and which tests read it is not known"]
 
 
+@pytest.mark.full
 async def test_where_no_test_is_reached_nothing_runs(house: Bench, project: Path) -> None:
     write(project, LAYERS)
     commit(project)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from astro_mcp.agents.tests.project import Project
 from astro_mcp.sandbox.job import Outcome
 
-NEEDS: Final = "coverage>=7.4"
+NEEDS: Final = "coverage>=7.6"
 PLUGIN: Final = "pytest_covered"
 LINE: Final = 8_000_000
 TESTS: Final = 20_000
@@ -74,35 +74,42 @@ class Covered:
     def missing(self, path: str) -> set[int]:
         return self.statements[path] - self.ran[path]
 
-    def join(self, old: Mapping[str, Any]) -> None:
-        """Add what `record` gave earlier, for the same tree; of a test in both, this one's holds."""
+    def join(self, old: Mapping[str, Any], digests: Mapping[str, str]) -> None:
+        """Add what `record` gave earlier, of which the tests that are not here too would run as they did; `digests` are
+        of the files as they are."""
         names = old.get("names", ())
         for test, (numbers, spawned) in old.get("tests", {}).items():
             if test not in self.touched:
                 self.touched[test] = {names[number] for number in numbers}
                 self.spawned |= {test} if spawned else set()
-        self.skeletons = {**old.get("skeletons", {}), **self.skeletons}
+        before = old.get("files", {})
+        same = {path: word for path, word in old.get("skeletons", {}).items() if before.get(path) == digests.get(path)}
+        self.skeletons = {**same, **self.skeletons}
         self.early |= set(old.get("early", ()))
         self.common |= set(old.get("common", ()))
 
-    def record(self, project: Project) -> dict[str, Any]:
+    def record(self, digests: Mapping[str, str]) -> dict[str, Any]:
         """What a later run can select by, as `astro_impact.Recorded` reads it; {} where that is too much to keep."""
         if sum(map(len, self.touched.values())) > TOUCHES:
             return {}
         names = sorted({path for paths in self.touched.values() for path in paths})
         number = {path: index for index, path in enumerate(names)}
-        files = {path: hashlib.sha256(file.data).hexdigest() for path, file in project.files.items()}
         tests = {
             test: [sorted(number[path] for path in paths), test in self.spawned] for test, paths in self.touched.items()
         }
         return {
-            "files": files,
+            "files": dict(digests),
             "skeletons": self.skeletons,
             "early": sorted(self.early),
             "common": sorted(self.common),
             "names": names,
             "tests": tests,
         }
+
+
+def files(project: Project) -> dict[str, str]:
+    """The sha256 of each."""
+    return {path: hashlib.sha256(file.data).hexdigest() for path, file in project.files.items()}
 
 
 def read(outcome: Outcome, project: Project) -> Covered:

@@ -98,8 +98,7 @@ class TestsWork:
         tally = await self._tally(run, outcome)
         result = self._of(choice, await self._result(run, outcome, tally, ctx))
         if base is not None:
-            ended = tally.ended and outcome.exit_code in (0, 1)
-            result.coverage = await self._covering.tell(args, base, project, outcome, ctx.session, ended=ended)
+            result.coverage = await self._covering.tell(args, base, project, selection, outcome, ctx.session)
         if args.reruns and result.failures:
             await self._judge(run, args, result, ctx)
         return result
