@@ -19,6 +19,7 @@ from astro_mcp.agents.tests.project import Project
 from astro_mcp.agents.tests.reports import jsonl
 from astro_mcp.agents.tests.selection import Selection
 from astro_mcp.core.call import silent
+from astro_mcp.errors import Busy
 from astro_mcp.packs import Pack
 from astro_mcp.sandbox.job import Outcome, SandboxFile
 from astro_mcp.workspace.place import Place
@@ -70,6 +71,8 @@ class Scripted:
         self.ran += ids
         words = self.script[ids[0]]
         word = words.pop(0) if len(words) > 1 else words[0]
+        if word == "no place":
+            raise Busy("no sandbox got free")
         tests = list(self.script) if ids == ["whole"] else ids
         events = [{"event": "report", "id": test, "category": word} for test in tests] if word else []
         log = b"".join(json.dumps(event).encode() + b"\n" for event in events)
@@ -99,6 +102,8 @@ class Scripted:
         ([""], "failed", 9, ""),
         (["skipped"], "failed", 9, ""),
         (["failed", "failed", ""], "failed", 9, ""),
+        (["no place", "failed", "passed"], "failed", 9, "flaky"),
+        (["passed"], "no place", 9, ""),
     ],
 )
 async def test_a_verdict_is_what_the_reruns_show(words: list[str], whole: str, total: int, verdict: str) -> None:
@@ -113,7 +118,8 @@ async def test_reruns_are_bounded_in_number_and_in_time() -> None:
     assert len(await scripted.judge(2)) == JUDGED
     assert len(scripted.ran) == 2 * JUDGED
     late = Scripted({"a.py::x": ["failed"], "whole": ["failed"]})
-    assert (await late.judge(2, seconds=0.5))["a.py::x"].verdict == ""
+    unreached = (await late.judge(2, seconds=0.5))["a.py::x"]
+    assert (unreached.verdict, unreached.text()) == ("", "")
     assert late.ran == []
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.agents.git.bench import plain_git
 from tests.agents.tests.bench import Bench, commit, write
 
+from astro_mcp.agents.tests.choice import by_name
+from astro_mcp.agents.tests.project import Project
+from astro_mcp.agents.tests.selection import of_these
 from astro_mcp.errors import NotFound
+from astro_mcp.packs import Pack
+from astro_mcp.sandbox.job import SandboxFile
+from astro_mcp.workspace.place import Place
 
 TWO_OF_FOUR = """
 import pytest
@@ -17,6 +24,17 @@ def test_words(word): assert word == "fine"
 def test_more(): assert 0
 def test_good(): pass
 """
+
+
+def test_of_what_a_log_names_the_runner_is_told_files_of_the_copy_alone() -> None:
+    files = {name: SandboxFile(name, b"") for name in ("-k", "tests/test_a.py", "test_b.py")}
+    project = Project(Place(Path("/x"), ""), "tests", files, (), "pytest")
+    runner = by_name(Pack.find().manifests("runner"), "pytest")
+    forged = ["../../etc/passwd", "/etc/passwd::x", "--collect-only", "", "\0::x", "test_b.py::test_b"]
+    assert of_these(runner, forged, project).nothing
+    found = of_these(runner, [*forged, "tests/test_a.py::test_a"], project)
+    assert (found.targets, found.asked) == (["./tests/test_a.py"], {"ids": ["tests/test_a.py::test_a"]})
+    assert of_these(runner, ["-k"], replace(project, target="")).targets == ["./-k"]
 
 
 async def test_failed_runs_what_failed_when_it_last_ran_and_tells_how_often(house: Bench, project: Path) -> None:
@@ -31,8 +49,6 @@ async def test_failed_runs_what_failed_when_it_last_ran_and_tells_how_often(hous
     assert (first.counts.errors, first.exit_code) == (1, 2)
     assert first.failures[0].history == ""
     write(project, {"tests/test_b.py": "def test_b(): pass"})
-    again = await house.run(select="failed")
-    assert (again.counts.passed, again.counts.total) == (1, 1)
     whole = await house.run()
     assert (whole.counts.failed, whole.counts.passed) == (2, 4)
     again = await house.run(select="failed")
@@ -105,6 +121,7 @@ async def test_where_no_test_is_reached_nothing_runs(house: Bench, project: Path
     assert isinstance(missing, NotFound)
 
 
+@pytest.mark.full
 async def test_what_a_stranger_says_of_its_selection_is_not_believed_and_breaks_nothing(
     house: Bench, project: Path
 ) -> None:

@@ -11,11 +11,11 @@ import anyio
 from astro_mcp.agents.tests import selection
 from astro_mcp.agents.tests.events import Tally
 from astro_mcp.agents.tests.history import BAD
-from astro_mcp.agents.tests.models import Verdict
+from astro_mcp.agents.tests.models import RunOutput, Verdict
 from astro_mcp.agents.tests.project import Project
 from astro_mcp.agents.tests.selection import Selection
 from astro_mcp.core.call import Progress
-from astro_mcp.errors import Busy
+from astro_mcp.errors import AstroError
 from astro_mcp.runner import Runner
 from astro_mcp.sandbox.job import Outcome
 
@@ -38,7 +38,9 @@ class Alone:
     verdict: Verdict = ""
 
     def text(self) -> str:
-        return f"passed {self.passed} of {self.passed + self.failed} times alone"
+        """ "" where it did not run."""
+        runs = self.passed + self.failed
+        return f"passed {self.passed} of {runs} times alone" if runs else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,21 @@ class Flaky:
         await self._in_the_whole(found, times, end - anyio.current_time())
         return found
 
+    async def tell(self, result: RunOutput, times: int, seconds: int) -> None:
+        """Judge what failed in `result`, and say it there."""
+        found = await self.judge([failure.id for failure in result.failures], times, seconds)
+        for failure in result.failures:
+            if failure.id in found:
+                failure.verdict, failure.alone = found[failure.id].verdict, found[failure.id].text()
+        result.flaky = sorted(test for test, alone in found.items() if alone.verdict == "flaky")
+        if unknown := sum(not failure.verdict for failure in result.failures):
+            words = f"{unknown} failures have no verdict: at most {JUDGED} tests run again, and {seconds} s in all"
+            result.explanation = "\n".join(filter(None, (result.explanation, words)))
+
     async def _status(self, test: str, place: Selection, seconds: float) -> str:
         try:
             tally = await self.read(await self.run(place, seconds), place)
-        except Busy:
+        except AstroError:  # what is known already is told all the same
             return ""
         return status(tally, test)
 
@@ -112,7 +125,7 @@ class Flaky:
             return
         try:
             tally = await self.read(await self.run(self.whole, seconds), self.whole)
-        except Busy:
+        except AstroError:  # what is known already is told all the same
             return
         for test, alone in open_ones.items():
             word = status(tally, test)

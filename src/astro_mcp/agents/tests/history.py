@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from astro_mcp.agents.tests.events import Tally
+from astro_mcp.agents.tests.models import RunOutput
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ports import Clock
 from astro_mcp.store.connection import Transaction
@@ -91,6 +93,19 @@ class History:
 
         await self._database.write(work)
         return left_out
+
+    async def remember(self, scope: Scope, project: str, tally: Tally, result: RunOutput) -> None:
+        """Keep what became of each test, and say of those that failed in `result` how they did before."""
+        outcomes = tally.known()
+        if not outcomes:
+            return
+        left_out = await self.add(scope, project, outcomes)
+        if left_out:
+            result.left_out.append(f"the history of {left_out} tests (there are too many to keep)")
+        found = past(await self.last(scope, project), {failure.id for failure in result.failures})
+        for failure in result.failures:
+            if failure.id in found and found[failure.id].runs > 1:
+                failure.history = found[failure.id].text()
 
     async def last(self, scope: Scope, project: str) -> list[Run]:
         """The runs that are kept, newest first."""

@@ -13,7 +13,7 @@ from astro_mcp.agents.tests.copying import Copying
 from astro_mcp.agents.tests.covering import Covering
 from astro_mcp.agents.tests.events import Tally
 from astro_mcp.agents.tests.flaky import Flaky
-from astro_mcp.agents.tests.history import History, past
+from astro_mcp.agents.tests.history import History
 from astro_mcp.agents.tests.images import Image, Images
 from astro_mcp.agents.tests.models import RunInput, RunOutput
 from astro_mcp.agents.tests.progress import Watcher
@@ -121,11 +121,7 @@ class TestsWork:
 
         total = result.counts.total
         flaky = Flaky(whole.runner, whole.project, whole.selection, total, run, read, ctx.progress)
-        found = await flaky.judge([failure.id for failure in result.failures], args.reruns, args.timeout)
-        for failure in result.failures:
-            if failure.id in found:
-                failure.verdict, failure.alone = found[failure.id].verdict, found[failure.id].text()
-        result.flaky = sorted(test for test, alone in found.items() if alone.verdict == "flaky")
+        await flaky.tell(result, args.reruns, args.timeout)
 
     def _job(self, run: Run, plugins: Sequence[str], timeout: float, ctx: Context) -> Job:
         runner, project, selection = run.runner, run.project, run.selection
@@ -166,7 +162,7 @@ class TestsWork:
             mime = MIME[runner.report.format]
             sha256 = await self._artifacts.put(ctx.session.scope, log, mime, runner.log)
             result.artifact = f"astro://artifacts/{sha256}"
-        await self._remember(run.project, tally, result, ctx)
+        await self._history.remember(ctx.session.scope, run.project.key, tally, result)
         return result
 
     async def _tally(self, run: Run, outcome: Outcome) -> Tally:
@@ -186,21 +182,6 @@ class TestsWork:
                 "the tests wrote over it, or the runner ended while it did",
                 retryable=False,
             ) from None
-
-    async def _remember(self, project: Project, tally: Tally, result: RunOutput, ctx: Context) -> None:
-        """Keep what became of each test, and tell of those that failed how they did before."""
-        outcomes = tally.known()
-        if not outcomes:
-            return
-        scope = ctx.session.scope
-        left_out = await self._history.add(scope, project.key, outcomes)
-        if left_out:
-            result.left_out.append(f"the history of {left_out} tests (there are too many to keep)")
-        runs = await self._history.last(scope, project.key)
-        found = past(runs, {failure.id for failure in result.failures})
-        for failure in result.failures:
-            if failure.id in found and found[failure.id].runs > 1:
-                failure.history = found[failure.id].text()
 
 
 def _log(run: Run, outcome: Outcome) -> bytes:
