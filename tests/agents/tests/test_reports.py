@@ -1,0 +1,254 @@
+"""Each form of report, as runners write it and as somebody forges it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from astro_mcp.agents.tests.events import FAILURES, Event, Tally
+from astro_mcp.agents.tests.reports.made import Unreadable
+from astro_mcp.agents.tests.reports.read import events
+from astro_mcp.runner import SUFFIXES, Form
+
+TOP = "/workspace"
+
+
+def read(form: Form, report: bytes | str, files: Iterable[str] = ()) -> Tally:
+    data = report.encode() if isinstance(report, str) else report
+    return Tally.of(events(form, data, TOP, set(files)))
+
+
+def jest(*suites: dict[str, Any]) -> str:
+    return json.dumps({"testResults": list(suites)})
+
+
+def one(status: str, *failures: str, title: str = "t", **more: Any) -> dict[str, Any]:
+    return {"title": title, "status": status, "failureMessages": list(failures), "ancestorTitles": ["a", "b"], **more}
+
+
+def test_jests_words_are_read_as_ours_and_times_in_seconds() -> None:
+    tests = [one(word, title=word, duration=1500) for word in ("passed", "pending", "skipped", "disabled", "todo")]
+    found = read("jest-json", jest({"name": f"{TOP}/x.test.js", "status": "passed", "assertionResults": tests}))
+    assert (found.started, found.ended, found.total) == (True, True, 5)
+    assert found.counts == {"passed": 1, "skipped": 3, "todo": 1}
+    assert (1.5, "x.test.js::a b passed") in found.slowest
+
+
+@pytest.mark.parametrize(
+    ("frame", "place"),
+    [
+        ("    at Object.toBe (/workspace/src/a.js:3:9)", ("src/a.js", 3)),
+        ("    at /workspace/a b/a.js:3:9", ("x.test.js", 0)),
+        ("    at file:///workspace/a.mjs:4:1", ("a.mjs", 4)),
+        ("    at f (/workspace/node_modules/q/a.js:3:9)\n    at g (/workspace/b.js:7:1)", ("b.js", 7)),
+        ("    at f (/node_modules/q/a.js:3:9)", ("x.test.js", 0)),
+        ("    at Object.<anonymous> (test/b.test.js:1:7)", ("test/b.test.js", 1)),
+        ("    at node:internal/x:1:7", ("x.test.js", 0)),
+    ],
+)
+def test_a_failures_place_is_the_innermost_frame_of_the_project(frame: str, place: tuple[str, int]) -> None:
+    said = f"\x1b[31mError\x1b[39m: lists differ\n{frame}\n    at run (/node_modules/jest/run.js:1:1)"
+    [failure] = read(
+        "jest-json", jest({"name": f"{TOP}/x.test.js", "assertionResults": [one("failed", said)]})
+    ).failures
+    assert (failure.file, failure.line) == place
+    assert failure.message == "Error: lists differ"
+    assert "node_modules/jest" not in failure.trace
+
+
+def test_a_file_that_jest_could_not_load_is_an_error_of_that_file() -> None:
+    message = (
+        "  ● Test suite failed to run\n\n    at load\n\n    > 1 | throw\n\n      at Object.<anonymous> (b.test.js:1:7)"
+    )
+    found = read("jest-json", jest({"name": f"{TOP}/b.test.js", "status": "failed", "message": message}))
+    [failure] = found.failures
+    assert (failure.id, failure.when, failure.message, failure.line) == ("b.test.js", "collect", "at load", 1)
+    assert (found.counts, found.total) == ({"error": 1}, 0)
+
+
+JUNIT = """<?xml version="1.0"?><testsuites><testsuite name="s">
+<testcase name="passes" classname="passes" time="0.5" status="run"><system-out>x</system-out></testcase>
+<testcase name="a" classname="pkg.A" file="a.py" line="7"><failure message="boom &lt;1&gt;">trace</failure>
+<system-out>out</system-out><system-err>err</system-err></testcase>
+<testcase name="b"><error>first line
+second</error></testcase>
+<testcase name="c"><skipped/></testcase>
+<testcase name="d" status="disabled"/>
+<testcase name="e" status="notrun"><skipped message="SKIP_RETURN_CODE=77"/></testcase>
+<testcase name="f" status="notrun"><skipped message="Unable to find executable"/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_junit_is_read_with_messages_traces_places_and_output() -> None:
+    found = read("junit", JUNIT)
+    assert found.counts == {"passed": 1, "failed": 1, "error": 2, "skipped": 3}
+    failed, error, missing = found.failures
+    assert (failed.id, failed.file, failed.line) == ("pkg.A::a", "a.py", 7)
+    assert (failed.message, failed.trace, failed.stdout) == ("boom <1>", "trace", "out\nerr")
+    assert (error.message, error.trace) == ("first line", "first line\nsecond")
+    assert (missing.id, missing.message) == ("f", "Unable to find executable")
+    assert found.slowest[0] == (0.5, "passes")
+
+
+BOMB = "<!DOCTYPE x [<!ENTITY a 'aaaaaaaaaa'>" + "".join(
+    f"<!ENTITY {chr(98 + n)} '{f'&{chr(97 + n)};' * 10}'>" for n in range(12)
+)
+HOSTILE = {
+    "entities": f"{BOMB}]><testsuite><testcase name='&m;'/></testsuite>",
+    "a file": '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><testsuite><testcase name="&a;"/></testsuite>',
+    "depth": "<testsuite>" * 100_000,
+    "no end": "<testsuite><testcase name='a'>",
+    "another": "<html><testcase name='a'/></html>",
+    "no text": "",
+    "two": "<testsuite/><testsuite/>",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_xml_that_is_no_report_or_made_to_cost_is_refused_at_once(text: str) -> None:
+    began = time.process_time()
+    with pytest.raises(Unreadable):
+        read("junit", text)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '{"testResults": {}}', '{"testResults": [{"name": 1}]}', "[" * 200_000, '{"testResults": [1e999]}'],
+)
+def test_json_that_is_no_report_is_refused(text: str) -> None:
+    with pytest.raises(Unreadable):
+        read("jest-json", text)
+
+
+def go(*lines: dict[str, Any]) -> str:
+    return "".join(json.dumps({"Package": "example.org/m/sub", **line}) + "\n" for line in lines)
+
+
+def test_gos_parents_and_parts_are_tests_and_a_package_that_fails_by_itself_is_an_error() -> None:
+    said = "# example.org/m/bad\nbad/b.go:3:1: undefined: x\n"
+    found = read(
+        "go-json",
+        go(
+            {"Action": "start"},
+            {"Action": "run", "Test": "TestA"},
+            {"Action": "run", "Test": "TestA/x"},
+            {"Action": "output", "Test": "TestA/x", "Output": "    a_test.go:4: logged\n"},
+            {"Action": "output", "Test": "TestA/x", "Output": "    a_test.go:5: boom\n        more\n"},
+            {"Action": "output", "Test": "TestA/x", "Output": "--- FAIL: TestA/x (0.00s)\n"},
+            {"Action": "fail", "Test": "TestA/x", "Elapsed": 0.25},
+            {"Action": "fail", "Test": "TestA"},
+            {"Action": "fail"},
+            {"Action": "build-output", "Package": "", "ImportPath": "example.org/m/bad [x]", "Output": said},
+            {"Action": "start", "Package": "example.org/m/bad"},
+            {"Action": "fail", "Package": "example.org/m/bad", "FailedBuild": "example.org/m/bad [x]"},
+        ),
+        ["sub/a_test.go", "bad/b.go"],
+    )
+    assert (found.counts, found.ended, found.total) == ({"failed": 2, "error": 1}, True, 2)
+    part, package = found.failures
+    assert (part.id, part.file, part.line) == ("example.org/m/sub::TestA/x", "sub/a_test.go", 5)
+    assert part.message == "boom\n        more"
+    assert (package.id, package.file, package.line) == ("example.org/m/bad", "bad/b.go", 3)
+    assert "undefined: x" in package.message
+
+
+def test_a_go_run_that_was_cut_off_names_what_was_running() -> None:
+    text = go({"Action": "start"}, {"Action": "run", "Test": "TestA"}) + '{"Action":"output","Pack'
+    found = read("go-json", text)
+    assert (found.ended, list(found.running), found.not_understood) == (False, ["example.org/m/sub::TestA"], 1)
+
+
+RUST = """   Compiling toy v0.1.0 (/workspace)
+     Running unittests src/lib.rs (target/debug/deps/toy-1)
+
+running 4 tests
+test tests::a ... printed past the harness
+ok
+test tests::b - should panic ... ok
+test tests::c ... ignored, later
+test tests::d ... FAILED
+
+failures:
+
+---- tests::d stdout ----
+said
+
+thread 'tests::d' (7) panicked at src/lib.rs:10:9:
+assertion failed
+  left: 1
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
+
+
+failures:
+    tests::d
+
+test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
+
+   Doc-tests toy
+
+running 1 test
+test src/lib.rs - add (line 1) ... ok
+
+test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
+"""
+
+
+def test_rusts_text_is_read_by_program_with_panics_and_what_was_printed_before() -> None:
+    found = read("libtest", RUST)
+    assert (found.counts, found.not_understood, found.ended) == ({"passed": 3, "failed": 1, "skipped": 1}, 0, True)
+    [failure] = found.failures
+    assert (failure.id, failure.file, failure.line) == ("src/lib.rs::tests::d", "src/lib.rs", 10)
+    assert (failure.message, failure.stdout) == ("assertion failed\n  left: 1", "said")
+    assert "Doc-tests toy::src/lib.rs - add (line 1)" in found.finished
+
+
+def test_rusts_own_sums_tell_what_its_lines_do_not_or_what_somebody_added() -> None:
+    assert read("libtest", RUST.replace("test tests::b - should panic ... ok\n", "")).not_understood == 1
+    assert read("libtest", RUST.replace("test tests::c", "test forged ... ok\ntest tests::c")).not_understood == 1
+    cut = read("libtest", RUST[: RUST.index("test tests::c")] + "test tests::c ... ")
+    assert (cut.ended, list(cut.running), cut.counts) == (False, ["src/lib.rs::tests::c"], {"passed": 2})
+
+
+def test_a_flood_of_failures_is_bounded_in_every_form() -> None:
+    tests = [one("failed", "x" * 50_000, title=str(number)) for number in range(FAILURES + 5)]
+    found = read("jest-json", jest({"name": "a", "assertionResults": tests}))
+    assert (len(found.failures), found.failures_left_out) == (FAILURES, 5)
+    assert max(len(failure.trace) for failure in found.failures) <= 12_000
+    long = read(
+        "junit", f"<testsuite><testcase name='{'n' * 90_000}'><error>{'y' * 900_000}</error></testcase></testsuite>"
+    )
+    assert len(long.failures[0].id) <= 4_000
+    assert len(long.failures[0].trace) <= 12_000
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.sampled_from(list(SUFFIXES)), st.binary(max_size=400) | st.text(max_size=300).map(str.encode))
+def test_no_bytes_make_a_reader_raise_anything_else(form: Form, report: bytes) -> None:
+    try:
+        read(form, report)
+    except Unreadable:
+        assert form in ("junit", "jest-json")
+
+
+WORDS = ["test a ... ok\n", "test a ... FAILED\n", "running 1 test\n", "failures:\n", "---- a stdout ----\n"]
+WORDS += [
+    "test result: ok. 1 passed; 9 failed; 0 ignored;\n",
+    "     Running tests/a.rs (x)\n",
+    "   Doc-tests a\n",
+    "x\n",
+]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.sampled_from(WORDS), max_size=25))
+def test_no_mixture_of_rusts_lines_makes_it_raise_or_count_a_test_twice(lines: list[str]) -> None:
+    found = read("libtest", "".join(lines))
+    assert all(isinstance(event, Event) for event in found.failures)
+    assert sum(found.counts.values()) <= sum(line.startswith("test a") for line in lines)
