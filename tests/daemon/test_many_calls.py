@@ -79,7 +79,7 @@ def begin(at: Home) -> World:
 
 def test_a_hundred_calls_at_once_lose_no_update_and_tear_no_file(at: Home) -> None:
     world = begin(at)
-    load(at, world, total=75, seed=1)
+    load(at, world, total=60, seed=1)
     check(at, world)
     done = Counter({kind.split()[0]: n for kind, n in world.outcomes.items() if kind.endswith(" ok")})
     assert {"read", "write", "create", "undo", "list", "search", "commit"} <= set(done), world.outcomes

@@ -73,7 +73,7 @@ async def told(watch: Watch, since: int) -> int:
 
 
 @pytest.mark.usefixtures("_way")
-@ERAS
+@ONE_ERA
 async def test_a_file_that_is_written_replaced_deleted_and_made_again_is_told_of(tmp_path: Path, mode: str) -> None:
     async with files(tmp_path) as (house, who, root), watched(house, mode, URI, who=who) as (client, watch):
         file = root / "sub" / "f.txt"

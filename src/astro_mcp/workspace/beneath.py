@@ -85,26 +85,29 @@ def open_folder(root: Path, parts: Sequence[str], shown: str) -> Iterator[int]:
     """The descriptor of a folder below `root`, closed at the end; raises typed errors that name `shown`."""
     descriptor = open_root(root)
     try:
-        if parts and openat2.is_available():
-            descriptor = _step(descriptor, _below(descriptor, "/".join(parts), shown))
-        else:
-            for part in parts:
-                descriptor = _step(descriptor, open_child(descriptor, part, shown))
+        if parts:
+            outer, descriptor = descriptor, open_within(descriptor, parts, shown)
+            os.close(outer)
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _step(outer: int, inner: int) -> int:
-    os.close(outer)
-    return inner
-
-
-def _below(folder: int, path: str, shown: str) -> int:
-    try:
-        return openat2.open_beneath(folder, path, _FOLDER & ~os.O_NOFOLLOW)  # with it, a last link is "no folder"
-    except OSError as error:
-        raise translate(error, shown) from None
+def open_within(folder: int, parts: Sequence[str], shown: str) -> int:
+    """The descriptor of the folder at `parts`, at least one, below the open `folder`; raises as `open_folder` does."""
+    if openat2.is_available():
+        try:  # with O_NOFOLLOW, a last link is "no folder"
+            return openat2.open_beneath(folder, "/".join(parts), _FOLDER & ~os.O_NOFOLLOW)
+        except OSError as error:
+            raise translate(error, shown) from None
+    descriptor = open_child(folder, parts[0], shown)
+    for part in parts[1:]:
+        try:
+            inner = open_child(descriptor, part, shown)
+        finally:
+            os.close(descriptor)
+        descriptor = inner
+    return descriptor
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Final
 
-from astro_mcp.errors import AstroError, LimitHit
-from astro_mcp.workspace.beneath import open_folder
+from astro_mcp.errors import AstroError
+from astro_mcp.workspace.beneath import open_folder, open_within
 from astro_mcp.workspace.folders import Found, Scanner
 from astro_mcp.workspace.ignore import Ignore
 from astro_mcp.workspace.place import Place
@@ -37,46 +38,49 @@ def tree(start: Place, levels: int, *, include_ignored: bool = False) -> Tree:
     """
     made = Tree()
     scanner = Scanner(start, include_ignored=include_ignored)
-    level = [(start.relative, scanner.above())]
-    for depth in range(1, levels + 1):
-        below = []
-        for path, ignore in level:
-            below += _open(made, scanner, start.at(path), ignore, whole=depth == 1)
-        level = below
+    with open_folder(start.root, start.parts, start.display) as top:
+        found, ignore = scanner.scan(top, start.relative, scanner.above())
+        level = _take(made, start.relative, found, ignore)
+        skip = len(start.parts)
+        for _ in range(1, levels):
+            level = [one for path, rules in level for one in _open(made, scanner, top, skip, path, rules)]
     made.entries.sort(key=lambda entry: entry.path.split("/"))
     made.collapsed.sort(key=lambda folder: folder.path.split("/"))
     return made
 
 
-def _open(made: Tree, scanner: Scanner, place: Place, ignore: Ignore, *, whole: bool) -> list[tuple[str, Ignore]]:
-    """Take the folder at `place` in; returns the folders in it, with their rules."""
+Level = list[tuple[str, Ignore]]
+"""Folders to open next, with the rules of the one above each."""
+
+
+def _open(made: Tree, scanner: Scanner, top: int, skip: int, path: str, ignore: Ignore) -> Level:
+    """Take the folder at `path` in, or only count it where that is over the budget. `top` is an open folder above it,
+    whose own path has `skip` names."""
     try:
-        with open_folder(place.root, place.parts, place.display) as descriptor:
-            if not whole:
-                count = scanner.count(descriptor)
-                if count > WIDEST or len(made.entries) + count > BUDGET:
-                    made.collapsed.append(Collapsed(place.relative, count))
-                    return []
-            found, ignore = scanner.scan(descriptor, place.relative, ignore)
-            made.total += len(found)
-            return [(path, ignore) for path in _entries(made, place, found)]
-    except LimitHit:
-        raise
-    except AstroError:
-        if whole:
-            raise
-        return []  # gone, or without permission: the entry itself was told
+        descriptor = open_within(top, path.split("/")[skip:], path)
+    except AstroError:  # gone, or without permission: the entry itself was told
+        return []
+    try:
+        count = scanner.count(descriptor)
+        if count > WIDEST or len(made.entries) + count > BUDGET:
+            made.collapsed.append(Collapsed(path, count))
+            return []
+        found, ignore = scanner.scan(descriptor, path, ignore)
+        return _take(made, path, found, ignore)
+    finally:
+        os.close(descriptor)
 
 
-def _entries(made: Tree, place: Place, found: list[Found]) -> list[str]:
-    folders = []
+def _take(made: Tree, path: str, found: list[Found], ignore: Ignore) -> Level:
+    made.total += len(found)
+    head = f"{path}/" if path else ""
+    folders: Level = []
     for one in found[:MOST]:
-        path = f"{place.relative}/{one.name}" if place.relative else one.name
-        entry = Entry.of(one, path)
+        entry = Entry.of(one, head + one.name)
         if entry is None:
             made.total -= 1
             continue
         made.entries.append(entry)
         if one.type == "folder":
-            folders.append(path)
+            folders.append((entry.path, ignore))
     return folders

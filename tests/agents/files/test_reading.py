@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from tests.agents.files.house import House, session_of
 from tests.agents.files.pdfs import pdf
+from tests.quickest import within
 
 from astro_mcp.core.authority import Label
 from astro_mcp.errors import InvalidInput, LimitHit, NotFound, TooLarge
+from astro_mcp.workspace import tree
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -173,6 +175,39 @@ async def test_a_big_folder_is_named_with_its_count(house: House, root: Path) ->
     assert (await house.ok("fs_list", path="many")).total == 300
 
 
+async def test_a_tree_shows_all_of_its_top_before_its_depths_and_counts_the_rest(house: House, root: Path) -> None:
+    for a in range(12):
+        for b in range(10):
+            (root / f"a{a:02}" / f"b{b}").mkdir(parents=True)
+            for c in range(11):
+                (root / f"a{a:02}" / f"b{b}" / f"{c}.txt").touch()
+    listed = await house.ok("fs_list", path=".", depth=50)
+    shown = {item.path for item in listed.items}
+    assert {f"a{a:02}/b{b}" for a in range(12) for b in range(10)} <= shown
+    assert listed.total == len(shown) <= tree.BUDGET
+    assert listed.collapsed
+    assert sum(folder.entries for folder in listed.collapsed) + len(shown) == 12 + 120 + 1_320
+    assert [item.path for item in listed.items] == sorted(shown, key=lambda path: path.split("/"))
+    below = await house.ok("fs_list", path="a11", depth=50)
+    assert below.total == 120
+    assert not below.collapsed
+
+
+@pytest.mark.full
+async def test_a_tree_of_45_000_files_is_listed_and_searched_soon(house: House, root: Path) -> None:
+    for a in range(45):
+        for b in range(20):
+            (root / f"a{a}" / f"b{b}").mkdir(parents=True)
+            for c in range(50):
+                (root / f"a{a}" / f"b{b}" / f"{c}.txt").write_text("needle\n" if (b, c) == (0, 0) else "hay\n")
+    listed = await within(2, lambda: house.ok("fs_list", path=".", depth=50))
+    assert len(listed.items) <= tree.BUDGET
+    globbed = await within(4, lambda: house.ok("fs_list", path=".", glob="0.txt"))
+    assert globbed.total == 900
+    found = await within(8, lambda: house.ok("fs_search", pattern="needle"))
+    assert (found.total, found.searched) == (45, 45_000)
+
+
 async def test_search_finds_lines_with_their_places(house: House, tree: Tree) -> None:
     found = await house.ok("fs_search", pattern="needle")
     assert [(item.path, item.line, item.column) for item in found.items] == [("src/deep/er/x.txt", 1, 1)]
@@ -201,6 +236,16 @@ async def test_an_expression_that_backtracks_elsewhere_is_fast_here(house: House
 async def test_a_bad_expression_or_glob_is_invalid_input(house: House, tree: Tree) -> None:
     assert isinstance(await house.refused("fs_search", pattern="(", regex=True), InvalidInput)
     assert isinstance(await house.refused("fs_search", pattern="x", glob="!x"), InvalidInput)
+
+
+async def test_a_file_over_the_bound_is_told_and_a_binary_one_has_no_lines(house: House, root: Path) -> None:
+    (root / "long.txt").write_bytes(b"needle\n" * 700_000)
+    (root / "a.bin").write_bytes(b"needle\0")
+    (root / "a.txt").write_bytes(b"needle\n")
+    found = await house.ok("fs_search", pattern="needle")
+    assert [item.path for item in found.items] == ["a.txt"]
+    assert found.skipped == 1
+    assert "1 over 4 MB skipped" in found.text()
 
 
 async def test_search_leaves_secrets_out_and_says_how_many(house: House, root: Path) -> None:

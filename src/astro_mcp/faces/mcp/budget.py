@@ -87,7 +87,9 @@ class Budget:
             }
             return Shape.of(value.model_copy(update=update), profile)
 
-        count = _most_that_fits(left, lambda size: shaped(size).size <= self._most)
+        text = isinstance(whole, str)
+        guess, near = (self._most // 4, 128) if text else (16, 1)
+        count = _most_that_fits(left, lambda size: shaped(size).size, self._most, guess, near)
         if isinstance(whole, str):
             count = _at_line_end(whole, place.offset, count)
         shape = shaped(count)
@@ -106,21 +108,24 @@ def pack(value: Output) -> bytes:
     return json.dumps(value.model_dump(mode="json", round_trip=True)).encode()
 
 
-def _most_that_fits(left: int, fits: Callable[[int], bool]) -> int:
-    """The largest count that fits, at least 1: doubling first, so that no more than twice the budget is rendered."""
-    low, high = 1, 2
-    while high < left and fits(high):
-        low, high = high, high * 2
-    high = min(high, left)
-    if fits(high):
-        return high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if fits(middle):
-            low = middle
+def _most_that_fits(left: int, size: Callable[[int], int], most: int, guess: int, near: int) -> int:
+    """The largest count of `left` whose size is at most `most`, or one less than `near` below it; at least 1.
+
+    Sizes grow about evenly with the count, so that a few steps along the line find it (the method of false position),
+    each a little too far, to have both sides; every third halves what is left, for sizes that grow otherwise. No more
+    than a few times the budget is rendered.
+    """
+    fits, over, turn = 0, left + 1, 0
+    count = min(left, guess)
+    while over - fits > near:
+        weight, turn = size(count), turn + 1
+        if weight <= most:
+            fits, beyond = count, max(1, near // 2)
         else:
-            high = middle
-    return min(low, left)
+            over, beyond = count, -near // 2
+        line = count * most // max(weight, 1) + beyond if turn % 3 else (fits + over) // 2
+        count = min(max(line, fits + 1), over - 1, max(2 * fits, guess))
+    return max(1, fits)
 
 
 def _at_line_end(text: str, offset: int, count: int) -> int:
