@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import pytest
 from tests.agents.git.bench import Bench, plain_git
 
@@ -252,6 +253,18 @@ async def test_a_detached_head_is_gone_back_to(other: Bench) -> None:
     await other.call("git_undo", recovery_ref=there.recovery_ref)
     assert (other.root / ".git/HEAD").read_text().strip() == sha
     assert other.git("status", "--porcelain") == ""
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("hundredths", range(2, 60, 4))
+async def test_a_switch_that_is_cancelled_is_all_there_or_not_at_all(other: Bench, hundredths: int) -> None:
+    before, expected = tree(other.root), as_git_does(other, "switch", "-q", "other")
+    with anyio.move_on_after(hundredths / 100):
+        await other.result("git_branch", action="switch", name="other")
+    there = other.git("branch", "--show-current").strip() == "other"
+    assert tree(other.root) == (expected if there else before)
+    assert other.git("status", "--porcelain") == ""
+    assert (other.git("for-each-ref", "refs/astro") != "") == there
 
 
 async def test_recovery_refs_that_are_none_of_ours_move_nothing(other: Bench) -> None:

@@ -37,6 +37,7 @@ def begun_host(at: Home) -> Host:
     return host
 
 
+@pytest.mark.full
 def test_hunks_a_switch_a_merge_and_an_undo_after_a_kill(at: Home) -> None:
     root = at.project
     app = root / "src/app.py"

@@ -107,11 +107,14 @@ class GitAgent(Agent):
     @tool(title="Git branch", effects={Effect.WRITE}, idempotent=True, labels=CONTENT, needs_root=True)
     async def git_branch(self, args: BranchInput, ctx: Context) -> Branch:
         """Use to make a branch, or to switch to one: files that differ are rewritten, unless changes would be lost.
+        `worktree` gives a branch a folder of its own; `close` takes that away.
 
         Making one leaves HEAD and files alone, and a switch the local changes of other files. A branch that is at that
         commit already is fine; one that is elsewhere is a conflict. A switch is refused as git refuses it, path by
         path; ignored files are not overwritten either. Files that make a host run something are not rewritten here, nor
         those on the secrets list or of a filter (LFS): then a person switches. `recovery_ref` takes a switch back.
+        A worktree lies below `.astro-mcp/trees`, on a branch that is made at `from` where there is none: name its
+        `path` as `repo`, and files in it by it. It is closed only where all of it is committed; the branch stays.
         Example: `git_branch {"action": "create", "name": "fix/login"}`.
         """
         return await (await self._work.get()).branch(args, ctx)

@@ -61,7 +61,7 @@ class CommitInput(OfRepository):
 class BranchInput(OfRepository):
     """Of `git_branch`."""
 
-    action: Literal["create", "switch"] = Field("create", description="switch: go on it.")
+    action: Literal["create", "switch", "worktree", "close"] = Field("create", description="switch: go on it.")
     name: str = Field(description="As in fix/login.")
     from_: str = Field("HEAD", alias="from", description="Where a new one starts.")
 

@@ -251,8 +251,9 @@ class Branch(Step):
     current: bool
 
     def text(self) -> str:
-        on = "the working tree is on it" if self.current else "the working tree stays on its branch"
-        return f"branch {printable(self.branch)} at {self.sha[:12]}; {on}{self.changed()}"
+        on = "is on it" if self.current else "stays on its branch"
+        where = printable(self.path)
+        return f"branch {printable(self.branch)} at {self.sha[:12]}; the working tree {where} {on}{self.changed()}"
 
 
 class MergeConflict(Part):

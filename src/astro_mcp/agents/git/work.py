@@ -38,7 +38,7 @@ from astro_mcp.core.authority import Session
 from astro_mcp.core.call import Context
 from astro_mcp.errors import AstroError, InvalidInput, Problem, ProtectedPath
 from astro_mcp.workspace.changes import Changes
-from astro_mcp.workspace.git import branches, commits, hunks, merging
+from astro_mcp.workspace.git import branches, checkouts, commits, hunks, merging
 from astro_mcp.workspace.git.child import program
 from astro_mcp.workspace.git.moving import Moved, Mover
 from astro_mcp.workspace.git.repository import Git, Repository
@@ -110,6 +110,8 @@ class GitWork:
 
     async def branch(self, args: BranchInput, ctx: Context) -> Branch:
         async with self._git.open(ctx.session, args.repo) as repository:
+            if args.action in ("worktree", "close"):
+                return await self._tree(repository, args, ctx)
             moved = None
             if args.action == "create":
                 sha = await branches.create(repository, args.name, args.from_, self._settings)
@@ -118,6 +120,13 @@ class GitWork:
             current = args.action == "switch" or repository.refs.branch == args.name
             path = str(repository.layout.worktree)
             return Branch(branch=args.name, sha=sha, path=path, current=current, **_moved(moved))
+
+    async def _tree(self, repository: Repository, args: BranchInput, ctx: Context) -> Branch:
+        if args.action == "close":
+            sha = await checkouts.close(self._git, ctx.session, repository, args.name)
+            return Branch(branch=args.name, sha=sha, path=str(repository.layout.worktree), current=False)
+        made = await checkouts.make(self._git, ctx.session, repository, args.name, args.from_, self._settings)
+        return Branch(branch=args.name, sha=made[1], path=str(made[0]), current=True)
 
     async def merge_preview(self, args: PreviewInput, ctx: Context) -> MergePreview:
         async with self._git.open(ctx.session, args.repo) as repository:

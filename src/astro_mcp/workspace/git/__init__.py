@@ -26,4 +26,5 @@ moving         a step that moves a branch or HEAD, and the files with it
 merging        what a merge gives, computed beside the repository
 linked         the folders of linked worktrees
 worktrees      a run's own working tree, made from a commit and closed by one
+checkouts      a branch in a folder of its own, for a host or a person
 """

@@ -1,4 +1,5 @@
-"""The folders of linked worktrees, made and taken away without git: `.astro-mcp/runs/RUN` and `.git/worktrees/RUN`.
+"""The folders of linked worktrees, made and taken away without git: `.astro-mcp/runs/RUN` and `.git/worktrees/RUN`, or
+`.astro-mcp/trees/NAME` for a host's own.
 
 `.astro-mcp` hides itself: its `.gitignore` says `*`. Whatever else has that name, a link or files of the repository's
 own, is refused. All of it blocks.
@@ -21,6 +22,7 @@ from astro_mcp.workspace.git.locks import sync
 from astro_mcp.workspace.guards import OURS
 
 RUNS: Final = "runs"
+TREES: Final = "trees"
 HIDDEN: Final = b"*\n"
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -45,18 +47,19 @@ class Places:
         return any(os.path.lexists(path) for path in (self.folder, self.done))
 
 
-def places_of(layout: Layout, name: str) -> Places:
-    """The places of the worktree `name`; raises `InvalidInput` for what can't be one's name."""
+def places_of(layout: Layout, name: str, sort: str = RUNS, prefix: str = "") -> Places:
+    """The places of the worktree `name`, of which git's part begins with `prefix`; raises `InvalidInput` for what can't
+    be one's name."""
     if not _NAME.fullmatch(name):
         raise InvalidInput("the name of a worktree is of letters, digits, - and _")
-    runs = layout.worktree / OURS / RUNS
-    return Places(runs / name, layout.common / "worktrees" / name, runs / f"{name}.done")
+    above = layout.worktree / OURS / sort
+    return Places(above / name, layout.common / "worktrees" / f"{prefix}{name}", above / f"{name}.done")
 
 
 def check_home(layout: Layout) -> None:
     """Raise `Conflict` or `PathDenied` where `.astro-mcp` is not ours."""
     home = layout.worktree / OURS
-    for folder in (home, home / RUNS, layout.common / "worktrees"):
+    for folder in (home, home / RUNS, home / TREES, layout.common / "worktrees"):
         if os.path.lexists(folder) and not is_folder(folder):
             raise PathDenied(f"{folder.name} is in the way: it is no folder, or a link", f"move {folder} elsewhere")
     hidden = small(home / ".gitignore") or b""
@@ -74,9 +77,9 @@ def prepare(layout: Layout, places: Places) -> None:
         if small(home / ".gitignore") != HIDDEN:
             (home / ".gitignore").unlink(missing_ok=True)
             _write(home / ".gitignore", HIDDEN)
-        (home / RUNS).mkdir(exist_ok=True)
+        places.folder.parent.mkdir(exist_ok=True)
         places.folder.mkdir()
-        sync(home / RUNS)
+        sync(places.folder.parent)
 
 
 def attach(layout: Layout, places: Places, ref: str) -> None:

@@ -104,10 +104,10 @@ async def make(git: Git, session: Session, name: str, origin: str, settings: Git
         try:
             ours = await branches.create(repository, branch_of(name), base, settings)
             await repository.blocking(partial(linked.attach, repository.layout, places, ref))
-            await _write_out(git, session.within(places.folder), base)
+            await write_out(git, session.within(places.folder), ".", base)
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await _undo(repository, places, ref, ours)
+                await undo(repository, places, ref, ours)
             raise
         return Made(places.folder, branch_of(name), base)
 
@@ -148,9 +148,9 @@ def _commit(repository: Repository) -> str:
     return repository.refs.sha
 
 
-async def _write_out(git: Git, session: Session, sha: str) -> None:
+async def write_out(git: Git, session: Session, folder: str, sha: str) -> None:
     """Every file of the commit, then the index that goes with them."""
-    async with git.open(session, ".") as tree:
+    async with git.open(session, folder) as tree:
         index = tree.private.index
         await tree.git("read-tree", sha, index=index)
         await tree.check_index(index)
@@ -188,7 +188,7 @@ async def _commit_rest(git: Git, session: Session, ref: str, message: str, setti
     return ""
 
 
-async def _undo(repository: Repository, places: Places, ref: str, made: str) -> None:
+async def undo(repository: Repository, places: Places, ref: str, made: str) -> None:
     """As good as it goes: what is said is what stood against the making."""
     try:
         await _remove(repository, places, ref, made)
