@@ -11,7 +11,7 @@ from astro_mcp.agents.git.inputs import ShowInput
 from astro_mcp.agents.git.outputs import BlameLine, Shown, ShownBlame, ShownCommit, ShownFile
 from astro_mcp.errors import InvalidInput, NotFound, ProtectedPath, TooLarge, Unsupported
 from astro_mcp.observe.printable import printable
-from astro_mcp.workspace.git.objects import Item, bytes_of, item_at, items_of, missing, size_of, trees_of
+from astro_mcp.workspace.git.objects import Item, bytes_of, item_at, items_of, missing, trees_of
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
 from astro_mcp.workspace.git.waiting import TOLD
@@ -67,10 +67,9 @@ def _name(folder: str, one: Item) -> str:
 
 
 async def _show_file(repository: Repository, sha: str, path: str, item: Item, args: ShowInput) -> Shown:
-    size = await size_of(repository, item.sha)
+    size, data = await bytes_of(repository, item.sha, FILE)
     if size > FILE:
         raise TooLarge(f"{printable(path, 200)} holds {size:,} bytes; {FILE:,} are shown at most")
-    data = await bytes_of(repository, item.sha)
     base = {"sha": sha, "path": shown(path), "bytes": len(data)}
     if b"\0" in data[:8000]:
         return ShownFile.model_validate({**base, "kind": "binary"})
