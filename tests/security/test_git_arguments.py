@@ -94,7 +94,7 @@ def asks(name: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-@pytest.mark.parametrize("examples", [12, pytest.param(150, marks=pytest.mark.full)])
+@pytest.mark.parametrize("examples", [8, pytest.param(150, marks=pytest.mark.full)])
 def test_any_name_is_answered_or_refused_with_a_code(door: Door, examples: int) -> None:
     @settings(
         max_examples=examples,

@@ -20,14 +20,14 @@ from tests.agents.git.varied import clone_or_make
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 from astro_mcp.errors import TooLarge, Unsupported
 
-SHORT, FULL = 12, 500
+SHORT, FULL = 10, 500
 FORMAT = "%x00%x00%H%x00%an%x00%aI%x00%s%x00"
 WIDEST = 2000
 
 
 @pytest.fixture(scope="module")
 def varied(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    large = 100_000_000 if request.config.getoption("--full") else 600_000
+    large = 100_000_000 if request.config.getoption("--full") else 60_000
     return clone_or_make(tmp_path_factory.mktemp("varied") / "repository", large).resolve()
 
 

@@ -201,7 +201,8 @@ async def test_a_file_is_shown_as_it_was(bench: Bench) -> None:
     assert part.content == "def two():"
     folder = await bench.call("git_show", path="src")
     assert folder.content == "src/app.py"
-    assert isinstance((await bench.result("git_show", path="missing")).error, NotFound)
+    for path in ("missing", "src/missing", "missing/app.py", "src/app.py/inner", "src/app.py/in\nner/x"):
+        assert isinstance((await bench.result("git_show", path=path)).error, NotFound)
 
 
 async def test_blame_is_plain_gits(bench: Bench) -> None:

@@ -10,8 +10,9 @@ from typing import Final
 from astro_mcp.agents.git.inputs import DiffInput
 from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk, DiffStat
 from astro_mcp.errors import InvalidInput
+from astro_mcp.workspace.git.child import Ran
 from astro_mcp.workspace.git.objects import trees_of
-from astro_mcp.workspace.git.patches import HISTORY, OPTIONS, parse_numstat, parse_patch
+from astro_mcp.workspace.git.patches import HISTORY, OPTIONS, FileStat, parse_numstat, parse_patch, parse_raw
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
 from astro_mcp.workspace.git.waiting import COUNTS, PATCHES
@@ -66,53 +67,60 @@ async def difference(
     repository: Repository, sides: Sides, paths: Sequence[str], *, stat_only: bool
 ) -> tuple[list[DiffFile], list[DiffHunk], bool]:
     """Files, hunks, and whether that is not all of it; text on the secrets list is left out."""
-    out, cut = await _compared(repository, sides, paths, stat_only=stat_only)
-    return await taken_apart(repository, out, cut=cut, stat_only=stat_only)
-
-
-async def taken_apart(
-    repository: Repository, out: bytes, *, cut: bool, stat_only: bool = False
-) -> tuple[list[DiffFile], list[DiffHunk], bool]:
-    """The same of `git diff --numstat -z --patch`, which may be cut."""
-    counts, _, patch = out.partition(b"\0\0")
-    open_to_readers: set[str] = set()
-    files = []
-    for stat in parse_numstat(counts):
-        withheld = not _readable(repository, stat.path, stat.former)
-        open_to_readers.update([] if withheld else [stat.path])
-        files.append(
-            DiffFile(
-                path=shown(stat.path),
-                former=shown(stat.former),
-                additions=stat.additions,
-                deletions=stat.deletions,
-                withheld=withheld,
-            )
-        )
-    if stat_only:
-        return files, [], cut
-    hunks = await repository.blocking(lambda: parse_patch(patch, cut=cut))
-    kept = [
-        DiffHunk(id=hunk.id, path=shown(hunk.path), text=hunk.text)
-        for hunk in hunks
-        if hunk.path in open_to_readers and _readable(repository, hunk.former)
-    ]
-    return files, kept, cut
-
-
-async def _compared(
-    repository: Repository, sides: Sides, paths: Sequence[str], *, stat_only: bool
-) -> tuple[bytes, bool]:
-    """`git diff --numstat -z`, two NULs, and the patch; and whether it was cut."""
     if sides.trees and not paths:
         question = " ".join(sides.trees)
-        ran = await repository.ask(COUNTS if stat_only else PATCHES, question, limit=PATCH)
-        return ran.out.removeprefix(f"{question}\n".encode()), ran.cut
+        if not stat_only:
+            ran = await repository.ask(PATCHES, question, limit=PATCH)
+            return await of_trees(repository, _answer(ran, question), sides.trees, cut=ran.cut)
+        ran = await repository.ask(COUNTS, question)
+        return _files(repository, parse_numstat(_answer(ran, question))), [], ran.cut
     forms = ["--numstat", "-z", *([] if stat_only else ["--patch"])]
     options = HISTORY if sides.trees else OPTIONS
     ran = await repository.git("diff", *options, *forms, *sides.options, "--", *paths, limit=PATCH)
-    return ran.out, ran.cut
+    counts, _, patch = ran.out.partition(b"\0\0")
+    files = _files(repository, parse_numstat(counts))
+    return files, await _hunks(repository, files, patch, cut=ran.cut), ran.cut
 
 
-def _readable(repository: Repository, *paths: str) -> bool:
-    return all(repository.readable(path) for path in paths if path)
+async def of_trees(
+    repository: Repository, change: bytes, trees: Sequence[str], *, cut: bool
+) -> tuple[list[DiffFile], list[DiffHunk], bool]:
+    """The same of what `PATCHES` says of two trees."""
+    if cut:
+        counted = await repository.ask(COUNTS, " ".join(trees))
+        stats = parse_numstat(_answer(counted, " ".join(trees)))
+    else:
+        stats = await repository.blocking(lambda: parse_raw(change))
+    files = _files(repository, stats)
+    return files, await _hunks(repository, files, change.partition(b"\0\0")[2], cut=cut), cut
+
+
+def _answer(ran: Ran, question: str) -> bytes:
+    return ran.out.removeprefix(f"{question}\n".encode())
+
+
+def _files(repository: Repository, stats: Sequence[FileStat]) -> list[DiffFile]:
+    return [
+        DiffFile(
+            path=shown(stat.path),
+            former=shown(stat.former),
+            additions=stat.additions,
+            deletions=stat.deletions,
+            withheld=not all(repository.readable(path) for path in (stat.path, stat.former) if path),
+        )
+        for stat in stats
+    ]
+
+
+async def _hunks(repository: Repository, files: Sequence[DiffFile], patch: bytes, *, cut: bool) -> list[DiffHunk]:
+    """Those of files that may be read, under whichever of their names."""
+    open_to_readers = {file.path for file in files if not file.withheld}
+    names = {"": ""}
+    found = []
+    for hunk in await repository.blocking(lambda: parse_patch(patch, cut=cut)):
+        for path in (hunk.path, hunk.former):
+            if path not in names:
+                names[path] = shown(path) if repository.readable(path) else ""
+        if names[hunk.path] in open_to_readers and (names[hunk.former] or not hunk.former):
+            found.append(DiffHunk(id=hunk.id, path=names[hunk.path], text=hunk.text))
+    return found

@@ -6,14 +6,14 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from astro_mcp.agents.git.differences import PATCH, shown, taken_apart
+from astro_mcp.agents.git.differences import PATCH, of_trees, shown
 from astro_mcp.agents.git.inputs import ShowInput
 from astro_mcp.agents.git.outputs import BlameLine, Shown, ShownBlame, ShownCommit, ShownFile
 from astro_mcp.errors import InvalidInput, NotFound, ProtectedPath, TooLarge, Unsupported
 from astro_mcp.observe.printable import printable
-from astro_mcp.workspace.git.objects import Item, bytes_of, item_at, items_of, missing, size_of
+from astro_mcp.workspace.git.objects import Item, bytes_of, item_at, items_of, missing, trees_of
 from astro_mcp.workspace.git.repository import Repository
-from astro_mcp.workspace.git.revisions import commit_of
+from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
 from astro_mcp.workspace.git.waiting import TOLD
 
 FILE: Final = 8 * 1024 * 1024
@@ -47,7 +47,9 @@ async def _show_commit(repository: Repository, sha: str) -> Shown:
     if len(head) < 4:
         raise missing(sha)
     parents, author, date, message = (part.decode("utf-8", "replace") for part in head)
-    files, hunks, cut = await taken_apart(repository, change.removeprefix(b"\0").removeprefix(b"\n"), cut=ran.cut)
+    change = change.removeprefix(b"\0").removeprefix(b"\n")
+    trees = await trees_of(repository, parents.split(" ")[0] or EMPTY_TREE, sha) if ran.cut else []
+    files, hunks, cut = await of_trees(repository, change, trees, cut=ran.cut)
     return ShownCommit(
         sha=sha,
         author=author,
@@ -65,10 +67,9 @@ def _name(folder: str, one: Item) -> str:
 
 
 async def _show_file(repository: Repository, sha: str, path: str, item: Item, args: ShowInput) -> Shown:
-    size = await size_of(repository, item.sha)
+    size, data = await bytes_of(repository, item.sha, FILE)
     if size > FILE:
         raise TooLarge(f"{printable(path, 200)} holds {size:,} bytes; {FILE:,} are shown at most")
-    data = await bytes_of(repository, item.sha)
     base = {"sha": sha, "path": shown(path), "bytes": len(data)}
     if b"\0" in data[:8000]:
         return ShownFile.model_validate({**base, "kind": "binary"})

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from astro_mcp.errors import Unsupported
+from astro_mcp.errors import TooLarge, Unsupported
 from astro_mcp.workspace.git.child import OUTPUT
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.waiting import CHECK, CONTENTS
 
+HEADER: Final = 100
+"""Bytes of the line before an object, more or less."""
 _KINDS: Final = {b"40000": "folder", b"120000": "link", b"160000": "submodule"}
 
 
@@ -39,38 +42,26 @@ async def trees_of(repository: Repository, *shas: str) -> list[str]:
     return trees
 
 
-async def size_of(repository: Repository, sha: str) -> int:
-    """The bytes of an object. Raises `Unsupported` where it is missing."""
-    row = (await repository.ask(CHECK, sha)).out.decode("ascii", "replace").split()
-    if len(row) != 3:
-        raise missing(sha)
-    return int(row[2])
-
-
-async def bytes_of(repository: Repository, name: str, limit: int = OUTPUT) -> bytes:
-    """What an object holds, cut at about `limit` bytes. Raises `Unsupported` where it is missing."""
-    ran = await repository.ask(CONTENTS, name, limit=limit)
-    header, _, rest = ran.out.partition(b"\n")
-    row = header.split(b" ")
-    if len(row) != 3 or not row[2].isdigit():
-        raise missing(name)
-    return rest[: int(row[2])]
+async def bytes_of(repository: Repository, name: str, limit: int = OUTPUT) -> tuple[int, bytes]:
+    """How many bytes an object has, and what it holds, of which only the size is whole past `limit`. Raises
+    `Unsupported` where it is missing."""
+    _, size, data = await _read(repository, name, limit)
+    return size, data
 
 
 async def items_of(repository: Repository, tree: str) -> list[Item]:
     """The entries of a tree, or of a commit's, in git's order: `mode name NUL sha` each, the sha as 20 bytes."""
-    data = await bytes_of(repository, f"{tree}^{{tree}}")
-    found, position = [], 0
-    while position < len(data):
-        end = data.index(b"\0", position)
-        mode, _, name = data[position:end].partition(b" ")
-        found.append(Item(os.fsdecode(name), _KINDS.get(mode, "file"), data[end + 1 : end + 21].hex()))
-        position = end + 21
-    return found
+    return _items(*await bytes_of(repository, f"{tree}^{{tree}}"))
 
 
 async def item_at(repository: Repository, commit: str, path: str) -> Item | None:
     """What stands at a path of a commit; None where nothing does."""
+    folder, _, last = path.rpartition("/")
+    if "\n" not in folder:  # a question is a line; what is not found by one is looked for step by step
+        with suppress(Unsupported):
+            kind, size, data = await _read(repository, f"{commit}:{folder}")
+            found = _items(size, data) if kind == b"tree" else []
+            return next((one for one in found if one.name == last), None)
     item = Item("", "folder", commit)
     for part in path.split("/"):
         if item.kind != "folder":
@@ -88,6 +79,29 @@ def missing(name: str) -> Unsupported:
         f"objects of this repository are missing (a partial clone, or a damaged one): {name[:40]}",
         "fetch them yourself: git fetch --refetch",
     )
+
+
+async def _read(repository: Repository, name: str, limit: int = OUTPUT) -> tuple[bytes, int, bytes]:
+    """The object's kind and size, and what it holds."""
+    ran = await repository.ask(CONTENTS, name, limit=limit + HEADER)
+    header, _, rest = ran.out.partition(b"\n")
+    row = header.split(b" ")
+    if len(row) != 3 or not row[2].isdigit():
+        raise missing(name)
+    return row[1], int(row[2]), rest[: int(row[2])]
+
+
+def _items(size: int, data: bytes) -> list[Item]:
+    if len(data) < size:
+        raise TooLarge(f"a folder of this repository has {size:,} bytes of names")
+    found: list[Item] = []
+    position = 0
+    while position < len(data):
+        end = data.index(b"\0", position)
+        mode, _, name = data[position:end].partition(b" ")
+        found.append(Item(os.fsdecode(name), _KINDS.get(mode, "file"), data[end + 1 : end + 21].hex()))
+        position = end + 21
+    return found
 
 
 def _sha(row: str) -> str:

@@ -94,6 +94,36 @@ def parse_numstat(out: bytes) -> list[FileStat]:
     return found
 
 
+def parse_raw(out: bytes) -> list[FileStat]:
+    """`git diff --raw -z --patch` of two trees: the lines of a file are counted in its patch, which git makes anyway.
+    The patch is whole."""
+    raw, _, patch = out.partition(b"\0\0")
+    sections = iter(re.split(rb"(?m)^diff --git ", patch)[1:])
+    found: list[FileStat] = []
+    records = iter(os.fsdecode(raw).split("\0"))
+    for record in records:
+        if not record.startswith(":"):
+            continue
+        letter, path = record.rsplit(" ", 1)[1][0], next(records, "")
+        former, path = (path, next(records, "")) if letter in "RC" else ("", path)
+        # a file that became another kind of file has two sections: it goes, and it comes
+        counts = [_lines_of(next(sections, b"")) for _ in range(2 if letter == "T" else 1)]
+        whole = [one for one in counts if one is not None]
+        lines = (
+            (sum(one[0] for one in whole), sum(one[1] for one in whole)) if len(whole) == len(counts) else (None, None)
+        )
+        found.append(FileStat(path, former, *lines))
+    return found
+
+
+def _lines_of(section: bytes) -> tuple[int, int] | None:
+    """Lines added and removed; None for a binary file. A line of content begins with a space, + or -."""
+    start = section.find(b"\n@@ ")
+    if start < 0:
+        return None if b"\nBinary files " in section else (0, 0)
+    return section.count(b"\n+", start), section.count(b"\n-", start)
+
+
 def parse_patch(out: bytes, *, cut: bool = False) -> list[Hunk]:
     """Every hunk of a patch. With `cut` the text ends anywhere, and a last hunk that is not whole is left out."""
     found: list[Hunk] = []

@@ -39,8 +39,8 @@ CONTENTS: Final = Kind(("cat-file", "--batch"), b" missing\n")
 """The same, and the object's bytes and a line feed after that line."""
 COUNTS: Final = Kind((*_DIFF, "--numstat"), b"\n")
 """A line is two trees; the answer is that line again, and `git diff --numstat -z` of them."""
-PATCHES: Final = Kind((*_DIFF, "--numstat", "--patch"), b"\n")
-"""The same, with a NUL and the patch after the counts, where there are any."""
+PATCHES: Final = Kind((*_DIFF, "--raw", "--patch"), b"\n")
+"""The same with `--raw` in place of the counts, then a NUL and the patch, where there are any."""
 LOGGED: Final = Kind(
     (
         *("diff-tree", "--stdin", "-r", *HISTORY, "--root", "--always", "--diff-merges=first-parent", "--shortstat"),
@@ -51,7 +51,7 @@ LOGGED: Final = Kind(
 """A line is a commit; the answer is its facts, each ended by a NUL, and the size of its change."""
 TOLD: Final = Kind(
     (
-        *(*_DIFF, "--numstat", "--patch", "--root", "--always", "--diff-merges=first-parent"),
+        *(*_DIFF, "--raw", "--patch", "--root", "--always", "--diff-merges=first-parent"),
         "--format=%P%x00%an <%ae>%x00%aI%x00%B%x00",
     ),
     b"\n",
