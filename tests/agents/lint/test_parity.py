@@ -80,7 +80,7 @@ CASES = {
     ),
     "basedpyright": Case(
         "basedpyright .",
-        lines(r"^  (?P<file>/\S+?):(?P<line>\d+):\d+ - \w+: (?:.|\n   )*?\((?P<rule>report\w+)\)$"),
+        lines(r"^  (?P<file>/\S+?):(?P<line>\d+):\d+ - \w+: (?:.|\n(?!  /))*?\((?P<rule>report\w+)\)$"),
         tree="typed",
     ),
     "bandit": Case(
