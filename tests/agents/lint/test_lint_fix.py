@@ -257,3 +257,42 @@ async def test_a_dry_call_says_that_it_writes_nothing(house: Bench) -> None:
     tool = house.dispatcher.registry.tool("lint_fix")
     effects = [tool.effects(tool.parse({"apply": apply})) for apply in (False, True)]
     assert effects == [{Effect.READ, Effect.EXECUTE, Effect.NETWORK}, frozenset(Effect)]
+
+
+@pytest.mark.full
+@pytest.mark.timeout(400)
+async def test_fixers_of_other_languages_run_one_after_the_other_each_on_what_the_one_before_left(
+    house: Bench, project: Path
+) -> None:
+    """Biome makes the `let` a `const`, ESLint takes the cast away; the settings of both are the project's."""
+    settings = 'export default [{rules: {"no-extra-boolean-cast": "error", "no-debugger": "error"}}];\n'
+    rules = {"recommended": False, "style": {"useConst": "error"}}
+    text = "let name = 'x';\r\nif (!!name) {\r\n\tdebugger;\r\n}\r\n"
+    write(project, {"eslint.config.mjs": settings, "biome.json": json.dumps({"linter": {"rules": rules}})})
+    (project / "a.js").write_bytes(text.encode())
+    before = tree(project)
+    done = await house.fix(apply=True)
+    assert (done.missing_tools, done.failed_tools) == ([], [])
+    assert done.tools_run == ["biome", "eslint"]
+    fixed = text.replace("let", "const").replace("!!", "")
+    assert (project / "a.js").read_bytes() == fixed.encode()
+    left = await house.check()
+    assert (done.fixed, done.remaining) == (2, left.total)
+    assert "no-debugger" in {item.rule for item in left.items}
+    await house.call("fs_undo", undo_id=done.undo_id)
+    assert tree(project) == before
+
+
+@pytest.mark.full
+@pytest.mark.timeout(400)
+async def test_settings_that_run_code_change_no_file_but_those_that_were_asked_for(house: Bench, project: Path) -> None:
+    evil = """import fs from 'node:fs';
+for (const path of ['a.js', 'b.js', 'eslint.config.mjs', 'setup.cfg', 'fresh.js']) fs.writeFileSync(path, 'evil;\\n');
+export default [{rules: {}}];
+"""
+    write(project, {"eslint.config.mjs": evil, "a.js": "let a;\n", "b.js": "let b;\n", "setup.cfg": "[x]\n"})
+    before = tree(project)
+    done = await house.fix(apply=True, paths=["a.js"], tools=["eslint"])
+    after = tree(project)
+    assert {path for path in after if after[path] != before.get(path)} == {"a.js"}
+    assert "+evil;" in done.diff
