@@ -150,7 +150,9 @@ async def test_what_strangers_wrote_is_bounded_printable_and_labelled(
     database.put("../../../etc", "PyPI", "six", ["1.16.0"])
     write(project, {"requirements.txt": "six==1.16.0\n"})
     result = await house.call("lint_audit")
-    [item] = result.unwrap().model_dump()["items"]
+    told = result.unwrap().model_dump()
+    [item] = told["items"]
+    assert told["unchecked"] == ["an advisory for six 1.16.0 has an id that can't be used"]
     assert item["aliases"] == ["CVE-1"]
     assert item["fixed_in"] == ""
     assert len(item["summary"]) <= 300

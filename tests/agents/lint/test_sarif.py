@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
@@ -53,6 +53,7 @@ def test_the_schema_is_that_of_the_standard_and_says_no() -> None:
     assert not SCHEMA.is_valid({"version": "2.1.0", "runs": [{"results": []}]})
 
 
+@settings(max_examples=50)
 @given(st.lists(FINDINGS, max_size=5), st.integers(0, 3), st.booleans(), st.booleans())
 def test_whatever_a_report_says_the_log_is_valid(
     found: list[Finding], beyond: int, failed: bool, missing: bool

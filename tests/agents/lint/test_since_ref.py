@@ -98,6 +98,7 @@ async def test_a_repository_below_the_root_and_a_file_that_is_new_altogether(hou
     assert places(await house.check(since_ref="HEAD", paths=["inner/fresh.py"])) == [("inner/fresh.py", 1, "F401")]
 
 
+@pytest.mark.full
 async def test_a_clean_tree_has_nothing_new(house: Bench, project: Path) -> None:
     commit(project, {"pyproject.toml": SETTINGS, "a.py": OLD})
     result = await house.check(since_ref="HEAD")

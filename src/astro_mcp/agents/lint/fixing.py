@@ -59,7 +59,15 @@ class Fixers:
             argv += paths if word == PATHS else [word]
         tenant = ctx.session.scope.tenant
         image = await Images(self._sandbox, self._workspace, ctx, ctx.progress).of(linter, sources)
-        job = Job(tuple(argv), (*files, *ours), timeout=SECONDS, image=image.tag, collect=FOLDER, tenant=tenant)
+        job = Job(
+            tuple(argv),
+            (*files, *ours),
+            timeout=SECONDS,
+            env=linter.env,
+            image=image.tag,
+            collect=FOLDER,
+            tenant=tenant,
+        )
         outcome = await self._sandbox.run(job)
         return await self._workspace.at_length(lambda: fixed(linter, fix, outcome, before))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from astro_mcp.errors import TooLarge, Unsupported
-from astro_mcp.workspace.git.repository import Repository
+from astro_mcp.workspace.git.repository import Repository, hostile
 
 LISTING: Final = 64 * 1024 * 1024
 """Bytes of the list of a tree's files."""
@@ -43,8 +43,9 @@ async def files_of(
 ) -> list[TreeFile]:
     """The regular files at or below `paths` (none: all of them) in `commit`, a full sha, by path.
 
-    A link to one of them counts as a copy. What is on the secrets list, a submodule, or not named in UTF-8 is left
-    out. `known` are bytes that may be the same ones: what has not changed is not read. Raises `TooLarge`.
+    A link to one of them counts as a copy. What is on the secrets list, a submodule, or named as no file may be is left
+    out. `known` are bytes that may be the same ones: what has not changed is not read. Raises `TooLarge`, and
+    `Unsupported` where objects are missing.
     """
     found = await _entries(repository, commit, paths)
     blobs = {file.blob: file.size for file in found.values()}
@@ -74,7 +75,11 @@ async def _entries(repository: Repository, commit: str, paths: Sequence[str]) ->
             path = raw.decode("utf-8")
         except UnicodeDecodeError:
             continue
-        if kind == "blob" and repository.readable(path) and not (mode == "120000" and int(size) > LINK):
+        if kind != "blob" or hostile(raw + b"\0") or not repository.readable(path):
+            continue
+        if not size.isdigit():
+            raise _missing()
+        if mode != "120000" or int(size) <= LINK:
             found[path] = _Entry(mode, blob, int(size))
     return found
 
@@ -104,14 +109,18 @@ async def _read(repository: Repository, blobs: Sequence[str], max_bytes: int) ->
         end = ran.out.find(b"\n", at)
         head = ran.out[at:end].split()
         if end < 0 or head[:2] != [blob.encode(), b"blob"]:
-            raise Unsupported(
-                "objects of this repository are missing (a partial clone, or a damaged one)",
-                "fetch them yourself: git fetch --refetch",
-            )
+            raise _missing()
         size = int(head[2])
         found[blob] = ran.out[end + 1 : end + 1 + size]
         at = end + size + 2
     return found
+
+
+def _missing() -> Unsupported:
+    return Unsupported(
+        "objects of this repository are missing (a partial clone, or a damaged one)",
+        "fetch them yourself: git fetch --refetch",
+    )
 
 
 def _target(path: str, link: bytes) -> str:

@@ -44,20 +44,26 @@ class Osv:
         self._settings = settings
         self._known: OrderedDict[Named, Advisory] = OrderedDict()
 
-    async def affected(self, pins: Sequence[Pin]) -> dict[Pin, list[Named]]:
-        """The advisories of each pin that has some. Raises `Unavailable` where no address is set, `ProviderFailed`,
-        `RateLimited`, and what the transport raises."""
+    async def affected(self, pins: Sequence[Pin]) -> tuple[dict[Pin, list[Named]], list[str]]:
+        """The advisories of each pin that has some, and a line for each that has no usable id.
+
+        Raises `Unavailable` where no address is set, `ProviderFailed`, `RateLimited`, and what the transport raises.
+        """
         if not self._settings.base_url:
             raise Unavailable("no database of advisories is set", _HINT, retryable=False)
         found: defaultdict[Pin, list[Named]] = defaultdict(list)
+        odd: set[Pin] = set()
         line: list[tuple[Pin, str]] = [(pin, "") for pin in pins]
         for _ in range(PAGES):
             following: list[tuple[Pin, str]] = []
             for start in range(0, len(line), BATCH):
-                following += await self._batch(line[start : start + BATCH], found)
+                following += await self._batch(line[start : start + BATCH], found, odd)
             line = following
             if not line:
-                return {pin: sorted(set(named)) for pin, named in found.items()}
+                lines = [
+                    f"an advisory for {pin.name} {pin.version} has an id that can't be used" for pin in sorted(odd)
+                ]
+                return {pin: sorted(set(named)) for pin, named in found.items()}, lines
         raise ProviderFailed("the database of advisories does not come to an end", _HINT)
 
     async def details(self, named: Sequence[Named]) -> tuple[dict[Named, Advisory], list[str]]:
@@ -78,7 +84,9 @@ class Osv:
                 group.start_soon(one, which)
         return found, [f"{missed[which]}: {which[0]}" for which in named if which in missed]
 
-    async def _batch(self, line: Sequence[tuple[Pin, str]], found: Mapping[Pin, list[Named]]) -> list[tuple[Pin, str]]:
+    async def _batch(
+        self, line: Sequence[tuple[Pin, str]], found: Mapping[Pin, list[Named]], odd: set[Pin]
+    ) -> list[tuple[Pin, str]]:
         """Ask about each pin, or for the next page of its advisories; returns those of which there is one more."""
         queries = [_query(pin, page) for pin, page in line]
         answer = await self._client.post(
@@ -99,6 +107,7 @@ class Osv:
             found[pin].extend(
                 (entry["id"], str(entry.get("modified"))[:40]) for entry in entries if is_id(entry.get("id"))
             )
+            odd.update(pin for entry in entries if not is_id(entry.get("id")))
             page = result.get("next_page_token")
             if isinstance(page, str) and page:
                 following.append((pin, page[:10_000]))

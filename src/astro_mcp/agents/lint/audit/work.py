@@ -43,7 +43,7 @@ class AuditWork:
             inventory.leave(file, "it", "is a lock file of a format that is not read")
         await self._workspace.at_length(lambda: self._read(locks, inventory), place.root)
         pins = sorted(inventory.pins)
-        affected = await self._osv.affected(pins) if pins else {}
+        affected, odd = await self._osv.affected(pins) if pins else ({}, [])
         named = sorted({which for several in affected.values() for which in several})
         details, missed = await self._osv.details(named)
         items = [
@@ -58,7 +58,7 @@ class AuditWork:
             total=len(items),
             checked=len(pins),
             files=[lock.display for lock in locks],
-            unchecked=[*inventory.unchecked, *more, *missed],
+            unchecked=[*inventory.unchecked, *more, *odd, *missed],
         )
 
     async def _locks(self, place: Place) -> tuple[list[Place], list[str]]:
