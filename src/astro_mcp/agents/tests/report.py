@@ -24,7 +24,8 @@ def output(project: Project, tally: Tally, outcome: Outcome, runner: Runner) -> 
     if nothing_ran(tally, outcome, runner):
         where = project.display(project.target) or project.top.display
         why = runner.exit_codes.get(outcome.exit_code, "")
-        named = f"test files are named {', '.join(runner.tests)}, unless the project's settings say otherwise; or name another runner"
+        files = f"test files are named {', '.join(runner.tests)}, unless the project's settings say otherwise"
+        named = f"{files}; or name another runner"
         raise NotFound(f"{runner.name} found no tests in {where}", why or named)
     if runner.log in outcome.withheld:
         raise LimitHit(
