@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astro_mcp.agents.lint.comparison import are_new, numbered, standings
-from astro_mcp.agents.lint.models import Finding
+from astro_mcp.agents.lint.models import FailedTool, Finding, MissingTool
+from astro_mcp.agents.lint.run import Report
+from astro_mcp.agents.lint.sources import Sources
+from astro_mcp.agents.lint.work import compared
+from astro_mcp.sandbox.job import SandboxFile
 
 LINES = st.sampled_from(["import os", "x = 1", "", "    x = 1", "try:", "except:", "y == None"])
 BODIES = st.lists(LINES, max_size=12)
@@ -115,3 +120,29 @@ def test_numbers_tell_equal_findings_apart(lines: list[str]) -> None:
     files = {"a.py": "\n".join(lines).encode()}
     told = numbered(standings(lint({"a.py": lines}), files))
     assert len(set(told)) == len(told)
+
+
+def report(**fields: Any) -> Report:
+    found = [Finding(tool="t", rule="r", file="a", line=1, column=1, severity="info", message="m", fixable=False)]
+    return Report("t", **{"ran": True, "findings": found, **fields})
+
+
+@pytest.mark.parametrize(
+    ("before", "new", "told"),
+    [
+        (report(), False, ""),
+        (report(beyond=3), False, "it found 3 more than are compared"),
+        (report(ran=False, findings=[], failed=FailedTool(tool="t", exit_code=2, message="broken")), True, "broken"),
+        (
+            report(ran=False, findings=[], missing=MissingTool(tool="t", reason="no index", install_hint="x")),
+            True,
+            "no index",
+        ),
+    ],
+)
+def test_what_can_not_be_compared_is_new_and_is_told(before: Report, new: bool, told: str) -> None:
+    sources = Sources((), (SandboxFile("a", b"x"),), ())
+    made = compared(report(), before, sources, sources)
+    assert [item.new for item in made.findings] == [new]
+    assert (made.failed is not None) == bool(told)
+    assert made.failed is None or made.failed.message.endswith(told)
