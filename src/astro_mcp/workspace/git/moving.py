@@ -1,9 +1,9 @@
 """A step that moves a branch or HEAD, and the files with it: all of it or nothing, whoever is killed when.
 
 In order: a plan of the files, which may be refused; the recovery ref; the files, journalled as pending; a note of what
-is about to be; then the one rename that decides, of the branch or of HEAD; the index; and the files as done. At the next
-start `settle` reads the notes of a process that died: where the branch or HEAD had moved, the index follows and the files
-stay; else the files go back.
+is about to be; then the one rename that decides, of the branch or of HEAD; the index; and the files as done. At the
+next start `settle` reads the notes of a process that died: where the branch or HEAD had moved, the index follows and the
+files stay; else the files go back.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -71,7 +72,7 @@ class Mover:
         try:
             applied = await self._move(repository, step, self._update(step, reason), made)
         except BaseException:
-            with anyio.CancelScope(shield=True):
+            with anyio.CancelScope(shield=True), suppress(AstroError):  # what is told is what stood against the step
                 await recovery.forget(repository, name)
             raise
         return Moved(name, applied)
