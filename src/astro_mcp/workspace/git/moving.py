@@ -2,8 +2,8 @@
 
 In order: a plan of the files, which may be refused; the recovery ref; the files, journalled as pending; a note of what
 is about to be; then the one rename that decides, of the branch or of HEAD; the index; and the files as done. At the
-next start `settle` reads the notes of a process that died: where the branch or HEAD had moved, the index follows and the
-files stay; else the files go back.
+next start `settle` reads the notes of a process that died: where the branch or HEAD had moved, the index follows and
+the files stay; else the files go back.
 """
 
 from __future__ import annotations
