@@ -212,6 +212,7 @@ async def test_line_ends_follow_the_attributes_and_filters_are_refused(bench: Be
     assert isinstance((await bench.result("git_branch", action="switch", name="big")).error, Unsupported)
 
 
+@pytest.mark.full
 async def test_a_switch_is_undone_and_the_undo_as_well(other: Bench) -> None:
     before, main = tree(other.root), other.git("rev-parse", "HEAD").strip()
     there = await other.call("git_branch", action="switch", name="other")
@@ -292,6 +293,7 @@ async def test_recovery_refs_that_are_none_of_ours_move_nothing(other: Bench) ->
     assert other.git("rev-parse", "HEAD").strip() == sha
 
 
+@pytest.mark.full
 async def test_recovery_refs_go_with_age_and_beyond_a_number(other: Bench) -> None:
     old = [f"refs/astro/recovery/20200101T0000{n:02}Z-0123abcd" for n in range(3)]
     recent = [f"refs/astro/recovery/20990101T0000{n:02}Z-0123abcd" for n in range(50)]
