@@ -31,6 +31,7 @@ async def test_a_branch_gets_a_folder_that_is_worked_in_and_closed(bench: Bench)
     bench.git("fsck", "--strict")
 
 
+@pytest.mark.full
 async def test_a_merge_into_it_and_a_switch_in_it_are_steps_like_others(bench: Bench) -> None:
     bench.git("branch", "old", "HEAD~1")
     folder = await made(bench, "old")

@@ -50,6 +50,7 @@ async def test_a_hunk_alone_is_committed_and_the_working_tree_is_not_touched(lon
     long.git("fsck", "--strict")
 
 
+@pytest.mark.full
 async def test_an_id_that_no_hunk_has_any_more_is_a_conflict_and_nothing_is_committed(long: Bench) -> None:
     first, second, _ = await ids(long)
     long_file(long, 5, 26, 45)

@@ -120,6 +120,7 @@ async def test_text_on_the_secrets_list_is_withheld_from_a_preview(fork: Bench) 
     assert "KEY=" not in told.text()
 
 
+@pytest.mark.full
 async def test_local_changes_of_other_files_stay_and_those_that_would_be_lost_are_refused(fork: Bench) -> None:
     fork.write("kept", "mine\n")
     fork.write("text", "mine\n")

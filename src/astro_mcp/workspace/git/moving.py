@@ -1,8 +1,9 @@
 """A step that moves a branch or HEAD, and the files with it: all of it or nothing, whoever is killed when.
 
-In order: the recovery ref; the files, journalled as pending; a note of what is about to be; then the one rename that
-decides, of the branch or of HEAD; the index; and the files as done. At the next start `settle` reads the notes of a
-process that died: where the branch or HEAD had moved, the index follows and the files stay; else the files go back.
+In order: a plan of the files, which may be refused; the recovery ref; the files, journalled as pending; a note of what
+is about to be; then the one rename that decides, of the branch or of HEAD; the index; and the files as done. At the
+next start `settle` reads the notes of a process that died: where the branch or HEAD had moved, the index follows and
+the files stay; else the files go back.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,7 +33,7 @@ from astro_mcp.workspace.git.locks import Locks, release, sync
 from astro_mcp.workspace.git.recovery import Step
 from astro_mcp.workspace.git.refs import read_head, read_ref
 from astro_mcp.workspace.git.repository import Repository
-from astro_mcp.workspace.git.rewriting import rewriting
+from astro_mcp.workspace.git.rewriting import Rewriting, rewriting
 
 log = logging.getLogger(__name__)
 NOTE: Final = "moving.json"
@@ -64,21 +66,24 @@ class Mover:
         """
         unfinished(repository)
         _free(repository, step)
+        here = not step.ref or step.ref == repository.refs.head
+        made = await rewriting(repository, step.before, step.after) if here else None
         name = await recovery.keep(repository, step, self.settings)
         try:
-            applied = await self._move(repository, step, self._update(step, reason))
+            applied = await self._move(repository, step, self._update(step, reason), made)
         except BaseException:
-            with anyio.CancelScope(shield=True):
+            with anyio.CancelScope(shield=True), suppress(AstroError):  # what is told is what stood against the step
                 await recovery.forget(repository, name)
             raise
         return Moved(name, applied)
 
-    async def _move(self, repository: Repository, step: Step, update: publish.Update) -> Applied:
-        if step.ref and step.ref != repository.refs.head:
+    async def _move(
+        self, repository: Repository, step: Step, update: publish.Update, made: Rewriting | None
+    ) -> Applied:
+        if made is None:
             work = partial(publish.move, repository.locks, repository.layout, update, repository.refs.head)
             await repository.blocking(work)
             return Applied("", ())
-        made = await rewriting(repository, step.before, step.after)
 
         async def decide(change_set: str) -> None:
             await repository.git("update-index", "-q", "--refresh", index=made.index, good=(0, 1))
