@@ -14,6 +14,8 @@ from tests.agents.git.bench import dispatching, plain_git
 
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 from astro_mcp.core.call import Call
+from astro_mcp.errors import Unavailable
+from astro_mcp.workspace.journal import Journal
 
 # Each fork dies at its n-th fsync, the boundary between what is on disk and what is not: before it, or right after it;
 # or ("decided") at the first one after which HEAD or the branch has moved.
@@ -169,3 +171,26 @@ async def test_a_step_that_is_killed_anywhere_is_all_there_or_not_at_all(
     assert not killed[-1], "the last case must live to its end, or boundaries were left out"
     assert states == sorted(states, reverse=True), "before, then after"
     assert {state for state, dead in zip(states, killed, strict=True) if dead} == {"before", "after"}
+
+
+async def test_a_step_whose_end_the_disk_did_not_take_stays_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = project(tmp_path)
+    session = Session(Principal("u", Kind.STDIO), Grant(roots=(root,)))
+
+    async def full(*_: object) -> None:
+        raise Unavailable("the disk is full")
+
+    async with dispatching(tmp_path, left=1) as dispatcher:
+        monkeypatch.setattr(Journal, "finish", full)
+        call = Call(session, "git_branch", {"action": "switch", "name": "other"})
+        assert (await dispatcher.call(call)).error is not None
+    monkeypatch.undo()
+    assert plain_git(root, "symbolic-ref", "HEAD") == "refs/heads/other\n"
+    assert await after_a_start(tmp_path, "switch") == "after"
+    refs = plain_git(root, "for-each-ref", "--format=%(refname)", "refs/astro/recovery").split()
+    async with dispatching(tmp_path) as dispatcher:
+        back = await dispatcher.call(Call(session, "git_undo", {"recovery_ref": refs[0]}))
+        assert back.error is None, back.error
+    assert sorted(path.name for path in root.iterdir() if path.name != ".git") == ["a.txt", "gone.txt", "mine.txt"]

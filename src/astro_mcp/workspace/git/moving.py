@@ -30,6 +30,7 @@ from astro_mcp.workspace.git import linked, publish, recovery
 from astro_mcp.workspace.git.commits import unfinished
 from astro_mcp.workspace.git.layout import Layout
 from astro_mcp.workspace.git.locks import Locks, release, sync
+from astro_mcp.workspace.git.private import DECIDED, was_decided
 from astro_mcp.workspace.git.recovery import Step
 from astro_mcp.workspace.git.refs import read_head, read_ref
 from astro_mcp.workspace.git.repository import Repository
@@ -37,8 +38,6 @@ from astro_mcp.workspace.git.rewriting import Rewriting, rewriting
 
 log = logging.getLogger(__name__)
 NOTE: Final = "moving.json"
-DECIDED: Final = "moved.json"
-"""The note's name once the rename that decides has happened: the branch may go on then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +71,9 @@ class Mover:
         try:
             applied = await self._move(repository, step, self._update(step, reason), made)
         except BaseException:
-            with anyio.CancelScope(shield=True), suppress(AstroError):  # what is told is what stood against the step
-                await recovery.forget(repository, name)
+            if not was_decided(repository.private.folder):  # one that was is whole at the next start
+                with anyio.CancelScope(shield=True), suppress(AstroError):  # told is what stood against the step
+                    await recovery.forget(repository, name)
             raise
         return Moved(name, applied)
 

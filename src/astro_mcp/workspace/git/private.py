@@ -48,6 +48,11 @@ CONFIG: Final = """\
 """
 
 
+DECIDED: Final = "moved.json"
+"""The note on a step that moves a branch or HEAD, once the rename that decides has happened: the branch may go on
+then."""
+
+
 @dataclass(frozen=True, slots=True)
 class Private:
     """`stamp` is the real index as it was when it was copied: "" where there was none; `name` is the copy's."""
@@ -106,6 +111,11 @@ def shallow(layout: Layout) -> bytes:
     """The commits where history was cut off, a line each."""
     found = re.findall(rb"^[0-9a-f]{40}$", small(layout.common / "shallow") or b"", re.MULTILINE)
     return b"".join(sha + b"\n" for sha in found)
+
+
+def was_decided(folder: Path) -> bool:
+    """Whether a step was decided from here, whose note is still needed where its end could not be recorded."""
+    return (folder / DECIDED).exists()
 
 
 def remove(folder: Path) -> None:

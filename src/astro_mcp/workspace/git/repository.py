@@ -21,7 +21,7 @@ from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, run_git, 
 from astro_mcp.workspace.git.kept import Keeper, Memory
 from astro_mcp.workspace.git.layout import Layout, find
 from astro_mcp.workspace.git.locks import Locks, release
-from astro_mcp.workspace.git.private import Private, build, remove
+from astro_mcp.workspace.git.private import Private, build, remove, was_decided
 from astro_mcp.workspace.git.refs import Refs, read_refs
 from astro_mcp.workspace.git.waiting import Kind, Pool
 from astro_mcp.workspace.guards import ReadGuard
@@ -199,12 +199,17 @@ class Git:
             partial(_prepare, place.path, grant, self._folder), limiter=self._threads
         )
         pool = _pool(layout, private)
+        kept = False
         try:
             yield Repository(layout, refs, private, place, self._workspace, self._threads, pool, Memory())
+        except BaseException:
+            kept = was_decided(private.folder)  # for the next start, which sees that the step happened
+            raise
         finally:
             with anyio.CancelScope(shield=True):
                 await pool.close()
-                await anyio.to_thread.run_sync(remove, private.folder, limiter=self._threads)
+                if not kept:
+                    await anyio.to_thread.run_sync(remove, private.folder, limiter=self._threads)
 
     @asynccontextmanager
     async def read(self, session: Session, repo: str) -> AsyncIterator[Repository]:
