@@ -28,6 +28,8 @@ FORKS = 100  # that write what they ran
 FIXTURE = "fixture\x1f"  # a context of what a fixture ran that several tests share
 STARTS = {"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.spawn", "os.fork", "os.forkpty"}
 ODD = coverage.CoverageException, ConfigError  # of which neither is the other's in every version
+# Bound now: tests replace them with their own, and open files then.
+_getcwd, _fsdecode, _normpath = os.getcwd, os.fsdecode, os.path.normpath
 OPENS = {"open", "sqlite3.connect"}
 ELSEWHERE = "multiprocessing.popen_spawn_posix", "multiprocessing.popen_forkserver"  # start processes without an event
 
@@ -54,6 +56,15 @@ def _option(measured: coverage.Coverage, name: str) -> object:
         return None
 
 
+def _place(path: str | bytes) -> str:
+    """The whole path; "" where the working folder is gone."""
+    text = _fsdecode(path)
+    try:
+        return _normpath(text if text.startswith("/") else f"{_getcwd()}/{text}")
+    except OSError:
+        return ""
+
+
 class Recorder:
     """What runs, by the test that it runs for; "" is none."""
 
@@ -72,7 +83,7 @@ class Recorder:
         if not self._open:
             return
         if event in OPENS and isinstance(path := arguments[0], (str, bytes)):
-            full = os.path.abspath(os.fsdecode(path))
+            full = _place(path)
             code = full.endswith(".pyc" if self._context else (".py", ".pyc"))  # which is imported then
             if full.startswith(TOP) and not full.startswith(OURS) and not code:
                 self._opened.setdefault(self._context, set()).add(full[len(TOP) :])

@@ -24,7 +24,7 @@ TOY = {
     "tests/conftest.py": "import pytest\nfrom toy.shared import shared\n"
     "@pytest.fixture(scope='module')\ndef value():\n    return shared()\n",
     "tests/test_used.py": "from toy.work import used\ndef test_used(): assert used() == 1\n"
-    "def test_reads(): open('words.txt').close()\n"
+    "def test_reads(monkeypatch):\n    monkeypatch.setattr('os.getcwd', None)\n    open('words.txt').close()\n"
     "def test_shared(value): pass\ndef test_none(value): pass\n",
     "words.txt": "",
 }

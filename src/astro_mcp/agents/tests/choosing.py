@@ -54,4 +54,5 @@ class Choosing:
         if not found.files:
             return Selection(nothing=f"nothing changed since {since}")
         recorded = await self._history.touched(session.scope, project.key)
-        return selection.reached(runner, sorted(found.files), recorded, project)
+        changes = sorted(found.files)
+        return await self._workspace.quickly(lambda: selection.reached(runner, changes, recorded, project))

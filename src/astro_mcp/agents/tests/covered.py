@@ -19,7 +19,7 @@ NEEDS: Final = "coverage>=7.6"
 PLUGIN: Final = "pytest_covered"
 LINE: Final = 8_000_000
 TESTS: Final = 20_000
-TOUCHES: Final = 2_000_000
+TOUCHES: Final = 500_000
 """Of all tests together, that are kept."""
 
 Path = Annotated[str, StringConstraints(max_length=4_096)]

@@ -17,6 +17,7 @@ from astro_mcp.runner import Runner
 from astro_mcp.sandbox.job import Outcome, SandboxFile
 
 SELECTION: Final = "selection.json"
+TOLD_BYTES: Final = 2_000_000
 TOLD: Final = "selected.json"
 PLUGIN: Final = "pytest_selected"
 GONE: Final = "none of the tests that failed is there any more"
@@ -27,11 +28,12 @@ NAMED: Final = 500
 @dataclass(frozen=True, slots=True)
 class Selection:
     """`targets` are what the runner is named; none is all. `asked` is what the plugin in the sandbox leaves out by,
-    empty where it is not needed. Where there are ids in `only`, the runner may run others as well, and they don't
-    count. `nothing` says why there is nothing to run."""
+    empty where it is not needed, and `written` the same as it reads it. Where there are ids in `only`, the runner may
+    run others as well, and they don't count. `nothing` says why there is nothing to run."""
 
     targets: Sequence[str] = ()
     asked: Mapping[str, Any] = field(default_factory=dict)
+    written: bytes = b""
     only: frozenset[str] = frozenset()
     nothing: str = ""
 
@@ -40,7 +42,7 @@ class Selection:
 
     def files(self) -> list[SandboxFile]:
         """What the plugin reads."""
-        return [SandboxFile(f"{OURS}/{SELECTION}", json.dumps(self.asked).encode())] if self.asked else []
+        return [SandboxFile(f"{OURS}/{SELECTION}", self.written)] if self.asked else []
 
 
 def everything(runner: Runner, project: Project) -> Selection:
@@ -68,7 +70,7 @@ def of_these(runner: Runner, tests: Sequence[str], project: Project) -> Selectio
         return Selection(nothing=GONE)
     files = sorted({f"./{paths[test]}" for test in kept})
     targets = files if len(files) <= NAMED else everything(runner, project).targets
-    return Selection(targets, {"ids": kept})
+    return _asking(targets, {"ids": kept})
 
 
 def _of_these(runner: Runner, tests: Sequence[str], project: Project) -> Selection:
@@ -89,11 +91,15 @@ def _is_id(runner: Runner, test: str, project: Project) -> bool:
 
 def reached(runner: Runner, changed: Sequence[str], recorded: Mapping[str, Any], project: Project) -> Selection:
     """The tests that a change of the files `changed` can reach; the plugin finds them. Raises `Unsupported` for a
-    runner that it does not fit."""
+    runner that it does not fit. Writes out all that was recorded: for worker threads."""
     if not runner.selects:
         raise Unsupported(f"what a change reaches is not known of {runner.name}'s tests", "run them with select='all'")
     asked = {"paths": sorted(project.files), "changed": sorted(changed), "recorded": recorded}
-    return Selection(everything(runner, project).targets, asked)
+    return _asking(everything(runner, project).targets, asked)
+
+
+def _asking(targets: Sequence[str], asked: Mapping[str, Any]) -> Selection:
+    return Selection(targets, asked, json.dumps(asked).encode())
 
 
 class _Reason(BaseModel):
@@ -124,9 +130,9 @@ class Told(BaseModel):
 
 
 def told(outcome: Outcome) -> Told | None:
-    """None where the plugin came not so far, or what there is was not written by it."""
+    """None where the plugin came not so far, or what there is was not written by it, or is too long to be."""
     data = next((file.data for file in outcome.files if file.path == TOLD), b"")
     try:
-        return Told.model_validate_json(data)
+        return Told.model_validate_json(data if len(data) <= TOLD_BYTES else b"")
     except ValidationError:
         return None
