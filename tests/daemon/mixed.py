@@ -16,7 +16,7 @@ from typing import Any
 from .chains import NEVER, NOTHING, Step
 from .home import Home, Host
 
-PATHS = ("a.txt", "b.txt", "sub/c.txt", "sub/d.txt", "e.txt", "f.txt", "g.txt", "sub/h.txt")
+PATHS = ("a.txt", *(f"{folder}{name}.txt" for folder in ("", "sub/") for name in "bcdefgh"))
 CALLS = ("read", "read", "write", "write", "edit", "move", "delete", "create", "undo", "list", "search", "commit")
 Moves = tuple[tuple[str, str, str], ...]
 """What a change does: path, digest before, digest after."""
@@ -173,8 +173,8 @@ class Caller(threading.Thread):
                 world.undoable[body["undo_id"]] = asked.moves
             if asked.kind == "read":
                 world.note(((asked.path, body["sha256"], body["sha256"]),), asked.began, ended)
-                if digest(body["text"]) != body["sha256"]:
-                    world.strange.append(("torn read", body["path"]))
+                if body["text"] != world.contents.get(body["sha256"]):
+                    world.strange.append(("torn read", body["path"], body["text"][:80], len(body["text"])))
             elif asked.kind in ("list", "search"):
                 self._check_seen(asked.kind, body["items"])
 
