@@ -182,3 +182,24 @@ class Caller(threading.Thread):
         for item in items:
             if item["path"] not in (*PATHS, "sub") or (kind == "search" and len(item["text"]) != len("id ") + 32):
                 self._world.strange.append((kind, item))
+
+
+class Onlooker(threading.Thread):
+    """Somebody else who reads the files all the time, past the server: an editor, a build."""
+
+    def __init__(self, at: Home, world: World) -> None:
+        super().__init__(daemon=True)
+        self._at = at
+        self._world = world
+        self.over = threading.Event()
+        self.whole = 0
+
+    def run(self) -> None:
+        while not self.over.wait(0.001):
+            for path in PATHS:
+                with suppress(FileNotFoundError):
+                    sha256 = hashlib.sha256((self._at.project / path).read_bytes()).hexdigest()
+                    if sha256 in self._world.contents:
+                        self.whole += 1
+                    else:
+                        self._world.strange.append(("torn file", path))

@@ -14,7 +14,7 @@ import pytest
 
 from .chains import NOTHING, Step, is_a_chain
 from .home import PATIENCE, Home, alive, until
-from .mixed import PATHS, Caller, World
+from .mixed import PATHS, Caller, Onlooker, World
 
 HOSTS = 4
 AT_ONCE = 25
@@ -46,8 +46,9 @@ def committed(at: Home) -> set[str]:
 
 def load(at: Home, world: World, total: int, seed: int, *, kill_after: float | None = None) -> None:
     callers = [Caller(at, world, AT_ONCE, total, seed * HOSTS + number) for number in range(HOSTS)]
-    for caller in callers:
-        caller.start()
+    onlooker = Onlooker(at, world)
+    for thread in (onlooker, *callers):
+        thread.start()
     if kill_after is not None:
         until(lambda: sum(map(len, world.steps.values())) > 20)
         time.sleep(kill_after)
@@ -58,8 +59,11 @@ def load(at: Home, world: World, total: int, seed: int, *, kill_after: float | N
         caller.join(PATIENCE)
         assert not caller.is_alive()
         assert caller.broken is None, caller.broken
+    onlooker.over.set()
+    onlooker.join(PATIENCE)
     at.end_hosts()
     assert world.strange == []
+    assert onlooker.whole
 
 
 def check(at: Home, world: World) -> None:
