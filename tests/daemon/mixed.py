@@ -16,7 +16,7 @@ from typing import Any
 from .chains import NEVER, NOTHING, Step
 from .home import Home, Host
 
-PATHS = ("a.txt", "b.txt", "sub/c.txt", "sub/d.txt", "e.txt", "f.txt", "g.txt", "sub/h.txt")
+PATHS = ("a.txt", *(f"{folder}{name}.txt" for folder in ("", "sub/") for name in "bcdefgh"))
 CALLS = ("read", "read", "write", "write", "edit", "move", "delete", "create", "undo", "list", "search", "commit")
 Moves = tuple[tuple[str, str, str], ...]
 """What a change does: path, digest before, digest after."""
@@ -173,8 +173,8 @@ class Caller(threading.Thread):
                 world.undoable[body["undo_id"]] = asked.moves
             if asked.kind == "read":
                 world.note(((asked.path, body["sha256"], body["sha256"]),), asked.began, ended)
-                if digest(body["text"]) != body["sha256"]:
-                    world.strange.append(("torn read", body["path"]))
+                if body["text"] != world.contents.get(body["sha256"]):
+                    world.strange.append(("torn read", body["path"], body["text"][:80], len(body["text"])))
             elif asked.kind in ("list", "search"):
                 self._check_seen(asked.kind, body["items"])
 
@@ -182,3 +182,24 @@ class Caller(threading.Thread):
         for item in items:
             if item["path"] not in (*PATHS, "sub") or (kind == "search" and len(item["text"]) != len("id ") + 32):
                 self._world.strange.append((kind, item))
+
+
+class Onlooker(threading.Thread):
+    """Somebody else who reads the files all the time, past the server: an editor, a build."""
+
+    def __init__(self, at: Home, world: World) -> None:
+        super().__init__(daemon=True)
+        self._at = at
+        self._world = world
+        self.over = threading.Event()
+        self.whole = 0
+
+    def run(self) -> None:
+        while not self.over.wait(0.001):
+            for path in PATHS:
+                with suppress(FileNotFoundError):
+                    sha256 = hashlib.sha256((self._at.project / path).read_bytes()).hexdigest()
+                    if sha256 in self._world.contents:
+                        self.whole += 1
+                    else:
+                        self._world.strange.append(("torn file", path))

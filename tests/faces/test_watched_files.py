@@ -153,9 +153,11 @@ async def test_what_may_not_be_read_may_not_be_watched(tmp_path: Path, mode: str
 @ONE_ERA
 async def test_nothing_is_held_after_the_last_watch_has_ended(tmp_path: Path, mode: str) -> None:
     async with files(tmp_path) as (house, who, root):
-        descriptors = len(os.listdir("/proc/self/fd"))
+        counts = []
         for _ in range(2):
             async with watched(house, mode, URI, who=who) as (_, watch):
                 (root / "sub" / "f.txt").write_text(f"{os.urandom(4).hex()}\n")
                 await told(watch, 0)
-        assert len(os.listdir("/proc/self/fd")) == descriptors
+            counts.append(len(os.listdir("/proc/self/fd")))
+        assert counts[0] == counts[1]
+        assert not any("inotify" in os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
