@@ -22,9 +22,9 @@ Read = Callable[[str], Iterator[Place]]
 
 
 def lines(pattern: str) -> Read:
-    """One finding a line, in groups named file, line and rule."""
+    """Findings with groups named file, line (none is 0) and rule."""
     compiled = re.compile(pattern, re.MULTILINE)
-    return lambda text: ((found["file"], int(found["line"]), found["rule"]) for found in compiled.finditer(text))
+    return lambda text: ((found["file"], int(found["line"] or 0), found["rule"]) for found in compiled.finditer(text))
 
 
 def under_files(heading: str, pattern: str) -> Read:
@@ -80,7 +80,7 @@ CASES = {
     ),
     "basedpyright": Case(
         "basedpyright .",
-        lines(r"^  (?P<file>/\S+?):(?P<line>\d+):\d+ - \w+: (?:.|\n(?!  /))*?\((?P<rule>report\w+)\)$"),
+        lines(r"^  (?P<file>/[^:\n]+):(?:(?P<line>\d+):\d+ - | ?)\w+: (?:.|\n(?!  /))*?\((?P<rule>report\w+)\)$"),
         tree="typed",
     ),
     "bandit": Case(
