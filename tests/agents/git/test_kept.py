@@ -110,6 +110,18 @@ async def test_many_readers_at_once_share_a_folder_and_get_their_own_answers(ben
     assert len(gits(bench.root)) <= 4 * waiting.SPARE
 
 
+async def test_a_history_that_was_walked_gets_a_picture_and_reads_the_same(bench: Bench, tmp_path: Path) -> None:
+    first = await bench.call("git_log", path="src/app.py")
+    with anyio.fail_after(20):
+        while not list((tmp_path / "private").glob("git-*/objects/info/commit-graph")):
+            await anyio.sleep(0.02)
+    assert list((bench.root / ".git/objects/info").glob("commit-graph*")) == [], "the repository has none of it"
+    assert await bench.call("git_log", path="src/app.py") == first
+    bench.write("src/app.py", "third\n")
+    bench.git("commit", "-q", "-a", "-m", "Third")
+    assert (await bench.call("git_log", path="src/app.py")).total == first.total + 1
+
+
 async def test_what_is_idle_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(kept, "IDLE", 0.1)
     before = set(gits(bench.root))
