@@ -64,13 +64,10 @@ async def test_attributes_that_change_change_what_is_shown(bench: Bench) -> None
     assert (await bench.call("git_log")).items[0].additions == 0
 
 
-@pytest.mark.parametrize("place", ["objects", pytest.param("objects/pack", marks=pytest.mark.full)])
-async def test_a_link_among_objects_that_were_gone_through_is_refused(bench: Bench, place: str) -> None:
-    for folder in (bench.root / ".git/objects").glob("*"):
-        os.utime(folder, (1, 1))
+async def test_a_link_among_objects_that_were_gone_through_is_refused(bench: Bench) -> None:
     await anyio.sleep(1.1)  # the folders are old enough to be known by their times
     await bench.call("git_show")
-    (bench.root / ".git" / place / "ab").symlink_to("/etc")
+    (bench.root / ".git/objects/pack/pack-1.pack").symlink_to("/etc/passwd")
     assert isinstance((await bench.result("git_show")).error, PathDenied)
 
 
