@@ -98,7 +98,9 @@ async def linted(client: Client, ruff: str, folder: Path, rounds: int) -> tuple[
     for _ in range(rounds):
         ours.append((await timed(client, ask))[0])
         began = time.perf_counter()
-        await anyio.run_process([ruff, "check", "--quiet", "--output-format", "json", "."], cwd=folder, check=False)
+        await anyio.run_process(
+            [ruff, "check", "--quiet", "--no-fix", "--output-format", "json", "."], cwd=folder, check=False
+        )
         bare.append(time.perf_counter() - began)
     return ours, bare
 
