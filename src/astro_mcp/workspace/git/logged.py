@@ -35,6 +35,7 @@ async def listed(repository: Repository, commit: str, filters: Sequence[str], pa
     plain = not filters and not path
     if plain and commit in known:
         return known[commit]
+    repository.memory.walked = True
     span = [*filters, "--end-of-options", commit, "--", *([path] if path else [])]
     ran = await repository.git("rev-list", *span, limit=_LISTING)
     first = ran.out[: 41 * MOST].decode("ascii").split()

@@ -180,7 +180,7 @@ class Git:
     @asynccontextmanager
     async def keeping(self) -> AsyncIterator[Git]:
         """While the block lasts, what is read is read through folders and processes that outlive a call."""
-        self._keeper = Keeper(self._folder, _pool, self._threads)
+        self._keeper = Keeper(self._folder, _pool, _draw, self._threads)
         try:
             async with self._keeper.running():
                 yield self
@@ -261,6 +261,12 @@ def _pool(layout: Layout, private: Private) -> Pool:
         return await start_git(kind.arguments, folder=layout.worktree, environment=environment, stdin=True)
 
     return Pool(start)
+
+
+async def _draw(layout: Layout, private: Private) -> None:
+    """The commits' graph, with the paths that each changed (git-commit-graph(1)), into the private folder."""
+    arguments = ["commit-graph", "write", "--reachable", "--changed-paths", "--no-progress"]
+    await run_git(arguments, folder=layout.worktree, environment=_environment(layout, private))
 
 
 def _prepare(folder: Path, grant: Grant, parent: Path) -> tuple[Layout, Refs, Private]:
