@@ -85,8 +85,8 @@ def program() -> str:
 def serving(folder: Path, *, keeps: bool = False) -> Iterator[Server]:
     """A server until the block ends."""
     server = Server(folder, keeps=keeps)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.kill()
