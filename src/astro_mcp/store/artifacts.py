@@ -36,22 +36,25 @@ class Artifacts:
         if len(data) > MOST:
             raise TooLarge(f"an artifact holds at most {MOST:,} bytes; this one has {len(data):,}")
         sha256 = await anyio.to_thread.run_sync(self._blobs.put, scope.tenant, data)
-        row = (scope.tenant, scope.key, sha256, len(data), mime, name, self._clock.now())
-        await self._database.write(lambda tx: tx.execute(_KEEP, row))
+        if await self._mime(scope, sha256) is None:  # a row that is there is on disk, and needs no transaction
+            row = (scope.tenant, scope.key, sha256, len(data), mime, name, self._clock.now())
+            await self._database.write(lambda tx: tx.execute(_KEEP, row))
         return sha256
 
     async def get(self, scope: Scope, sha256: str) -> tuple[bytes, str]:
         """Bytes and mime type; `NotFound` alike for what is missing and for what is another scope's."""
         if not SHA256.match(sha256):
             raise NotFound("no such artifact", "artifact ids are 64 hexadecimal digits")
-
-        def look(tx: Transaction) -> str | None:
-            row = tx.one(_MIME, (scope.tenant, scope.key, sha256))
-            return None if row is None else str(row["mime"])
-
-        mime = await self._database.read(look)
+        mime = await self._mime(scope, sha256)
         if mime is None:
             raise NotFound("no such artifact")
         path = self._blobs.path(scope.tenant, sha256)
         data = await anyio.to_thread.run_sync(path.read_bytes)
         return data, mime
+
+    async def _mime(self, scope: Scope, sha256: str) -> str | None:
+        def look(tx: Transaction) -> str | None:
+            row = tx.one(_MIME, (scope.tenant, scope.key, sha256))
+            return None if row is None else str(row["mime"])
+
+        return await self._database.read(look)
