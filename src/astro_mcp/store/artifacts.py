@@ -16,6 +16,8 @@ from astro_mcp.store.connection import Transaction
 from astro_mcp.store.database import Database
 
 MOST: Final = 256 * 1024 * 1024
+REMEMBERED: Final = 4_096
+"""Rows that are known to be there."""
 SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 _KEEP: Final = (
     "INSERT OR IGNORE INTO artifact (tenant, scope, sha256, bytes, mime, name, created) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -30,15 +32,22 @@ class Artifacts:
         self._database = database
         self._blobs = Blobs(folder)
         self._clock = clock
+        self._there: set[tuple[str, str, str]] = set()
 
     async def put(self, scope: Scope, data: bytes, mime: str, name: str = "") -> str:
         """Keep `data`; returns its sha256 after file and row are on disk. Raises `TooLarge` over 256 MiB."""
         if len(data) > MOST:
             raise TooLarge(f"an artifact holds at most {MOST:,} bytes; this one has {len(data):,}")
         sha256 = await anyio.to_thread.run_sync(self._blobs.put, scope.tenant, data)
-        if await self._mime(scope, sha256) is None:  # a row that is there is on disk, and needs no transaction
+        key = (scope.tenant, scope.key, sha256)
+        if key in self._there:  # no row is ever deleted
+            return sha256
+        if await self._mime(scope, sha256) is None:  # one that is there is on disk, and needs no transaction
             row = (scope.tenant, scope.key, sha256, len(data), mime, name, self._clock.now())
             await self._database.write(lambda tx: tx.execute(_KEEP, row))
+        if len(self._there) >= REMEMBERED:
+            self._there.clear()
+        self._there.add(key)
         return sha256
 
     async def get(self, scope: Scope, sha256: str) -> tuple[bytes, str]:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from pydantic_core import to_json
+
 from astro_mcp.core.authority import Session
 from astro_mcp.core.model import Output, Page
 from astro_mcp.core.ports import ArtifactSink
@@ -64,7 +66,9 @@ class Budget:
     def _whole(self, value: Page, name: str, profile: Profile) -> Shape | None:
         """The value whole, where it fits. Renders no more than a few times the budget to see that it does not."""
         whole: Sequence[Any] = getattr(value, name)
-        count = self._most // 4 if isinstance(whole, str) else 64  # a character weighs a byte, an item more
+        if isinstance(whole, str) and len(whole) > self._most:
+            return None  # a character weighs a byte at least
+        count = self._most // 4 if isinstance(whole, str) else 64
         while count < len(whole):
             if Shape.of(value.model_copy(update={name: whole[:count]}), profile).size > self._most:
                 return None
@@ -88,7 +92,7 @@ class Budget:
             return Shape.of(value.model_copy(update=update), profile)
 
         text = isinstance(whole, str)
-        guess, near = (self._most // 4, 128) if text else (16, 1)
+        guess, near = (self._most // 3, 512) if text else (16, 1)
         count = _most_that_fits(left, lambda size: shaped(size).size, self._most, guess, near)
         if isinstance(whole, str):
             count = _at_line_end(whole, place.offset, count)
@@ -105,7 +109,11 @@ class Budget:
 
 def pack(value: Output) -> bytes:
     """The whole value as JSON that `resume` reads back; a lone surrogate stays one."""
-    return json.dumps(value.model_dump(mode="json", round_trip=True)).encode()
+    body = value.model_dump(mode="json", round_trip=True)
+    try:
+        return to_json(body)
+    except ValueError:
+        return json.dumps(body).encode()
 
 
 def _most_that_fits(left: int, size: Callable[[int], int], most: int, guess: int, near: int) -> int:
