@@ -18,7 +18,7 @@ from astro_mcp.packs import Pack
 from astro_mcp.runner import Runner
 
 SHORT = ("unittest", "node")
-FIRST = [name if name == SHORT[0] else pytest.param(name, marks=pytest.mark.full) for name in TOYS]
+FIRST = [SHORT[0], *(pytest.param(name, marks=pytest.mark.full) for name in ("node", "jest", "cargo", "ctest"))]
 RUNNERS = [name if name in SHORT else pytest.param(name, marks=pytest.mark.full) for name in TOYS]
 
 
