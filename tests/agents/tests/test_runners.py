@@ -79,7 +79,8 @@ async def test_what_failed_is_run_again_alone_by_every_runner(house: Bench, proj
     assert isinstance((await house.call("test_run", select="changed", runner=name)).error, NotFound | Unsupported)
 
 
-@pytest.mark.parametrize("name", FIRST)
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["unittest", "node", "jest", "cargo", "ctest"])
 async def test_whoever_watches_sees_tests_finish(house: Bench, project: Path, name: str) -> None:
     seen: list[tuple[float, str]] = []
 
@@ -150,7 +151,9 @@ async def test_what_a_runner_can_not_be_told_is_a_typed_error(
     assert error.hint
 
 
-@pytest.mark.parametrize(("written", "passed", "lines"), [("\n[]\nx\n", 1, 2), ("no end of line", 0, 1)])
+@pytest.mark.parametrize(
+    ("written", "passed", "lines"), [("\n[]\nx\n", 1, 2), pytest.param("no end of line", 0, 1, marks=pytest.mark.full)]
+)
 async def test_what_the_tests_write_into_the_report_is_told_and_does_not_count(
     house: Bench, project: Path, written: str, passed: int, lines: int
 ) -> None:

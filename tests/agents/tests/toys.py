@@ -49,7 +49,7 @@ describe('outer', () => {
 });
 test('parent', async (t) => { await t.test('part', () => {}); await t.test('bad part', () => assert.ok(false)); });
 describe('hooked', () => { before(() => { throw new Error('hook broke'); }); it('never', () => {}); });
-test('slow', { timeout: 20 }, () => new Promise((done) => setTimeout(done, 2000)));
+test('slow', { timeout: 20 }, () => new Promise((done) => setTimeout(done, 200)));
 """
 JEST = """
 describe('outer', () => {
