@@ -263,6 +263,10 @@ def test_a_languages_image_is_made_once_and_a_wrong_name_gets_the_nearest(shared
     kinds = {row["image"]: row["kind"] for row in run(shared, "sandbox", "list", "--json").json["items"]}
     assert kinds[image] == "language"
     assert run(shared, "sandbox", "build", "--language", "typescript").out.strip() == image, "they share it"
+    assert run(shared, "sandbox", "build", "--runner", "node").out.strip() == image, "node's tests run in it"
+    assert run(shared, "sandbox", "build", "--runner", "node", "--language", "js").status == 2
+    nearest = run(shared, "sandbox", "build", "--runner", "nod", "--json").json["error"]
+    assert (nearest["code"], nearest["hint"].partition("?")[0]) == ("invalid_input", "did you mean node")
     wrong = run(shared, "sandbox", "build", "--language", "javscript", "--json")
     assert (wrong.status, wrong.json["error"]["code"]) == (1, "invalid_input")
     assert "javascript?" in wrong.json["error"]["hint"]

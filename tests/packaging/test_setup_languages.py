@@ -58,6 +58,17 @@ def test_an_image_that_the_engine_has_no_more_is_made_again(tmp_path: Path) -> N
     assert at.asked("astro-mcp") == BOTH * 2
 
 
+def test_the_images_of_test_runners_are_made_for_those_that_have_one(tmp_path: Path) -> None:
+    at = languages(tmp_path)
+    for name, text in (("go", '[image]\ndebian = ["golang-go"]\n'), ("pytest", '[image]\npip = ["pytest"]\n')):
+        at.file(f"checkout/tools/runners/{name}.tool.toml", text)
+    done = at.run("runner_images")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert at.asked("astro-mcp") == ["astro-mcp sandbox build --runner go"]
+    at.file("checkout/tools/runners/broken.tool.toml", 'debian = ["x"]\n')
+    assert at.run("runner_images; echo went on").returncode == 1
+
+
 def test_an_image_that_could_not_be_made_ends_setup_and_is_not_taken_for_a_made_one(tmp_path: Path) -> None:
     at = languages(tmp_path)
     at.file("checkout/tools/languages/broken.tool.toml", "[image]\n")

@@ -18,7 +18,7 @@ from astro_mcp.packs import Pack
 from astro_mcp.runner import Runner
 
 SHORT = ("unittest", "node")
-FIRST = [name if name == SHORT[0] else pytest.param(name, marks=pytest.mark.full) for name in TOYS]
+FIRST = [SHORT[0], *(pytest.param(name, marks=pytest.mark.full) for name in ("node", "jest", "cargo", "ctest"))]
 RUNNERS = [name if name in SHORT else pytest.param(name, marks=pytest.mark.full) for name in TOYS]
 
 
@@ -79,7 +79,8 @@ async def test_what_failed_is_run_again_alone_by_every_runner(house: Bench, proj
     assert isinstance((await house.call("test_run", select="changed", runner=name)).error, NotFound | Unsupported)
 
 
-@pytest.mark.parametrize("name", FIRST)
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["unittest", "node", "jest", "cargo", "ctest"])
 async def test_whoever_watches_sees_tests_finish(house: Bench, project: Path, name: str) -> None:
     seen: list[tuple[float, str]] = []
 
@@ -150,7 +151,9 @@ async def test_what_a_runner_can_not_be_told_is_a_typed_error(
     assert error.hint
 
 
-@pytest.mark.parametrize(("written", "passed", "lines"), [("\n[]\nx\n", 1, 2), ("no end of line", 0, 1)])
+@pytest.mark.parametrize(
+    ("written", "passed", "lines"), [("\n[]\nx\n", 1, 2), pytest.param("no end of line", 0, 1, marks=pytest.mark.full)]
+)
 async def test_what_the_tests_write_into_the_report_is_told_and_does_not_count(
     house: Bench, project: Path, written: str, passed: int, lines: int
 ) -> None:
@@ -164,15 +167,12 @@ async def test_what_the_tests_write_into_the_report_is_told_and_does_not_count(
 @pytest.mark.full
 @pytest.mark.parametrize("text", ["<!DOCTYPE x [<!ENTITY a 'aaaa'>]><testsuite/>", "<html/>", "{", "<testsuite>"])
 async def test_a_forged_junit_is_a_typed_error(house: Bench, project: Path, text: str) -> None:
-    cmake = "cmake_minimum_required(VERSION 3.10)\nproject(toy NONE)\nenable_testing()\nadd_test(NAME a COMMAND true)\n"
-    write(project, {"CMakeLists.txt": cmake, "forged.xml": text})
-    forge = f'execute_process(COMMAND sh -c "mkdir -p /workspace/.astro/out; ln -s /workspace/forged.xml {REPORT}")\n'
-    write(project, {"CMakeLists.txt": cmake + forge})
+    cmake = "cmake_minimum_required(VERSION 3.10)\nproject(toy NONE)\nenable_testing()\n"
+    test = "add_test(NAME a COMMAND sh /workspace/forge.sh)\n"
+    forge = "cp /workspace/forged.xml /workspace/.astro/out/ctest.xml\nkill -9 $PPID\n"
+    write(project, {"CMakeLists.txt": cmake + test, "forge.sh": forge, "forged.xml": text})
     error = (await house.call("test_run")).error
     assert isinstance(error, Unavailable)
-
-
-REPORT = "/workspace/.astro/out/ctest.xml"
 
 
 async def test_an_image_that_nobody_made_is_told_with_the_line_that_makes_it(tmp_path: Path, images: Path) -> None:
