@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SUFFIXES: Final = frozenset({".toml", ".yaml", ".json", ".md", ".onnx", ".py", ".txt", ".sh", ".css", ".html", ""})
+SUFFIXES: Final = frozenset(
+    {".toml", ".yaml", ".json", ".md", ".onnx", ".py", ".mjs", ".txt", ".sh", ".css", ".html", ""}
+)
 NAMED: Final = frozenset({"SHA256SUMS", "Dockerfile"})
 
 

@@ -155,11 +155,13 @@ async def test_an_answer_that_opens_with_a_quote_and_is_no_json_is_text(tmp_path
         assert done["outputs"] == {"a": '"Yes" is my word'}
 
 
-@pytest.mark.parametrize("run_id", ["\ud800", "run_\x00", "rün"])
-async def test_a_run_id_that_is_none_is_not_found(tmp_path: Path, run_id: str) -> None:
+@pytest.mark.parametrize(
+    ("run_id", "code"), [("\ud800", "invalid_input"), ("run_\x00", "not_found"), ("rün", "not_found")]
+)
+async def test_a_run_id_that_is_none_is_refused_by_its_code(tmp_path: Path, run_id: str, code: str) -> None:
     async with house(tmp_path) as h:
-        assert (await h.fails("workflow_status", run_id=run_id)).code == "not_found"
-        assert (await h.fails("workflow_answer", run_id=run_id, step="\ud800", value="x")).code == "not_found"
+        assert (await h.fails("workflow_status", run_id=run_id)).code == code
+        assert (await h.fails("workflow_answer", run_id=run_id, step="q", value="x")).code == code
 
 
 # What tools do.

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -147,8 +148,8 @@ async def test_files_are_as_they_were_before_a_crash_when_a_run_is_taken_up(
     seen: list[str] = []
     recover, take_up = Changes.recover, Loop._take_up
 
-    async def recovered(changes: Changes) -> int:
-        found = await recover(changes)
+    async def recovered(changes: Changes, happened: Sequence[str]) -> int:
+        found = await recover(changes, happened)
         seen.append("files")
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -113,15 +114,17 @@ def test_no_descriptor_is_left_open(root: Path) -> None:
 
 @contextmanager
 def swapping(*pairs: tuple[Path, Path]) -> Iterator[None]:
-    """Somebody who exchanges the two of each pair as fast as the system can, until the end."""
+    """Somebody who exchanges the two of each pair until the end: at times as fast as the system can, at times with a
+    moment in which a write comes to its end."""
     names = [(os.fsencode(one), os.fsencode(other)) for one, other in pairs]
     over = threading.Event()
-    libc = ctypes.CDLL(None)
+    libc, chance = ctypes.CDLL(None), random.Random(1)
 
     def swap() -> None:
         while not over.is_set():
             for one, other in names:
                 libc.renameat2(-100, one, -100, other, 2)  # AT_FDCWD, RENAME_EXCHANGE
+            over.wait(chance.choice([0.0, 0.0, 0.001, 0.02]))
 
     thread = threading.Thread(target=swap)
     thread.start()

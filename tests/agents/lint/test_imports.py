@@ -31,12 +31,10 @@ print(json.dumps([{"f": f"pkg/{name}.py", "l": 1, "m": m} for name in "ab"]))
 """
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("needed", "message", "told"),
-    [
-        ("six==0.0.0.0.1", "beside=True six=False", True),
-        pytest.param("six", "beside=True six=True", False, marks=pytest.mark.full),
-    ],
+    [("six==0.0.0.0.1", "beside=True six=False", True), ("six", "beside=True six=True", False)],
 )
 async def test_what_is_imported_is_there_and_what_was_not_asked_for_is_not_told(
     needed: str, message: str, told: bool, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory

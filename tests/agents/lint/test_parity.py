@@ -126,8 +126,6 @@ CASES = {
         settings=(("biome.json", "{}"),),
     ),
 }
-CHEAP = {"vulture"}
-"""Those of the short form, beside ruff's test."""
 
 
 def planted(tree: str, folder: Path, cache: Path) -> None:
@@ -158,9 +156,8 @@ def test_every_linter_is_compared_with_itself() -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in CHEAP else pytest.mark.full) for name in sorted(CASES)]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("name", sorted(CASES))
 async def test_findings_are_the_tools_own(
     name: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

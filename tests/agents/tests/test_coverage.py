@@ -72,6 +72,7 @@ async def test_lines_are_those_of_coverage_itself_and_changed_lines_are_told(hou
 SHARED = "def shared():\n    return 2\n"
 
 
+@pytest.mark.full
 async def test_by_what_was_recorded_a_change_of_a_body_reaches_those_that_ran_it(house: Bench, project: Path) -> None:
     write(project, TOY)
     commit(project)
@@ -105,6 +106,7 @@ async def test_a_record_is_kept_up_by_runs_of_what_a_change_reaches(house: Bench
     assert other.counts.total == 4
 
 
+@pytest.mark.full
 async def test_what_a_stranger_writes_of_its_lines_is_not_believed_and_breaks_nothing(
     house: Bench, project: Path
 ) -> None:

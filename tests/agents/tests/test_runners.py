@@ -17,7 +17,7 @@ from astro_mcp.errors import NotFound, SandboxUnavailable, Unavailable, Unsuppor
 from astro_mcp.packs import Pack
 from astro_mcp.runner import Runner
 
-SHORT = ("unittest", "node")
+SHORT = ("unittest",)
 FIRST = [SHORT[0], *(pytest.param(name, marks=pytest.mark.full) for name in ("node", "jest", "cargo", "ctest"))]
 RUNNERS = [name if name in SHORT else pytest.param(name, marks=pytest.mark.full) for name in TOYS]
 
@@ -94,6 +94,7 @@ async def test_whoever_watches_sees_tests_finish(house: Bench, project: Path, na
     assert steps[-1] == max(steps) >= (1 if name in ("jest", "vitest") else 5)
 
 
+@pytest.mark.full
 async def test_unittest_searches_a_folder_that_is_no_package_and_gives_ids_that_run_again(
     house: Bench, project: Path
 ) -> None:
