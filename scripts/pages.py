@@ -16,9 +16,10 @@ import anyio
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from astro_mcp.config import ENV_PREFIX, ScheduleSettings, SearchProvider, Settings
+from astro_mcp.config import ENV_PREFIX, SearchProvider, Settings
 from astro_mcp.core.model import flat_schema
 from astro_mcp.packs import Language, Linter, Runner, Search
+from astro_mcp.run_settings import ScheduleSettings
 from astro_mcp.testing import workbench
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -30,7 +31,7 @@ and later wins. Nothing is read from a workspace or its `.env`. An unknown or wr
 and the nearest right key. `ASTRO_MCP_HOME` chooses the data folder, and so the daemon.
 
 A key as a variable: `{ENV_PREFIX}SANDBOX__MEMORY_MB=1024` is `memory_mb` in `[sandbox]`. This page is made from
-`src/astro_mcp/config.py`.
+`src/astro_mcp/config.py` and `run_settings.py`.
 """
 
 

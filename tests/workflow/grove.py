@@ -13,10 +13,10 @@ import pytest
 from tests.workflow.desk import Desk
 from tests.workflow.house import House, Nothing, Said, Toys, house, until_called
 
-from astro_mcp.config import WorkflowSettings
 from astro_mcp.core.authority import Effect
 from astro_mcp.core.call import Context
 from astro_mcp.core.tool import tool
+from astro_mcp.run_settings import WorkflowSettings
 from astro_mcp.workflow.trees import Trees
 
 NOBODY: Any = None

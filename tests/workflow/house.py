@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 
 from astro_mcp.agents.git.worktrees import WorktreeAgent
-from astro_mcp.config import GitSettings, SecretSettings, WorkflowSettings
+from astro_mcp.config import GitSettings, SecretSettings
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Grant, Kind, Label, Principal, Session
 from astro_mcp.core.call import Call, Context, Progress, silent
@@ -26,6 +26,7 @@ from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
 from astro_mcp.core.tool import tool
 from astro_mcp.errors import AstroError, ProviderFailed
+from astro_mcp.run_settings import WorkflowSettings
 from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.database import Database

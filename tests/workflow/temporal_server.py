@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import anyio
 
-from astro_mcp.config import TemporalSettings, WorkflowSettings
 from astro_mcp.errors import Unavailable
+from astro_mcp.run_settings import TemporalSettings, WorkflowSettings
 from astro_mcp.workflow.drivers.temporal.claims import Claims
 from astro_mcp.workflow.drivers.temporal.connection import connect
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 from tests.workflow.house import Toys, house
 
-from astro_mcp.config import TemporalSettings, WorkflowSettings
+from astro_mcp.run_settings import TemporalSettings, WorkflowSettings
 
 
 async def live(folder: Path, log: Path, address: str, prefix: str, claims: Path) -> None:

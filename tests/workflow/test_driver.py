@@ -10,9 +10,9 @@ import anyio
 import pytest
 from tests.workflow.house import House, house, session, until_called
 
-from astro_mcp.config import WorkflowSettings
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.errors import NotFound
+from astro_mcp.run_settings import WorkflowSettings
 from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.workflow.drivers.sqlite.journal import Journal
 

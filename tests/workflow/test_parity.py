@@ -16,7 +16,7 @@ from tests.workflow import parity
 from tests.workflow.house import House, Toys, house
 from tests.workflow.temporal_server import Server
 
-from astro_mcp.config import TemporalSettings, WorkflowSettings
+from astro_mcp.run_settings import TemporalSettings, WorkflowSettings
 from astro_mcp.workflow.drivers.temporal.claims import Claims
 from astro_mcp.workflow.drivers.temporal.connection import connect
 from astro_mcp.workflow.drivers.temporal.naming import workflow_id

@@ -10,8 +10,8 @@ import anyio
 import pytest
 from tests.workflow.house import house, session, until_called
 
-from astro_mcp.config import WorkflowSettings
 from astro_mcp.core.authority import Kind
+from astro_mcp.run_settings import WorkflowSettings
 
 
 async def test_an_ask_is_answered_with_the_fields_that_it_names(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import anyio
 import pytest
 from tests.workflow.house import house, session, until_called
 
-from astro_mcp.config import WorkflowSettings
 from astro_mcp.core.authority import Effect, Label
 from astro_mcp.core.call import Call
+from astro_mcp.run_settings import WorkflowSettings
 from astro_mcp.store.database import Database
 
 FAN = """

@@ -12,9 +12,10 @@ import anyio
 import pytest
 from tests.workflow.house import House, house, session
 
-from astro_mcp.config import ScheduleSettings, load
+from astro_mcp.config import load
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.errors import InvalidInput
+from astro_mcp.run_settings import ScheduleSettings
 from astro_mcp.testing import workbench
 from astro_mcp.workflow import schedules as s
 

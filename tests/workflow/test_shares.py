@@ -10,8 +10,8 @@ from pathlib import Path
 import anyio
 from tests.workflow.house import house, session
 
-from astro_mcp.config import WorkflowSettings
 from astro_mcp.core.authority import Kind, Principal, Scope
+from astro_mcp.run_settings import WorkflowSettings
 from astro_mcp.workflow.kernel.state import RunState
 from astro_mcp.workflow.shares import Shares
 

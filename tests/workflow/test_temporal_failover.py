@@ -19,7 +19,7 @@ import pytest
 from tests.workflow.house import House, house
 from tests.workflow.temporal_server import Server, serving
 
-from astro_mcp.config import WorkflowSettings
+from astro_mcp.run_settings import WorkflowSettings
 
 ROOT = Path(__file__).parents[2]
 TAKES_OVER: float = 3.0

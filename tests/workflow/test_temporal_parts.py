@@ -11,9 +11,9 @@ import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.service import TLSConfig
 
-from astro_mcp.config import TemporalSettings
 from astro_mcp.core.authority import Scope
 from astro_mcp.errors import AstroError, ExpressionLimit, Internal, InvalidInput, Unavailable
+from astro_mcp.run_settings import TemporalSettings
 from astro_mcp.workflow.document.read import parse
 from astro_mcp.workflow.drivers.temporal import naming, packing
 from astro_mcp.workflow.drivers.temporal.claims import BOUND, TOGETHER, Claims

@@ -9,11 +9,11 @@ from contextlib import AbstractAsyncContextManager
 import anyio
 import anyio.to_thread
 
-from astro_mcp.config import WorkflowSettings
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ports import ArtifactSink, Clock
 from astro_mcp.core.registry import Registry
 from astro_mcp.errors import Unavailable
+from astro_mcp.run_settings import WorkflowSettings
 from astro_mcp.store.database import Database
 from astro_mcp.workflow.answerer import Answerer
 from astro_mcp.workflow.answering import Answering

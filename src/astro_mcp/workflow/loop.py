@@ -14,12 +14,12 @@ from typing import Final, TypeVar
 import anyio
 import anyio.to_thread
 
-from astro_mcp.config import WorkflowSettings
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import Clock
 from astro_mcp.core.registry import Registry
 from astro_mcp.errors import Busy, Internal, Unavailable
+from astro_mcp.run_settings import WorkflowSettings
 from astro_mcp.workflow.answering import Answering
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.document.read import parse

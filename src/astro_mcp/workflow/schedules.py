@@ -19,10 +19,10 @@ import anyio
 import anyio.to_thread
 from cronsim import CronSim, CronSimError
 
-from astro_mcp.config import ScheduleSettings
 from astro_mcp.core.authority import Effect, Grant, Kind, Principal, Session
 from astro_mcp.core.ports import Clock
 from astro_mcp.errors import AstroError, InvalidInput, PathDenied
+from astro_mcp.run_settings import ScheduleSettings
 from astro_mcp.workflow.scheduler import Scheduler
 from astro_mcp.workspace.roots import usable_roots
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
-from astro_mcp.config import ModelSettings
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Label
 from astro_mcp.core.call import Context
@@ -16,6 +15,7 @@ from astro_mcp.core.model import Input, Output
 from astro_mcp.core.tool import tool
 from astro_mcp.errors import ProviderFailed
 from astro_mcp.net.client import Fetched, GuardedClient
+from astro_mcp.run_settings import ModelSettings
 
 ANSWER_BYTES: Final = 2_000_000
 SHOWN: Final = 300

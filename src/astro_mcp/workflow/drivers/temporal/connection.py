@@ -13,8 +13,8 @@ from temporalio.client import Client, WorkflowQueryFailedError, WorkflowUpdateFa
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
-from astro_mcp.config import TemporalSettings
 from astro_mcp.errors import Busy, Internal, InvalidInput, NotFound, Unavailable
+from astro_mcp.run_settings import TemporalSettings
 from astro_mcp.workflow.drivers.temporal.claims import Claims
 
 SECONDS: Final = 5.0

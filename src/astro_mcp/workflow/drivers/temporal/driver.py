@@ -25,12 +25,12 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from astro_mcp.config import WorkflowSettings
 from astro_mcp.core.authority import Scope, Session
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import Clock
 from astro_mcp.core.registry import Registry
 from astro_mcp.errors import Busy, Internal, NotFound, Unavailable
+from astro_mcp.run_settings import WorkflowSettings
 from astro_mcp.workflow.answerer import Answerer
 from astro_mcp.workflow.authority import packed
 from astro_mcp.workflow.document.plan import Plan

@@ -12,7 +12,7 @@ import anyio
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, Worker
 
-from astro_mcp.config import WorkflowSettings
+from astro_mcp.run_settings import WorkflowSettings
 from astro_mcp.workflow.drivers.temporal.calls import BEATS, Calls
 from astro_mcp.workflow.drivers.temporal.naming import agent_queue, runs_queue
 from astro_mcp.workflow.drivers.temporal.run import Run
