@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -35,24 +34,6 @@ line = "l"
 message = "m"
 rule = "r"
 """
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for the whole session: the second use of the same packages is served from it."""
-    return tmp_path_factory.getbasetemp() / "images"
-
-
-@pytest.fixture
-async def house(tmp_path: Path, images: Path) -> AsyncIterator[Bench]:
-    (tmp_path / "project").mkdir()
-    async with bench(tmp_path / "data", (tmp_path / "project",), images) as made:
-        yield made
-
-
-@pytest.fixture
-def project(tmp_path: Path, house: Bench) -> Path:
-    return tmp_path / "project"
 
 
 async def test_findings_are_those_of_ruff_itself_with_file_line_column_rule_and_fix(

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +23,6 @@ from astro_mcp.sandbox.job import Outcome, SandboxFile
 UNUSED = "import os\n\n\nx = 1\n"
 SETTINGS = '[project]\nname = "p"\n[tool.ruff.lint]\nselect = ["F", "W", "I", "E7", "UP"]\n'
 Tree = dict[str, tuple[bytes, int]]
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.getbasetemp() / "images"
-
-
-@pytest.fixture
-async def house(tmp_path: Path, images: Path) -> AsyncIterator[Bench]:
-    (tmp_path / "project").mkdir()
-    async with bench(tmp_path / "data", (tmp_path / "project",), images) as made:
-        yield made
-
-
-@pytest.fixture
-def project(tmp_path: Path, house: Bench) -> Path:
-    return tmp_path / "project"
 
 
 def tree(folder: Path) -> Tree:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.agents.lint.test_sarif import SCHEMA
-from tests.agents.tests.bench import Bench, bench, write
+from tests.agents.tests.bench import Bench, write
 
 from astro_mcp.agents.lint.models import CheckOutput
 
@@ -29,23 +28,6 @@ def commit(project: Path, files: dict[str, str]) -> None:
         git(project, "init", "-q", "-b", "main")
     git(project, "add", "-A")
     git(project, "commit", "-qm", "c")
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.getbasetemp() / "images"
-
-
-@pytest.fixture
-async def house(tmp_path: Path, images: Path) -> AsyncIterator[Bench]:
-    (tmp_path / "project").mkdir()
-    async with bench(tmp_path / "data", (tmp_path / "project",), images) as made:
-        yield made
-
-
-@pytest.fixture
-def project(tmp_path: Path, house: Bench) -> Path:
-    return tmp_path / "project"
 
 
 def places(result: CheckOutput) -> list[tuple[str, int, str]]:

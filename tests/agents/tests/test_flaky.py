@@ -37,6 +37,7 @@ def verdicts(result: RunOutput) -> dict[str, tuple[str, str]]:
     return {failure.id.partition("::")[2]: (failure.verdict, failure.alone) for failure in result.failures}
 
 
+@pytest.mark.full
 async def test_a_broken_test_and_one_that_others_break_are_told_apart(house: Bench, project: Path) -> None:
     write(project, {"test_a.py": LEAVES_SOMETHING, "test_b.py": OTHERS})
     result = await house.run(reruns=1)
