@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
-_KEPT: Final = frozenset("\n\t")
+_ODD: Final = re.compile(r"[^\n\t -~]")
+"""What is looked at: all but plain ASCII."""
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS: Final = frozenset("\u200c\u200d")
 
@@ -17,12 +19,11 @@ def printable(text: str, limit: int | None = None) -> str:
     characters.
     """
     cut = text if limit is None or len(text) <= limit else text[: max(0, limit - 1)] + "…"
-    if cut.isascii() and cut.isprintable():
-        return cut
-    return "".join(_show(character) for character in cut)
+    return _ODD.sub(_show, cut)
 
 
-def _show(character: str) -> str:
-    if character in _KEPT or character in _JOINERS or unicodedata.category(character) not in _HIDDEN:
+def _show(found: re.Match[str]) -> str:
+    character = found[0]
+    if character in _JOINERS or unicodedata.category(character) not in _HIDDEN:
         return character
     return character.encode("unicode_escape").decode("ascii")

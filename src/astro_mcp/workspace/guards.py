@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fnmatch import translate as glob_to_regex
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -102,6 +102,7 @@ class ReadGuard:
             )
 
 
+@lru_cache(maxsize=16_384)
 def is_secret(relative: str) -> bool:
     """Whether a path is one that holds keys, tokens or passwords, by its names."""
     *folders, name = [fold(part) for part in relative.split("/")]

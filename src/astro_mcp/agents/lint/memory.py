@@ -14,8 +14,8 @@ from astro_mcp.core.authority import Session
 SECONDS: Final = 3_600.0
 """How long it is believed: the packages beneath a linter, and a project's, are resolved anew each day."""
 MOST: Final = 32
-ITEMS: Final = 2_000
-"""Findings of an answer that is kept."""
+ITEMS: Final = 50_000
+"""Findings of all answers that are kept; some hundred bytes each."""
 PLAIN: Final = frozenset({"paths", "tools", "min_severity"})
 """Arguments that hang on nothing but the files."""
 
@@ -49,8 +49,11 @@ class Memory:
         if fingerprint is not None and whole and len(output.items) <= ITEMS:
             self._known[key] = _Known(fingerprint, self._clock(), output.model_copy())
             self._known.move_to_end(key)
-            while len(self._known) > MOST:
+            while len(self._known) > MOST or self._items() > ITEMS:
                 self._known.popitem(last=False)
+
+    def _items(self) -> int:
+        return sum(len(known.output.items) for known in self._known.values())
 
 
 def key_of(session: Session, args: CheckInput) -> Hashable | None:
