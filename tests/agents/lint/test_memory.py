@@ -10,7 +10,7 @@ from tests.agents.tests.bench import Bench, bench, write
 
 from astro_mcp.agents.lint import memory
 from astro_mcp.agents.lint.memory import Memory, key_of
-from astro_mcp.agents.lint.models import CheckInput, CheckOutput, FailedTool
+from astro_mcp.agents.lint.models import CheckInput, CheckOutput, FailedTool, Finding
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 from astro_mcp.errors import ProviderFailed
 from astro_mcp.sandbox.job import Job, Outcome
@@ -88,3 +88,17 @@ def test_another_session_other_roots_and_what_hangs_on_a_commit_have_keys_of_the
     keys = [key_of(session(user, root), one) for user in "ab" for root in ("/x", "/y") for one in args]
     assert len(set(keys)) == 16
     assert key_of(session("a", "/x"), CheckInput(since_ref="HEAD")) is None
+
+
+def test_the_oldest_answers_go_where_all_of_them_together_have_too_many_findings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "ITEMS", 5)
+    one = Finding(tool="t", rule="r", file="f", line=1, column=1, severity="info", message="m", fixable=False)
+    answer = EMPTY.model_copy(update={"items": [one, one]})
+    known = Memory()
+    for key in "abc":
+        known.keep(key, b"1", answer)
+    assert [key for key in "abc" if known.get(key, b"1")] == ["b", "c"]
+    known.keep("d", b"1", EMPTY.model_copy(update={"items": [one] * 6}))
+    assert known.get("d", b"1") is None
