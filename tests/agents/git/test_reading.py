@@ -313,3 +313,19 @@ async def test_an_argument_is_named_as_the_schema_names_it(bench: Bench) -> None
     assert isinstance(error, InvalidInput)
     assert error.problems[0].suggestion == "from"
     assert "from_" not in error.text()
+
+
+async def test_a_binary_file_that_only_moved_has_no_lines_to_count(bench: Bench) -> None:
+    (bench.root / "a.bin").write_bytes(b"\0\1\2" * 50)
+    bench.git("add", "-A")
+    bench.git("commit", "-qm", "Add")
+    bench.git("mv", "a.bin", "b.bin")
+    bench.git("commit", "-qm", "Move")
+    (bench.root / "b.bin").chmod(0o755)
+    bench.git("commit", "-qam", "Run")
+    assert bench.git("show", "--format=", "--numstat", "HEAD~1") == "-\t-\ta.bin => b.bin\n"
+    for ref in ("HEAD~1", "HEAD"):
+        told = bench.git("show", "--format=", "--numstat", ref).split("\t")[0]
+        [shown] = (await bench.call("git_show", ref=ref)).files
+        [differs] = (await bench.call("git_diff", **{"from": f"{ref}~1", "to": ref})).files
+        assert {shown.additions, differs.additions} == {None if told == "-" else int(told)}, ref

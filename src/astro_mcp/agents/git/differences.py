@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +25,10 @@ PATCH: Final = 8 * 1024 * 1024
 def shown(path: str) -> str:
     """A path as text: bytes that are no UTF-8 as escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+SAME: Final = re.compile(rb":\d{6} \d{6} ([0-9a-f]+) \1 ")
+"""A file whose content stays: no patch tells whether it is a binary one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +87,23 @@ async def difference(
     return files, await _hunks(repository, files, patch, cut=ran.cut), ran.cut
 
 
+def is_open(change: bytes, *, cut: bool) -> bool:
+    """Whether the patch alone does not tell the lines of each file."""
+    return cut or SAME.search(change.partition(b"\0\0")[0]) is not None
+
+
 async def of_trees(
     repository: Repository, change: bytes, trees: Sequence[str], *, cut: bool
 ) -> tuple[list[DiffFile], list[DiffHunk], bool]:
     """The same of what `PATCHES` says of two trees."""
-    if cut:
+    patch = change.partition(b"\0\0")[2]
+    if is_open(change, cut=cut):
         counted = await repository.ask(COUNTS, " ".join(trees))
         stats = parse_numstat(_answer(counted, " ".join(trees)))
     else:
         stats = await repository.blocking(lambda: parse_raw(change))
     files = _files(repository, stats)
-    return files, await _hunks(repository, files, change.partition(b"\0\0")[2], cut=cut), cut
+    return files, await _hunks(repository, files, patch, cut=cut), cut
 
 
 def _answer(ran: Ran, question: str) -> bytes:

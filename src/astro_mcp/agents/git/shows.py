@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from astro_mcp.agents.git.differences import PATCH, of_trees, shown
+from astro_mcp.agents.git.differences import PATCH, is_open, of_trees, shown
 from astro_mcp.agents.git.inputs import ShowInput
 from astro_mcp.agents.git.outputs import BlameLine, Shown, ShownBlame, ShownCommit, ShownFile
 from astro_mcp.errors import InvalidInput, NotFound, ProtectedPath, TooLarge, Unsupported
@@ -48,7 +48,8 @@ async def _show_commit(repository: Repository, sha: str) -> Shown:
         raise missing(sha)
     parents, author, date, message = (part.decode("utf-8", "replace") for part in head)
     change = change.removeprefix(b"\0").removeprefix(b"\n")
-    trees = await trees_of(repository, parents.split(" ")[0] or EMPTY_TREE, sha) if ran.cut else []
+    unknown = is_open(change, cut=ran.cut)
+    trees = await trees_of(repository, parents.split(" ")[0] or EMPTY_TREE, sha) if unknown else []
     files, hunks, cut = await of_trees(repository, change, trees, cut=ran.cut)
     return ShownCommit(
         sha=sha,
