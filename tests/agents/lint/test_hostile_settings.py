@@ -56,11 +56,6 @@ async def check(tmp_path: Path, images: Path, tool: str, files: dict[str, str]) 
 
 
 @pytest.fixture
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.getbasetemp() / "images"
-
-
-@pytest.fixture
 def code(tmp_path: Path, listening: tuple[str, int]) -> dict[str, str]:
     """What looks around, by language; it sets `seen`."""
     (tmp_path / "secret.txt").write_text("secret")
