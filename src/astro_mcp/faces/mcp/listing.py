@@ -52,7 +52,8 @@ def describe(tool: Tool, *, schemas: bool) -> dict[str, Any]:
         },
     }
     if schemas:
-        body["outputSchema"] = _lean(flat_schema(declared.output, described=False))
+        # A default says nothing of a result, and one that was cut says so in a field of its own.
+        body["outputSchema"] = _open(flat_schema(declared.output, described=False), defaults=False)
     if picture := icon(tool.agent):
         body["icons"] = [picture]
     return body
@@ -60,8 +61,9 @@ def describe(tool: Tool, *, schemas: bool) -> dict[str, Any]:
 
 def input_schema(tool: Tool) -> dict[str, Any]:
     """The arguments' schema, without defaults that are empty: an argument that may be left out says as much. A tool
-    whose result comes in pages takes a cursor, which no agent ever sees."""
-    schema = flat_schema(tool.declaration.input)
+    whose result comes in pages takes a cursor, which no agent ever sees. That no other argument is taken is not said
+    of every tool: a call with one is refused, with the name that comes nearest."""
+    schema = _open(flat_schema(tool.declaration.input))
     for argument in schema.setdefault("properties", {}).values():
         if argument.get("default") in ("", []):
             del argument["default"]
@@ -72,17 +74,16 @@ def input_schema(tool: Tool) -> dict[str, Any]:
     return schema
 
 
-def _lean(node: dict[str, Any]) -> dict[str, Any]:
-    """Without defaults, which say nothing of a result, and without the ban on further fields: a result that was cut
-    says so in one."""
+def _open(node: dict[str, Any], *, defaults: bool = True) -> dict[str, Any]:
+    """Without the ban on further fields, here and below, and without defaults if not `defaults`."""
     out: dict[str, Any] = {}
     for key, value in node.items():
-        if key == "default" or (key == "additionalProperties" and not isinstance(value, dict)):
+        if (key == "default" and not defaults) or (key == "additionalProperties" and not isinstance(value, dict)):
             continue
         if key == "properties":
-            out[key] = {name: _lean(child) for name, child in value.items()}
+            out[key] = {name: _open(child, defaults=defaults) for name, child in value.items()}
         elif key in ("items", "additionalProperties"):
-            out[key] = _lean(value)
+            out[key] = _open(value, defaults=defaults)
         else:
             out[key] = value
     return out
