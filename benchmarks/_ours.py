@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from astro_mcp.app import _dispatcher
+from astro_mcp.app.policies import dispatching
 from astro_mcp.config import Settings
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Grant, Kind, Principal, Session
@@ -120,7 +120,7 @@ async def ours(folder: Path, synchronous: str) -> AsyncIterator[Ours]:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.open(folder / "astro.db", synchronous=synchronous))
         registry, clock = Registry(), SystemClock()
-        dispatcher = _dispatcher(registry, AuditTrail(database, audit_key(folder)), SETTINGS)
+        dispatcher = dispatching(registry, AuditTrail(database, audit_key(folder)), SETTINGS)
         await registry.register(Noop())
         artifacts = Artifacts(database, folder / "artifacts", clock)
         templates = Templates(Pack.find().resources / "workflows")

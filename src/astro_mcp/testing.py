@@ -16,7 +16,7 @@ from typing import Any
 
 import anyio
 
-from astro_mcp.app import App, open_app
+from astro_mcp.app.app import App, open_app
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 from astro_mcp.core.call import Call, Progress, Result, silent
 from astro_mcp.core.model import Output

@@ -12,7 +12,7 @@ from threading import get_ident
 import anyio
 import pytest
 
-from astro_mcp.app import open_app
+from astro_mcp.app.app import open_app
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect
 from astro_mcp.core.call import Call, Context

@@ -19,7 +19,7 @@ from tests.daemon.home import Home, Host, home
 from tests.net.web_site import Loopback, Names, answer, serving
 from tests.quickest import within_blocking
 
-from astro_mcp import app
+from astro_mcp.app.app import open_app
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 from astro_mcp.core.call import Call
 from astro_mcp.net import client
@@ -132,7 +132,7 @@ async def test_a_page_is_fetched_without_an_engine(tmp_path: Path, monkeypatch: 
     (tmp_path / "config.toml").write_text(ENGINE)
     guarded = functools.partial(client.GuardedClient, resolve=Names(), policy=Loopback())
     monkeypatch.setattr(client, "GuardedClient", guarded)
-    async with serving() as site, app.open_app(tmp_path, {}) as house:
+    async with serving() as site, open_app(tmp_path, {}) as house:
         site.replies["/"] = answer(b"<p>The engine is away, and the page is here.</p>", content_type="text/html")
         session = Session(Principal("uid:1", Kind.STDIO), Grant())
         fetched = await house.dispatcher.call(Call(session, "web_fetch", {"url": f"http://site.example:{site.port}/"}))
@@ -272,7 +272,7 @@ def test_every_part_that_is_loaded_after_the_start_is_named_in_the_composition_r
     ]
     assert len(calls) > 10
     for file, module in calls:
-        assert file == "app.py"
+        assert file == "app/parts.py"
         assert isinstance(module, ast.Constant)
         assert str(module.value).startswith("astro_mcp.")
 

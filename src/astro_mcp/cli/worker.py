@@ -12,7 +12,7 @@ from typing import Final
 
 import anyio
 
-from astro_mcp.app import open_app
+from astro_mcp.app.app import open_app
 from astro_mcp.cli.link import Failure
 from astro_mcp.cli.show import Printer
 from astro_mcp.daemon.lock import FolderLock

@@ -11,7 +11,7 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 
-from astro_mcp.app import App, open_app
+from astro_mcp.app.app import App, open_app
 from astro_mcp.daemon.door import Door
 from astro_mcp.daemon.hello import Terms
 from astro_mcp.daemon.lock import FolderLock

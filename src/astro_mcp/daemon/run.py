@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import anyio
 
-from astro_mcp.app import App
+from astro_mcp.app.app import App
 from astro_mcp.daemon.door import Door
 from astro_mcp.daemon.house import open_house
 from astro_mcp.daemon.lock import FolderLock

@@ -1,14 +1,13 @@
-"""The composition root: the only place that names concretes. One `App` a daemon's life.
+"""What agents work with, each part built once.
 
-What tools/list and the door need is imported and built here, at the start. What agents work with comes when it is
-first used, or in the background a moment after the start: `_Parts`.
+What tools/list and the door need is imported and built at the start. What agents work with comes when it is first used,
+or in the background a moment after the start.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,20 +23,17 @@ from astro_mcp.agents.knowledge.agent import KnowledgeAgent
 from astro_mcp.agents.lint.agent import LintAgent
 from astro_mcp.agents.search.agent import SearchAgent
 from astro_mcp.agents.tests.agent import TestsAgent
-from astro_mcp.config import Settings, load
+from astro_mcp.app.policies import dispatching
+from astro_mcp.config import Settings
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.deferred import Deferred, Loader
 from astro_mcp.core.dispatcher import Dispatcher
-from astro_mcp.core.policies.audit import Audit
-from astro_mcp.core.policies.authorize import Authorize
-from astro_mcp.core.policies.deadline import Deadline
-from astro_mcp.core.policies.limit import Limit, Limits
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
 from astro_mcp.errors import Unavailable
 from astro_mcp.packs import Language, Linter, Pack, Runner, Search
 from astro_mcp.store.artifacts import Artifacts
-from astro_mcp.store.audit import AuditTrail, audit_key
+from astro_mcp.store.audit import AuditTrail
 from astro_mcp.store.database import Database
 from astro_mcp.workflow.agent import WorkflowAgent
 from astro_mcp.workspace.roots import own_folders
@@ -65,28 +61,7 @@ if TYPE_CHECKING:  # these are the parts; see the functions that build them
 
 
 @dataclass(frozen=True, slots=True)
-class App:
-    """Everything that has one owner; closed as a whole, in the reverse of the order in which it was opened."""
-
-    folder: Path
-    settings: Settings
-    registry: Registry
-    dispatcher: Dispatcher
-    artifacts: Artifacts
-    audit: AuditTrail
-    loader: Loader
-    scheduler: Deferred[Scheduler]
-
-    def active(self) -> bool:
-        """Whether work goes on that no connection watches: until all is loaded nobody knows of runs that were left."""
-        scheduler = self.scheduler.built
-        if self.settings.schedules:
-            return True
-        return self.loader.busy or (scheduler is not None and scheduler.active())
-
-
-@dataclass(frozen=True, slots=True)
-class _Base:
+class Base:
     """What is there from the start."""
 
     folder: Path
@@ -101,11 +76,11 @@ class _Base:
     clock: SystemClock
 
 
-class _Parts:
+class Parts:
     """What agents work with, each part built once. They are declared in the order in which the background loads them;
     a part asks for those that it needs itself. (The imports stand in functions since no start needs them.)"""
 
-    def __init__(self, loader: Loader, base: _Base) -> None:
+    def __init__(self, loader: Loader, base: Base) -> None:
         """Reads the pack's manifests; raises `InvalidInput` for a wrong one."""
         self._base = base
         self._loader = loader
@@ -323,72 +298,20 @@ class _Parts:
         return Saving(self._base.artifacts, await self.changes.get(), await self.workspace.get())
 
 
-@asynccontextmanager
-async def open_app(folder: Path, environment: Mapping[str, str]) -> AsyncIterator[App]:
-    """Open the data folder and everything above it. The caller holds the folder's lock."""
-    settings = load(folder, environment)
-    if settings.schedules:
-        from astro_mcp.workflow import schedules  # noqa: PLC0415 - most starts do without
-
-        schedules.check(settings.schedules)
-    pack = Pack.find()
-    async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(
-            Database.open(folder / "astro.db", synchronous=settings.workflow.synchronous)
-        )
-        tasks = await stack.enter_async_context(anyio.create_task_group())
-        trail = AuditTrail(database, audit_key(folder))
-        clock = SystemClock()
-        artifacts = Artifacts(database, folder / "artifacts", clock)
-        registry = Registry()
-        dispatcher = _dispatcher(registry, trail, settings)
-        loader = Loader()
-        base = _Base(folder, settings, pack, database, trail, artifacts, registry, dispatcher, tasks, clock)
-        parts = _Parts(loader, base)
-        stack.push_async_callback(parts.close)
-        for agent in parts.agents():
-            await registry.register(agent)
-            stack.push_async_callback(registry.unregister, agent.name)
-        await stack.enter_async_context(loader.running())
-        yield App(folder, settings, registry, dispatcher, artifacts, trail, loader, parts.scheduler)
-
-
-async def _model(base: _Base) -> Dispatcher:
+async def _model(base: Base) -> Dispatcher:
     """The way to the operator's model: through every policy, and from a registry that no host sees."""
-    from astro_mcp.agents.model.agent import ModelAgent  # noqa: PLC0415 - see `_Parts`
-    from astro_mcp.net.client import GuardedClient  # noqa: PLC0415 - see `_Parts`
+    from astro_mcp.agents.model.agent import ModelAgent  # noqa: PLC0415 - see `Parts`
+    from astro_mcp.net.client import GuardedClient  # noqa: PLC0415 - see `Parts`
 
     registry = Registry()
     await registry.register(ModelAgent(GuardedClient(base.settings.web), base.settings.model))
-    return _dispatcher(registry, base.trail, base.settings)
+    return dispatching(registry, base.trail, base.settings)
 
 
-async def _worktrees(base: _Base, git: Deferred[Git]) -> Dispatcher:
+async def _worktrees(base: Base, git: Deferred[Git]) -> Dispatcher:
     """The way to the worktrees of runs, as that to the model."""
-    from astro_mcp.agents.git.worktrees import WorktreeAgent  # noqa: PLC0415 - see `_Parts`
+    from astro_mcp.agents.git.worktrees import WorktreeAgent  # noqa: PLC0415 - see `Parts`
 
     registry = Registry()
     await registry.register(WorktreeAgent(git, base.settings.git))
-    return _dispatcher(registry, base.trail, base.settings)
-
-
-def _dispatcher(registry: Registry, trail: AuditTrail, settings: Settings) -> Dispatcher:
-    """The policies in their order: who, how many, how long, and the intent right before the effect."""
-    audit = Audit(trail, SystemClock())
-    limit = Limit(limits(settings), exempt=frozenset({WorkflowAgent.name}))
-    authorize = Authorize(folder.resolve() for folder in settings.roots.ceiling)
-    return Dispatcher(
-        registry, [audit, authorize, limit, Deadline(), audit.intent()], audit, settings.limits.argument_bytes
-    )
-
-
-def limits(settings: Settings) -> Limits:
-    """The limit policy's bounds, from the settings."""
-    bounds = settings.limits
-    return Limits(
-        total=bounds.calls,
-        by_agent=bounds.calls_per_agent,
-        by_scope=bounds.calls_per_session,
-        wait=bounds.wait_seconds,
-        agents=dict.fromkeys((CodeAgent.name, TestsAgent.name, LintAgent.name), bounds.sandboxes),
-    )
+    return dispatching(registry, base.trail, base.settings)
