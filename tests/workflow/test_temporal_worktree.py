@@ -19,6 +19,7 @@ from tests.workflow.temporal_server import Server
 from tests.workflow.test_temporal_app import environment
 
 from astro_mcp.testing import Workbench, workbench
+from astro_mcp.workflow.drivers.temporal.calls import Calls
 
 ALLOW = ["read", "write", "destroy"]
 WRITE = {"id": "write", "tool": "fs_write", "with": {"path": "new.txt", "content": "new\n"}}
@@ -97,6 +98,22 @@ async def test_a_worker_without_the_workspace_fails_the_run_and_says_why(tmp_pat
                     await anyio.sleep(0.1)
         assert seen["error"]["code"] == "path_denied"
         assert "there is no such folder" in seen["error"]["message"]
+
+
+async def test_an_answer_that_no_run_understands_fails_the_run_and_leaves_none_waiting(
+    tmp_path: Path, temporal: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a worker of another version might give it."""
+
+    async def grown(self: Calls, order: dict[str, Any]) -> dict[str, Any]:
+        return {"event": {"forest": str(order["name"])}, "at": 0.0, "labels": []}
+
+    monkeypatch.setattr(Calls, "_grown", grown)
+    root = project((tmp_path / "project").resolve())
+    async with workbench(tmp_path / "home", environment=environment(temporal.address, "t-strange")) as bench:
+        begun: Any = await at(bench, root).bench.value("workflow_run", spec=spec(WRITE), allow=ALLOW, wait_seconds=20)
+        assert begun.status == "failed", begun
+        assert begun.error.code == "internal"
 
 
 @pytest.mark.full

@@ -315,13 +315,19 @@ class Run:
                     retry_policy=PERSISTENT,
                     **self._place(TREES, f"{'make' if making else 'close'} the worktree"),
                 )
-            except ActivityError as error:
+                arrival = Arrival(
+                    (e.Made if making else e.Closed)(now=told["at"], **told["event"]), frozenset(told["labels"])
+                )
+            except Exception as error:  # whatever it is: a run that waits for its worktree is told of it
                 log.exception("the worktree of run %s can't be seen to", self._state.run_id)
-                internal = Internal(hint=f"the worker's log says why: {error.cause}")
-                fields = {"error": internal.as_dict()} if making else {"branch": "", "sha": "", "left": internal.hint}
-                told = {"event": fields, "at": 0.0, "labels": []}
-        event = (e.Made if making else e.Closed)(now=told["at"], **told["event"])
-        self._inbox.append(Arrival(event, frozenset(told["labels"])))
+                cause = error.cause if isinstance(error, ActivityError) else error
+                internal = Internal(hint=f"the worker's log says why: {cause}")
+                arrival = Arrival(
+                    e.Made(now=0.0, error=internal.as_dict())
+                    if making
+                    else e.Closed(now=0.0, branch="", sha="", left=internal.hint)
+                )
+        self._inbox.append(arrival)
 
 
 def _went_down(error: BaseException) -> bool:
