@@ -45,6 +45,29 @@ def lookup(path: Any) -> Any:
     return walk(DATA[path[0]], path[1:], str(path[0]))
 
 
+PASSAGE = "{'id': '2.10', 'page': '2', 'start': 10, 'text': 'Der Größe nach: sorted by size.'}"
+
+
+@pytest.mark.parametrize(
+    ("claim", "place"),
+    [
+        ("{'claim': 'x', 'passage': '2.10', 'quote': 'sorted by size'}", [26, 40, "2"]),
+        ("{'claim': 'x', 'passage': '2.10', 'quote': 'sorted  by size'}", None),
+        ("{'claim': 'x', 'passage': '2.11', 'quote': 'sorted by size'}", None),
+        ("{'claim': 'x', 'passage': '2.10', 'quote': 'size'}", None),
+        ("{'claim': 'x', 'passage': '2.10', 'quote': ''}", None),
+        ("{'claim': 'x', 'passage': '2.10', 'quote': 7}", None),
+        ("{'claim': '', 'passage': '2.10', 'quote': 'sorted by size'}", None),
+        ("{'passage': ['2.10']}", None),
+        ("'sorted by size'", None),
+    ],
+)
+def test_a_claim_stands_where_its_quote_does_and_nowhere_else(evaluator: Evaluator, claim: str, place: Any) -> None:
+    [found] = render(f"${{{{ cited([{claim}], [{PASSAGE}]) }}}}", lookup, evaluator.evaluate)
+    assert found["stands"] is (place is not None)
+    assert place is None or [found["start"], found["end"], found["page"]] == place
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -59,6 +82,8 @@ def lookup(path: Any) -> Any:
         ("${{ distinct(steps.lint.items.map(i, i.file)) }}", ["b", "a|"]),
         ("${{ sort_by(steps.lint.items, 'n').map(i, i.n) }}", [0, 1, 2]),
         ("${{ group_by(steps.lint.items, 'file').b.size() }}", 2),
+        ("${{ fuse([[{'u': 'a'}, {'u': 'b'}], [{'u': 'b', 'n': 2}, {'u': 'c'}]], 'u').map(i, i.u) }}", ["b", "a", "c"]),
+        ("${{ fuse([[{'u': 'a', 'n': 1}, {'u': 'a', 'n': 2}]], 'u') }}", [{"u": "a", "n": 1}]),
         ("${{ size(steps.lint.items) + 1 }}", 4),
         ("${{ slice(steps.lint.items, 0, 1) }}", [{"file": "b", "n": 2}]),
         ("${{ slice(steps.lint.names, 1, 9) }}", ["y"]),
@@ -74,6 +99,9 @@ def lookup(path: Any) -> Any:
         ("${{ zip([1, 2], ['a', 'b']) }}", [[1, "a"], [2, "b"]]),
         ("${{ ok([{'error': {'code': 'x'}}, 1]) }}", [1]),
         ("${{ default(steps.lint.gone, 7) }}", 7),
+        ("${{ steps.lint.items.map(i, default(i.gone, i.n)) }}", [2, 1, 0]),
+        ("${{ steps.lint.items.map(i, default(i.gone.deeper, default(i.n, 7))) }}", [2, 1, 0]),
+        ("${{ [[{'a': {'b': 1}}], [{'a': {}}], [{}]].map(i, default(i[0].a.b, 7)) }}", [1, 7, 7]),
         ("${{ default(steps.lint.total, 7) }}", 3),
         ("${{ has(steps.lint.gone) }}", False),
         ("${{ json({'a': [1]}) }}", '{"a": [1]}'),

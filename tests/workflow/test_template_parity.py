@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.agents.lint.osv import osv
 from tests.workflow import test_dependency_audit as audit
+from tests.workflow import test_research as research
 from tests.workflow.parity import left
 from tests.workflow.temporal_server import Server
 from tests.workflow.test_templates import FILES, RIGHT, repository
@@ -18,6 +20,7 @@ from tests.workflow.test_temporal_app import environment
 
 from astro_mcp.testing import Workbench, workbench
 
+loopback = research.loopback
 TEMPLATES = Path(__file__).parents[2] / "resources" / "workflows"
 MADE_ANEW = frozenset(
     {
@@ -48,8 +51,22 @@ ANSWERS: dict[str, dict[str, Answer]] = {
     "release-notes": {
         "group": lambda shown: {"breaking": [], "added": ["halves"], "changed": [], "fixed": [], "internal": []}
     },
+    "research-and-report": {
+        "draft": lambda shown: {"claims": claims(shown["passages"]), "disagreements": [], "open": ["why"]},
+        "mend": lambda shown: {"claims": []},
+    },
     "review-repository": {},
 }
+INPUTS = {"research-and-report": {"question": research.QUESTION, "queries": ["wal checkpoint"]}}
+
+
+def claims(passages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """One that stands and one that does not, of each passage."""
+    return [
+        {"claim": one["id"], "passage": one["id"], "quote": quote}
+        for one in passages
+        for quote in (one["text"][:30], "nobody has said this")
+    ]
 
 
 def plain(value: Any) -> Any:
@@ -62,7 +79,8 @@ def plain(value: Any) -> Any:
 async def ended(bench: Workbench, template: str) -> Any:
     """The state of a run of `template` at its end, its questions answered."""
     allow = ["read", "write", "destroy", "execute", "network"]
-    run: Any = await bench.value("workflow_run", template=template, allow=allow, wait_seconds=110)
+    inputs = json.dumps(INPUTS.get(template, {}))
+    run: Any = await bench.value("workflow_run", template=template, inputs=inputs, allow=allow, wait_seconds=110)
     while run.status == "waiting":
         [question] = run.waiting_for
         answer = ANSWERS[template][question.step.rpartition(".")[2]](json.loads(question.shown))
@@ -80,12 +98,15 @@ def test_every_template_is_compared() -> None:
 @pytest.mark.full
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("template", sorted(ANSWERS))
+@pytest.mark.usefixtures("loopback")
 async def test_a_template_leaves_the_same_state_on_both(tmp_path: Path, temporal: Server, template: str) -> None:
     project, found = tmp_path / "project", []
     files = FILES | (audit.LOCKS if template == "dependency-audit" else {})
-    with osv() as database:
+    async with AsyncExitStack() as stack:
+        database = stack.enter_context(osv())
         audit.advise(database)
-        known = audit.environment(database)
+        _, web = await stack.enter_async_context(research.found())
+        known = audit.environment(database) | web
         for name, more in (("sqlite", {}), ("temporal", environment(temporal.address, f"t-{template}"))):
             project.mkdir()
             repository(project, files)

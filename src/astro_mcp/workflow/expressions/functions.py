@@ -9,6 +9,10 @@ from typing import Any, Final
 from astro_mcp.workflow.expressions.template import as_text
 
 CELLS: Final = 2_000
+RANKS: Final = 60
+"""The constant of reciprocal rank fusion."""
+QUOTE: Final = 10
+"""Characters of a quote, at least: less stands anywhere."""
 
 
 def join(items: list[Any], separator: str = "") -> str:
@@ -75,6 +79,38 @@ def group_by(items: list[Any], key: str) -> dict[str, list[Any]]:
     for item in items:
         groups.setdefault(as_text(_field(item, key)), []).append(item)
     return groups
+
+
+def fuse(lists: list[Any], key: str) -> list[Any]:
+    """Ranked lists of objects as one, those first that stand high in many: reciprocal rank fusion (Cormack, Clarke and
+    Büttcher 2009). Objects of one `key` are one, as it stood first."""
+    found: dict[str, Any] = {}
+    scores: dict[str, float] = {}
+    for ranked in lists:
+        if not isinstance(ranked, list):
+            raise ValueError("fuse takes a list of lists")
+        for rank, (name, same) in enumerate(group_by(ranked, key).items(), 1):
+            found.setdefault(name, same[0])
+            scores[name] = scores.get(name, 0.0) + 1 / (RANKS + rank)
+    return [found[name] for name in sorted(scores, key=lambda name: -scores[name])]
+
+
+def cited(claims: list[Any], passages: list[Any]) -> list[Any]:
+    """Claims (`claim`, `passage`, `quote`) and whether each `stands`: whether its quote is, letter by letter, in the
+    `text` of the passage with that `id`, which begins at `start` of its `page`. Those that stand have the quote's own
+    `start` and `end` there, and the page; what is no such object is a claim that does not stand."""
+    known = {as_text(_field(passage, "id")): passage for passage in passages}
+    return [_cited(claim if isinstance(claim, dict) else {"claim": claim}, known) for claim in claims]
+
+
+def _cited(claim: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    told = {name: as_text(claim.get(name)) for name in ("claim", "passage", "quote")}
+    quote, passage = told["quote"], known.get(told["passage"])
+    place = passage["text"].find(quote) if passage is not None and len(quote) >= QUOTE else -1
+    if passage is None or place < 0 or not told["claim"]:
+        return {**told, "stands": False}
+    start = int(passage["start"]) + place
+    return {**told, "stands": True, "page": passage["page"], "start": start, "end": start + len(quote)}
 
 
 def cut(items: Any, start: int, end: int) -> Any:

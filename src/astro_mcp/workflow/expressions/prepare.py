@@ -72,6 +72,7 @@ def prepare(source: str) -> Prepared:
     shrunk, kept, edits = _shrink(line, references)
     statuses = _statuses(line)
     edits += [(start, end, f"_{name}") for name, start, end in statuses]
+    edits += _lenient(source, line)
     macros = any(t.text in MACROS and line[i + 1].text == "(" for i, t in enumerate(line[:-1]) if t.kind == "name")
     rewritten = _edited(source, edits)
     return Prepared(rewritten, None, kept, shrunk, frozenset(name for name, _, _ in statuses), macros)
@@ -79,11 +80,7 @@ def prepare(source: str) -> Prepared:
 
 def _references(line: list[Token]) -> list[Reference]:
     found = []
-    bound = {
-        line[i + 2].text
-        for i in range(len(line) - 3)
-        if line[i].text in MACROS and line[i + 1].text == "(" and line[i + 3].text == ","
-    }
+    bound = _bound(line)
     position = 0
     while position < len(line):
         token = line[position]
@@ -96,6 +93,35 @@ def _references(line: list[Token]) -> list[Reference]:
         found.append(Reference(path, token.start, line[last].end, inside if inside in ("default", "has") else ""))
         position = last + 1
     return found
+
+
+def _bound(line: list[Token]) -> set[str]:
+    """The names that macros give to the items of their lists."""
+    return {
+        line[i + 2].text
+        for i in range(len(line) - 3)
+        if line[i].text in MACROS and line[i + 1].text == "(" and line[i + 3].text == ","
+    }
+
+
+def _lenient(source: str, line: list[Token]) -> list[tuple[int, int, str]]:
+    """`default(i.a.b, …)` of a macro's `i` may lead nowhere, as a path from a root may: CEL is asked for each field
+    whether it is there."""
+    edits = []
+    bound = _bound(line)
+    for position in range(2, len(line)):
+        name, before, call = line[position], line[position - 1], line[position - 2]
+        if name.text not in bound or name.kind != "name" or before.text != "(" or call.text != "default":
+            continue
+        _, last = _follow(line, position)
+        end = line[last].end
+        fields: list[str] = []
+        while last > position and line[last].kind == "name" and line[last - 1].text == ".":
+            fields.insert(0, f"has({source[name.start : line[last].end]})")
+            last -= 2
+        if fields:
+            edits.append((name.start, end, f"({' && '.join(fields)} ? dyn({source[name.start : end]}) : dyn(null))"))
+    return edits
 
 
 def _follow(line: list[Token], position: int) -> tuple[Path, int]:

@@ -92,6 +92,8 @@ def _environment() -> Any:
         ("flatten", functions.flatten, [[t.LIST]], t.DYN),
         ("sort_by", functions.sort_by, [[t.LIST, t.STRING]], t.DYN),
         ("group_by", functions.group_by, [[t.LIST, t.STRING]], t.DYN),
+        ("fuse", functions.fuse, [[t.LIST, t.STRING]], t.DYN),
+        ("cited", functions.cited, [[t.LIST, t.LIST]], t.DYN),
         ("slice", functions.cut, [[t.LIST, t.INT, t.INT], [t.STRING, t.INT, t.INT]], t.DYN),
         ("zip", functions.pair, [[t.LIST, t.LIST]], t.DYN),
         ("json", functions.as_json, [[kind] for kind in every], t.STRING),
