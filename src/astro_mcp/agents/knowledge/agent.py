@@ -64,12 +64,12 @@ class KnowledgeAgent(Agent):
     @tool(title="Search knowledge", effects={Effect.READ}, idempotent=True, labels={Label.PRIVATE})
     async def kb_search(self, args: SearchInput, ctx: Context) -> SearchOutput:
         """Use first for: what did we decide, what do we know about …, where is … handled. Finds passages of
-        notes and indexed files, best first, with file and lines.
+        notes, indexed files and runs, best first, with file and lines.
 
         By words and by meaning, in this workspace's notes and indexed files, the user's own notes and the tenant's.
-        `kinds` narrows to `note`, `document` or `code`; every one of `tags` must be there. `score` ranks the passages
-        of one answer from 0 to 1 and can't be compared between answers. `notice` says where the ranking did without the
-        vector index.
+        `kinds` narrows to `note`, `document`, `code` or `run` (what workflows produced; tagged with the run's id);
+        every one of `tags` must be there. `score` ranks the passages of one answer from 0 to 1 and can't be compared
+        between answers. `notice` says where the ranking did without the vector index.
 
         Example: `{"query": "where do we retry failed uploads", "kinds": ["code"], "k": 5}`
         """

@@ -56,7 +56,8 @@ class Forgetting:
 def _forget(tx: Transaction, scope: Scope, ids: Sequence[str], sources: Sequence[str], undo_id: str, now: float) -> int:
     named = {"ids": json.dumps(list(ids)), "sources": json.dumps(list(sources))}
     owner = {"tenant": scope.tenant, "scope": scope.key}
-    tx.execute(sql.DROP_FORGOTTEN, (scope.tenant, scope.key, now - KEPT_SECONDS))
+    for statement in (sql.DROP_FORGOTTEN, sql.EMPTY_FORGOTTEN):
+        tx.execute(statement, (scope.tenant, scope.key, now - KEPT_SECONDS))
     rows = tx.rows(sql.NAMED, {**owner, **named, "most": MOST + 1})
     if len(rows) > MOST:
         raise TooLarge(f"more than {MOST:,} documents are meant", "name fewer at once")

@@ -15,7 +15,7 @@ from astro_mcp.agents.knowledge.words import split_identifiers
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import Clock
-from astro_mcp.store.connection import Row, Transaction
+from astro_mcp.store.connection import Params, Row, Transaction
 from astro_mcp.store.database import Database
 
 Outcome = Literal["added", "updated", "unchanged"]
@@ -119,15 +119,24 @@ class Record:
 
         return await self._database.read(look)
 
+    async def unknown(self, scope: Scope, collection: str, sources: Sequence[str]) -> list[str]:
+        """Those of `sources` that the collection has not, and that were not forgotten."""
+        params = {"tenant": scope.tenant, "scope": scope.key, "collection": collection, "sources": json.dumps(sources)}
+        return [str(row["source"]) for row in await self._rows(sql.UNKNOWN, params)]
+
+    async def runs(self, scope: Scope, collection: str) -> list[str]:
+        """The runs whose documents the collection has."""
+        return [str(row["run"]) for row in await self._rows(sql.RUNS, (scope.tenant, scope.key, collection))]
+
     async def tags(self, scope: Scope) -> list[str]:
-        """Every tag that a document of the scope has, sorted: the first ten thousand."""
+        """Every tag that a note of the scope has, sorted: the first ten thousand."""
         return [str(row["tag"]) for row in await self._rows(sql.TAGS, (scope.tenant, scope.key, MOST_TAGS))]
 
     async def pending(self, scope: Scope, collection: str) -> int:
         """Chunks of the collection that the vector index does not hold yet."""
         return int((await self._rows(sql.PENDING, (scope.tenant, scope.key, collection)))[0]["pending"])
 
-    async def _rows(self, statement: str, params: Sequence[object] | dict[str, object]) -> list[Row]:
+    async def _rows(self, statement: str, params: Params) -> list[Row]:
         return await self._database.read(lambda tx: tx.rows(statement, params))
 
 

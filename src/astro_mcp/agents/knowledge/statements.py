@@ -105,7 +105,7 @@ GROUP BY d.id ORDER BY d.source LIMIT ?
 
 TAGS: Final = """
 SELECT DISTINCT t.value AS tag FROM knowledge_document AS d, json_each(d.tags) AS t
-WHERE d.tenant = ? AND d.scope = ? ORDER BY tag LIMIT ?
+WHERE d.tenant = ? AND d.scope = ? AND d.kind = 'note' ORDER BY tag LIMIT ?
 """
 
 LIST: Final = """
@@ -114,6 +114,23 @@ WHERE d.tenant = :tenant AND d.scope = :scope
     AND (:kinds = '[]' OR d.kind IN (SELECT value FROM json_each(:kinds)))
     AND NOT EXISTS (SELECT value FROM json_each(:tags) EXCEPT SELECT value FROM json_each(d.tags))
 ORDER BY d.updated DESC, d.id LIMIT :most
+"""
+
+# Runs: which are not known, nor were forgotten; and which are known, by their own documents alone.
+
+UNKNOWN: Final = """
+SELECT value AS source FROM json_each(:sources)
+WHERE NOT EXISTS (
+        SELECT 1 FROM knowledge_document
+        WHERE tenant = :tenant AND scope = :scope AND collection = :collection AND source = value)
+    AND NOT EXISTS (
+        SELECT 1 FROM knowledge_forgotten
+        WHERE tenant = :tenant AND scope = :scope AND collection = :collection AND source = value AND back = 0)
+"""
+
+RUNS: Final = """
+SELECT DISTINCT t.value AS run FROM knowledge_document AS d, json_each(d.tags) AS t
+WHERE d.tenant = ? AND d.scope = ? AND d.collection = ?
 """
 
 # What a note said before.
@@ -154,12 +171,20 @@ INSERT INTO knowledge_forgotten (tenant, scope, undo_id, collection, source, bod
 """
 
 FORGOTTEN: Final = """
-SELECT collection, source, body, back FROM knowledge_forgotten WHERE tenant = ? AND scope = ? AND undo_id = ?
+SELECT collection, source, body, back FROM knowledge_forgotten
+WHERE tenant = ? AND scope = ? AND undo_id = ? AND body <> ''
 """
 
 BROUGHT_BACK: Final = "UPDATE knowledge_forgotten SET back = 1 WHERE tenant = ? AND scope = ? AND undo_id = ?"
 
-DROP_FORGOTTEN: Final = "DELETE FROM knowledge_forgotten WHERE tenant = ? AND scope = ? AND at < ?"
+# A run is read again as long as it is there: that it was forgotten stays known.
+DROP_FORGOTTEN: Final = """
+DELETE FROM knowledge_forgotten WHERE tenant = ? AND scope = ? AND at < ? AND (back = 1 OR collection <> 'runs')
+"""
+
+EMPTY_FORGOTTEN: Final = """
+UPDATE knowledge_forgotten SET body = '' WHERE tenant = ? AND scope = ? AND at < ? AND body <> ''
+"""
 
 # The index. Newest first, so that a note stands there at once however much else waits.
 

@@ -32,6 +32,8 @@ from astro_mcp.agents.knowledge.models import (
 )
 from astro_mcp.agents.knowledge.reach import readable, writable
 from astro_mcp.agents.knowledge.record import Filter, Record
+from astro_mcp.agents.knowledge.runs import COLLECTION as RUNS
+from astro_mcp.agents.knowledge.runs import Runs
 from astro_mcp.agents.knowledge.search import Found, Search
 from astro_mcp.agents.knowledge.sources import Sources
 from astro_mcp.agents.knowledge.summary import Summary
@@ -40,7 +42,7 @@ from astro_mcp.config import KnowledgeSettings
 from astro_mcp.core.agent import Health
 from astro_mcp.core.authority import Label
 from astro_mcp.core.call import Context
-from astro_mcp.core.ports import Clock
+from astro_mcp.core.ports import Clock, Products
 from astro_mcp.errors import InvalidInput
 from astro_mcp.nearest import nearest
 from astro_mcp.store.database import Database
@@ -61,7 +63,9 @@ class KnowledgeWork:
         settings: KnowledgeSettings,
         tasks: TaskGroup,
         clock: Clock,
+        products: Products | None = None,
     ) -> None:
+        """Without `products` nothing of runs is found."""
         self._record = Record(database, clock)
         embedder, index = Embedder(model_folder, settings.embed_batch), Index(folder)
         self._catch_up = CatchUp(Backlog(database), embedder, index)
@@ -69,6 +73,7 @@ class KnowledgeWork:
         self._indexing = Indexing(self._record, Sources(workspace), self._catch_up)
         self._versions = Versions(database, clock)
         self._forgetting = Forgetting(database, clock)
+        self._runs = Runs(self._record, products, self._catch_up) if products else None
         self._shared = settings.shared
         self.summary = Summary(self._record)
         self._catch_up.start(tasks)  # nothing heavy is loaded before it has work
@@ -84,12 +89,15 @@ class KnowledgeWork:
 
     async def search(self, args: SearchInput, ctx: Context) -> SearchOutput:
         only = Filter(_kinds(args.kinds), notes.normal_tags(args.tags))
+        notice = ""
+        if self._runs and args.scope in ("all", "project") and (not only.kinds or "run" in only.kinds):
+            notice = await self._runs.follow(ctx.session.scope)
         answer = await self._search.find(list(readable(ctx.session, args.scope)), args.query, only, args.k)
         items = [_hit(found) for found in answer.found]
         for found in answer.found:
             ctx.label(*(Label(name) for name in found.row["labels"].split(",") if name))
         ctx.source(*(hit.source for hit in items))
-        return SearchOutput(items=items, total=len(items), notice=answer.notice)
+        return SearchOutput(items=items, total=len(items), notice="; ".join(filter(None, [answer.notice, notice])))
 
     async def remember(self, args: RememberInput, ctx: Context) -> RememberOutput:
         scope = writable(ctx.session, args.scope, shared=self._shared)
@@ -124,8 +132,10 @@ class KnowledgeWork:
         return ForgetOutput(removed=removed, undo_id=undo_id)
 
     async def index(self, args: IndexInput, ctx: Context) -> IndexOutput:
-        if args.collection == notes.COLLECTION:
-            raise InvalidInput("the collection notes is kept for kb_remember", "choose another name")
+        if args.collection in (notes.COLLECTION, RUNS):
+            raise InvalidInput(
+                f"the collection {args.collection} is kept for what no file holds", "choose another name"
+            )
         return await self._indexing.run(args, ctx)
 
 
