@@ -52,6 +52,8 @@ TOOLS = {
     "kb_search": "RI",
     "kb_remember": "I",
     "kb_index": "I",
+    "kb_list": "RI",
+    "kb_forget": "DI",
     "web_search": "RO",
     "web_fetch": "RO",
     "workflow_check": "RI",

@@ -269,12 +269,14 @@ class Parts:
     async def _knowledge(self) -> KnowledgeWork:
         from astro_mcp.agents.knowledge.embedding import MODEL  # noqa: PLC0415 - see the class
         from astro_mcp.agents.knowledge.work import KnowledgeWork  # noqa: PLC0415 - see the class
+        from astro_mcp.workflow.produced import Produced  # noqa: PLC0415 - see the class
 
         base = self._base
+        products = Produced(self.scheduler, base.registry, base.artifacts)
         workspace, model = await self.workspace.get(), base.pack.resources / "models" / MODEL
         settings = base.settings.knowledge
         return KnowledgeWork(
-            base.database, workspace, base.folder / "knowledge", model, settings, base.tasks, base.clock
+            base.database, workspace, base.folder / "knowledge", model, settings, base.tasks, base.clock, products
         )
 
     async def _search(self) -> SearchWork:

@@ -139,6 +139,11 @@ class Scope:
         body = "\0".join([principal.id, *sorted(str(root) for root in roots)])
         return cls(principal.tenant, hashlib.sha256(body.encode()).hexdigest()[:32])
 
+    @classmethod
+    def shared(cls, tenant: str) -> Scope:
+        """What all principals of a tenant have in common; no principal's own scope has its key."""
+        return cls(tenant, hashlib.sha256(b"\0shared").hexdigest()[:32])
+
 
 @dataclass(frozen=True, slots=True)
 class Session:

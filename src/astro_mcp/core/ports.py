@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from astro_mcp.core.authority import Scope
+from astro_mcp.core.authority import Label, Scope
 
 Phase = Literal["intent", "outcome", "refusal"]
 
@@ -51,6 +52,26 @@ class ArtifactSink(Protocol):
 
     async def get(self, scope: Scope, sha256: str) -> tuple[bytes, str]:
         """Bytes and mime type; raises `NotFound` for what is missing and for what another scope owns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Text that a run left at an `astro://` URI."""
+
+    uri: str
+    title: str
+    text: str
+    labels: frozenset[Label]
+
+
+class Products(Protocol):
+    """What runs left, for whoever makes it findable."""
+
+    async def ended(self, scope: Scope, most: int) -> Sequence[str]:
+        """Ids of the scope's runs that have ended, among its newest `most`; newest first. Raises `Unavailable`."""
+
+    async def of(self, scope: Scope, run_id: str) -> Sequence[Product]:
+        """What a run left: first the run itself; raises `NotFound`, `Unavailable`, `Internal`."""
 
 
 class Clock(Protocol):

@@ -14,7 +14,7 @@ import pytest
 from astro_mcp.agents.knowledge.agent import KnowledgeAgent
 from astro_mcp.agents.knowledge.work import KnowledgeWork
 from astro_mcp.config import KnowledgeSettings, SecretSettings
-from astro_mcp.core.authority import Grant, Kind, Label, Principal, Session
+from astro_mcp.core.authority import LOCAL, Grant, Kind, Label, Principal, Session
 from astro_mcp.core.call import Call, Result
 from astro_mcp.core.deferred import Ready
 from astro_mcp.core.dispatcher import Dispatcher
@@ -51,8 +51,9 @@ class Desk:
         items: list[Any] = (await self.value("kb_search", query=query, **arguments)).items
         return items
 
-    def at(self, *roots: Path, principal: str = "user") -> Desk:
-        return Desk(self.database, self.registry, self.dispatcher, session(*roots, principal=principal))
+    def at(self, *roots: Path, principal: str = "user", tenant: str = LOCAL) -> Desk:
+        own = session(*roots, principal=principal, tenant=tenant)
+        return Desk(self.database, self.registry, self.dispatcher, own)
 
     async def rows(self, sql: str) -> list[Row]:
         return await self.database.read(lambda tx: tx.rows(sql))
@@ -66,19 +67,21 @@ class Desk:
                 await anyio.sleep(0.01)
 
 
-def session(*roots: Path, principal: str = "user") -> Session:
-    return Session(Principal(principal, Kind.STDIO), Grant(roots=tuple(root.resolve() for root in roots)))
+def session(*roots: Path, principal: str = "user", tenant: str = LOCAL) -> Session:
+    return Session(Principal(principal, Kind.STDIO, tenant), Grant(roots=tuple(root.resolve() for root in roots)))
 
 
 @asynccontextmanager
-async def open_house(folder: Path, *roots: Path, model: Path = MODEL_FOLDER) -> AsyncIterator[Desk]:
+async def open_house(
+    folder: Path, *roots: Path, model: Path = MODEL_FOLDER, settings: KnowledgeSettings | None = None
+) -> AsyncIterator[Desk]:
     folder.mkdir(exist_ok=True)
     clock = SystemClock()
     async with Database.open(folder / "astro.db") as database, anyio.create_task_group() as tasks:
         audit = Audit(AuditTrail(database, audit_key(folder)), clock)
         registry = Registry()
         workspace = Workspace(SecretSettings())
-        settings = KnowledgeSettings()
+        settings = settings or KnowledgeSettings()
         await registry.register(
             KnowledgeAgent(
                 Ready(KnowledgeWork(database, workspace, folder / "knowledge", model, settings, tasks, clock))

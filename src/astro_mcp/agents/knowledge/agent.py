@@ -1,4 +1,4 @@
-"""The knowledge agent: remember, index, search."""
+"""The knowledge agent: remember, index, search, list, forget."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from astro_mcp.agents.knowledge.models import (
+    ForgetInput,
+    ForgetOutput,
     IndexInput,
     IndexOutput,
+    ListInput,
+    ListOutput,
     RememberInput,
     RememberOutput,
     SearchInput,
@@ -44,6 +48,14 @@ class KnowledgeAgent(Agent):
                 read=self._read,
                 complete=self._complete,
             ),
+            Resource(
+                uri="astro://knowledge/{collection}/{id}",
+                name="document",
+                title="A document of knowledge",
+                description="A note with its earlier versions, or the passages of a document.",
+                mime="text/markdown",
+                read=self._read_document,
+            ),
         )
 
     def completers(self) -> Mapping[str, Completer]:
@@ -51,12 +63,13 @@ class KnowledgeAgent(Agent):
 
     @tool(title="Search knowledge", effects={Effect.READ}, idempotent=True, labels={Label.PRIVATE})
     async def kb_search(self, args: SearchInput, ctx: Context) -> SearchOutput:
-        """Use first for: what did we decide, what do we know about …, where is … handled. Finds passages of notes and
-        of indexed files by words and by meaning, best first, with file and lines.
+        """Use first for: what did we decide, what do we know about …, where is … handled. Finds passages of
+        notes, indexed files and runs, best first, with file and lines.
 
-        Searches this workspace's notes and indexed files and the user's own notes. `kinds` narrows to `note`,
-        `document` or `code`; every one of `tags` must be there. `score` ranks the passages of one answer from 0 to 1
-        and can't be compared between answers. `notice` says where the ranking did without the vector index.
+        By words and by meaning, in this workspace's notes and indexed files, the user's own notes and the tenant's.
+        `kinds` narrows to `note`, `document`, `code` or `run` (what workflows produced; tagged with the run's id);
+        every one of `tags` must be there. `score` ranks the passages of one answer from 0 to 1 and can't be compared
+        between answers. `notice` says where the ranking did without the vector index.
 
         Example: `{"query": "where do we retry failed uploads", "kinds": ["code"], "k": 5}`
         """
@@ -67,8 +80,10 @@ class KnowledgeAgent(Agent):
         """Use for decisions, preferences and findings that later sessions need: keeps a note for kb_search, and tells
         of notes that say much the same.
 
-        `scope=project` (the default) keeps it for this workspace, `scope=user` for all of the user's workspaces. The
-        same note twice is one note.
+        `scope=project` (the default) keeps it for this workspace, `scope=user` for all of the user's workspaces,
+        `scope=tenant` for all of the tenant's users, where the operator allows that. A note is known by its title:
+        under the same title, or with another note's `id`, it becomes that note's next version. The last 20 versions are
+        at `astro://knowledge/notes/ID`.
 
         Example: `{"title": "Retries", "tags": ["decision"], "text": "Uploads retry five times, with jitter."}`
         """
@@ -93,6 +108,30 @@ class KnowledgeAgent(Agent):
         """
         return await (await self._work.get()).index(args, ctx)
 
+    @tool(title="List knowledge", effects={Effect.READ}, idempotent=True, labels={Label.PRIVATE})
+    async def kb_list(self, args: ListInput, ctx: Context) -> ListOutput:
+        """Use to see what is known, with ids.
+
+        Notes and indexed documents, newest first, and the collections with what they hold. At most 10,000 items of each
+        scope. `astro_read` of `astro://knowledge/COLLECTION/ID` shows one whole, a note with its earlier versions.
+
+        Example: `{"kinds": ["note"], "tags": ["decision"]}`
+        """
+        return await (await self._work.get()).list(args, ctx)
+
+    @tool(title="Forget", effects={Effect.WRITE, Effect.DESTROY}, idempotent=True, labels={Label.PRIVATE})
+    async def kb_forget(self, args: ForgetInput, ctx: Context) -> ForgetOutput:
+        """Use to take notes or documents out of kb_search, or with undo to bring them back.
+
+        `ids` are of notes, documents or hits; `sources` are paths, folders with all below them, URLs and astro:// URIs.
+        Files themselves stay, and kb_index reads them again where they lie within its paths. What was forgotten is kept
+        for 30 days: `undo` with the `undo_id` brings it back under its old ids, unless there is a newer one of the same
+        source.
+
+        Example: `{"ids": ["note_0190a1b2c3d4e5f60718293a4b5c6d7e"]}`
+        """
+        return await (await self._work.get()).forget(args, ctx)
+
     async def close(self) -> None:
         if self._work.built is not None:
             await self._work.built.close()
@@ -102,6 +141,9 @@ class KnowledgeAgent(Agent):
 
     async def _read(self, session: Session, variables: dict[str, str]) -> Body:
         return await (await self._work.get()).summary.read(session, variables)
+
+    async def _read_document(self, session: Session, variables: dict[str, str]) -> Body:
+        return await (await self._work.get()).summary.read_document(session, variables)
 
     async def _complete(self, session: Session, prefix: str) -> list[str]:
         return await (await self._work.get()).summary.complete(session, prefix)

@@ -12,7 +12,7 @@ from astro_mcp.agents.knowledge.definitions import definitions
 from astro_mcp.agents.knowledge.headings import heading_at, headings
 from astro_mcp.agents.knowledge.passages import CHARACTERS, OVERLAP, spans, stripped
 
-Kind = Literal["note", "document", "code"]
+Kind = Literal["note", "document", "code", "run"]
 
 VERSION: Final = "1"
 """Part of a document's digest: another way to chunk makes every document new."""

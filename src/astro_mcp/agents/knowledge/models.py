@@ -8,20 +8,21 @@ from pydantic import Field
 
 from astro_mcp.core.model import Input, Listing, Output, Page, Part, Strings
 
-Reach = Literal["all", "project", "user"]
+Kept = Literal["project", "user", "tenant"]
+Reach = Literal["all", "project", "user", "tenant"]
 NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 
 
 class SearchInput(Input):
     query: str = Field(description="Question, keywords or identifier.", min_length=1, max_length=2000)
-    scope: Reach = Field("all", description="user: notes for every workspace.")
-    kinds: Strings = Field(default=[], description="note, document, code.", max_length=3)
+    scope: Reach = Field("all", description="user: for every workspace.")
+    kinds: Strings = Field(default=[], description="note, document, code, run.", max_length=4)
     tags: Strings = Field(default=[], description="All of these.", max_length=20)
     k: int = Field(8, ge=1, le=50, description="How many passages.")
 
 
 class Hit(Part):
-    """A passage; lines count from 1. `source` is a path that fs_read takes, or a note's id."""
+    """A passage; lines count from 1. `source` is a path that fs_read takes, a note's id, a URL, or an astro:// URI."""
 
     id: str
     score: float
@@ -50,7 +51,8 @@ def _hit(hit: Hit) -> str:
 class RememberInput(Input):
     title: str = Field(description="What it is about.", pattern=r"\S", max_length=200)
     tags: Strings = Field(default=[], description="Words to filter by.", max_length=20)
-    scope: Literal["project", "user"] = Field("project", description="user: for every workspace.")
+    scope: Kept = Field("project", description="user: for every workspace.")
+    id: str = Field("", description="Note to change.")
     text: str = Field(description="The note, in Markdown.", pattern=r"\S", max_length=100_000)
 
 
@@ -63,11 +65,16 @@ class Similar(Part):
 
 
 class RememberOutput(Output):
+    """`version` counts what the note was changed to, from 1 on."""
+
     id: str
+    version: int
     similar_existing: list[Similar]
 
     def text(self) -> str:
         lines = [f"remembered as {self.id}"]
+        if self.version > 1:
+            lines[0] += f", version {self.version}; earlier ones: astro_read astro://knowledge/notes/{self.id}"
         lines += [f"similar: {note.id} {note.title!r} ({note.similarity:.2f})" for note in self.similar_existing]
         return "\n".join(lines)
 
@@ -107,3 +114,66 @@ class IndexOutput(Page):
         if self.pending_embeddings:
             lines.append(f"{self.pending_embeddings} chunks wait for their embedding; words find them already")
         return "\n".join([*lines, *([self.notice] if self.notice else [])])
+
+
+class ListInput(Input):
+    scope: Reach = Field("all", description="user: for every workspace.")
+    kinds: Strings = Field(default=[], description="note, document, code, run.", max_length=4)
+    tags: Strings = Field(default=[], description="All of these.", max_length=20)
+
+
+class Item(Part):
+    """A document; `updated` is in UTC."""
+
+    id: str
+    title: str
+    source: str
+    kind: str
+    collection: str
+    updated: str
+
+
+class Collection(Part):
+    """What a collection holds; `pending` chunks wait for their embedding."""
+
+    name: str
+    scope: Kept
+    documents: int
+    chunks: int
+    pending: int
+
+
+class ListOutput(Listing):
+    items: list[Item]
+    collections: list[Collection]
+
+    def text(self) -> str:
+        lines = [
+            f"{one.name} ({one.scope}): {one.documents} documents, {one.chunks} chunks, {one.pending} pending"
+            for one in self.collections
+        ]
+        lines += [f"{one.id}  {one.kind}  {one.updated}  {one.source}  {one.title}" for one in self.items]
+        return "\n".join(lines) or "nothing is known yet; kb_remember keeps notes, kb_index reads files"
+
+
+class ForgetInput(Input):
+    scope: Reach = Field("all", description="user: for every workspace.")
+    ids: Strings = Field(default=[], description="kb_list's.", max_length=1000)
+    sources: Strings = Field(default=[], description="Paths, folders, URLs.", max_length=1000)
+    undo: str = Field("", description="An undo_id.")
+
+
+class ForgetOutput(Output):
+    """`left_out` counts what was not brought back, since there is a newer one of that source."""
+
+    removed: int = 0
+    undo_id: str = ""
+    restored: int = 0
+    left_out: int = 0
+
+    def text(self) -> str:
+        if self.restored or self.left_out:
+            newer = f"; {self.left_out} left out, since there are newer ones" if self.left_out else ""
+            return f"{self.restored} brought back{newer}"
+        undo = f"; kb_forget(undo={self.undo_id!r}) brings them back" if self.undo_id else ""
+        return f"{self.removed} forgotten{undo}" if self.removed else "nothing was there to change"

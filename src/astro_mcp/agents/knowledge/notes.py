@@ -18,13 +18,18 @@ MOST: Final = 5
 
 
 def draft(note: RememberInput, labels: frozenset[Label]) -> Draft:
-    """The note as a document. The same note again is the same document."""
+    """The note as a document, known by its title: the same again, or other words under it, is the same document."""
     tags = normal_tags(note.tags)
     body = "\0".join([VERSION, note.title, *tags, "", note.text])
     sha256 = hashlib.sha256(body.encode("utf-8", "replace")).hexdigest()
     chunks = tuple(note_chunks(note.text, note.title))
     kept = tuple(sorted(label.value for label in labels | {Label.PRIVATE}))
-    return Draft(sha256[:32], "note", note.title, sha256, chunks, tags, kept)
+    return Draft(name(note.title), "note", note.title, sha256, chunks, tags, kept)
+
+
+def name(title: str) -> str:
+    """What a note is known by: its title, whatever its capitals and spaces are."""
+    return " ".join(title.casefold().split())
 
 
 def normal_tags(tags: list[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-VECTOR_WEIGHT: Final = {"code": 0.75, "document": 0.5, "note": 0.65}
+VECTOR_WEIGHT: Final = {"code": 0.75, "document": 0.5, "note": 0.65, "run": 0.5}
 
 
 def combine(words: Mapping[int, float], meaning: Mapping[int, float], kinds: Mapping[int, str]) -> dict[int, float]:

@@ -15,7 +15,7 @@ from astro_mcp.agents.knowledge.words import split_identifiers
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import Clock
-from astro_mcp.store.connection import Row, Transaction
+from astro_mcp.store.connection import Params, Row, Transaction
 from astro_mcp.store.database import Database
 
 Outcome = Literal["added", "updated", "unchanged"]
@@ -67,7 +67,7 @@ class Record:
     async def put(self, scope: Scope, collection: str, drafts: Sequence[Draft]) -> list[tuple[Outcome, str]]:
         """Keep `drafts` in one transaction; what each one was, and its id."""
         now = self._clock.now()
-        return await self._database.write(lambda tx: [_put(tx, scope, collection, draft, now) for draft in drafts])
+        return await self._database.write(lambda tx: [put(tx, scope, collection, draft, now) for draft in drafts])
 
     async def remove(self, scope: Scope, collection: str, sources: Sequence[str]) -> int:
         """Take documents out, with their chunks, words and vectors; how many there were."""
@@ -103,15 +103,40 @@ class Record:
         """source, kind, title, chunks: the first thousand, by source."""
         return await self._rows(sql.SOURCES, (scope.tenant, scope.key, collection, MOST_SOURCES))
 
+    async def listed(self, scope: Scope, only: Filter, most: int) -> list[Row]:
+        """id, title, source, kind, collection, labels, updated: the documents that `only` lets pass, newest first."""
+        return await self._rows(sql.LIST, {"tenant": scope.tenant, "scope": scope.key, "most": most, **only.params})
+
+    async def document(self, scope: Scope, collection: str, document: str) -> tuple[Row, list[Row], list[Row]] | None:
+        """A document, its chunks in order and, of a note, its versions, newest first; None where there is none."""
+        owner = (scope.tenant, scope.key, document)
+
+        def look(tx: Transaction) -> tuple[Row, list[Row], list[Row]] | None:
+            row = tx.one(sql.DOCUMENT_BY_ID, owner)
+            if row is None or row["collection"] != collection:
+                return None
+            return row, tx.rows(sql.CHUNKS, owner), tx.rows(sql.VERSIONS, owner)
+
+        return await self._database.read(look)
+
+    async def unknown(self, scope: Scope, collection: str, sources: Sequence[str]) -> list[str]:
+        """Those of `sources` that the collection has not, and that were not forgotten."""
+        params = {"tenant": scope.tenant, "scope": scope.key, "collection": collection, "sources": json.dumps(sources)}
+        return [str(row["source"]) for row in await self._rows(sql.UNKNOWN, params)]
+
+    async def runs(self, scope: Scope, collection: str) -> list[str]:
+        """The runs whose documents the collection has."""
+        return [str(row["run"]) for row in await self._rows(sql.RUNS, (scope.tenant, scope.key, collection))]
+
     async def tags(self, scope: Scope) -> list[str]:
-        """Every tag that a document of the scope has, sorted: the first ten thousand."""
+        """Every tag that a note of the scope has, sorted: the first ten thousand."""
         return [str(row["tag"]) for row in await self._rows(sql.TAGS, (scope.tenant, scope.key, MOST_TAGS))]
 
     async def pending(self, scope: Scope, collection: str) -> int:
         """Chunks of the collection that the vector index does not hold yet."""
         return int((await self._rows(sql.PENDING, (scope.tenant, scope.key, collection)))[0]["pending"])
 
-    async def _rows(self, statement: str, params: Sequence[object] | dict[str, object]) -> list[Row]:
+    async def _rows(self, statement: str, params: Params) -> list[Row]:
         return await self._database.read(lambda tx: tx.rows(statement, params))
 
 
@@ -121,7 +146,8 @@ def words_table(scope: Scope) -> str:
     return f"knowledge_words_{hashlib.sha256(owner.encode()).hexdigest()[:24]}"
 
 
-def _put(tx: Transaction, scope: Scope, collection: str, draft: Draft, now: float) -> tuple[Outcome, str]:
+def put(tx: Transaction, scope: Scope, collection: str, draft: Draft, now: float) -> tuple[Outcome, str]:
+    """Keep a draft; what it was, and its document's id."""
     found = tx.one(sql.DOCUMENT, (scope.tenant, scope.key, collection, draft.source))
     if found is not None and found["sha256"] == draft.sha256:
         return "unchanged", str(found["id"])
@@ -140,24 +166,27 @@ def _put(tx: Transaction, scope: Scope, collection: str, draft: Draft, now: floa
         "now": now,
     }
     if found:
-        _drop_chunks(tx, scope, document)
+        drop_chunks(tx, scope, document)
     tx.execute(sql.CHANGE_DOCUMENT if found else sql.ADD_DOCUMENT, row)
-    _add_chunks(tx, scope, collection, document, draft)
+    add_chunks(tx, scope, collection, document, draft)
     return ("updated" if found else "added"), document
 
 
-def _add_chunks(tx: Transaction, scope: Scope, collection: str, document: str, draft: Draft) -> None:
+def add_chunks(tx: Transaction, scope: Scope, collection: str, document: str, draft: Draft) -> None:
+    """The chunks and words of a document that has none."""
     words = words_table(scope)
     tx.execute(sql.MAKE_WORDS.format(words=words))
     for ordinal, chunk in enumerate(draft.chunks, 1):
         place = (scope.tenant, scope.key, collection, document, ordinal, chunk.start_line, chunk.end_line)
         key = tx.insert(sql.ADD_CHUNK, (*place, chunk.title, chunk.context, chunk.text, chunk.sha256))
-        title = " ".join(dict.fromkeys([draft.source, draft.title, chunk.title, *draft.tags]))
+        named = [] if draft.kind == "note" else [draft.source]  # a note's is its title in small letters
+        title = " ".join(dict.fromkeys([*named, draft.title, chunk.title, *draft.tags]))
         parts = split_identifiers(f"{title} {chunk.text}")
         tx.execute(sql.ADD_WORDS.format(words=words), (key, title, chunk.text, parts))
 
 
-def _drop_chunks(tx: Transaction, scope: Scope, document: str) -> None:
+def drop_chunks(tx: Transaction, scope: Scope, document: str) -> None:
+    """Take out a document's chunks and words; the index loses them later."""
     statement = sql.DROP_WORDS.format(words=words_table(scope))
     rows = tx.rows(sql.CHUNK_IDS, (scope.tenant, scope.key, document))
     tx.execute_many(statement, [(row["id"],) for row in rows])
@@ -168,5 +197,5 @@ def _remove(tx: Transaction, scope: Scope, collection: str, source: str) -> int:
     found = tx.one(sql.DOCUMENT, (scope.tenant, scope.key, collection, source))
     if found is None:
         return 0
-    _drop_chunks(tx, scope, found["id"])
+    drop_chunks(tx, scope, found["id"])
     return tx.execute(sql.DROP_DOCUMENT, (scope.tenant, scope.key, found["id"]))

@@ -16,11 +16,21 @@ INSERT INTO knowledge_document
 VALUES (:id, :tenant, :scope, :collection, :source, :kind, :title, :tags, :labels, :sha256, :now, :now)
 """
 
+RESTORE_DOCUMENT: Final = """
+INSERT INTO knowledge_document
+    (tenant, scope, id, collection, source, kind, title, tags, labels, sha256, created, updated)
+VALUES (:tenant, :scope, :id, :collection, :source, :kind, :title, :tags, :labels, :sha256, :created, :updated)
+"""
+
 CHANGE_DOCUMENT: Final = """
 UPDATE knowledge_document
 SET kind = :kind, title = :title, tags = :tags, labels = :labels, sha256 = :sha256, updated = :now
 WHERE tenant = :tenant AND scope = :scope AND id = :id
 """
+
+DOCUMENT_BY_ID: Final = "SELECT * FROM knowledge_document WHERE tenant = ? AND scope = ? AND id = ?"
+
+RENAME: Final = "UPDATE knowledge_document SET source = ? WHERE tenant = ? AND scope = ? AND id = ?"
 
 DROP_DOCUMENT: Final = "DELETE FROM knowledge_document WHERE tenant = ? AND scope = ? AND id = ?"
 
@@ -95,7 +105,85 @@ GROUP BY d.id ORDER BY d.source LIMIT ?
 
 TAGS: Final = """
 SELECT DISTINCT t.value AS tag FROM knowledge_document AS d, json_each(d.tags) AS t
-WHERE d.tenant = ? AND d.scope = ? ORDER BY tag LIMIT ?
+WHERE d.tenant = ? AND d.scope = ? AND d.kind = 'note' ORDER BY tag LIMIT ?
+"""
+
+LIST: Final = """
+SELECT d.id, d.title, d.source, d.kind, d.collection, d.labels, d.updated FROM knowledge_document AS d
+WHERE d.tenant = :tenant AND d.scope = :scope
+    AND (:kinds = '[]' OR d.kind IN (SELECT value FROM json_each(:kinds)))
+    AND NOT EXISTS (SELECT value FROM json_each(:tags) EXCEPT SELECT value FROM json_each(d.tags))
+ORDER BY d.updated DESC, d.id LIMIT :most
+"""
+
+# Runs: which are not known, nor were forgotten; and which are known, by their own documents alone.
+
+UNKNOWN: Final = """
+SELECT value AS source FROM json_each(:sources)
+WHERE NOT EXISTS (
+        SELECT 1 FROM knowledge_document
+        WHERE tenant = :tenant AND scope = :scope AND collection = :collection AND source = value)
+    AND NOT EXISTS (
+        SELECT 1 FROM knowledge_forgotten
+        WHERE tenant = :tenant AND scope = :scope AND collection = :collection AND source = value AND back = 0)
+"""
+
+RUNS: Final = """
+SELECT DISTINCT t.value AS run FROM knowledge_document AS d, json_each(d.tags) AS t
+WHERE d.tenant = ? AND d.scope = ? AND d.collection = ?
+"""
+
+# What a note said before.
+
+LATEST: Final = """
+SELECT coalesce(max(version), 0) AS version FROM knowledge_version WHERE tenant = ? AND scope = ? AND document = ?
+"""
+
+ADD_VERSION: Final = """
+INSERT INTO knowledge_version (tenant, scope, document, version, title, tags, labels, text, at)
+VALUES (:tenant, :scope, :document, :version, :title, :tags, :labels, :text, :at)
+"""
+
+VERSIONS: Final = """
+SELECT version, title, tags, labels, text, at FROM knowledge_version
+WHERE tenant = ? AND scope = ? AND document = ? ORDER BY version DESC
+"""
+
+DROP_VERSIONS: Final = "DELETE FROM knowledge_version WHERE tenant = ? AND scope = ? AND document = ? AND version <= ?"
+
+# What was forgotten. A source is a document's own, or a folder of it.
+
+NAMED: Final = """
+SELECT * FROM knowledge_document WHERE tenant = :tenant AND scope = :scope AND (
+    id IN (SELECT value FROM json_each(:ids)) OR kind <> 'note' AND EXISTS (
+        SELECT 1 FROM json_each(:sources)
+        WHERE source = value OR substr(source, 1, length(value) + 1) = value || '/'))
+ORDER BY id LIMIT :most
+"""
+
+CHUNKS: Final = """
+SELECT start_line, end_line, title, context, text FROM knowledge_chunk
+WHERE tenant = ? AND scope = ? AND document = ? ORDER BY ordinal
+"""
+
+ADD_FORGOTTEN: Final = """
+INSERT INTO knowledge_forgotten (tenant, scope, undo_id, collection, source, body, at) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+
+FORGOTTEN: Final = """
+SELECT collection, source, body, back FROM knowledge_forgotten
+WHERE tenant = ? AND scope = ? AND undo_id = ? AND body <> ''
+"""
+
+BROUGHT_BACK: Final = "UPDATE knowledge_forgotten SET back = 1 WHERE tenant = ? AND scope = ? AND undo_id = ?"
+
+# A run is read again as long as it is there: that it was forgotten stays known.
+DROP_FORGOTTEN: Final = """
+DELETE FROM knowledge_forgotten WHERE tenant = ? AND scope = ? AND at < ? AND (back = 1 OR collection <> 'runs')
+"""
+
+EMPTY_FORGOTTEN: Final = """
+UPDATE knowledge_forgotten SET body = '' WHERE tenant = ? AND scope = ? AND at < ? AND body <> ''
 """
 
 # The index. Newest first, so that a note stands there at once however much else waits.

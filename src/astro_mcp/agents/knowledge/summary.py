@@ -1,10 +1,16 @@
-"""`astro://knowledge/{collection}`: what a collection holds; and which collections and tags there are."""
+"""`astro://knowledge/{collection}`: what a collection holds, and a document of it whole; and which collections and tags
+there are."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
+from astro_mcp.agents.knowledge.listing import moment
 from astro_mcp.agents.knowledge.notes import COLLECTION
+from astro_mcp.agents.knowledge.reach import readable
 from astro_mcp.agents.knowledge.record import Record
-from astro_mcp.core.authority import Scope, Session
+from astro_mcp.core.authority import Session
 from astro_mcp.core.resource import Body
 from astro_mcp.errors import NotFound
 from astro_mcp.observe.printable import printable
@@ -12,7 +18,7 @@ from astro_mcp.store.connection import Row
 
 
 class Summary:
-    """Reads for a session: its workspace's collections and the user's own notes."""
+    """Reads for a session: its workspace's collections, the user's own and the tenant's."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
@@ -21,7 +27,7 @@ class Summary:
         """Counts and sources as Markdown; raises `NotFound` for what is missing and for what is another scope's."""
         name = variables["collection"]
         parts = []
-        for reach, scope in _scopes(session):
+        for scope, reach in readable(session).items():
             row = next((row for row in await self._record.collections(scope) if row["collection"] == name), None)
             if row is not None:
                 parts.append(_markdown(reach, row, await self._record.sources(scope, name)))
@@ -29,9 +35,17 @@ class Summary:
             raise NotFound("there is no such collection", "kb_index makes one")
         return Body("text/markdown", "\n".join(parts))
 
+    async def read_document(self, session: Session, variables: dict[str, str]) -> Body:
+        """A note with its versions, or a document's passages; raises `NotFound` as `read` does."""
+        for scope in readable(session):
+            found = await self._record.document(scope, variables["collection"], variables["id"])
+            if found is not None:
+                return Body("text/markdown", _whole(*found))
+        raise NotFound("there is no such document", "kb_list tells the ids")
+
     async def complete(self, session: Session, prefix: str) -> list[str]:
         """The session's collections that start with `prefix`."""
-        names = {row["collection"] for _, scope in _scopes(session) for row in await self._record.collections(scope)}
+        names = {row["collection"] for scope in readable(session) for row in await self._record.collections(scope)}
         return sorted(name for name in names if name.startswith(prefix))[:100]
 
     async def complete_tag(self, session: Session, prefix: str) -> list[str]:
@@ -39,14 +53,9 @@ class Summary:
         before, comma, last = prefix.rpartition(",")
         start = last.strip().lower()
         named = {tag.strip().lower() for tag in before.split(",")}
-        tags = {tag for _, scope in _scopes(session) for tag in await self._record.tags(scope)}
+        tags = {tag for scope in readable(session) for tag in await self._record.tags(scope)}
         fitting = sorted(tag for tag in tags - named if tag.startswith(start) and printable(tag) == tag)
         return [f"{before}{comma} {tag}".strip() for tag in fitting[:100]]
-
-
-def _scopes(session: Session) -> list[tuple[str, Scope]]:
-    user = Scope.of(session.principal, ())
-    return [("user", user)] if session.scope == user else [("project", session.scope), ("user", user)]
 
 
 def _markdown(reach: str, row: Row, sources: list[Row]) -> str:
@@ -60,4 +69,17 @@ def _markdown(reach: str, row: Row, sources: list[Row]) -> str:
         lines.append(f"- {name} ({source['kind']}, {source['chunks']} chunks)")
     if row["documents"] > len(sources):
         lines.append(f"- and {row['documents'] - len(sources)} more")
+    return "\n".join(lines) + "\n"
+
+
+def _whole(row: Row, chunks: Sequence[Row], versions: Sequence[Row]) -> str:
+    lines = [f"# {row['title']}", f"{row['kind']} {row['id']}, updated {moment(row['updated'])}"]
+    if tags := json.loads(row["tags"]):
+        lines.append(f"tags: {', '.join(tags)}")
+    if row["kind"] != "note":
+        lines.append(f"source: {row['source']}")
+    for version in versions:
+        lines += ["", f"## version {version['version']}, {moment(version['at'])}: {version['title']}", version["text"]]
+    for chunk in () if versions else chunks:
+        lines += ["", f"## lines {chunk['start_line']} to {chunk['end_line']}: {chunk['title']}", chunk["text"]]
     return "\n".join(lines) + "\n"

@@ -1,8 +1,8 @@
-"""What the knowledge tools do: remember, index, search."""
+"""What the knowledge tools do: remember, index, search, list, forget."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from pathlib import Path
 from typing import Final, get_args
 
@@ -13,28 +13,37 @@ from astro_mcp.agents.knowledge.backlog import Backlog
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.chunks import Kind
 from astro_mcp.agents.knowledge.embedding import Embedder
+from astro_mcp.agents.knowledge.forgetting import Forgetting
 from astro_mcp.agents.knowledge.index import Index
 from astro_mcp.agents.knowledge.indexing import Indexing
+from astro_mcp.agents.knowledge.listing import listed
 from astro_mcp.agents.knowledge.models import (
+    ForgetInput,
+    ForgetOutput,
     Hit,
     IndexInput,
     IndexOutput,
-    Reach,
+    ListInput,
+    ListOutput,
     RememberInput,
     RememberOutput,
     SearchInput,
     SearchOutput,
 )
+from astro_mcp.agents.knowledge.reach import readable, writable
 from astro_mcp.agents.knowledge.record import Filter, Record
+from astro_mcp.agents.knowledge.runs import COLLECTION as RUNS
+from astro_mcp.agents.knowledge.runs import Runs
 from astro_mcp.agents.knowledge.search import Found, Search
 from astro_mcp.agents.knowledge.sources import Sources
 from astro_mcp.agents.knowledge.summary import Summary
+from astro_mcp.agents.knowledge.versions import Versions
 from astro_mcp.config import KnowledgeSettings
 from astro_mcp.core.agent import Health
-from astro_mcp.core.authority import Label, Scope, Session
+from astro_mcp.core.authority import Label
 from astro_mcp.core.call import Context
-from astro_mcp.core.ports import Clock
-from astro_mcp.errors import InvalidInput, NoRoot
+from astro_mcp.core.ports import Clock, Products
+from astro_mcp.errors import InvalidInput
 from astro_mcp.nearest import nearest
 from astro_mcp.store.database import Database
 from astro_mcp.workspace.workspace import Workspace
@@ -54,12 +63,18 @@ class KnowledgeWork:
         settings: KnowledgeSettings,
         tasks: TaskGroup,
         clock: Clock,
+        products: Products | None = None,
     ) -> None:
+        """Without `products` nothing of runs is found."""
         self._record = Record(database, clock)
         embedder, index = Embedder(model_folder, settings.embed_batch), Index(folder)
         self._catch_up = CatchUp(Backlog(database), embedder, index)
         self._search = Search(self._record, embedder, index, self._catch_up)
         self._indexing = Indexing(self._record, Sources(workspace), self._catch_up)
+        self._versions = Versions(database, clock)
+        self._forgetting = Forgetting(database, clock)
+        self._runs = Runs(self._record, products, self._catch_up) if products else None
+        self._shared = settings.shared
         self.summary = Summary(self._record)
         self._catch_up.start(tasks)  # nothing heavy is loaded before it has work
 
@@ -74,42 +89,54 @@ class KnowledgeWork:
 
     async def search(self, args: SearchInput, ctx: Context) -> SearchOutput:
         only = Filter(_kinds(args.kinds), notes.normal_tags(args.tags))
-        answer = await self._search.find(_scopes(ctx.session, args.scope), args.query, only, args.k)
+        notice = ""
+        if self._runs and args.scope in ("all", "project") and (not only.kinds or "run" in only.kinds):
+            notice = await self._runs.follow(ctx.session.scope)
+        answer = await self._search.find(list(readable(ctx.session, args.scope)), args.query, only, args.k)
         items = [_hit(found) for found in answer.found]
         for found in answer.found:
             ctx.label(*(Label(name) for name in found.row["labels"].split(",") if name))
         ctx.source(*(hit.source for hit in items))
-        return SearchOutput(items=items, total=len(items), notice=answer.notice)
+        return SearchOutput(items=items, total=len(items), notice="; ".join(filter(None, [answer.notice, notice])))
 
     async def remember(self, args: RememberInput, ctx: Context) -> RememberOutput:
-        scope = _note_scope(ctx.session, args.scope)
+        scope = writable(ctx.session, args.scope, shared=self._shared)
         labels = ctx.session.labels | ctx.call.labels
-        outcome = await self._record.put(scope, notes.COLLECTION, [notes.draft(args, labels)])
-        _, own = outcome[0]
+        if args.scope == "tenant":
+            labels |= {Label.UNTRUSTED}  # others did not write it
+        draft = notes.draft(args, labels)
+        noted = await self._versions.keep(scope, notes.COLLECTION, draft, args.text, args.id)
         self._catch_up.wake()
-        return RememberOutput(id=own, similar_existing=await notes.similar(self._search, scope, args, own))
+        similar = await notes.similar(self._search, scope, args, noted.id)
+        return RememberOutput(id=noted.id, version=noted.version, similar_existing=similar)
+
+    async def list(self, args: ListInput, ctx: Context) -> ListOutput:
+        only = Filter(_kinds(args.kinds), notes.normal_tags(args.tags))
+        return await listed(self._record, readable(ctx.session, args.scope), only, ctx)
+
+    async def forget(self, args: ForgetInput, ctx: Context) -> ForgetOutput:
+        scopes = [
+            scope for scope, name in readable(ctx.session, args.scope).items() if name != "tenant" or self._shared
+        ]
+        if args.scope == "tenant":
+            writable(ctx.session, "tenant", shared=self._shared)
+        if bool(args.undo) == bool(args.ids or args.sources):
+            raise InvalidInput("name what is to be forgotten, or an undo_id", "kb_list tells ids and sources")
+        if args.undo:
+            restored, left_out = await self._forgetting.bring_back(scopes, args.undo)
+            self._catch_up.wake()
+            return ForgetOutput(restored=restored, left_out=left_out)
+        ids = [re.sub(r"\.\d+\Z", "", one) for one in args.ids]  # a hit's names its passage, too
+        removed, undo_id = await self._forgetting.forget(scopes, ids, [one.rstrip("/") for one in args.sources])
+        self._catch_up.wake()
+        return ForgetOutput(removed=removed, undo_id=undo_id)
 
     async def index(self, args: IndexInput, ctx: Context) -> IndexOutput:
-        if args.collection == notes.COLLECTION:
-            raise InvalidInput("the collection notes is kept for kb_remember", "choose another name")
+        if args.collection in (notes.COLLECTION, RUNS):
+            raise InvalidInput(
+                f"the collection {args.collection} is kept for what no file holds", "choose another name"
+            )
         return await self._indexing.run(args, ctx)
-
-
-def _scopes(session: Session, reach: Reach) -> Sequence[Scope]:
-    user = Scope.of(session.principal, ())
-    chosen = {"all": [session.scope, user], "project": [session.scope], "user": [user]}[reach]
-    return list(dict.fromkeys(chosen))
-
-
-def _note_scope(session: Session, reach: str) -> Scope:
-    if reach == "user":
-        return Scope.of(session.principal, ())
-    if not session.grant.roots:
-        raise NoRoot(
-            "this session has no workspace, so there is no project to keep the note for",
-            'pass "scope": "user" to keep it for every workspace',
-        )
-    return session.scope
 
 
 def _kinds(kinds: list[str]) -> tuple[str, ...]:

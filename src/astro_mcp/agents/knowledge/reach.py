@@ -1,0 +1,37 @@
+"""How far knowledge reaches: a workspace's, the user's own, and what all of a tenant share."""
+
+from __future__ import annotations
+
+from astro_mcp.agents.knowledge.models import Kept, Reach
+from astro_mcp.core.authority import Scope, Session
+from astro_mcp.errors import Forbidden, NoRoot
+
+
+def readable(session: Session, reach: Reach = "all") -> dict[Scope, Kept]:
+    """The scopes that a session may read, nearest first, each with its name."""
+    user, shared = Scope.of(session.principal, ()), Scope.shared(session.principal.tenant)
+    named: list[tuple[Scope, Kept]] = [(session.scope, "project"), (user, "user"), (shared, "tenant")]
+    if session.scope == user:  # without a workspace the user's own is all that there is
+        del named[0]
+    return {scope: name for scope, name in named if reach in ("all", name)}
+
+
+def writable(session: Session, reach: Kept, *, shared: bool) -> Scope:
+    """Where a session may keep what it is told; `shared` is the operator's leave to write for all of the tenant.
+
+    Raises `NoRoot`, `Forbidden`."""
+    if reach == "user":
+        return Scope.of(session.principal, ())
+    if reach == "tenant":
+        if not shared:
+            raise Forbidden(
+                "what all principals of this tenant share is not written by its sessions",
+                "the operator sets shared = true under [knowledge] in config.toml",
+            )
+        return Scope.shared(session.principal.tenant)
+    if not session.grant.roots:
+        raise NoRoot(
+            "this session has no workspace, so there is no project to keep it for",
+            'pass "scope": "user" to keep it for every workspace',
+        )
+    return session.scope
