@@ -22,6 +22,7 @@ from mcp.client.stdio import stdio_client
 
 from astro_mcp.workspace.fingerprint import MARGIN_SECONDS
 from benchmarks import _grown
+from benchmarks._reads import reads
 from benchmarks._report import report, row
 from benchmarks._workbenches import OURS, Ask, Case, cases, servers
 from benchmarks.start import end_daemon
@@ -32,6 +33,7 @@ SLOW = 5
 """A round in so many is measured where a peer's answer takes seconds."""
 LINT = "lint_check / (1.5 ruff + 20 ms)"
 AFTER = "lint_check after a change / (1.5 ruff + 20 ms)"
+SECTIONS = ("git", "files", "lint")
 
 
 async def timed(client: Client, ask: Ask) -> tuple[float, int]:
@@ -59,10 +61,11 @@ async def measure(made: list[Case], clients: dict[str, Client], rounds: int) -> 
         for case in made:
             if case.tree and number % SLOW > 1:
                 continue
-            for server, ask in case.asked.items():
+            for server, ask in case.asked(number).items():
                 place = f"{server}, tree" if case.tree and server == OURS else server
                 if place not in clients:
                     continue
+                case.before(number)
                 sample = await timed(clients[place], ask)
                 if number:
                     found[case.name, server].append(sample)
@@ -77,7 +80,7 @@ def compared(made: list[Case], found: Found) -> tuple[list[dict[str, Any]], dict
     for case in made:
         middle: dict[str, float] = {}
         size: dict[str, float] = {}
-        for server in case.asked:
+        for server in case.asked(0):
             samples = found.get((case.name, server))
             if samples:
                 middle[server] = median(seconds for seconds, _ in samples)
@@ -112,15 +115,21 @@ async def linted(client: Client, ruff: str, folder: Path, rounds: int) -> tuple[
     return ours, after, bare
 
 
-async def run(folder: Path, given: Path | None, rounds: int) -> tuple[list[Any], dict[str, float], dict[str, float]]:
+async def run(
+    folder: Path, given: Path | None, rounds: int, sections: Sequence[str]
+) -> tuple[list[Any], dict[str, float], dict[str, float]]:
     repository, tree, home = folder / "repository", folder / "tree", folder / "home"
     home.mkdir(mode=0o700)
     if given is None:
         _grown.repository(repository)
     else:
         subprocess.run(["git", "clone", "-q", str(given), str(repository)], check=True)
-    _grown.tree(tree)
-    made = cases(repository, tree, _grown.LARGE if given is None else _near(repository, 65_536))
+    tree.mkdir()
+    large = _grown.LARGE if given is None else _near(repository, 65_536)
+    made = reads(repository, large) if "git" in sections else []
+    if "files" in sections:
+        _grown.tree(tree)
+        made += cases(repository, tree, large)
     async with AsyncExitStack() as stack:
         quiet = stack.enter_context(open(os.devnull, "w"))  # noqa: SIM115 - the stack closes it
         clients = {
@@ -130,8 +139,8 @@ async def run(folder: Path, given: Path | None, rounds: int) -> tuple[list[Any],
         try:
             rows, ratios, targets = compared(made, await measure(made, clients, rounds))
             ruff = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
-            targets[LINT] = targets[AFTER] = 1
-            if ruff is not None:
+            targets |= dict.fromkeys((LINT, AFTER), 1.0) if "lint" in sections else {}
+            if ruff is not None and "lint" in sections:
                 ours, after, bare = await linted(clients[OURS], ruff, repository, max(rounds // 3, 3))
                 rows += [row("lint_check: astro-mcp, ruff", ours), row("lint_check after a change", after)]
                 rows += [row("lint_check: ruff itself", bare)]
@@ -152,12 +161,14 @@ def main(arguments: Sequence[str]) -> int:
     """On a generated repository of 5,000 commits, or on a clone of the one that `--repo` names."""
     parser = argparse.ArgumentParser(prog="scripts/bench workspace")
     parser.add_argument("--repo", type=Path, help="a repository to measure on, in place of a generated one")
+    parser.add_argument("--only", choices=SECTIONS, help="one part of it")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} rounds in place of {ROUNDS}")
     parser.add_argument("--json", action="store_true", help="also one JSON object, on the last line")
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as made:
         rounds = QUICK if asked.quick else ROUNDS
-        rows, ratios, targets = anyio.run(run, Path(made).resolve(), asked.repo, rounds)
+        sections = [asked.only] if asked.only else SECTIONS
+        rows, ratios, targets = anyio.run(run, Path(made).resolve(), asked.repo, rounds, sections)
     return report("workspace", rows, ratios, targets, as_json=asked.json)
 
 

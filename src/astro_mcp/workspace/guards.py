@@ -103,6 +103,7 @@ class ReadGuard:
 
 
 @lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4096)
 def is_secret(relative: str) -> bool:
     """Whether a path is one that holds keys, tokens or passwords, by its names."""
     *folders, name = [fold(part) for part in relative.split("/")]

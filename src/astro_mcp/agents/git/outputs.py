@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from pydantic import Field
@@ -142,6 +143,19 @@ class BlameLine(Part):
     text: str
 
 
+def _blame_lines(lines: list[BlameLine]) -> Iterator[str]:
+    """Each run of lines beneath its commit, of which date and author are said once."""
+    said: set[str] = set()
+    last = ""
+    for item in lines:
+        if item.sha != last:
+            known = item.sha in said
+            yield item.sha[:12] if known else f"{item.sha[:12]} {item.date[:10]} {printable(item.author, 30)}"
+            said.add(item.sha)
+            last = item.sha
+        yield f"{item.line}: {printable(item.text)}"
+
+
 class Shown(Page):
     """A commit; or, with a path, a file or folder as it was in it; or who wrote its lines."""
 
@@ -168,10 +182,7 @@ class Shown(Page):
                 [*head, *merge, "", printable(self.message), "", *file_lines(self.files), *hunk_lines(self.hunks)]
             )
         if self.lines:
-            return "\n".join(
-                f"{item.sha[:12]} {item.date[:10]} {printable(item.author, 30)} {item.line}: {printable(item.text)}"
-                for item in self.lines
-            )
+            return "\n".join(_blame_lines(self.lines))
         about = f"{printable(self.path)} in {self.sha[:12]}: {self.kind}, {self.bytes} bytes"
         span = f", from line {self.start_line} of {self.total_lines}" if self.start_line > 1 else ""
         return f"{about}{span}\n{printable(self.content)}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
 from typing import Final
 
 from astro_mcp.agents.git.differences import PATCH, is_open, of_trees, shown
@@ -11,6 +9,7 @@ from astro_mcp.agents.git.inputs import ShowInput
 from astro_mcp.agents.git.outputs import BlameLine, Shown, ShownBlame, ShownCommit, ShownFile
 from astro_mcp.errors import InvalidInput, NotFound, ProtectedPath, TooLarge, Unsupported
 from astro_mcp.observe.printable import printable
+from astro_mcp.workspace.git.blamed import blamed
 from astro_mcp.workspace.git.objects import Item, bytes_of, item_at, items_of, missing, trees_of
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
@@ -81,30 +80,14 @@ async def _show_file(repository: Repository, sha: str, path: str, item: Item, ar
         raise InvalidInput(f"start_line is {args.start_line}; the file has {total} lines here")
     base |= {"kind": item.kind, "start_line": args.start_line, "total_lines": total}
     if args.blame and total:
-        return ShownBlame.model_validate({**base, "lines": await _blame(repository, sha, path, args.start_line, end)})
+        span = range(args.start_line, end + 1)
+        wrote = await blamed(repository, sha, path, span, total)
+        rows = [
+            BlameLine(line=line, sha=by, author=writer.author, date=writer.date, text=lines[line - 1])
+            for line, (by, writer) in zip(span, wrote, strict=True)
+        ]
+        return ShownBlame.model_validate({**base, "lines": rows})
     # cut by lines only where that was asked for, so that a whole file keeps its last line's end
     whole = args.start_line == 1 and end == total
     content = "\n".join(lines if whole else lines[args.start_line - 1 : end])
     return ShownFile.model_validate({**base, "content": content})
-
-
-async def _blame(repository: Repository, sha: str, path: str, start: int, end: int) -> list[BlameLine]:
-    """git-blame(1), porcelain format: a header for each line, facts once a commit, the line after a tab."""
-    ran = await repository.git("blame", "--porcelain", f"-L{start},{end}", sha, "--", path)
-    facts: dict[str, dict[str, str]] = {}
-    found: list[BlameLine] = []
-    current, number = "", 0
-    for line in ran.out.decode("utf-8", "replace").split("\n"):
-        if header := re.match(r"([0-9a-f]{40}) \d+ (\d+)", line):
-            current, number = header[1], int(header[2])
-            facts.setdefault(current, {})
-        elif line.startswith("\t"):
-            known = facts[current]
-            found.append(BlameLine(line=number, sha=current, author=known["author"], date=known["date"], text=line[1:]))
-        elif current:
-            key, _, value = line.partition(" ")
-            if key == "author":
-                facts[current]["author"] = value
-            elif key == "author-time":
-                facts[current]["date"] = datetime.fromtimestamp(int(value), UTC).isoformat()
-    return found

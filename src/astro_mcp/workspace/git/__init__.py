@@ -12,6 +12,7 @@ objects        what is asked of those processes: names, trees, sizes, bytes
 revisions      names and shas into full shas
 status         what changed, as git tells it
 logged         which commits match, and what each changed
+blamed         which commit wrote each line of a file
 patches        git's patch text, file by file and hunk by hunk
 keys           obvious keys in text that is about to be committed
 signing        a signature, by the operator's program

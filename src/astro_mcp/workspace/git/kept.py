@@ -39,12 +39,36 @@ REMEMBERED: Final = 4_000
 """Answers about commits that are remembered of one repository."""
 
 
+BLAMES: Final = 32
+"""Files of one repository whose lines' writers are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Of a commit; `date` is ISO 8601."""
+
+    author: str
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """The commit of each line of a file as it is in `commit`, which is "" where it was asked for once, in part. It is
+    not `worth` going through files whose history is too long for it."""
+
+    commit: str = ""
+    shas: list[str] = field(default_factory=list)
+    writers: dict[str, Writer] = field(default_factory=dict)
+    worth: bool = True
+
+
 @dataclass
 class Memory:
     """What was found out of a repository and can't change: objects are named by their content.
 
     `trusted` is the stamp of the index that was found in order. `lists`: a commit's history, its length and its first
-    shas; `apart`: how far two commits are from one another; `logged`: a commit's line of a log.
+    shas; `apart`: how far two commits are from one another; `logged`: a commit's line of a log; `found`: the sha of a
+    name that begins with one, as in `sha^{tree}`; `blames`: who wrote a file's lines, by its path.
     """
 
     trusted: str = "none yet"
@@ -52,6 +76,8 @@ class Memory:
     lists: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
     apart: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     logged: dict[str, bytes] = field(default_factory=dict)
+    found: dict[str, str] = field(default_factory=dict)
+    blames: dict[str, Blame] = field(default_factory=dict)
 
     def bound(self) -> None:
         """Forget, where that became much."""
@@ -60,6 +86,10 @@ class Memory:
         if len(self.logged) + len(self.apart) > REMEMBERED:
             self.logged.clear()
             self.apart.clear()
+        if len(self.found) > REMEMBERED:
+            self.found.clear()
+        while len(self.blames) > BLAMES:
+            del self.blames[next(iter(self.blames))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,8 @@ from astro_mcp.workspace.git.waiting import CHECK, CONTENTS
 
 HEADER: Final = 100
 """Bytes of the line before an object, more or less."""
+_LASTING: Final = re.compile(r"[0-9a-f]{40}(?:[~^][0-9]{0,9}|\^\{(?:commit|tree)\})*")
+"""A name that means one object for ever."""
 _KINDS: Final = {b"40000": "folder", b"120000": "link", b"160000": "submodule"}
 
 
@@ -29,9 +32,14 @@ class Item:
 
 async def shas_of(repository: Repository, *names: str) -> list[str]:
     """The full sha that git finds for each name, "" for none. No name holds a line feed."""
-    ran = await repository.ask(CHECK, *names)
-    rows = ran.out.decode("utf-8", "replace").split("\n")[:-1]
-    return [_sha(row) for row in rows]
+    known = repository.memory.found
+    if unknown := [name for name in names if name not in known]:
+        ran = await repository.ask(CHECK, *unknown)
+        rows = ran.out.decode("utf-8", "replace").split("\n")[:-1]
+        found = dict(zip(unknown, map(_sha, rows), strict=True))
+        known.update((name, sha) for name, sha in found.items() if sha and _LASTING.fullmatch(name))
+        return [found.get(name) or known.get(name, "") for name in names]
+    return [known[name] for name in names]
 
 
 async def trees_of(repository: Repository, *shas: str) -> list[str]:

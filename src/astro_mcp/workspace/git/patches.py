@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections import Counter, deque
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -59,25 +59,6 @@ class Hunk:
     new: range
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A hunk's lines as they are, and where they stand on both sides, counted from 0."""
-
-    lines: list[bytes]
-    old: range
-    new: range
-    heading: bytes
-
-    def text(self) -> str:
-        shown = (line if len(line) <= WIDEST else line[:WIDEST] + b" [line cut]" for line in self.lines)
-        return b"\n".join([self._header(), *shown]).decode("utf-8", "replace")
-
-    def _header(self) -> bytes:
-        """A side without lines is named by the line before it."""
-        old, new = (side.start + bool(side) for side in (self.old, self.new))
-        return b"@@ -%d,%d +%d,%d @@%s" % (old, len(self.old), new, len(self.new), self.heading)
-
-
 def parse_numstat(out: bytes) -> list[FileStat]:
     """`git diff --numstat -z`."""
     found: list[FileStat] = []
@@ -98,7 +79,7 @@ def parse_raw(out: bytes) -> list[FileStat]:
     """`git diff --raw -z --patch` of two trees: the lines of a file are counted in its patch, which git makes anyway.
     The patch is whole."""
     raw, _, patch = out.partition(b"\0\0")
-    sections = iter(re.split(rb"(?m)^diff --git ", patch)[1:])
+    sections = iter(_sections(patch))
     found: list[FileStat] = []
     records = iter(os.fsdecode(raw).split("\0"))
     for record in records:
@@ -116,8 +97,14 @@ def parse_raw(out: bytes) -> list[FileStat]:
     return found
 
 
+def _sections(patch: bytes) -> list[bytes]:
+    """What is said of each file. A line of content begins with a space, +, - or \\, so that none passes for a line
+    that opens a file, or a hunk."""
+    return (b"\n" + patch).split(b"\ndiff --git ")[1:]
+
+
 def _lines_of(section: bytes) -> tuple[int, int] | None:
-    """Lines added and removed; None for a binary file. A line of content begins with a space, + or -."""
+    """Lines added and removed; None for a binary file."""
     start = section.find(b"\n@@ ")
     if start < 0:
         return None if b"\nBinary files " in section else (0, 0)
@@ -127,57 +114,70 @@ def _lines_of(section: bytes) -> tuple[int, int] | None:
 def parse_patch(out: bytes, *, cut: bool = False) -> list[Hunk]:
     """Every hunk of a patch. With `cut` the text ends anywhere, and a last hunk that is not whole is left out."""
     found: list[Hunk] = []
-    lines = deque((out[: out.rfind(b"\n") + 1] if cut else out).split(b"\n"))
+    sections = _sections(out[: out.rfind(b"\n")] if cut else out.removesuffix(b"\n"))
+    for section in sections:
+        head, *hunks = section.split(b"\n@@ ")
+        if hunks:
+            path, former = _named(head)
+            for text in hunks:
+                found += _hunks(path, former, text, cut=cut and section is sections[-1] and text is hunks[-1])
+    same = Counter(hunk.id for hunk in found)
+    return [hunk if same[hunk.id] == 1 else replace(hunk, id=hunk.placed) for hunk in found]
+
+
+def _named(head: bytes) -> tuple[str, str]:
+    """A file's name, and the one before a rename, out of what stands above its hunks."""
     before, after, former = "", "", ""
-    while lines:
-        line = lines.popleft()
-        if line.startswith(b"diff "):
-            before, after, former = "", "", ""
-        elif line.startswith(b"rename from "):
+    for line in head.split(b"\n"):
+        if line.startswith(b"rename from "):
             former = _name(line[12:])
         elif line.startswith(b"--- "):
             before = _name(line[4:])
         elif line.startswith(b"+++ "):
             after = _name(line[4:])
-        elif header := HUNK.match(line):
-            body, whole = _body(header, lines)
-            if whole or not cut:
-                path = before.removeprefix("a/") if after == "/dev/null" else after.removeprefix("b/")
-                found.extend(_hunk(path, former, piece) for piece in _split(header, body))
-    same = Counter(hunk.id for hunk in found)
-    return [hunk if same[hunk.id] == 1 else replace(hunk, id=hunk.placed) for hunk in found]
+    return before.removeprefix("a/") if after == "/dev/null" else after.removeprefix("b/"), former
 
 
-def _body(header: re.Match[bytes], lines: deque[bytes]) -> tuple[list[bytes], bool]:
-    """The lines that the header announces, so that content can't pass for a header; and whether all were there.
-    A line that says of the one before that it has no end belongs to them."""
-    left, right = int(header[2] or 1), int(header[4] or 1)
-    body: list[bytes] = []
-    while left > 0 or right > 0 or (lines and lines[0].startswith(b"\\ ")):
-        if not lines:
-            return body, False
-        line = lines.popleft()
-        left -= line[:1] in (b" ", b"-")
-        right -= line[:1] in (b" ", b"+")
-        body.append(line)
-    return body, True
-
-
-def _split(header: re.Match[bytes], body: list[bytes]) -> Iterator[_Piece]:
-    """The hunk, in pieces of at most LONGEST lines that stand for themselves."""
-    old, new = (int(header[side]) - (header[side + 1] != b"0") for side in (1, 3))
-    for start in range(0, len(body), LONGEST):
-        lines = body[start : start + LONGEST]
-        removed = sum(line[:1] in (b" ", b"-") for line in lines)
-        added = sum(line[:1] in (b" ", b"+") for line in lines)
-        yield _Piece(lines, range(old, old + removed), range(new, new + added), header[5])
+def _hunks(path: str, former: str, text: bytes, *, cut: bool) -> Iterator[Hunk]:
+    """One hunk from after its first `@@ `, in pieces of at most LONGEST lines that stand for themselves."""
+    header, _, body = text.partition(b"\n")
+    sides = HUNK.match(b"@@ " + header)
+    if sides is None:
+        return  # cut within its header
+    old, new = (int(sides[side]) - (sides[side + 1] != b"0") for side in (1, 3))
+    removed, added = int(sides[2] or 1), int(sides[4] or 1)
+    lines = body.split(b"\n") if cut or body.count(b"\n") >= LONGEST or len(body) > WIDEST else None
+    if lines is None:
+        yield _piece(path, former, body, body, range(old, old + removed), range(new, new + added), sides[5])
+        return
+    if cut and _sides(lines) != (removed, added):
+        return
+    for start in range(0, len(lines), LONGEST):
+        piece = lines[start : start + LONGEST]
+        removed, added = _sides(piece)
+        shown = (line if len(line) <= WIDEST else line[:WIDEST] + b" [line cut]" for line in piece)
+        places = range(old, old + removed), range(new, new + added)
+        yield _piece(path, former, b"\n".join(piece), b"\n".join(shown), *places, sides[5])
         old, new = old + removed, new + added
 
 
-def _hunk(path: str, former: str, piece: _Piece) -> Hunk:
-    named = os.fsencode(path) + b"\0" + b"\n".join(piece.lines)
-    placed = _digest(b"%d\0" % piece.new.start + named)
-    return Hunk(_digest(named), placed, path, former, piece.text(), piece.old, piece.new)
+def _sides(lines: Sequence[bytes]) -> tuple[int, int]:
+    """How many of a hunk's lines the old file has, and how many the new one."""
+    first = [line[:1] for line in lines]
+    both = first.count(b" ")
+    return both + first.count(b"-"), both + first.count(b"+")
+
+
+def _piece(path: str, former: str, lines: bytes, shown: bytes, old: range, new: range, heading: bytes) -> Hunk:
+    """A side without lines is named by the line before it."""
+    named = os.fsencode(path) + b"\0" + lines
+    header = b"@@ -%d,%d +%d,%d @@%s\n" % (
+        *(old.start + bool(old), len(old)),
+        *(new.start + bool(new), len(new)),
+        heading,
+    )
+    text = (header + shown).decode("utf-8", "replace")
+    return Hunk(_digest(named), _digest(b"%d\0" % new.start + named), path, former, text, old, new)
 
 
 def _digest(data: bytes) -> str:

@@ -138,11 +138,7 @@ class Repository:
 
     def readable(self, path: str) -> bool:
         """Whether ReadGuard gives the bytes of `path` out; it speaks of history as of the working tree."""
-        try:
-            self._workspace.guard_read(self.place(path))
-        except ProtectedPath:
-            return False
-        return True
+        return not self.read_guard.withholds(f"{self._top.relative}/{path}" if self._top.relative else path)
 
     def inside(self, path: str) -> str:
         """A path as the caller says it (absolute, or relative to the repository) as git names it.

@@ -14,6 +14,7 @@ from astro_mcp.workspace.git.refs import Refs
 from astro_mcp.workspace.git.repository import Repository
 
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+_HEAD: Final = re.compile(r"HEAD(?=[~^]|\Z)")
 _KINDS: Final = ("refs/heads/", "refs/tags/", "refs/remotes/")
 _REVISION: Final = re.compile(r"[^-\x00-\x20\x7f:?*\[\\{}][^\x00-\x20\x7f:?*\[\\{}]{0,249}")
 
@@ -27,7 +28,8 @@ async def commit_of(repository: Repository, revision: str) -> str:
         raise InvalidInput(f"{printable(revision, 80)!r} can't name a commit", "a branch, a tag, a sha, or HEAD~2")
     if revision == "HEAD" and not repository.refs.sha:
         raise NotFound("this branch has no commit yet")
-    sha = (await shas_of(repository, f"{revision}^{{commit}}"))[0]
+    head = _HEAD.match(revision) and repository.refs.sha
+    sha = (await shas_of(repository, f"{head + revision[4:] if head else revision}^{{commit}}"))[0]
     if not sha:
         near = nearest(revision, list(names(repository.refs)))
         raise NotFound(f"no commit is named {printable(revision, 80)!r}", f"did you mean {near}?" if near else "")

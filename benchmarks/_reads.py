@@ -1,0 +1,94 @@
+"""What servers are asked about git: no question twice, for a kept answer is no measure of a read.
+
+A round asks about other commits, lines and files than the one before. A status and a log, whose questions can't differ,
+are measured twice: with nothing done since the last one, and after a file was written or a commit made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks._grown import git
+from benchmarks._workbenches import CYANHEADS, GIT, OURS, Ask, Case
+
+HALF: Final = 0.5
+"""Of the best peer's time: every git read."""
+
+
+def reads(repository: Path, large: str) -> list[Case]:
+    """`large` is a file of about 65 KB; commits are those of HEAD's history."""
+    a, b = {"repo_path": str(repository)}, {"path": str(repository)}
+    paths = git(repository, "ls-files").splitlines()
+    paths = [path for path in paths if (repository / path).is_file() and path != large]
+
+    def status(number: int) -> Mapping[str, Ask]:
+        return {OURS: ("git_status", {}), GIT: ("git_status", a), CYANHEADS: ("git_status", b)}
+
+    def differences(number: int) -> Mapping[str, Ask]:
+        old = f"HEAD~{200 + number}"
+        return {
+            OURS: ("git_diff", {"from": old, "to": "HEAD"}),
+            GIT: ("git_diff", {**a, "target": old}),
+            CYANHEADS: ("git_diff", {**b, "source": old, "target": "HEAD"}),
+        }
+
+    def show(number: int) -> Mapping[str, Ask]:
+        commit = f"HEAD~{10 + 3 * number}"
+        return {
+            OURS: ("git_show", {"ref": commit}),
+            GIT: ("git_show", {**a, "revision": commit}),
+            CYANHEADS: ("git_show", {**b, "object": commit}),
+        }
+
+    def blame(path: str, first: int, last: int) -> Mapping[str, Ask]:
+        return {
+            OURS: ("git_show", {"path": path, "blame": True, "start_line": first, "end_line": last}),
+            CYANHEADS: ("git_blame", {**b, "filePath": path, "startLine": first, "endLine": last}),
+        }
+
+    return [
+        Case("status", HALF, status),
+        Case("status, a file written", HALF, status, before=_writing(repository, paths)),
+        Case("log of 10, a commit made", HALF, _log(10, a, b), before=_committing(repository, large)),
+        Case("log of 10", HALF, _log(10, a, b)),
+        Case("log of 1,000", HALF, _log(1000, a, b)),
+        Case("diff of 200 commits", HALF, differences),
+        Case("show", HALF, show),
+        Case("blame of 100 lines", HALF, lambda number: blame(large, 20 * number + 1, 20 * number + 100)),
+        Case("blame of 20 lines, another file", HALF, lambda number: blame(paths[7 * number % len(paths)], 1, 20)),
+    ]
+
+
+def _log(count: int, a: Mapping[str, Any], b: Mapping[str, Any]) -> Callable[[int], Mapping[str, Ask]]:
+    return lambda number: {
+        OURS: ("git_log", {"limit": count}),
+        GIT: ("git_log", {**a, "max_count": count}),
+        CYANHEADS: ("git_log", {**b, "maxCount": count}),
+    }
+
+
+def _writing(repository: Path, paths: list[str]) -> Callable[[int], None]:
+    """A line more in one file, another each round."""
+
+    def before(number: int) -> None:
+        with (repository / paths[11 * number % len(paths)]).open("ab") as file:
+            file.write(b"written = True\n")
+
+    return before
+
+
+def _committing(repository: Path, large: str) -> Callable[[int], None]:
+    """A commit that changes a line of the large file."""
+
+    def before(number: int) -> None:
+        path = repository / large
+        lines = path.read_bytes().splitlines(keepends=True)
+        at = (31 * number) % len(lines)
+        lines[at] = lines[at].rstrip() + b"  # again\n"
+        path.write_bytes(b"".join(lines))
+        identity = ("-c", "user.name=Dev", "-c", "user.email=dev@example.com", "-c", "gc.auto=0")
+        git(repository, *identity, "commit", "-q", "-m", f"Change a line, round {number}", "--", large)
+
+    return before

@@ -1,0 +1,124 @@
+"""Which commit wrote each line of a file.
+
+Commit, path and line decide that, and nothing else. So a file that is asked about for the second time is gone through
+whole, and remembered; after that git is asked for what came since alone, and what leads to the remembered commit is
+looked up there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from astro_mcp.errors import TimedOut
+from astro_mcp.workspace.git.child import SECONDS
+from astro_mcp.workspace.git.kept import Blame, Writer
+from astro_mcp.workspace.git.repository import Repository
+
+LONGEST: Final = 20_000
+"""Lines of a file that is remembered."""
+WHOLE: Final = 10.0
+"""Seconds that going through a whole file may take; one that takes longer is asked for range by range."""
+_HEADER: Final = re.compile(rb"([0-9a-f]{40}) (\d+) (\d+) (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """`count` lines from `line` on are those from `former` on of `path` in `sha`; `ends`: git went no further there."""
+
+    sha: str
+    former: int
+    line: int
+    count: int
+    path: bytes
+    ends: bool
+
+
+async def blamed(repository: Repository, commit: str, path: str, span: range, total: int) -> list[tuple[str, Writer]]:
+    """The sha and the writer of each line of `span`, counted from 1, of a file that has `total` lines in `commit`."""
+    blames = repository.memory.blames
+    known = blames.get(path)
+    if known is None or not known.worth or total > LONGEST:
+        blames.setdefault(path, Blame())
+        return await _of_span(repository, commit, path, span)
+    if known.commit != commit:
+        try:
+            newer = known.commit and await _since(repository, known, commit, path, total)
+            known = newer or await _whole(repository, commit, path, total)
+        except TimedOut:
+            blames[path] = Blame(worth=False)
+            return await _of_span(repository, commit, path, span)
+        blames.pop(path, None)  # what is asked about again is forgotten last
+        blames[path] = known
+    return [(sha, known.writers[sha]) for sha in known.shas[span.start - 1 : span.stop - 1]]
+
+
+async def _of_span(repository: Repository, commit: str, path: str, span: range) -> list[tuple[str, Writer]]:
+    spans, writers = await _asked(repository, commit, path, "-L", f"{span.start},{span.stop - 1}")
+    found = {line: one.sha for one in spans for line in range(one.line, one.line + one.count)}
+    return [(found[line], writers[found[line]]) for line in span]
+
+
+async def _whole(repository: Repository, commit: str, path: str, total: int) -> Blame:
+    spans, writers = await _asked(repository, commit, path, seconds=WHOLE)
+    shas = [""] * total
+    for one in spans:
+        shas[one.line - 1 : one.line - 1 + one.count] = [one.sha] * one.count
+    return Blame(commit, shas, writers)
+
+
+async def _since(repository: Repository, known: Blame, commit: str, path: str, total: int) -> Blame | None:
+    """From what is known of an earlier commit; None where some line came by another way than through it."""
+    spans, writers = await _asked(repository, commit, path, not_of=known.commit, seconds=WHOLE)
+    shas = [""] * total
+    for one in spans:
+        if not one.ends:
+            lines = [one.sha] * one.count
+        elif (one.sha, one.path) == (known.commit, os.fsencode(path)):
+            lines = known.shas[one.former - 1 : one.former - 1 + one.count]
+        else:
+            return None
+        shas[one.line - 1 : one.line - 1 + one.count] = lines
+    return Blame(commit, shas, {sha: writers.get(sha) or known.writers[sha] for sha in set(shas)})
+
+
+async def _asked(
+    repository: Repository, commit: str, path: str, *options: str, not_of: str = "", seconds: float = SECONDS
+) -> tuple[list[_Span], dict[str, Writer]]:
+    """git-blame(1), incremental format; of what leads to the commit `not_of` nothing is gone through."""
+    commits = [commit, *([f"^{not_of}"] if not_of else [])]
+    repository.memory.walked = True
+    ran = await repository.git("blame", "--incremental", *options, *commits, "--", path, seconds=seconds)
+    writers: dict[str, Writer] = {}
+    return list(_spans(ran.out, writers)), writers
+
+
+def _spans(out: bytes, writers: dict[str, Writer]) -> Iterator[_Span]:
+    """A header, then what is said of its commit: most of it once, and last the file's name in it."""
+    facts: dict[bytes, bytes] = {}
+    header: re.Match[bytes] | None = None
+    boundaries: set[str] = set()
+    for line in out.split(b"\n"):
+        if header is None:
+            header, facts = _HEADER.fullmatch(line), {}
+            continue
+        key, _, value = line.partition(b" ")
+        facts[key] = value
+        if key == b"filename":
+            sha = header[1].decode("ascii")
+            if b"author" in facts:
+                writers[sha] = _writer(facts)
+            if b"boundary" in facts:
+                boundaries.add(sha)
+            former, first, count = (int(header[at]) for at in (2, 3, 4))
+            yield _Span(sha, former, first, count, value, sha in boundaries)
+            header = None
+
+
+def _writer(facts: Mapping[bytes, bytes]) -> Writer:
+    moment = datetime.fromtimestamp(int(facts[b"author-time"]), UTC)
+    return Writer(facts[b"author"].decode("utf-8", "replace"), moment.isoformat())
