@@ -118,6 +118,11 @@ class Linter(Manifest):
         description="It follows imports: the whole root is copied, and its image has the packages of this registry "
         "that the project names.",
     )
+    reads_only: bool = Field(
+        False,
+        description="It runs nothing of what it reads, no plugins and no settings that are code, and writes its report "
+        "alone: it is asked again in a container that stays up and holds the files.",
+    )
     takes: Literal["folders", "files"] = Field("folders", description="What its paths may be.")
     argv: tuple[Word, ...] = Field(
         min_length=1, description=f"Program and arguments, no shell; {PATHS} stands for the paths."
@@ -138,6 +143,8 @@ class Linter(Manifest):
     def _takes_paths(self) -> Linter:
         if PATHS not in self.argv:
             raise ValueError(f"argv has no {PATHS}")
+        if self.reads_only and self.imports:
+            raise ValueError("what imports a project's packages does not only read")
         return self
 
 

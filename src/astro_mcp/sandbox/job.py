@@ -105,19 +105,19 @@ def safe_path(path: str) -> bool:
 def beside(files: Iterable[SandboxFile], ours: Collection[str]) -> tuple[tuple[SandboxFile, ...], tuple[str, ...]]:
     """Those of `files` that can go in beside what is at the paths `ours`, and a line, `path (reason)`, for each of the
     others: its name is none that the sandbox takes, or one of ours, or a folder's where the other is a file's."""
-    folders = {folder for path in ours for folder in _upwards(path) if folder != path}
+    folders = {folder for path in ours for folder in upwards(path) if folder != path}
     kept, withheld = [], []
     for file in files:
         if not safe_path(file.path):
             withheld.append(f"{_line(file.path)} (a name that the sandbox does not take)")
-        elif file.path in folders or any(path in ours for path in _upwards(file.path)):
+        elif file.path in folders or any(path in ours for path in upwards(file.path)):
             withheld.append(f"{file.path} (the sandbox has its own of this name)")
         else:
             kept.append(file)
     return tuple(kept), tuple(withheld)
 
 
-def _upwards(path: str) -> Iterator[str]:
+def upwards(path: str) -> Iterator[str]:
     """It, and the folders that it lies in."""
     parts = path.split("/")
     return ("/".join(parts[:count]) for count in range(len(parts), 0, -1))

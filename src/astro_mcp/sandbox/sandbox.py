@@ -37,6 +37,7 @@ from astro_mcp.sandbox.maker import Maker
 from astro_mcp.sandbox.packages.order import NO_PINS, Order, Pins
 from astro_mcp.sandbox.pool import Pool, Sort
 from astro_mcp.sandbox.sessions import Caller, Session, Sessions
+from astro_mcp.sandbox.standing import Key, Standing
 
 if TYPE_CHECKING:
     from astro_mcp.packs import Registry
@@ -72,6 +73,7 @@ class Sandbox:
         self._builder: Builder | None = None
         self._pool: Pool | None = None
         self._sessions: Sessions | None = None
+        self._standing: Standing | None = None
 
     @asynccontextmanager
     async def warm(self) -> AsyncIterator[None]:
@@ -80,19 +82,25 @@ class Sandbox:
         async with anyio.create_task_group() as group:
             pool = self._pool = Pool(group, self._fresh, self._settings.warm, self._settings.warm_idle_seconds)
             sessions = self._sessions = Sessions(group, self._ready, self._place, self._settings)
+            standing = Standing(
+                group, self._ready, self._stand, self._recipe.with_name("again.py"), self._settings.warm_idle_seconds
+            )
+            self._standing = standing if self._settings.warm else None
 
             async def keep() -> None:
                 while True:
                     await anyio.sleep(SETTLE_SECONDS)
                     pool.settle(time.monotonic())
                     sessions.settle(time.monotonic())
+                    standing.settle(time.monotonic())
 
             group.start_soon(keep)
             try:
                 yield
             finally:
-                self._pool = self._sessions = None
+                self._pool = self._sessions = self._standing = None
                 sessions.close()
+                standing.close()
                 pool.close()
                 group.cancel_scope.cancel()
 
@@ -108,6 +116,26 @@ class Sandbox:
         async with self._place(job.tenant), await self._ready(job.tenant, job.image) as container:
             answer, queued_ms, run_ms = await self._carry_out(container, job, asked)
             return answer.outcome(queued_ms, run_ms)
+
+    async def again(self, key: Key, job: Job) -> Outcome:
+        """`run`, for a program that runs nothing of the job's files: where it can be, in a container that stays up for
+        `key` and is sent the files that changed. The outcome is that of a fresh container: where there is a doubt, that
+        is where the job runs. Raises what `run` does."""
+        self._check(job)
+        if self._standing is not None:
+            async with self._place(job.tenant):
+                outcome = await self._standing.run(key, job)
+            if outcome is not None:
+                return outcome
+        return await self.run(job)
+
+    def standing(self, key: Key) -> str | None:
+        """The image of the container that stays up for `key`, where there is one."""
+        return self._standing.image(key) if self._standing else None
+
+    async def _stand(self, container: Container, job: Job) -> Outcome:
+        answer, queued_ms, run_ms = await self._carry_out(container, job, time.monotonic())
+        return answer.outcome(queued_ms, run_ms)
 
     async def turn(
         self, scope: Scope, name: str, job: Job, caller: Caller | None = None, *, last: bool = False

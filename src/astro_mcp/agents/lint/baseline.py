@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from astro_mcp.agents.lint.sources import BYTES, FILE, FILES, FOLDER, Sources, named
+from astro_mcp.agents.lint.sources import BYTES, FILES, OURS, Sources, named
 from astro_mcp.core.authority import Session
 from astro_mcp.errors import InvalidInput
 from astro_mcp.packs import Linter
@@ -36,7 +36,7 @@ async def at_ref(
     old = [SandboxFile(lead + file.path, file.data, file.executable) for file in found]
     kept = [file for file in old if not named(file.path, settings)]
     kept += [file for file in sources.files if named(file.path, settings)]
-    files, odd = beside(kept, {f"{FOLDER}/{FILE}"})
+    files, odd = beside(kept, OURS)
     places = tuple(place for place in sources.places if _is_there(place, files))
     return replace(sources, places=places, files=files, withheld=odd)
 

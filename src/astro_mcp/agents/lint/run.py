@@ -10,7 +10,7 @@ from typing import Final
 
 import anyio
 
-from astro_mcp.agents.lint.images import Images
+from astro_mcp.agents.lint.images import Images, LinterImage
 from astro_mcp.agents.lint.models import FailedTool, Finding, MissingTool
 from astro_mcp.agents.lint.reports import findings
 from astro_mcp.agents.lint.sources import FILE, FOLDER, Sources
@@ -20,6 +20,7 @@ from astro_mcp.observe.printable import printable
 from astro_mcp.packs import CONFIG, PATHS, REPORT, Linter
 from astro_mcp.sandbox.job import Job, Outcome
 from astro_mcp.sandbox.sandbox import Sandbox
+from astro_mcp.sandbox.standing import Key
 from astro_mcp.workspace.workspace import Workspace
 
 SECONDS: Final = 300.0
@@ -68,10 +69,12 @@ class Run:
         if not paths:
             return Report(linter.name)
         async with self._places:
-            image = await self._images.of(linter, self._sources)
+            key = Key(self._ctx.session.scope, self._sources.places[0].root, linter.name)
+            standing = self._sandbox.standing(key) if linter.reads_only else None
+            image = LinterImage(standing) if standing else await self._images.of(linter, self._sources)
             job = await self._workspace.quickly(lambda: self._job(linter, paths, image.tag))
             await self._step(0, None, f"{linter.name}: running")
-            outcome = await self._sandbox.run(job)
+            outcome = await (self._sandbox.again(key, job) if linter.reads_only else self._sandbox.run(job))
         made = await self._workspace.at_length(lambda: report(linter, outcome))
         made.lasting, made.left_out = image.lasting, image.left_out
         if linter.imports:  # what it imports is checked too, and nobody asked for that

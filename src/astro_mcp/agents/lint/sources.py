@@ -14,6 +14,7 @@ from astro_mcp.core.authority import Session
 from astro_mcp.errors import TooLarge
 from astro_mcp.packs import Linter
 from astro_mcp.sandbox.job import SandboxFile, beside
+from astro_mcp.sandbox.standing import SCRIPT
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
 
@@ -22,6 +23,8 @@ BYTES: Final = 128 * 1024 * 1024
 FOLDER: Final = ".astro/out"
 FILE: Final = "report"
 """Below `FOLDER`: what a linter's report is written to."""
+OURS: Final = frozenset({f"{FOLDER}/{FILE}", SCRIPT})
+"""What lies beside the project's files."""
 NOTHING: Final = "(?!)"
 """A pattern that nothing matches."""
 
@@ -122,7 +125,7 @@ async def copy(
     """The files, and what was left out."""
     snapshot = await workspace.snapshot(session, paths, max_files=FILES, max_bytes=BYTES)
     copies = (SandboxFile(file.path, file.data, file.executable) for file in snapshot.files)
-    files, odd = beside(copies, {f"{FOLDER}/{FILE}"})
+    files, odd = beside(copies, OURS)
     return files, (*snapshot.withheld, *odd)
 
 
