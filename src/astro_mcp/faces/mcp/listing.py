@@ -11,7 +11,8 @@ from astro_mcp.core.tool import Tool
 from astro_mcp.faces.mcp.icons import icon
 from astro_mcp.faces.mcp.peer import Peer, Profile
 
-CURSOR = {"type": "string", "description": "A result's next_cursor"}
+CURSOR = {"type": "string", "description": "A next_cursor"}
+_UNSAID = frozenset({"pattern", "minLength", "maxLength"})
 _LONG = ("content", "code", "spec", "edits", "text", "message")
 
 
@@ -53,7 +54,7 @@ def describe(tool: Tool, *, schemas: bool) -> dict[str, Any]:
     }
     if schemas:
         # A default says nothing of a result, and one that was cut says so in a field of its own.
-        body["outputSchema"] = _open(flat_schema(declared.output, described=False), defaults=False)
+        body["outputSchema"] = _open(flat_schema(declared.output, described=False), frozenset({"default"}))
     if picture := icon(tool.agent):
         body["icons"] = [picture]
     return body
@@ -61,9 +62,10 @@ def describe(tool: Tool, *, schemas: bool) -> dict[str, Any]:
 
 def input_schema(tool: Tool) -> dict[str, Any]:
     """The arguments' schema, without defaults that are empty: an argument that may be left out says as much. A tool
-    whose result comes in pages takes a cursor, which no agent ever sees. That no other argument is taken is not said
-    of every tool: a call with one is refused, with the name that comes nearest."""
-    schema = _open(flat_schema(tool.declaration.input))
+    whose result comes in pages takes a cursor, which no agent ever sees. How long a text may be, and that no other
+    argument is taken, is not said of every tool: a call that is wrong is refused, with the reason and the name that
+    comes nearest."""
+    schema = _open(flat_schema(tool.declaration.input), _UNSAID)
     for argument in schema.setdefault("properties", {}).values():
         if argument.get("default") in ("", []):
             del argument["default"]
@@ -74,16 +76,16 @@ def input_schema(tool: Tool) -> dict[str, Any]:
     return schema
 
 
-def _open(node: dict[str, Any], *, defaults: bool = True) -> dict[str, Any]:
-    """Without the ban on further fields, here and below, and without defaults if not `defaults`."""
+def _open(node: dict[str, Any], unsaid: frozenset[str]) -> dict[str, Any]:
+    """Without the ban on further fields, and without the keywords `unsaid`, here and below."""
     out: dict[str, Any] = {}
     for key, value in node.items():
-        if (key == "default" and not defaults) or (key == "additionalProperties" and not isinstance(value, dict)):
+        if key in unsaid or (key == "additionalProperties" and not isinstance(value, dict)):
             continue
         if key == "properties":
-            out[key] = {name: _open(child, defaults=defaults) for name, child in value.items()}
+            out[key] = {name: _open(child, unsaid) for name, child in value.items()}
         elif key in ("items", "additionalProperties"):
-            out[key] = _open(value, defaults=defaults)
+            out[key] = _open(value, unsaid)
         else:
             out[key] = value
     return out
