@@ -21,6 +21,8 @@ NEWEST: Final = 1000
 """Runs of a scope that are kept findable; what older ones left goes."""
 OF_ONE: Final = 1000
 """Documents of one run; there are far fewer."""
+AT_ONCE: Final = 20
+"""Runs that are taken in by one transaction."""
 PATIENCE: Final = 2.0
 """Seconds that one search gives to runs that ended since the last; the rest comes with the next."""
 _RUN: Final = "astro://runs/"
@@ -48,17 +50,25 @@ class Runs:
     async def _follow(self, scope: Scope) -> str:
         ended = await self._products.ended(scope, NEWEST)
         new = await self._record.unknown(scope, COLLECTION, [_RUN + run for run in ended])
-        for source in new:
-            try:
-                products = await self._products.of(scope, source.removeprefix(_RUN))
-            except (NotFound, Internal):
-                continue  # gone meanwhile, or damaged, which its own address tells
-            drafts = await anyio.to_thread.run_sync(_drafts, products, source.removeprefix(_RUN))
-            await self._record.put(scope, COLLECTION, drafts)
-            self._catch_up.wake()
+        try:
+            for start in range(0, len(new), AT_ONCE):
+                await self._take(scope, [source.removeprefix(_RUN) for source in new[start : start + AT_ONCE]])
+        finally:
+            if new:  # only now: embedding would keep the processor from what the search waits for
+                self._catch_up.wake()
         if new:
             await self._drop(scope, set(ended))
         return ""
+
+    async def _take(self, scope: Scope, runs: Sequence[str]) -> None:
+        drafts: list[Draft] = []
+        for run in runs:
+            try:
+                products = await self._products.of(scope, run)
+            except (NotFound, Internal):
+                continue  # gone meanwhile, or damaged, which its own address tells
+            drafts += await anyio.to_thread.run_sync(_drafts, products, run)
+        await self._record.put(scope, COLLECTION, drafts)
 
     async def _drop(self, scope: Scope, kept: set[str]) -> None:
         """What older runs left."""
