@@ -156,6 +156,42 @@ async def test_a_closed_store_says_so(tmp_path: Path) -> None:
         assert await database.read(names) == ["posted before the end"]
 
 
+async def test_whoever_finds_the_line_full_waits_for_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("astro_mcp.store.database.LINE", 2)
+    monkeypatch.setattr("astro_mcp.store.database.GROUP", 2)
+    async with Database.open(tmp_path / "astro.db") as database:
+        longest = 0
+        async with anyio.create_task_group() as group:
+            for number in range(50):
+                group.start_soon(database.write, insert(str(number)))
+            while len(await database.read(names)) < 50:
+                longest = max(longest, len(database._line))
+        assert longest == 2
+
+
+async def test_whoever_waits_for_a_place_at_the_end_is_told_that_it_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("astro_mcp.store.database.LINE", 1)
+    ends: list[str] = []
+
+    async def write(name: str) -> None:
+        try:
+            await database.write(insert(name))
+            ends.append(name)
+        except Unavailable:
+            ends.append("closed")
+
+    async with anyio.create_task_group() as group, Database.open(tmp_path / "astro.db") as database:
+        for name in ("a", "b", "c"):
+            group.start_soon(write, name)
+        await anyio.sleep(0)
+    kept = [name for name in ends if name != "closed"]
+    assert len(ends) == 3
+    async with Database.open(tmp_path / "astro.db") as database:
+        assert await database.read(names) == sorted(kept)
+
+
 async def test_an_end_waits_for_no_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("astro_mcp.store.database.LINGER", 60.0)
     with anyio.fail_after(10):

@@ -100,8 +100,8 @@ class _Step:
         self._policy = policy
         self._proceed = proceed
 
-    async def __call__(self, invocation: Invocation) -> Result:
-        return await self._policy.apply(invocation, self._proceed)
+    def __call__(self, invocation: Invocation) -> Awaitable[Result]:
+        return self._policy.apply(invocation, self._proceed)
 
 
 async def _run(invocation: Invocation) -> Result:

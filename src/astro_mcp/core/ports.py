@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from astro_mcp.core.authority import Label, Scope
 
 Phase = Literal["intent", "outcome", "refusal"]
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRecord:
+class AuditRecord(NamedTuple):
     """One line of the trail. `digest` is keyed: it tells whether two arguments were equal, and not what they were."""
 
     at: float

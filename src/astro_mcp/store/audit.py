@@ -40,11 +40,8 @@ class AuditTrail:
 
 def _row(record: AuditRecord) -> tuple[object, ...]:
     """The record's values in the order of the columns."""
-    scope = record.scope
-    return (
-        *(record.at, record.phase, record.call_id, scope.tenant, scope.key, record.principal, record.kind, record.tool),
-        *(record.digest, record.effects, record.code, record.duration_ms, record.run_id, record.step),
-    )
+    at, phase, call_id, scope, *others = record
+    return (at, phase, call_id, scope.tenant, scope.key, *others)
 
 
 def audit_key(folder: Path) -> bytes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from astro_mcp.errors import AstroError, Internal, Unavailable
 from astro_mcp.store.connection import Connection, Params, Transaction, migrate, read, write_group
@@ -45,9 +45,9 @@ class Database:
     def __init__(self, path: Path, writer: Connection, readers: int) -> None:
         self.path = path
         self._writer = writer
-        self._jobs: MemoryObjectSendStream[_Job]
-        self._line: MemoryObjectReceiveStream[_Job]
-        self._jobs, self._line = anyio.create_memory_object_stream[_Job](LINE)
+        self._line: deque[_Job] = deque()
+        self._came = anyio.Event()
+        self._place_free = anyio.Event()
         self._posted: list[tuple[str, Params]] = []
         self._first_posted = anyio.Event()
         self._closing = anyio.Event()
@@ -69,8 +69,9 @@ class Database:
                 try:
                     yield database
                 finally:
-                    await database._jobs.aclose()
                     database._closing.set()
+                    database._came.set()
+                    database._place_free.set()
                     database._first_posted.set()
         finally:
             with anyio.CancelScope(shield=True):
@@ -111,37 +112,41 @@ class Database:
             return value
 
     async def _enter(self, job: _Job) -> None:
-        try:
-            try:
-                self._jobs.send_nowait(job)
-            except anyio.WouldBlock:
-                await self._jobs.send(job)
-        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-            raise Unavailable("the store is closed") from None
+        while len(self._line) >= LINE and not self._closing.is_set():
+            await self._place_free.wait()
+        if self._closing.is_set():
+            raise Unavailable("the store is closed")
+        self._line.append(job)
+        self._came.set()
 
     async def _write_forever(self) -> None:
         with anyio.CancelScope(shield=True):
-            async with self._line:
-                async for first in self._line:
-                    group = [first]
-                    while len(group) < GROUP:
-                        try:
-                            group.append(self._line.receive_nowait())
-                        except (anyio.WouldBlock, anyio.EndOfStream):
-                            break
-                    await self._commit(group)
-                await self._commit([])
+            while True:
+                if self._line:
+                    await self._commit(self._taken())
+                elif self._closing.is_set():
+                    break
+                else:
+                    self._came = anyio.Event()
+                    await self._came.wait()
+            await self._commit([])
+
+    def _taken(self) -> list[_Job]:
+        """The next group, whose places are free."""
+        if len(self._line) >= LINE and not self._closing.is_set():
+            self._place_free.set()
+            self._place_free = anyio.Event()
+        return [self._line.popleft() for _ in range(min(GROUP, len(self._line)))]
 
     async def _linger_forever(self) -> None:
         """See that posted work is committed though no other comes."""
-        while True:
+        while not self._closing.is_set():  # the writer takes along what is left then
             await self._first_posted.wait()
             with anyio.move_on_after(LINGER):
                 await self._closing.wait()
-            try:
+                return
+            with suppress(Unavailable):  # it closed meanwhile
                 await self._enter(_Job(lambda tx: None))
-            except Unavailable:
-                return  # the writer takes what is left along
 
     async def _commit(self, group: list[_Job]) -> None:
         if self._posted:  # the event is set then, so nobody waits on the one that goes

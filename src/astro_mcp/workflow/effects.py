@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from astro_mcp.core.model import Output
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import AstroError, Internal
 from astro_mcp.workflow.kernel.events import Finished, Start
+from astro_mcp.workflow.stored_json import stored_json
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Effects:
 def _dumped(value: Output) -> tuple[Any, bytes]:
     """An output as JSON data and as ASCII text of it, which reads back equal. Takes its time where it is large."""
     output = value.model_dump(mode="json")
-    return output, json.dumps(output).encode()
+    return output, stored_json(output).encode()
 
 
 def _large(value: Output) -> bool:

@@ -29,6 +29,7 @@ from astro_mcp.workflow.drivers.sqlite.journal import Journal, Unfinished
 from astro_mcp.workflow.drivers.sqlite.rows import Entry, Stored, entry
 from astro_mcp.workflow.effects import Effects
 from astro_mcp.workflow.expressions.bind import Evaluate
+from astro_mcp.workflow.flights import Flights
 from astro_mcp.workflow.kernel import events as e
 from astro_mcp.workflow.kernel.fork import kept
 from astro_mcp.workflow.kernel.machine import step
@@ -75,8 +76,8 @@ class Loop:
         self._left: list[Unfinished] = []
         self._posts: list[Post] = []
         self._bell = anyio.Event()
-        self._in_flight = 0
         self._shares = Shares(settings.parallel_per_tenant)
+        self._flights = Flights(self._carry_out, self._shares, self._ring)
         self._starting = 0
         self._group: anyio.abc.TaskGroup | None = None
         self.answering: Answering | None = None
@@ -109,6 +110,7 @@ class Loop:
                     self._group = None
                     group.cancel_scope.cancel()
         finally:
+            self._flights.clear()
             self._runs.clear()
             self._left.clear()
 
@@ -224,6 +226,9 @@ class Loop:
 
     def _post(self, post: Post) -> None:
         self._posts.append(post)
+        self._ring()
+
+    def _ring(self) -> None:
         self._bell.set()
 
     async def _advance_forever(self) -> None:
@@ -238,7 +243,7 @@ class Loop:
             await self._advance(posts)
 
     async def _advance(self, posts: list[Post]) -> None:
-        now, slots = self._clock.now(), self._settings.parallel - self._in_flight
+        now, slots = self._clock.now(), self._settings.parallel - self._flights.count
         batch: dict[str, list[Post]] = {}
         for post in posts:
             if post.run.state.over:  # it ended while this was on its way
@@ -314,27 +319,19 @@ class Loop:
             self.answering.look(run, self._group)
         for command in stepped.commands:
             if isinstance(command, e.Stop) and command.path in run.calls:
-                run.calls[command.path].cancel()
+                run.calls[command.path].scope.cancel()
             elif isinstance(command, e.Make | e.Close) and self._group is not None:
                 self._group.start_soon(self._worktree, run, command)
             elif isinstance(command, e.Start) and self._group is not None:
-                self._in_flight += 1
-                self._shares.began(run)
-                run.calls[command.path] = self._group.start_soon(self._carry_out, run, command)
+                self._flights.begin(self._group, run, command)
         if run.state.over:
             self._drop(run)
         for post in stepped.posts:
             post.settle()
 
     async def _carry_out(self, run: Active, command: e.Start) -> None:
-        try:
-            outcome = await self._effects.carry_out(run.state.run_id, run.labelled_session(), command)
-            self._post(Post(run, outcome.event, outcome.labels, outcome.ref, outcome.size))
-        finally:
-            self._in_flight -= 1
-            self._shares.ended(run)
-            del run.calls[command.path]
-            self._bell.set()
+        outcome = await self._effects.carry_out(run.state.run_id, run.labelled_session(), command)
+        self._post(Post(run, outcome.event, outcome.labels, outcome.ref, outcome.size))
 
     async def _worktree(self, run: Active, command: e.Make | e.Close) -> None:
         """One after the other, and the close once the calls have ended that were stopped before it."""

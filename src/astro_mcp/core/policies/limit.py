@@ -75,7 +75,10 @@ class Limit:
         places.calls += 1
         try:
             for limiter in (places.all, share, self._agent(agent), self._total):
-                await self._take(limiter, invocation)
+                try:
+                    limiter.acquire_on_behalf_of_nowait(invocation.call.id)
+                except anyio.WouldBlock:
+                    await self._wait(limiter, invocation)
                 taken.append(limiter)
             return await proceed(invocation)
         finally:
@@ -84,12 +87,6 @@ class Limit:
             places.calls -= 1
             if not places.calls and len(self._scopes) > KEPT:
                 del self._scopes[scope]
-
-    async def _take(self, limiter: anyio.CapacityLimiter, invocation: Invocation) -> None:
-        try:
-            limiter.acquire_on_behalf_of_nowait(invocation.call.id)
-        except anyio.WouldBlock:
-            await self._wait(limiter, invocation)
 
     async def _wait(self, limiter: anyio.CapacityLimiter, invocation: Invocation) -> None:
         with anyio.move_on_after(self._limits.wait) as waited:

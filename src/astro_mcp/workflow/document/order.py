@@ -9,7 +9,8 @@ from astro_mcp.workflow.document.plan import referred
 
 def cycle(steps: list[StepSpec]) -> list[str]:
     """The ids of one ring of steps that wait for one another, its first one repeated at the end; or nothing."""
-    edges = {step.id: _needs(step) & {s.id for s in steps} for step in steps}
+    ids = {step.id for step in steps}
+    edges = {step.id: _needs(step) & ids for step in steps}
     done: set[str] = set()
     for start in edges:
         trail: list[str] = []

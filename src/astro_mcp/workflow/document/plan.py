@@ -119,6 +119,10 @@ def _body(
         rescues[RESCUE] = ""
     ids = {step.id for step in whole}
     needs = {step.id: _needs(step, ids) for step in whole}
+    dependents: dict[str, list[str]] = {step.id: [] for step in whole}
+    for name, needed in needs.items():
+        for other in needed:
+            dependents[other].append(name)
 
     def inside(step: StepSpec) -> Body | None:
         if step.do is not None:
@@ -136,7 +140,7 @@ def _body(
                 step.id,
                 step,
                 needs[step.id],
-                tuple(other for other in needs if step.id in needs[other]),
+                tuple(dependents[step.id]),
                 inside(step),
                 workflows[step.uses] if step.workflow is not None else None,
                 rescues.get(step.id),

@@ -18,6 +18,7 @@ from astro_mcp.workflow.kernel.state import CANCELLED, FAILED, READY, RUNNING, T
 
 _set: Final = object.__setattr__
 _values: Final = attrgetter(*(f.name for f in fields_of(StepState)))
+_run_values: Final = attrgetter(*(f.name for f in fields_of(RunState)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +118,11 @@ class Draft:
 
     def advance(self) -> Advance:
         """The draft, frozen: it is not touched again."""
-        state = replace(
-            self.run,
-            steps=self.steps,
-            ready=tuple(self.ready),
-            wakes=self.wakes,
-            running=self.running,
-            positions=self.positions,
-            calls=self.calls,
-        )
+        state = RunState(*_run_values(self.run))
+        _set(state, "steps", self.steps)
+        _set(state, "ready", tuple(self.ready))
+        _set(state, "wakes", self.wakes)
+        _set(state, "running", self.running)
+        _set(state, "positions", self.positions)
+        _set(state, "calls", self.calls)
         return Advance(state, tuple(self.commands), frozenset(self.changed))

@@ -35,6 +35,27 @@ class NotAtOnce(Exception):
     """An expression has to be evaluated, which may take its time."""
 
 
+class Flight:
+    """One call in flight."""
+
+    __slots__ = ("_landed", "scope")
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self._landed: anyio.Event | None = None
+
+    async def wait(self) -> None:
+        """Return when it has ended. (Few are waited for: whoever does brings the event.)"""
+        if self._landed is None:
+            self._landed = anyio.Event()
+        await self._landed.wait()
+
+    def land(self) -> None:
+        """It has ended."""
+        if self._landed is not None:
+            self._landed.set()
+
+
 @dataclass(slots=True, eq=False)
 class Active:
     """A run that has not ended. `state` is always what is on disk (but where even its end could not be written)."""
@@ -49,7 +70,7 @@ class Active:
     """Characters of its document."""
     weight: float = math.inf
     """Characters of all that expressions can reach, and at least that; infinite where it is not known."""
-    calls: dict[str, anyio.TaskHandle[None]] = field(default_factory=dict)
+    calls: dict[str, Flight] = field(default_factory=dict)
     tree: anyio.Lock = field(default_factory=anyio.Lock)
     """Held while its worktree is made or closed."""
     asked: set[str] = field(default_factory=set)
@@ -97,7 +118,7 @@ class Active:
         """It can't go on: what it has in flight is stopped, and those who watch are told."""
         self.state = replace(self.state, status=FAILED, error=error.as_dict(), ended=now)
         for call in self.calls.values():
-            call.cancel()
+            call.scope.cancel()
         self._tell()
 
     def _tell(self) -> None:

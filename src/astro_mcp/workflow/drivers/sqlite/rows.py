@@ -17,13 +17,15 @@ from astro_mcp.core.authority import Label, Scope, Session
 from astro_mcp.errors import Unavailable
 from astro_mcp.store.connection import Row
 from astro_mcp.workflow.authority import unpacked
-from astro_mcp.workflow.kernel.events import Event
+from astro_mcp.workflow.kernel.events import Event, Recovered
 from astro_mcp.workflow.kernel.state import VERSION, RunState, StepState, restored
+from astro_mcp.workflow.stored_json import stored_json
 
 _DERIVED: Final = frozenset({"steps", "ready", "wakes"})
 _APART: Final = frozenset({"items", "inputs", "output", "status"})
 _HEAD: Final = tuple(f.name for f in dataclasses.fields(RunState) if f.name not in _DERIVED)
 _BODY: Final = tuple((f.name, f.default) for f in dataclasses.fields(StepState) if f.name not in _APART)
+_head: Final = attrgetter(*_HEAD)
 _body: Final = attrgetter(*(name for name, _ in _BODY))
 _TOLD: Final = frozenset({"now", "path", "output", "outputs"})
 """Fields of an event that stand elsewhere."""
@@ -120,23 +122,26 @@ def key_of(scope: Scope, run_id: str) -> dict[str, str]:
 
 def labels_text(labels: frozenset[Label]) -> str:
     """Labels as they are stored."""
-    return json.dumps(sorted(labels))
+    return stored_json(sorted(labels)) if labels else "[]"
 
 
 def head_text(state: RunState) -> str:
-    """As ASCII, as all that is stored: any text can be bound then, half a character too, and reads back equal."""
-    return json.dumps({name: getattr(state, name) for name in _HEAD})
+    """The state without its steps and what follows from them."""
+    return stored_json(dict(zip(_HEAD, _head(state), strict=True)))
 
 
 def _event(seq: int, event: Event) -> tuple[Any, ...]:
-    body = {name: value for name in _TOLD_OF[type(event).__name__] if (value := getattr(event, name)) is not None}
-    return (seq, event.now, type(event).__name__.lower(), event.path, json.dumps(body, default=sorted))
+    kind = type(event).__name__
+    body = {name: value for name in _TOLD_OF[kind] if (value := getattr(event, name)) is not None}
+    if isinstance(event, Recovered):
+        body["repeatable"] = sorted(event.repeatable)
+    return (seq, event.now, kind.lower(), event.path, stored_json(body))
 
 
 def _step(path: str, state: StepState, ref: str | None) -> tuple[Any, ...]:
     """Without what is as it is by itself."""
     body = {name: value for (name, default), value in zip(_BODY, _body(state), strict=True) if value != default}
-    output = None if state.output is None or ref else json.dumps(state.output)
+    output = None if state.output is None or ref else stored_json(state.output)
     given = state.items if state.items is not None else state.inputs  # a step goes over a list, or runs a workflow
-    items = None if given is None else json.dumps(given)
-    return (path, state.status, json.dumps(body), items, output, ref)
+    items = None if given is None else stored_json(given)
+    return (path, state.status, stored_json(body), items, output, ref)
