@@ -38,6 +38,7 @@ __all__ = [
     "PATHS",
     "REPORT",
     "SUFFIX",
+    "ByFile",
     "DebianImage",
     "Fix",
     "Language",
@@ -76,6 +77,16 @@ class Fix(Table):
         if PATHS not in self.argv:
             raise ValueError(f"argv has no {PATHS}")
         return self
+
+
+class ByFile(Table):
+    """For a linter whose findings in a file hang on that file, the names of the others and its settings, and on nothing
+    else: it is asked about the files that changed alone."""
+
+    argv: tuple[Word, ...] = Field(
+        min_length=1,
+        description=f"Program and arguments, no shell, that print the files it looks at in {PATHS}, one a line.",
+    )
 
 
 class LinterImage(Table):
@@ -136,6 +147,7 @@ class Linter(Manifest):
     severity: Severity = Field("warning", description="What a finding is that names no severity, or an unknown one.")
     rule: str = Field("", description="The rule of a finding that names none.")
     report: JsonReport | RegexReport | SarifReport = Field(discriminator="format")
+    by_file: ByFile | None = Field(None, description="Left out where findings hang on other files' text.")
     fix: Fix | None = Field(None, description="Left out where it only reports.")
     image: LinterImage
 
@@ -145,6 +157,8 @@ class Linter(Manifest):
             raise ValueError(f"argv has no {PATHS}")
         if self.reads_only and self.imports:
             raise ValueError("what imports a project's packages does not only read")
+        if self.by_file and not self.reads_only:
+            raise ValueError("by_file belongs to what only reads")
         return self
 
 

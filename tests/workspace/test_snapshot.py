@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,9 @@ import pytest
 from astro_mcp.config import SecretSettings
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 from astro_mcp.errors import InvalidInput, NotFound, PathDenied, TooLarge
+from astro_mcp.workspace import snapshot
+from astro_mcp.workspace.content import read_file
+from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
 
 
@@ -106,3 +111,56 @@ async def test_a_name_that_is_not_utf8_is_told_and_not_opened(
         file.write(b"x")
     found = {entry.path: entry.type for entry in await workspace.walk(workspace.locate(session, "."))}
     assert found["bad\\xff.txt"] == "other"
+
+
+async def test_a_copy_that_begins_with_the_one_before_is_the_same_as_one_that_does_not(
+    workspace: Workspace, session: Session, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "MARGIN_SECONDS", -3_600.0)
+    (root / "was_link.py").symlink_to("sub/b.py")
+    (root / "was_file.py").write_text("f")
+    copy = partial(workspace.snapshot, session, [], max_files=100, max_bytes=1000)
+    before = await copy()
+    status = (root / "a.py").stat()
+    (root / "a.py").write_text("b")
+    os.utime(root / "a.py", ns=(status.st_atime_ns, status.st_mtime_ns))
+    (root / "run.sh").chmod(0o644)
+    for name, target in (("was_link.py", None), ("was_file.py", ".env")):
+        (root / name).unlink()
+        (root / name).symlink_to(target) if target else (root / name).write_text("new")
+    (root / "sub/b.py").rename(root / "sub/c.py")
+    after = await copy(before=before)
+    assert after == await copy()
+    assert {file.path: (file.data, file.executable) for file in after.files} == {
+        ".gitignore": (b"*.log\n", False),
+        "a.py": (b"b", False),
+        "alias.py": (b"b", False),
+        "run.sh": (b"run", False),
+        "sub/c.py": (b"b", False),
+        "was_link.py": (b"new", False),
+    }
+    assert next(file for file in after.files if file.path == ".gitignore") in before.files
+    with pytest.raises(TooLarge):
+        await workspace.snapshot(session, [], max_files=100, max_bytes=5, before=before)
+
+
+async def test_what_did_not_change_is_not_read_again_and_what_changed_just_before_is(
+    workspace: Workspace, session: Session, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counted(place: Place, limit: int) -> tuple[bytes, os.stat_result]:
+        read.append(place.relative)
+        return read_file(place, limit)
+
+    monkeypatch.setattr(snapshot, "read_file", counted)
+    long_ago = time.time() - 100
+    monkeypatch.setattr(snapshot, "MARGIN_SECONDS", -3_600.0)
+    before = await workspace.snapshot(session, ["sub", "a.py"], max_files=9, max_bytes=1000)
+    read.clear()
+    await workspace.snapshot(session, ["sub", "a.py"], max_files=9, max_bytes=1000, before=before)
+    assert read == ["a.py"]  # it was named, and its stamp was not seen
+    monkeypatch.setattr(snapshot, "MARGIN_SECONDS", 2.0)
+    os.utime(root / "sub/b.py", (long_ago, long_ago))  # what it modified can be set back, and not when it did
+    before = await workspace.snapshot(session, ["sub"], max_files=9, max_bytes=1000)
+    assert before.stamps == {}

@@ -1,10 +1,15 @@
-"""Guarded copies of workspace files. Blocks: for worker threads."""
+"""Guarded copies of workspace files. Blocks: for worker threads.
+
+A copy may begin with the one before: a file that bears the stamp which it bore then is not read again. One that had
+changed just before it was read has none, as the next change might bear the same time (see `fingerprint`).
+"""
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from anyio import from_thread
@@ -12,10 +17,11 @@ from anyio import from_thread
 from astro_mcp.errors import AstroError, TooLarge
 from astro_mcp.workspace.beneath import resolve
 from astro_mcp.workspace.content import read_file, status_of
+from astro_mcp.workspace.fingerprint import MARGIN_SECONDS
 from astro_mcp.workspace.guards import GIT, ReadGuard
 from astro_mcp.workspace.names import fold
 from astro_mcp.workspace.place import Place
-from astro_mcp.workspace.walk import Collapsed, walk
+from astro_mcp.workspace.walk import Collapsed, Stamp, stamp, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,56 +35,66 @@ class SnapshotFile:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The copies, by path; `withheld` has one line, `path (reason)`, for each file that a guard left out."""
+    """The copies, by path; `withheld` has one line, `path (reason)`, for each file that a guard left out. `stamps` are
+    those of the files that had not changed just before they were read."""
 
     root: Path
     files: tuple[SnapshotFile, ...]
     withheld: tuple[str, ...]
+    stamps: Mapping[str, Stamp] = field(default_factory=dict)
 
 
-def take(guard: ReadGuard, places: Sequence[Place], *, max_files: int, max_bytes: int) -> Snapshot:
-    """Copy what lies at `places`, all of one root. Raises `TooLarge`, `NotFound`, `PathDenied`."""
-    copies = _Copies(guard, max_files, max_bytes)
+def take(
+    guard: ReadGuard, places: Sequence[Place], *, max_files: int, max_bytes: int, before: Snapshot | None = None
+) -> Snapshot:
+    """Copy what lies at `places`, all of one root, with files of `before`, a copy in the same root, where they are the
+    same. Raises `TooLarge`, `NotFound`, `PathDenied`."""
+    copies = _Copies(guard, max_files, max_bytes, before)
     for place in places:
-        for found in _files(place, copies.withheld):
-            copies.add(found)
+        for found, now in _files(place, copies.withheld):
+            copies.add(found, now)
     files = tuple(copies.files[path] for path in sorted(copies.files))
-    return Snapshot(places[0].root, files, tuple(sorted(copies.withheld)))
+    return Snapshot(places[0].root, files, tuple(sorted(copies.withheld)), copies.stamps)
 
 
-def _files(place: Place, withheld: set[str]) -> Iterable[Place]:
+def _files(place: Place, withheld: set[str]) -> Iterable[tuple[Place, Stamp | None]]:
+    """Each with its stamp, where the walk came by it and it is no link."""
     if any(fold(part) in GIT for part in place.parts):
         withheld.add(f"{place.relative} (git's own folder)")
         return ()
     if place.relative and not stat.S_ISDIR(status_of(place).st_mode):
-        return (place,)
+        return ((place, None),)
     return _below(place, withheld)
 
 
-def _below(place: Place, withheld: set[str]) -> Iterator[Place]:
+def _below(place: Place, withheld: set[str]) -> Iterator[tuple[Place, Stamp | None]]:
     for entry in walk(place):
         if isinstance(entry, Collapsed):
             withheld.add(f"{entry.path} (too deep)")
         elif entry.type in ("file", "link"):
-            yield place.at(entry.path)
+            yield place.at(entry.path), entry.stamp if entry.type == "file" else None
         elif entry.type == "other":
             withheld.add(f"{entry.path} (a pipe, a socket, a device, or a name that is not UTF-8)")
 
 
 class _Copies:
-    def __init__(self, guard: ReadGuard, max_files: int, max_bytes: int) -> None:
+    def __init__(self, guard: ReadGuard, max_files: int, max_bytes: int, before: Snapshot | None) -> None:
         self.files: dict[str, SnapshotFile] = {}
         self.withheld: set[str] = set()
+        self.stamps: dict[str, Stamp] = {}
+        self._stamps = before.stamps if before else {}
+        self._before = {file.path: file for file in before.files} if before else {}
         self._guard = guard
         self._max_files = max_files
         self._left = max_bytes
         self._max_bytes = max_bytes
 
-    def add(self, place: Place) -> None:
+    def add(self, place: Place, now: Stamp | None) -> None:
         from_thread.check_cancelled()
         if place.relative in self.files:
             return
-        target = resolve(place.root, place.relative)
+        same = now is not None and self._stamps.get(place.relative) == now
+        target = place.relative if same else resolve(place.root, place.relative)
         if target is None:
             self.withheld.add(f"{place.relative} (a link that leads out of the root)")
             return
@@ -87,9 +103,13 @@ class _Copies:
             return
         if len(self.files) >= self._max_files:
             raise TooLarge(f"there are more than {self._max_files:,} files", "name fewer paths")
-        self._copy(place, place.at(target))
+        if same and len(self._before[place.relative].data) <= self._left:
+            self._keep(self._before[place.relative], now)
+        else:
+            self._copy(place, place.at(target), link=now is None)
 
-    def _copy(self, place: Place, target: Place) -> None:
+    def _copy(self, place: Place, target: Place, *, link: bool) -> None:
+        latest = (time.time() - MARGIN_SECONDS) * 1e9
         try:
             data, status = read_file(target, self._left)
         except TooLarge:
@@ -97,5 +117,12 @@ class _Copies:
         except AstroError as error:
             self.withheld.add(f"{place.relative} ({error.message})")
             return
-        self._left -= len(data)
-        self.files[place.relative] = SnapshotFile(place.relative, data, bool(status.st_mode & 0o100))
+        then = stamp(status)
+        settled = not link and target.relative == place.relative and max(then[:2]) <= latest
+        self._keep(SnapshotFile(place.relative, data, bool(status.st_mode & 0o100)), then if settled else None)
+
+    def _keep(self, file: SnapshotFile, then: Stamp | None) -> None:
+        self._left -= len(file.data)
+        self.files[file.path] = file
+        if then is not None:
+            self.stamps[file.path] = then

@@ -97,17 +97,26 @@ class Workspace:
             place.root,
         )
 
-    async def snapshot(self, session: Session, paths: Sequence[str], *, max_files: int, max_bytes: int) -> Snapshot:
+    async def snapshot(
+        self,
+        session: Session,
+        paths: Sequence[str],
+        *,
+        max_files: int,
+        max_bytes: int,
+        before: Snapshot | None = None,
+    ) -> Snapshot:
         """Guarded copies of files, for a sandbox or an index; none or `.` means the whole first root.
 
         Without secrets, ignored files (unless named), `.git`, special files and links that lead out; what was left
-        out for another reason than `.gitignore` is in `withheld`. Raises `TooLarge`, `NotFound`, `PathDenied`, and
+        out for another reason than `.gitignore` is in `withheld`. `before` is one of the same root: what did not change
+        since is not read again. Raises `TooLarge`, `NotFound`, `PathDenied`, and
         `InvalidInput` for paths in different roots.
         """
         places = [self.locate(session, path) for path in paths or ["."]]
         if len({place.root for place in places}) > 1:
             raise InvalidInput("the paths lie in different roots", "name paths of one root at a time")
-        work = partial(take, self.read_guard, places, max_files=max_files, max_bytes=max_bytes)
+        work = partial(take, self.read_guard, places, max_files=max_files, max_bytes=max_bytes, before=before)
         return await self.at_length(work, places[0].root)
 
     def guard_read(self, place: Place) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from astro_mcp.agents.lint.comparison import are_new, numbered, standings
 from astro_mcp.agents.lint.models import FailedTool, Finding, MissingTool
-from astro_mcp.agents.lint.run import Report
+from astro_mcp.agents.lint.report import Report
 from astro_mcp.agents.lint.sources import Sources
 from astro_mcp.agents.lint.work import compared
 from astro_mcp.sandbox.job import SandboxFile

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
 from astro_mcp.agents.lint.models import FailedTool, Finding, MissingTool
-from astro_mcp.agents.lint.run import Report
+from astro_mcp.agents.lint.report import Report
 from astro_mcp.agents.lint.sarif import sarif
 from astro_mcp.packs import Pack
 
@@ -43,7 +43,7 @@ def finding(**fields: Any) -> Finding:
 
 
 def log(reports: list[Report], texts: dict[str, bytes] | None = None) -> Any:
-    made = json.loads(sarif(reports, LINTERS, texts or {}))
+    made = json.loads(sarif(reports, LINTERS, texts or {})[0])
     SCHEMA.validate(made)
     return made
 
@@ -101,7 +101,7 @@ def test_a_linter_that_failed_is_a_run_without_success_and_one_that_had_nothing_
 
 
 def test_equal_findings_make_equal_bytes_and_no_path_of_this_machine_is_in_them(tmp_path: Path) -> None:
-    first, second = (sarif([Report("ruff", ran=True, findings=[finding()])], LINTERS, {}) for _ in range(2))
+    first, second = (sarif([Report("ruff", ran=True, findings=[finding()])], LINTERS, {})[0] for _ in range(2))
     assert first == second
     assert str(Path.home()).encode() not in first
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from astro_mcp.agents.lint.sources import BYTES, FILES, OURS, Sources, named
+from astro_mcp.agents.lint.copies import BYTES, FILES
+from astro_mcp.agents.lint.sources import OURS, Sources, named
 from astro_mcp.core.authority import Session
 from astro_mcp.errors import InvalidInput
 from astro_mcp.packs import Linter
@@ -38,7 +39,7 @@ async def at_ref(
     kept += [file for file in sources.files if named(file.path, settings)]
     files, odd = beside(kept, OURS)
     places = tuple(place for place in sources.places if _is_there(place, files))
-    return replace(sources, places=places, files=files, withheld=odd)
+    return replace(sources, places=places, files=files, withheld=odd, before=True)
 
 
 def top_of(places: Sequence[Place]) -> Place:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from astro_mcp.agents.lint.fix_models import FixedFile, FixInput, FixOutput
 from astro_mcp.agents.lint.fixing import Fixers, with_files
 from astro_mcp.agents.lint.models import FailedTool
-from astro_mcp.agents.lint.run import Report
+from astro_mcp.agents.lint.report import Report
 from astro_mcp.agents.lint.sources import Sources
 from astro_mcp.agents.lint.work import LintWork
 from astro_mcp.core.call import Context

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from astro_mcp.agents.lint.copies import BYTES
 from astro_mcp.agents.lint.images import Images
 from astro_mcp.agents.lint.models import FailedTool
-from astro_mcp.agents.lint.run import SECONDS, last_words
-from astro_mcp.agents.lint.sources import BYTES, FOLDER, Sources, named
+from astro_mcp.agents.lint.report import last_words
+from astro_mcp.agents.lint.run import SECONDS
+from astro_mcp.agents.lint.sources import FOLDER, Sources, named
 from astro_mcp.core.call import Context
 from astro_mcp.packs import PATHS, Fix, Linter
 from astro_mcp.sandbox.job import Job, Outcome, SandboxFile, beside

@@ -10,20 +10,20 @@ from functools import cached_property, lru_cache
 from typing import Final
 
 from astro_mcp.agents.lint.configured import NAMED, Configured
+from astro_mcp.agents.lint.copies import Copies
 from astro_mcp.core.authority import Session
 from astro_mcp.errors import TooLarge
 from astro_mcp.packs import Linter
 from astro_mcp.sandbox.job import SandboxFile, beside
 from astro_mcp.sandbox.standing import SCRIPT
 from astro_mcp.workspace.place import Place
-from astro_mcp.workspace.workspace import Workspace
 
-FILES: Final = 20_000
-BYTES: Final = 128 * 1024 * 1024
 FOLDER: Final = ".astro/out"
 FILE: Final = "report"
 """Below `FOLDER`: what a linter's report is written to."""
-OURS: Final = frozenset({f"{FOLDER}/{FILE}", SCRIPT})
+LOOKED: Final = "looked"
+"""Beside it: the files that the linter looks at, as it says itself."""
+OURS: Final = frozenset({f"{FOLDER}/{FILE}", f"{FOLDER}/{LOOKED}", SCRIPT})
 """What lies beside the project's files."""
 NOTHING: Final = "(?!)"
 """A pattern that nothing matches."""
@@ -32,12 +32,13 @@ NOTHING: Final = "(?!)"
 @dataclass(frozen=True)
 class Sources:
     """`places` is what was asked for; `files` holds that and the linters' settings files above it. `shared` are names
-    of settings files that linters share."""
+    of settings files that linters share. `before`: they are those of a commit."""
 
     places: tuple[Place, ...]
     files: tuple[SandboxFile, ...]
     withheld: tuple[str, ...]
     shared: frozenset[str] = frozenset()
+    before: bool = False
 
     @property
     def by_path(self) -> dict[str, bytes]:
@@ -103,29 +104,29 @@ def wanted(places: Sequence[Place], linters: Sequence[Linter]) -> list[Place]:
     return [*places, *settings_above(places, names)]
 
 
-async def take(workspace: Workspace, session: Session, places: Sequence[Place], linters: Sequence[Linter]) -> Sources:
+async def take(copies: Copies, session: Session, places: Sequence[Place], linters: Sequence[Linter]) -> Sources:
     """Copy `places`, all of one root, and the settings files of `linters` that apply there. Raises as a snapshot."""
-    paths = [place.display for place in await workspace.quickly(lambda: wanted(places, linters))]
+    paths = [place.display for place in await copies.workspace.quickly(lambda: wanted(places, linters))]
     shared = frozenset(name for linter in linters for name in linter.sections)
-    return Sources(tuple(places), *await copy(workspace, session, paths), shared)
+    return Sources(tuple(places), *await copy(copies, session, paths), shared)
 
 
-async def whole(workspace: Workspace, session: Session, sources: Sources) -> Sources:
+async def whole(copies: Copies, session: Session, sources: Sources) -> Sources:
     """The same with everything that lies in the root, or with a line on why not. Raises as a snapshot."""
     try:
-        files, withheld = await copy(workspace, session, [sources.places[0].at("").display])
+        files, withheld = await copy(copies, session, [sources.places[0].at("").display])
     except TooLarge as error:
         return replace(sources, withheld=(*sources.withheld, f"what else may be imported ({error.message})"))
     return replace(sources, files=files, withheld=withheld)
 
 
 async def copy(
-    workspace: Workspace, session: Session, paths: Sequence[str]
+    copies: Copies, session: Session, paths: Sequence[str]
 ) -> tuple[tuple[SandboxFile, ...], tuple[str, ...]]:
     """The files, and what was left out."""
-    snapshot = await workspace.snapshot(session, paths, max_files=FILES, max_bytes=BYTES)
-    copies = (SandboxFile(file.path, file.data, file.executable) for file in snapshot.files)
-    files, odd = beside(copies, OURS)
+    snapshot = await copies.take(session, paths)
+    given = (SandboxFile(file.path, file.data, file.executable) for file in snapshot.files)
+    files, odd = beside(given, OURS)
     return files, (*snapshot.withheld, *odd)
 
 

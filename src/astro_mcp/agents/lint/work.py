@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 import anyio
 
 from astro_mcp.agents.lint.baseline import at_ref
+from astro_mcp.agents.lint.by_file import ByFile
 from astro_mcp.agents.lint.comparison import are_new, standings
+from astro_mcp.agents.lint.copies import Copies
 from astro_mcp.agents.lint.memory import Memory, key_of
 from astro_mcp.agents.lint.models import CheckInput, CheckOutput, FailedTool, Finding, MissingTool
-from astro_mcp.agents.lint.run import Report, Run
-from astro_mcp.agents.lint.sarif import MIME, sarif
+from astro_mcp.agents.lint.report import Report
+from astro_mcp.agents.lint.run import Run
+from astro_mcp.agents.lint.sarif import MIME, WrittenFiles, sarif
 from astro_mcp.agents.lint.sources import Sources, take, wanted, whole
 from astro_mcp.core.call import Context
 from astro_mcp.core.ports import ArtifactSink
@@ -28,6 +32,8 @@ from astro_mcp.workspace.workspace import Workspace
 
 MOST: Final = 10_000
 """Findings in one answer; the total counts those beyond."""
+LOGS: Final = 4
+"""Logs that are kept for the next ones to begin with."""
 RANK: Final = {"info": 0, "warning": 1, "error": 2}
 
 
@@ -43,6 +49,9 @@ class LintWork:
         self._artifacts = artifacts
         self._linters = {linter.name: linter for linter in linters}
         self._memory = Memory()
+        self._written: OrderedDict[Hashable, WrittenFiles] = OrderedDict()
+        self._by_file = ByFile()
+        self._copies = Copies(workspace)
 
     async def check(self, args: CheckInput, ctx: Context) -> CheckOutput:
         key = key_of(ctx.session, args)
@@ -97,8 +106,13 @@ class LintWork:
 
     async def _keep(self, reports: Sequence[Report], sources: Sources, ctx: Context) -> str:
         """The findings as SARIF, kept for the session's scope; returns the artifact's address."""
-        files = sources.by_path
-        data = await self._workspace.at_length(lambda: sarif(reports, self._linters, files))
+        files, key = sources.by_path, (ctx.session.scope, sources.places)
+        before = self._written.get(key, {})
+        data, written = await self._workspace.at_length(lambda: sarif(reports, self._linters, files, before))
+        self._written[key] = written
+        self._written.move_to_end(key)
+        while len(self._written) > LOGS:
+            self._written.popitem(last=False)
         return f"astro://artifacts/{await self._artifacts.put(ctx.session.scope, data, MIME, 'lint.sarif')}"
 
     async def sources(self, paths: Sequence[str], tools: Sequence[str], ctx: Context) -> tuple[Sources, list[Linter]]:
@@ -106,10 +120,10 @@ class LintWork:
         asked = self._asked(tools)
         places = self._places(paths, ctx)
         known = list(self._linters.values())
-        taken = await take(self._workspace, ctx.session, places, asked or known)
+        taken = await take(self._copies, ctx.session, places, asked or known)
         chosen = asked or await self._workspace.at_length(lambda: taken.fitting(known))
         if any(linter.imports for linter in chosen) and not taken.whole:
-            taken = await whole(self._workspace, ctx.session, taken)
+            taken = await whole(self._copies, ctx.session, taken)
         return taken, chosen
 
     def _asked(self, names: Sequence[str]) -> list[Linter]:
@@ -124,7 +138,7 @@ class LintWork:
         """Their reports, by name. All run at once; the first error that is no linter's own is raised when all ended."""
         reports: list[Report] = []
         broken: list[AstroError] = []
-        run = Run(self._sandbox, self._workspace, sources, ctx)
+        run = Run(self._sandbox, self._workspace, self._by_file, sources, ctx)
 
         async def one(linter: Linter) -> None:
             try:
@@ -162,8 +176,9 @@ def result(args: CheckInput, reports: Sequence[Report], sources: Sources, uri: s
     kept = [item for item in found if item.new is not False]
     kept.sort(key=lambda item: (item.file, item.line, item.column, item.tool, item.rule))
     beyond = sum(report.beyond for report in reports)
+    names = {file: sources.display(file) for file in {item.file for item in kept[:MOST]}}
     return CheckOutput(
-        items=[shown(item, sources) for item in kept[:MOST]],
+        items=[shown(item, names[item.file]) for item in kept[:MOST]],
         total=len(kept) + beyond,
         truncated=len(kept) > MOST or beyond > 0,
         tools_run=[report.tool for report in reports if report.ran],
@@ -175,5 +190,6 @@ def result(args: CheckInput, reports: Sequence[Report], sources: Sources, uri: s
     )
 
 
-def shown(item: Finding, sources: Sources) -> Finding:
-    return item.model_copy(update={"file": sources.display(item.file)})
+def shown(item: Finding, name: str) -> Finding:
+    """With the file by the name that the session can pass on."""
+    return item if item.file == name else item.model_copy(update={"file": name})
