@@ -31,7 +31,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "pathspec": ("workspace",),
     "pip": ("sandbox.packages.pip_child", "sandbox.packages.pip_index", "sandbox.packages.pip_sources"),
     "pydantic_core": ("agents.files", "faces.mcp", "workflow.stored_json"),
-    "pypdf": ("agents.files.pdf_child",),
+    "pypdf": ("documents.pdf_child",),
     "re2": ("agents.files", "agents.lint", "agents.tests", "report_formats", "runner", "workspace"),
     "requests": ("sandbox",),
     "rich": ("cli.show",),

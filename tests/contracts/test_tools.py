@@ -51,7 +51,7 @@ TOOLS = {
     "lint_audit": "RO",
     "kb_search": "RI",
     "kb_remember": "I",
-    "kb_index": "I",
+    "kb_index": "IO",
     "kb_list": "RI",
     "kb_forget": "DI",
     "web_search": "RO",

@@ -199,6 +199,23 @@ def test_effects_are_those_of_the_very_arguments_where_they_are_literal(around: 
     assert check(dry, around).effects == {Effect.READ}
 
 
+@pytest.mark.parametrize(
+    ("given", "network"),
+    [
+        ({"paths": "${{ inputs.names }}"}, False),
+        ({"urls": "${{ inputs.names }}"}, True),
+        ({"paths": "${{ inputs.names }}", "urls": []}, True),
+        ({"paths": ["docs"], "urls": []}, False),
+    ],
+)
+def test_what_a_step_leaves_out_tells_its_effects_and_what_an_expression_gives_does_not(
+    around: Surroundings, given: dict[str, Any], network: bool
+) -> None:
+    inputs = {"names": {"type": "array", "items": {"type": "string"}}}
+    found = check(steps({"id": "a", "tool": "kb_index", "with": given}, inputs=inputs), around)
+    assert found.effects == {Effect.READ, Effect.WRITE} | ({Effect.NETWORK} if network else set())
+
+
 def test_a_step_can_not_start_workflows(around: Surroundings) -> None:
     @tool(title="Run", effects={Effect.READ})
     async def workflow_run(self: Agent, args: FixInput, ctx: Context) -> Fixed:

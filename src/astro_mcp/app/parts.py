@@ -275,8 +275,9 @@ class Parts:
         products = Produced(self.scheduler, base.registry, base.artifacts)
         workspace, model = await self.workspace.get(), base.pack.resources / "models" / MODEL
         settings = base.settings.knowledge
+        place = base.folder / "knowledge"
         return KnowledgeWork(
-            base.database, workspace, base.folder / "knowledge", model, settings, base.tasks, base.clock, products
+            base.database, workspace, place, model, settings, base.tasks, base.clock, products, self.search
         )
 
     async def _search(self) -> SearchWork:

@@ -21,21 +21,22 @@ from astro_mcp.errors import AstroError, Unavailable
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 BACKGROUND_SECONDS: Final = 1.0
 """From the start to the loading of what nobody asked for yet: a host's greeting and its first lists come before."""
 
 
-class Deferred(ABC, Generic[T]):
+class Deferred(ABC, Generic[T_co]):
     """A part that may not be there yet."""
 
     @property
     @abstractmethod
-    def built(self) -> T | None:
+    def built(self) -> T_co | None:
         """The part where it is there."""
 
     @abstractmethod
-    async def get(self) -> T:
+    async def get(self) -> T_co:
         """The part; waits for it, raises an `AstroError` where it can't be had now."""
 
 

@@ -73,6 +73,22 @@ class Products(Protocol):
         """What a run left: first the run itself; raises `NotFound`, `Unavailable`, `Internal`."""
 
 
+@dataclass(frozen=True, slots=True)
+class WebPage:
+    """What a reader of a page sees, as Markdown; `url` is where it was in the end."""
+
+    url: str
+    title: str
+    text: str
+
+
+class WebPages(Protocol):
+    """The guarded way to pages of the web, for whoever keeps what they say."""
+
+    async def page(self, scope: Scope, url: str) -> WebPage:
+        """The page at `url`; raises what a fetch does: `NotFound`, `Forbidden`, `ProviderFailed`, `TimedOut` …"""
+
+
 class Clock(Protocol):
     """Time as data, so that tests can hold it."""
 

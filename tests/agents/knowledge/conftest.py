@@ -16,12 +16,12 @@ from astro_mcp.agents.knowledge.work import KnowledgeWork
 from astro_mcp.config import KnowledgeSettings, SecretSettings
 from astro_mcp.core.authority import LOCAL, Grant, Kind, Label, Principal, Session
 from astro_mcp.core.call import Call, Result
-from astro_mcp.core.deferred import Ready
+from astro_mcp.core.deferred import Deferred, Ready
 from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.policies.audit import Audit
 from astro_mcp.core.policies.authorize import Authorize
 from astro_mcp.core.policies.deadline import Deadline
-from astro_mcp.core.ports import SystemClock
+from astro_mcp.core.ports import SystemClock, WebPages
 from astro_mcp.core.registry import Registry
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.connection import Row
@@ -73,7 +73,11 @@ def session(*roots: Path, principal: str = "user", tenant: str = LOCAL) -> Sessi
 
 @asynccontextmanager
 async def open_house(
-    folder: Path, *roots: Path, model: Path = MODEL_FOLDER, settings: KnowledgeSettings | None = None
+    folder: Path,
+    *roots: Path,
+    model: Path = MODEL_FOLDER,
+    settings: KnowledgeSettings | None = None,
+    pages: Callable[[Database], Deferred[WebPages]] | None = None,
 ) -> AsyncIterator[Desk]:
     folder.mkdir(exist_ok=True)
     clock = SystemClock()
@@ -82,11 +86,10 @@ async def open_house(
         registry = Registry()
         workspace = Workspace(SecretSettings())
         settings = settings or KnowledgeSettings()
-        await registry.register(
-            KnowledgeAgent(
-                Ready(KnowledgeWork(database, workspace, folder / "knowledge", model, settings, tasks, clock))
-            )
-        )
+        web = pages(database) if pages else None
+        place = folder / "knowledge"
+        work = KnowledgeWork(database, workspace, place, model, settings, tasks, clock, pages=web)
+        await registry.register(KnowledgeAgent(Ready(work)))
         dispatcher = Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
         try:
             yield Desk(database, registry, dispatcher, session(*roots))

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from astro_mcp.agents.knowledge.work import KnowledgeWork  # loaded after the start, or with the first call
 
 
+def _index_effects(args: IndexInput) -> frozenset[Effect]:
+    return frozenset({Effect.READ, Effect.WRITE, Effect.NETWORK} if args.urls else {Effect.READ, Effect.WRITE})
+
+
 class KnowledgeAgent(Agent):
     """Owns the record's knowledge tables and the vector index in `folder`; its background task lives in `tasks`."""
 
@@ -91,18 +95,22 @@ class KnowledgeAgent(Agent):
 
     @tool(
         title="Index files",
-        effects={Effect.READ, Effect.WRITE},
+        effects={Effect.READ, Effect.WRITE, Effect.NETWORK},
+        effects_of=_index_effects,
         idempotent=True,
         timeout=600,
         labels={Label.PRIVATE, Label.UNTRUSTED},
-        needs_root=True,
     )
     async def kb_index(self, args: IndexInput, ctx: Context) -> IndexOutput:
         """Use before searching a repository with kb_search, and after changes: only changed files are read anew.
 
         Words find the files when this returns. Embeddings are made within the call for some 20 seconds and then in the
         background; `pending_embeddings` is what is left. Not read: what .gitignore hides, secrets, binary files, and
-        files over 1 MB (`failed` tells).
+        files over 1 MB, PDFs over 20 (`failed` tells). What is gone leaves the index.
+
+        `urls` are pages of the public web, read as web_fetch reads them and untrusted ever after; with them alone no
+        file is read. `scope` may keep them for every workspace (`user`), or for all of the tenant where the operator
+        allows that.
 
         Example: `{"collection": "docs", "paths": ["docs", "README.md"]}`
         """

@@ -10,12 +10,14 @@ from typing import Final, Literal
 
 from astro_mcp.agents.knowledge.definitions import definitions
 from astro_mcp.agents.knowledge.headings import heading_at, headings
+from astro_mcp.agents.knowledge.markup import shown
 from astro_mcp.agents.knowledge.passages import CHARACTERS, OVERLAP, spans, stripped
 
 Kind = Literal["note", "document", "code", "run"]
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 """Part of a document's digest: another way to chunk makes every document new."""
+HTML: Final = frozenset({"html", "htm", "xhtml"})
 MARKDOWN: Final = frozenset({"md", "markdown", "mdx"})
 _ENDINGS: Final = (
     "py pyi js jsx mjs cjs ts tsx go rs c h cc cpp hpp cxx cs java kt kts scala rb php swift m mm lua pl pm r jl ex "
@@ -68,11 +70,22 @@ def _code(text: str, source: str) -> Iterator[Chunk]:
 
 
 def _prose(text: str, source: str) -> Iterator[Chunk]:
-    lines = _Lines(text)
     found = headings(text) if _suffix(source) in MARKDOWN else []
+    if _suffix(source) in HTML:
+        text, found = shown(text)
+    yield from _under(text, found, source)
+
+
+def page_chunks(text: str, title: str) -> list[Chunk]:
+    """The chunks of a page's Markdown, each under its heading."""
+    return list(_under(text, headings(text), title))
+
+
+def _under(text: str, found: list[tuple[int, str]], name: str) -> Iterator[Chunk]:
+    lines = _Lines(text)
     for a, b in _sections(text, lines, found):
         start, end = lines.span(a, b)
-        title = heading_at(found, start) or source
+        title = heading_at(found, start) or name
         yield Chunk(text[a:b], start, end, title, title)
 
 

@@ -1,4 +1,4 @@
-"""One `kb_index`: files in, what is gone out, then embeddings for as long as the call may take."""
+"""One `kb_index`: files and pages in, what is gone out, then embeddings for as long as the call may take."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import anyio
 
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.models import Failure, IndexInput, IndexOutput
+from astro_mcp.agents.knowledge.reach import writable
 from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.agents.knowledge.sources import Sources
+from astro_mcp.agents.knowledge.web import Web
+from astro_mcp.core.authority import Scope
 from astro_mcp.core.call import Context
+from astro_mcp.errors import InvalidInput
 
 FILES_AT_ONCE: Final = 32
 """Files of one transaction."""
@@ -20,20 +24,37 @@ PATIENCE: Final = 20.0
 
 
 class Indexing:
-    """Brings a collection up to date with the workspace."""
+    """Brings a collection up to date with the workspace, and with pages of the web."""
 
-    def __init__(self, record: Record, sources: Sources, catch_up: CatchUp) -> None:
+    def __init__(self, record: Record, sources: Sources, web: Web, catch_up: CatchUp, *, shared: bool) -> None:
         self._record = record
         self._sources = sources
+        self._web = web
+        self._shared = shared
         self._catch_up = catch_up
 
     async def run(self, args: IndexInput, ctx: Context) -> IndexOutput:
-        """Words answer for what was read when this returns; `pending_embeddings` says what meaning lacks."""
+        """Words answer for what was read when this returns; `pending_embeddings` says what meaning lacks. Raises
+        `NoRoot`, `Forbidden`, `InvalidInput`, and what reading the workspace does."""
+        if args.scope != "project" and (args.paths or not args.urls):
+            raise InvalidInput("files belong to their workspace", f"give urls alone for scope {args.scope}")
+        scope = writable(ctx.session, args.scope, shared=self._shared)
+        counts: Counter[str] = Counter()
+        failed: list[Failure] = []
+        if args.paths or not args.urls:
+            await self._files(args, ctx, counts, failed)
+        if args.urls:
+            await self._web.take(scope, args.collection, args.urls, ctx, counts, failed)
+        if counts["removed"] or counts["updated"]:
+            await self._record.drop_orphans(scope)
+        pending = await self._embed(scope, args.collection, ctx)
+        return _report(args.collection, counts, failed, pending, self._catch_up.failure)
+
+    async def _files(self, args: IndexInput, ctx: Context, counts: Counter[str], failed: list[Failure]) -> None:
         scope = ctx.session.scope
         known = await self._record.known(scope, args.collection)
         listing = await self._sources.listing(ctx.session, args.paths, known)
-        counts: Counter[str] = Counter()
-        failed = list(listing.failed)
+        failed += listing.failed
         seen: set[str] = set()
         for start in range(0, len(listing.places), FILES_AT_ONCE):
             await ctx.progress(start, len(listing.places), f"reading {len(listing.places)} files")
@@ -43,22 +64,18 @@ class Indexing:
             failed += batch.failed
             seen.update(batch.seen)
         gone = [source for source in known if source not in seen and listing.speaks_for(source)]
-        counts["removed"] = await self._record.remove(scope, args.collection, gone)
-        if counts["removed"] or counts["updated"]:
-            await self._record.drop_orphans(scope)
-        pending = await self._embed(args.collection, ctx)
-        return _report(args.collection, counts, failed, pending, self._catch_up.failure)
+        counts["removed"] += await self._record.remove(scope, args.collection, gone)
 
-    async def _embed(self, collection: str, ctx: Context) -> int:
+    async def _embed(self, scope: Scope, collection: str, ctx: Context) -> int:
         """Wait for the background while it gets on; how many chunks are left."""
         moved = self._catch_up.moved()
         self._catch_up.wake()
-        first = pending = await self._record.pending(ctx.session.scope, collection)
+        first = pending = await self._record.pending(scope, collection)
         with anyio.move_on_after(PATIENCE):
             while pending:
                 await moved.wait()
                 moved = self._catch_up.moved()
-                pending = await self._record.pending(ctx.session.scope, collection)
+                pending = await self._record.pending(scope, collection)
                 await ctx.progress(first - pending, first, f"{pending} chunks to embed")
                 if self._catch_up.failure:
                     break

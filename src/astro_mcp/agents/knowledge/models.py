@@ -82,10 +82,12 @@ class RememberOutput(Output):
 class IndexInput(Input):
     collection: str = Field("workspace", description="Where to.", pattern=NAME)
     paths: Strings = Field(default=[], description="None: the whole workspace.", max_length=1000)
+    urls: Strings = Field(default=[], description="Web pages, instead of it.", max_length=100)
+    scope: Kept = Field("project", description="Others: for urls alone.")
 
 
 class Failure(Part):
-    """A file that is not in the index, and why."""
+    """A file or a page that could not be read, and why."""
 
     source: str
     reason: str

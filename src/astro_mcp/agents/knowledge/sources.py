@@ -12,10 +12,11 @@ import anyio
 import anyio.to_thread
 from anyio import from_thread
 
-from astro_mcp.agents.knowledge.chunks import VERSION, document_chunks, kind_of
+from astro_mcp.agents.knowledge.chunks import VERSION, Chunk, document_chunks, kind_of
 from astro_mcp.agents.knowledge.models import Failure
 from astro_mcp.agents.knowledge.record import Draft
 from astro_mcp.core.authority import Label, Session
+from astro_mcp.documents.pdf import pdf_text
 from astro_mcp.errors import AstroError, NotFound, TooLarge
 from astro_mcp.workspace.content import status_of
 from astro_mcp.workspace.guards import GIT
@@ -26,6 +27,7 @@ from astro_mcp.workspace.workspace import Workspace
 FILE_BYTES: Final = 1_000_000
 MOST_FILES: Final = 20_000
 MOST_BYTES: Final = 200_000_000
+PDF_BYTES: Final = 20_000_000
 LABELS: Final = (Label.PRIVATE.value, Label.UNTRUSTED.value)
 
 
@@ -43,12 +45,22 @@ class Listing:
         return any(_within(source, place) for place in self.covered)
 
 
+@dataclass(frozen=True, slots=True)
+class Pdf:
+    """A PDF that is new or changed."""
+
+    source: str
+    sha256: str
+    data: bytes
+
+
 @dataclass(slots=True)
 class Batch:
     """Some files, read: new or changed ones as drafts."""
 
     drafts: list[Draft] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
+    pdfs: list[Pdf] = field(default_factory=list)
     unchanged: int = 0
     skipped: int = 0
     failed: list[Failure] = field(default_factory=list)
@@ -82,7 +94,16 @@ class Sources:
 
     async def read(self, places: Sequence[Place], known: Mapping[str, str]) -> Batch:
         """Files as drafts; those with the digest in `known` are only counted."""
-        return await anyio.to_thread.run_sync(lambda: self._read(places, known), limiter=self._chunking)
+        batch = await anyio.to_thread.run_sync(lambda: self._read(places, known), limiter=self._chunking)
+        for pdf in batch.pdfs:
+            try:
+                text, _ = await pdf_text(pdf.data, pdf.source)
+            except AstroError as error:
+                batch.failed.append(Failure(source=pdf.source, reason=error.message))
+                continue
+            chunks = await anyio.to_thread.run_sync(document_chunks, text, pdf.source, limiter=self._chunking)
+            batch.drafts.append(_draft(pdf.source, pdf.sha256, chunks))
+        return batch
 
     async def _add(self, place: Place, found: Listing) -> None:
         if any(fold(part) in GIT for part in place.parts):
@@ -95,8 +116,9 @@ class Sources:
             if entry.type != "file":
                 continue  # what a link leads to is listed where it lies
             below = place.at(entry.path)
-            if entry.bytes > FILE_BYTES:
-                found.failed.append(Failure(source=below.display, reason=f"larger than {FILE_BYTES:,} bytes"))
+            if entry.bytes > _most(entry.path):
+                reason = f"larger than {_most(entry.path):,} bytes"
+                found.failed.append(Failure(source=below.display, reason=reason))
                 continue
             found.places.append(below)
             found.bytes += entry.bytes
@@ -106,7 +128,7 @@ class Sources:
         for place in places:
             from_thread.check_cancelled()
             try:
-                data = self._workspace.read_now(place, FILE_BYTES)
+                data = self._workspace.read_now(place, _most(place.display))
             except AstroError as error:
                 batch.failed.append(Failure(source=place.display, reason=error.message))
                 continue
@@ -116,17 +138,27 @@ class Sources:
 
 def _take(batch: Batch, source: str, data: bytes, known: Mapping[str, str]) -> None:
     sha256 = hashlib.sha256(f"{VERSION}\0".encode() + data).hexdigest()
-    text = _text(data)
-    if text is None:
+    pdf = data.startswith(b"%PDF-")
+    text = None if pdf else _text(data)
+    if text is None and not pdf:
         batch.skipped += 1
         return
     batch.seen.append(source)
     if known.get(source) == sha256:
         batch.unchanged += 1
         return
-    chunks = tuple(document_chunks(text, source))
-    title = source.rpartition("/")[2]
-    batch.drafts.append(Draft(source, kind_of(source), title, sha256, chunks, labels=LABELS))
+    if text is None:
+        batch.pdfs.append(Pdf(source, sha256, data))
+    else:
+        batch.drafts.append(_draft(source, sha256, document_chunks(text, source)))
+
+
+def _draft(source: str, sha256: str, chunks: Sequence[Chunk]) -> Draft:
+    return Draft(source, kind_of(source), source.rpartition("/")[2], sha256, tuple(chunks), labels=LABELS)
+
+
+def _most(name: str) -> int:
+    return PDF_BYTES if name.lower().endswith(".pdf") else FILE_BYTES
 
 
 def _text(data: bytes) -> str | None:

@@ -38,11 +38,13 @@ from astro_mcp.agents.knowledge.search import Found, Search
 from astro_mcp.agents.knowledge.sources import Sources
 from astro_mcp.agents.knowledge.summary import Summary
 from astro_mcp.agents.knowledge.versions import Versions
+from astro_mcp.agents.knowledge.web import Web
 from astro_mcp.config import KnowledgeSettings
 from astro_mcp.core.agent import Health
 from astro_mcp.core.authority import Label
 from astro_mcp.core.call import Context
-from astro_mcp.core.ports import Clock, Products
+from astro_mcp.core.deferred import Deferred
+from astro_mcp.core.ports import Clock, Products, WebPages
 from astro_mcp.errors import InvalidInput
 from astro_mcp.nearest import nearest
 from astro_mcp.store.database import Database
@@ -64,13 +66,15 @@ class KnowledgeWork:
         tasks: TaskGroup,
         clock: Clock,
         products: Products | None = None,
+        pages: Deferred[WebPages] | None = None,
     ) -> None:
-        """Without `products` nothing of runs is found."""
+        """Without `products` nothing of runs is found, without `pages` no URL is read."""
         self._record = Record(database, clock)
         embedder, index = Embedder(model_folder, settings.embed_batch), Index(folder)
         self._catch_up = CatchUp(Backlog(database), embedder, index)
         self._search = Search(self._record, embedder, index, self._catch_up)
-        self._indexing = Indexing(self._record, Sources(workspace), self._catch_up)
+        web = Web(self._record, pages)
+        self._indexing = Indexing(self._record, Sources(workspace), web, self._catch_up, shared=settings.shared)
         self._versions = Versions(database, clock)
         self._forgetting = Forgetting(database, clock)
         self._runs = Runs(self._record, products, self._catch_up) if products else None

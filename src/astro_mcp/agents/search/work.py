@@ -28,7 +28,9 @@ from astro_mcp.agents.search.passages import find
 from astro_mcp.agents.search.providers import health, providers
 from astro_mcp.config import SearchProvider
 from astro_mcp.core.agent import Health
+from astro_mcp.core.authority import Scope
 from astro_mcp.core.call import Context
+from astro_mcp.core.ports import WebPage
 from astro_mcp.errors import InvalidInput, NotFound, ProviderFailed, RateLimited
 from astro_mcp.net.client import Fetched, GuardedClient
 from astro_mcp.packs import Search
@@ -91,6 +93,16 @@ class SearchWork:
             markdown=markdown,
             truncated=not asked and len(markdown) < len(page.markdown),
         )
+
+    async def page(self, scope: Scope, url: str) -> WebPage:
+        """The article at `url`, as `fetch` reads it."""
+        fetched = await self._pages.get(scope, url)
+        _check(fetched)
+        kind = fetched.headers.get("content-type", "")
+        page = await anyio.to_thread.run_sync(
+            read, fetched.body, kind, fetched.url, "article", abandon_on_cancel=True, limiter=self._threads
+        )
+        return WebPage(fetched.url, page.title, page.markdown)
 
 
 def _domains(given: list[str]) -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
 from astro_mcp.core.authority import Effect
-from astro_mcp.core.model import flat_schema
+from astro_mcp.core.model import Input, flat_schema
 from astro_mcp.core.tool import Tool
 from astro_mcp.errors import AstroError, Problem
 from astro_mcp.nearest import nearest
@@ -75,10 +76,23 @@ def _wanted(tool: Tool, name: str) -> str:
 
 
 def called_effects(step: StepSpec, tool: Tool) -> frozenset[Effect]:
-    """What the call may do: told by its arguments where they are all literal, else the most that the tool declares."""
-    if not has_expression(step.with_):
-        try:
+    """What the call may do: told by its arguments where they are all literal, or by those that it leaves out where that
+    is enough, else the most that the tool declares."""
+    try:
+        if not has_expression(step.with_):
             return tool.effects(tool.parse(step.with_))
-        except AstroError:
-            return tool.declaration.effects
-    return tool.declaration.effects
+        left_out: Any = _LeftOut(tool.declaration.input, step.with_)
+        return tool.effects(left_out)
+    except (AstroError, LookupError):
+        return tool.declaration.effects
+
+
+class _LeftOut:
+    """Arguments that a step does not give, by their defaults; asking for any other raises `LookupError`."""
+
+    def __init__(self, model: type[Input], given: Mapping[str, object]) -> None:
+        fields = {name: field for name, field in model.model_fields.items() if not {name, field.alias} & given.keys()}
+        self._values = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
+
+    def __getattr__(self, name: str) -> Any:
+        return self._values[name]

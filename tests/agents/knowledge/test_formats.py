@@ -1,0 +1,65 @@
+"""PDF and HTML files by their structure."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.agents.files.pdfs import pdf
+
+from astro_mcp.agents.knowledge.chunks import document_chunks
+from astro_mcp.agents.knowledge.markup import shown
+
+SHED = """<!DOCTYPE html>
+<html><head><title>Shed</title><style>p { color:
+red }</style><script>
+const secret = "<p>scripted</p>";
+</script></head>
+<body><h1>The <em>Shed</em></h1>
+<!-- a comment
+about moles -->
+<p>Spades &amp; forks hang
+on the <a href="https://x.example/">wall</a>.</p>
+<h2>Roof</h2><p>It leaks when 2 < 3 and it rains.</p>
+</body></html>
+"""
+
+
+def test_of_html_the_visible_text_stands_on_its_own_lines_under_its_headings() -> None:
+    text, headings = shown(SHED)
+    assert headings == [(6, "The Shed"), (11, "The Shed > Roof")]
+    assert len(text.split("\n")) == len(SHED.split("\n"))
+    assert text.split("\n")[8].strip() == "Spades & forks hang"
+    assert "It leaks when 2 < 3 and it rains." in text
+    for hidden in ("scripted", "moles", "color", "href"):
+        assert hidden not in text
+    chunk = document_chunks(SHED, "shed.html")[0]
+    assert (chunk.title, chunk.end_line) == ("The Shed", 11)
+
+
+@pytest.mark.parametrize(
+    "text", ["<!--" * 60_000, "<script>" * 40_000, "<a " * 80_000, "<h1>" * 60_000, "&" * 250_000, "<p\n" * 80_000]
+)
+def test_hostile_html_is_read_in_bounded_time(text: str) -> None:
+    began = time.monotonic()
+    shown(text)
+    assert time.monotonic() - began < 20  # what is not linear takes minutes
+
+
+async def test_a_pdf_is_indexed_page_by_page_and_a_broken_one_told(house: Any, tmp_path: Path, project: Path) -> None:
+    (project / "manual.pdf").write_bytes(pdf(["The winch lifts two tons.", "Grease the spindle in spring."]))
+    (project / "torn.pdf").write_bytes(b"%PDF-1.7\n" + os.urandom(2000))
+    async with house(tmp_path / "data", project) as desk:
+        first = await desk.value("kb_index")
+        hit = (await desk.search("grease spindle", k=1))[0]
+        second = await desk.value("kb_index")
+        (project / "manual.pdf").unlink()
+        third = await desk.value("kb_index")
+        assert all(item.source != "manual.pdf" for item in await desk.search("spindle"))
+    assert (hit.source, first.added) == ("manual.pdf", 5)
+    assert "[page 2]" in hit.text
+    assert [failure.source for failure in first.failed] == [".env", "torn.pdf"]
+    assert (second.unchanged, third.removed) == (5, 1)
