@@ -207,9 +207,9 @@ STARTS = {
         *("agents/files/ripgrep.py", "__init__", "subprocess.Popen"),
         "[program, *_OPTIONS, '--regexp', expression, '--', *names]",
     ),
-    ("agents/files/pdf.py", "_run", "anyio.open_process", "argv, a parameter"),
+    ("documents/pdf.py", "_run", "anyio.open_process", "argv, a parameter"),
     (
-        *("agents/files/pdf.py", "pdf_text", "astro_mcp.agents.files.pdf._run"),
+        *("documents/pdf.py", "pdf_text", "astro_mcp.documents.pdf._run"),
         "[sys.executable, '-I', str(_CHILD), str(MEMORY), str(int(SECONDS)), str(PAGES), str(CHARACTERS)]",
     ),
     ("cli/parser.py", "_work", "importlib.import_module", "f'astro_mcp.cli.{name}'"),
@@ -235,7 +235,7 @@ STARTERS = (
     *("pty.spawn", "multiprocessing", "concurrent.futures.ProcessPoolExecutor", "concurrent.futures.process"),
     *("anyio.open_process", "anyio.run_process", "anyio.to_process", "asyncio.create_subprocess"),
     *("asyncio.subprocess", "_posixsubprocess", "importlib.import_module", "__import__", "eval", "exec"),
-    *("astro_mcp.sandbox.child.run", "astro_mcp.agents.files.pdf._run"),
+    *("astro_mcp.sandbox.child.run", "astro_mcp.documents.pdf._run"),
 )
 HIDDEN = """
 import os as o, subprocess as sp, anyio, asyncio, multiprocessing, importlib

@@ -34,12 +34,12 @@ from astro_mcp.agents.files.models import (
     WriteInput,
     WriteOutput,
 )
-from astro_mcp.agents.files.pdf import pdf_text
 from astro_mcp.agents.files.reading import Content, Lines
 from astro_mcp.agents.files.searching import search
 from astro_mcp.core.authority import Session
 from astro_mcp.core.call import Blob, Context
 from astro_mcp.core.resource import Body
+from astro_mcp.documents.pdf import pdf_text
 from astro_mcp.errors import AstroError, InvalidInput, NoRoot
 from astro_mcp.workspace.changes import Changes, Delete, Image, Move, Write
 from astro_mcp.workspace.diff import diff_bytes
