@@ -106,9 +106,9 @@ async def test_text_that_is_no_page_comes_as_it_is(ask: Ask, site: Site, mime: s
     assert (await page(ask, site)).markdown == body
 
 
-@pytest.mark.parametrize("mime", ["application/pdf", "image/png", "application/octet-stream", "application/zip"])
+@pytest.mark.parametrize("mime", ["image/png", "application/octet-stream", "application/zip"])
 async def test_what_is_not_text_is_refused_with_a_way_on(ask: Ask, site: Site, mime: str) -> None:
-    site.replies["/page"] = answer(b"%PDF-1.7\0", content_type=mime)
+    site.replies["/page"] = answer(b"PK\x03\x04\0", content_type=mime)
     error = (await fetch(ask, site)).error
     assert error is not None
     assert error.code == "unsupported"

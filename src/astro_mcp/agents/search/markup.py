@@ -1,18 +1,19 @@
-"""A look at HTML before it is converted: what is hidden gets a mark, the main part gets a token at either end.
+"""A look at HTML before it is converted: what is hidden gets a mark.
 
-Start tags get attributes and comments go; nothing else is changed. Which text an element holds is left to the
-converter's parser, so that a tag that is never closed can't make the two disagree. The scan is linear: every pattern is
-possessive, and nothing is looked for twice.
+Start tags get attributes, comments go, and so do URLs that carry their own content; nothing else is changed. Which text
+an element holds is left to the parser that comes after, so that a tag that is never closed can't make the two disagree.
+The scan is linear: every pattern is possessive, and nothing is looked for twice.
 """
 
 from __future__ import annotations
 
 import html
 import re
-import secrets
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
+from astro_mcp.agents.search.sheets import Sheet, sheet_of
 from astro_mcp.agents.search.styles import hides
 
 MARK: Final = "data-astro-out"
@@ -24,32 +25,34 @@ _TOKEN: Final = re.compile(
     rf"(?P<attributes>(?:[\t\n\f\r /]*+{_NAME}(?:{_SPACE}*+={_SPACE}*+{_VALUE}?+)?+)*+)[\t\n\f\r /]*+(?P<close>>?)"
 )
 _ATTRIBUTE: Final = re.compile(rf"({_NAME})(?:{_SPACE}*+={_SPACE}*+({_VALUE}?+))?+")
-_OF_INTEREST: Final = re.compile(r"style|hidden", re.IGNORECASE)
+_OF_INTEREST: Final = re.compile(r"style|hidden|href|src", re.IGNORECASE)
 _COMMENT_END: Final = re.compile(r"--!?>")
 _BOGUS_END: Final = re.compile(">")
 _RAW: Final = frozenset({"script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"})
-_LANDMARKS: Final = ("main", "article")
+_UNSEEN: Final = frozenset({"template", "noscript"})
+_WHOLE: Final = frozenset({"html", "body", "main"})
+"""What pages hide from a screen reader while a dialog stands before it, and show all the same."""
+_URLS: Final = frozenset({"href", "src"})
+_CONTENT: Final = re.compile(r"(?:data|javascript):", re.IGNORECASE)
+_BLANKS: Final = re.compile(r"[\x00-\x20]+")
 
 
 @dataclass(slots=True)
 class Marked:
-    """The page with marks; `token` stands in a paragraph of its own at either end of the main part, if there is one."""
+    """The page with marks, and how much is hidden by each kind of hiding."""
 
     text: str
     title: str
-    hidden: int
-    token: str
+    hidden: Counter[str]
 
 
 @dataclass(slots=True)
 class _Scan:
     source: str
-    article: bool
+    sheet: Sheet
     edits: list[tuple[int, int, str]] = field(default_factory=list)  # from, to, and what stands there instead
-    hidden: int = 0
+    hidden: Counter[str] = field(default_factory=Counter)
     title: str = ""
-    starts: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in _LANDMARKS})
-    ends: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in _LANDMARKS})
 
     def run(self) -> None:
         position = 0
@@ -66,6 +69,7 @@ class _Scan:
         end = (_COMMENT_END if found[0] == "<!--" else _BOGUS_END).search(self.source, place)
         if end is None:
             return -1
+        self.hidden["comment"] += found[0] == "<!--"
         self.edits.append((found.start(), end.end(), ""))  # the converter takes quadratic time over some of them
         return end.end()
 
@@ -73,23 +77,36 @@ class _Scan:
         if not found["close"]:
             return -1
         if name.startswith("/"):
-            self.ends.get(name[1:], []).append(found.start())
             return found.end()
         end = self._past_raw(found.end(), name) if name in _RAW else found.end()
         if end >= 0:
             self._judge(found, name)
-        if name in _LANDMARKS:
-            self.starts[name].append(found.end())
         return end
 
     def _judge(self, found: re.Match[str], name: str) -> None:
-        hidden = bool(_OF_INTEREST.search(found["attributes"])) and _is_hidden(found["attributes"])
-        self.hidden += hidden
-        if hidden or (self.article and name in ("header", "footer") and not self._inside()):
+        if name in _UNSEEN:
+            self.hidden[name] += 1
+            return
+        text = found["attributes"]
+        if not (_OF_INTEREST.search(text) or (self.sheet and text)):
+            return
+        attributes = _attributes(text)
+        if kind := self._kind(name, attributes):
+            self.hidden[kind] += 1
             self.edits.append((found.end("name"), found.end("name"), f" {MARK}"))
+        elif name != "img" and any(_carries(attributes.get(url, "")) for url in _URLS):
+            self.hidden["url"] += 1
+            self.edits.append((found.start("attributes"), found.end("attributes"), ""))
 
-    def _inside(self) -> bool:
-        return any(len(self.starts[name]) > len(self.ends[name]) for name in _LANDMARKS)
+    def _kind(self, name: str, attributes: dict[str, str]) -> str:
+        """How an element is hidden; empty where it is not."""
+        if "hidden" in attributes:
+            return "hidden"
+        if kind := hides(attributes["style"]) if "style" in attributes else "":
+            return kind
+        if name not in _WHOLE and attributes.get("aria-hidden", "").strip().lower() == "true":
+            return "aria-hidden"
+        return self.sheet.hides(attributes) if name not in _WHOLE else ""
 
     def _past_raw(self, start: int, name: str) -> int:
         end = re.compile(rf"</{name}(?=[\t\n\f\r />]|\Z)", re.IGNORECASE).search(self.source, start)
@@ -100,41 +117,29 @@ class _Scan:
         return end.start()
 
 
-def mark(source: str, *, article: bool) -> Marked:
-    """Scan `source`. With `article`, the page's own header and footer are marked too."""
-    scan = _Scan(source, article)
+def mark(source: str) -> Marked:
+    """Scan `source`."""
+    scan = _Scan(source, sheet_of(source))
     scan.run()
-    token = _frame(scan) if article else ""
-    return Marked(_edited(scan.source, scan.edits), scan.title, scan.hidden, token)
-
-
-def _frame(scan: _Scan) -> str:
-    """Put a new token at either end of the one main part, or of the one article; empty where there is neither."""
-    for name in _LANDMARKS:
-        if len(scan.starts[name]) == 1:
-            start = scan.starts[name][0]
-            end = next((place for place in scan.ends[name] if place > start), len(scan.source))
-            token = secrets.token_hex(12)
-            scan.edits += [(place, place, f"<p>{token}</p>") for place in (start, end)]
-            return token
-    return ""
+    return Marked(_edited(scan.source, scan.edits), scan.title, scan.hidden)
 
 
 def _edited(source: str, edits: list[tuple[int, int, str]]) -> str:
     parts, position = [], 0
-    for start, end, text in sorted(edits):
+    for start, end, text in edits:
         parts += [source[position:start], text]
         position = end
     return "".join([*parts, source[position:]])
 
 
-def _is_hidden(attributes: str) -> bool:
-    seen: set[str] = set()
-    for name, value in _ATTRIBUTE.findall(attributes):
-        key = name.lower()
-        if key in seen:  # the first one counts
-            continue
-        seen.add(key)
-        if key == "hidden" or (key == "style" and hides(html.unescape(value.strip("\"'")))):
-            return True
-    return False
+def _attributes(text: str) -> dict[str, str]:
+    """By lower-case name, entities decoded; the first one of a name counts."""
+    out: dict[str, str] = {}
+    for name, value in _ATTRIBUTE.findall(text):
+        out.setdefault(name.lower(), html.unescape(value.strip("\"'")))
+    return out
+
+
+def _carries(url: str) -> bool:
+    """Whether a URL holds its own content; browsers pass over blanks in it."""
+    return _CONTENT.match(_BLANKS.sub("", url[:200])) is not None

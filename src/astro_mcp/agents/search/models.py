@@ -68,8 +68,11 @@ class FetchInput(Input):
 
 
 class Heading(Part):
+    """`start` is where its line begins in the page's markdown (characters)."""
+
     level: int
     text: str
+    start: int
 
 
 class Quote(Part):
@@ -91,13 +94,18 @@ class FetchOutput(Page):
     passages: list[Quote] = Field(default_factory=list)
     characters: int = Field(description="Length of the whole markdown.")
     stripped: int = Field(description="Elements and characters left out because no reader sees them.")
+    stripped_kinds: dict[str, int] = Field(default_factory=dict, description="The same by how they are hidden.")
+    note: str = Field("", description="What the text was made of, where it was no page.")
     markdown: str = ""
 
     def text(self) -> str:
         lines = [self.title, self.url_final] if self.title else [self.url_final]
         lines.append(f"sha256 {self.sha256}; {self.characters} characters of text")
+        if self.note:
+            lines.append(self.note)
         if self.stripped:
-            lines.append(f"{self.stripped} hidden elements or characters were left out")
+            kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.stripped_kinds.items()))
+            lines.append(f"{self.stripped} hidden elements or characters were left out ({kinds})")
         if self.truncated:
             cut = "" if self.next_cursor else " at max_tokens"
             lines.append(f"cut{cut}; its sections: {' · '.join(heading.text for heading in self.headings) or 'none'}")

@@ -1,6 +1,6 @@
-"""Whether an element's own style keeps it from a reader's eyes.
+"""Whether declarations of CSS keep an element from a reader's eyes.
 
-Text that only a model sees is how pages give models orders. What style sheets and scripts hide is not known here.
+Text that only a model sees is how pages give models orders. What scripts hide is not known here.
 """
 
 from __future__ import annotations
@@ -26,18 +26,17 @@ _ALONE: Final = {
 _EMPTY: Final = ("rect(0,0,0,0)", "rect(0000)", "rect(1px,1px,1px,1px)", "inset(50%)", "inset(100%)", "circle(0)")
 
 
-def hides(style: str) -> bool:
-    """Whether the declarations of a style attribute (entities decoded) hide the element's text."""
+def hides(style: str) -> str:
+    """How the declarations of a style attribute (entities decoded) hide the element's text: `style`, `tiny`, `away`
+    (off the page, or cut to nothing) or `color`; empty where they do not."""
     given = _declarations(style)
-    return (
-        any(given.get(name) in values for name, values in _ALONE.items())
-        or _number(given.get("opacity", "1")) <= 0.05
-        or _tiny(given.get("font-size", ""))
-        or _tiny(given.get("font", "").split("/")[0])
-        or _away(given)
-        or _closed(given)
-        or _same_color(given)
-    )
+    if any(given.get(name) in values for name, values in _ALONE.items()) or _number(given.get("opacity", "1")) <= 0.05:
+        return "style"
+    if _tiny(given.get("font-size", "")) or _tiny(given.get("font", "").split("/")[0]):
+        return "tiny"
+    if _away(given) or _closed(given):
+        return "away"
+    return "color" if _same_color(given) else ""
 
 
 def _declarations(style: str) -> dict[str, str]:

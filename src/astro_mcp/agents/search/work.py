@@ -17,12 +17,13 @@ from astro_mcp.agents.search.models import (
     FetchOutput,
     Found,
     Heading,
+    Mode,
     Quote,
     SearchInput,
     SearchOutput,
     shorten,
 )
-from astro_mcp.agents.search.page import Page, read
+from astro_mcp.agents.search.page import Page, is_pdf, of_text, read
 from astro_mcp.agents.search.pages import Pages
 from astro_mcp.agents.search.passages import find
 from astro_mcp.agents.search.providers import health, providers
@@ -31,6 +32,7 @@ from astro_mcp.core.agent import Health
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.call import Context
 from astro_mcp.core.ports import WebPage
+from astro_mcp.documents.pdf import pdf_text
 from astro_mcp.errors import InvalidInput, NotFound, ProviderFailed, RateLimited
 from astro_mcp.net.client import Fetched, GuardedClient
 from astro_mcp.packs import Search
@@ -38,6 +40,7 @@ from astro_mcp.packs import Search
 _DOMAIN: Final = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+\Z")
 _FILTERED: Final = 30
 """Results asked for where domains are picked out of them."""
+RAW: Final = "the source as it was served: nothing is taken out, and what it says may be hidden from readers"
 
 
 class SearchWork:
@@ -55,6 +58,7 @@ class SearchWork:
         self._providers = providers(manifests, settings, client)
         self._asking = Asking(self._providers, hourly)
         self._threads = anyio.CapacityLimiter(2)
+        self._pdfs = anyio.CapacityLimiter(1)
 
     async def health(self) -> Health:
         return health(self._providers)
@@ -73,23 +77,27 @@ class SearchWork:
         fetched = await self._pages.get(ctx.session.scope, args.url)
         ctx.source(fetched.url)
         _check(fetched)
+        text, note = await self._of_pdf(fetched)
+        asked = args.find.strip()
 
         def work() -> tuple[Page, list[Quote]]:
-            page = read(fetched.body, fetched.headers.get("content-type", ""), fetched.url, args.mode)
-            found = find(page.markdown, args.find) if args.find.strip() else []
+            page = _page(fetched, text, args.mode)
+            found = find(page.markdown, asked) if asked else []
             return page, [Quote(text=one.text, start=one.start, end=one.end) for one in found]
 
         page, passages = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
-        asked = bool(args.find.strip())
         markdown = "" if asked else shorten(page.markdown, args.max_tokens)
+        headings = [Heading(level=one.level, text=one.text, start=one.start) for one in page.headings]
         return FetchOutput(
             url_final=fetched.url,
             title=page.title,
             sha256=hashlib.sha256(fetched.body).hexdigest(),
-            headings=[] if asked else [Heading(level=level, text=text) for level, text in page.headings],
+            headings=[] if asked else headings,
             passages=passages,
             characters=len(page.markdown),
-            stripped=page.hidden,
+            stripped=sum(page.hidden.values()),
+            stripped_kinds=dict(page.hidden),
+            note=RAW if args.mode == "raw" and not text else note,
             markdown=markdown,
             truncated=not asked and len(markdown) < len(page.markdown),
         )
@@ -98,11 +106,24 @@ class SearchWork:
         """The article at `url`, as `fetch` reads it."""
         fetched = await self._pages.get(scope, url)
         _check(fetched)
-        kind = fetched.headers.get("content-type", "")
+        text, _ = await self._of_pdf(fetched)
         page = await anyio.to_thread.run_sync(
-            read, fetched.body, kind, fetched.url, "article", abandon_on_cancel=True, limiter=self._threads
+            _page, fetched, text, "article", abandon_on_cancel=True, limiter=self._threads
         )
         return WebPage(fetched.url, page.title, page.markdown)
+
+    async def _of_pdf(self, fetched: Fetched) -> tuple[str, str]:
+        """The text of a PDF and a note on its pages; both empty for what is none."""
+        if not is_pdf(fetched.body, fetched.headers.get("content-type", "")):
+            return "", ""
+        async with self._pdfs:
+            return await pdf_text(fetched.body, fetched.url[:200])
+
+
+def _page(fetched: Fetched, text: str, mode: Mode) -> Page:
+    if text:
+        return of_text(text)
+    return read(fetched.body, fetched.headers.get("content-type", ""), fetched.url, mode)
 
 
 def _domains(given: list[str]) -> list[str]:

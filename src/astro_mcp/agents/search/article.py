@@ -1,0 +1,122 @@
+"""The main part of a page: what is furniture goes, the element whose paragraphs outweigh its links stays.
+
+Close to readability's idea (Arc90), but by sums over the whole tree rather than by points for parents: an element is
+worth what its blocks are worth, so a larger one is taken only where what it adds is text. Every pass is linear.
+`scripts/bench extraction` compares.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lxml.html import HtmlElement
+
+from astro_mcp.agents.search.measured import PROSE, Measure, holds_articles, measure
+from astro_mcp.agents.search.naming import BLOCKS, HEADINGS, is_around, is_called_around, is_called_body
+
+SHORT: Final = 300
+"""Characters below which an article is looked for again, without judging by names."""
+_DENSE: Final = 0.6
+_PARTS: Final = frozenset({"div", "ul", "ol", "section", "table"})
+_CODE: Final = frozenset({"pre", "td", "th", "dt", "dd"})
+_ENDS: Final = (".", "!", "?", ":", "…", "。", "！", "？", '."', ".”", ".)")  # noqa: RUF001 - other scripts' full stops
+
+
+def main_part(body: HtmlElement, *, by_name: bool = True) -> HtmlElement:
+    """The element that holds the article, rid of what else stands in it. Changes the tree. `by_name`: whether class
+    names may rule an element out."""
+    prune(body, by_name=by_name)
+    top = _best(body)
+    _thin(top)
+    _trim(top)
+    return top
+
+
+def prune(body: HtmlElement, *, by_name: bool) -> None:
+    """Take out what is around every article. What a name rules out stays where it has half of the page's paragraphs."""
+    sizes = measure(body)
+    most = sizes[body].prose / 2
+    within: dict[HtmlElement, bool] = {}
+    for element, size in sizes.items():
+        parent = element.getparent()
+        within[element] = within.get(parent, False) or element.tag in ("article", "main")
+        if element is body:
+            continue
+        if element.tag == "header":
+            if not within[element] or size.prose < PROSE:
+                _behead(element, keep=within[element])
+        elif is_around(element):
+            if element.tag in ("nav", "aside") or not size.prose or size.prose <= most:
+                _drop(element)
+        elif by_name and is_called_around(element) and (not size.prose or size.prose <= most):
+            _drop(element)
+
+
+def _behead(header: HtmlElement, *, keep: bool) -> None:
+    """Leave of a header its first heading where it is the article's, and nothing where it is the site's."""
+    title = header.find(".//h1") if keep else None
+    if title is None:
+        _drop(header)
+        return
+    title.tail = None
+    header.clear(keep_tail=True)
+    header.append(title)
+
+
+def _best(body: HtmlElement) -> HtmlElement:
+    best, most = body, 0.0
+    for element, size in measure(body).items():
+        if holds_articles(element):
+            worth = size.worth * (1.15 if is_called_body(element) else 1.0)
+            if worth >= most:  # of equals the innermost
+                best, most = element, worth
+    return best
+
+
+def _thin(top: HtmlElement) -> None:
+    """Take out lists and boxes of links, paragraphs that are one link, and what was said before."""
+    seen: set[str] = set()
+    for element, size in measure(top).items():
+        if element is top or not size.chars:
+            continue
+        if (element.tag in _PARTS and size.density > _DENSE and size.chars < 1500) or (
+            element.tag == "p" and size.leaf and size.density > 0.9 and element.getparent().tag not in ("li", "td")
+        ):
+            _drop(element)
+        elif size.leaf and element.tag in ("p", "div", "li", "h2", "h3") and size.chars > 40:
+            text = " ".join("".join(element.itertext()).split())
+            if text in seen:
+                _drop(element)
+            seen.add(text)
+
+
+def _trim(top: HtmlElement) -> None:
+    """Take off labels before the first paragraph, and labels and headings of nothing after the last one."""
+    leaves = [(one, size) for one, size in measure(top).items() if size.leaf and one.tag in BLOCKS and one is not top]
+    firm = [place for place, (element, size) in enumerate(leaves) if _is_firm(element, size)]
+    if not firm:
+        return
+    for element, size in leaves[: firm[0]]:
+        if element.tag not in ("h1", "h2", "h3") and not _is_sentence(element, size):
+            _drop(element)
+    followed = False
+    for element, size in reversed(leaves[firm[-1] + 1 :]):
+        label = size.chars < 25 and element.tag != "li" and not _is_sentence(element, size)
+        if size.density > 0.5 or (label and element.tag not in HEADINGS) or (element.tag in HEADINGS and not followed):
+            _drop(element)
+        else:
+            followed = True
+
+
+def _is_firm(element: HtmlElement, size: Measure) -> bool:
+    return element.tag in _CODE or (size.chars > 60 and size.density < 0.4)
+
+
+def _is_sentence(element: HtmlElement, size: Measure) -> bool:
+    return size.density < 0.5 and "".join(element.itertext()).rstrip().endswith(_ENDS)
+
+
+def _drop(element: HtmlElement) -> None:
+    """Take `element` out, and leave the text behind it."""
+    if element.getparent() is not None:
+        element.drop_tree()

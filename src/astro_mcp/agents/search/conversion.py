@@ -1,0 +1,101 @@
+"""HTML as Markdown: all that a reader sees, or the article alone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lxml import etree
+from lxml.html import HtmlElement, HTMLParser, document_fromstring, tostring
+
+from astro_mcp.agents.search.article import SHORT, main_part, prune
+from astro_mcp.agents.search.markup import MARK
+
+_BOILERPLATE: Final = (
+    "nav", "aside", "form", "dialog", "menu", "[role=navigation]", "[role=banner]", "[role=contentinfo]",
+    "[role=complementary]", "[role=search]", "[role=dialog]", "[role=alertdialog]", "[aria-modal=true]",
+)  # fmt: skip
+_THIN: Final = 0.1
+"""An article that has less of the page's text than this, and is short, is a miss: a page of links has none."""
+
+
+def whole(source: str, url: str) -> str:
+    """All of a marked page but what is hidden."""
+    return _convert(source, url, ())
+
+
+def article(source: str, url: str) -> str:
+    """The article of a marked page; where there is none, all but the site's menus."""
+    part = _article(source)
+    if part is None:
+        return _convert(source, url, _BOILERPLATE)
+    found = _convert(_written(part), url, ())
+    if len(found) >= SHORT:
+        return found
+    rest = _convert(_written(_pruned(source)), url, ())
+    return found if found.strip() and len(found) > _THIN * len(rest) else rest
+
+
+def _article(source: str) -> HtmlElement | None:
+    best, most = None, -1
+    for by_name in (True, False):
+        if (body := _body(source)) is None:
+            return None
+        part = main_part(body, by_name=by_name)
+        size = len(" ".join("".join(part.itertext()).split()))
+        if size > 2 * most:
+            best, most = part, size
+        if most >= SHORT:
+            break
+    return best
+
+
+def _pruned(source: str) -> HtmlElement | None:
+    if (body := _body(source)) is not None:
+        prune(body, by_name=False)
+    return body
+
+
+def _written(part: HtmlElement | None) -> str:
+    return "" if part is None else tostring(part, encoding="unicode", with_tail=False)
+
+
+def _body(source: str) -> HtmlElement | None:
+    """The page's body without what is marked; None where the page is empty, or nested deeper than the parser goes."""
+    root, deep = _parsed(source)
+    if root is None or deep:
+        return None
+    for element in root.xpath(f"//*[@{MARK}]"):
+        if element.getparent() is not None:
+            element.drop_tree()
+    body: HtmlElement | None = root.find("body")
+    return body
+
+
+def is_too_deep(source: str) -> bool:
+    """Whether a page is nested deeper than the parser goes (256 elements)."""
+    return _parsed(source)[1]
+
+
+def _parsed(source: str) -> tuple[HtmlElement | None, bool]:
+    parser = HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
+    try:
+        root = document_fromstring(source.encode("utf-8", "replace"), parser=parser)
+    except etree.ParserError:
+        return None, False
+    return root, any(error.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for error in parser.error_log)
+
+
+def _convert(source: str, url: str, left_out: tuple[str, ...]) -> str:
+    # loaded at the first page, and not at the daemon's start
+    from html_to_markdown import ConversionOptions, PreprocessingOptions, convert  # noqa: PLC0415
+
+    options = ConversionOptions(
+        extract_metadata=False,  # it would put the head's metadata into the text
+        base_url=url,
+        inline_data_media="alt_text_only",
+        include_blockquote_citations=False,
+        expand_abbreviations=False,
+        preprocessing=PreprocessingOptions(enabled=False),  # it guesses; what goes is named here
+        exclude_selectors=[f"[{MARK}]", *left_out],
+    )
+    return convert(source, options).content or ""

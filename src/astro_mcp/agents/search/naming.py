@@ -1,0 +1,76 @@
+"""Which elements are no part of an article, by what they are and by what their authors call them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from lxml.html import HtmlElement
+
+# fmt: off
+BLOCKS: Final = frozenset({
+    "html", "body", "div", "p", "section", "article", "main", "header", "footer", "nav", "aside", "ul", "ol", "li",
+    "dl", "dt", "dd", "table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption", "pre", "blockquote", "h1", "h2",
+    "h3", "h4", "h5", "h6", "figure", "figcaption", "form", "fieldset", "address", "details", "summary", "hr", "center",
+})
+HEADINGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+_NEVER: Final = frozenset({
+    "script", "style", "noscript", "template", "nav", "aside", "form", "dialog", "menu", "iframe", "svg", "button",
+    "select", "textarea", "input", "object", "embed", "canvas", "audio", "video", "footer", "figcaption", "link",
+    "meta", "head",
+})
+_ROLES: Final = frozenset({
+    "navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alertdialog", "menu", "menubar",
+    "toolbar", "tablist",
+})
+_INLINE: Final = HEADINGS | {"html", "body", "article", "main", "a", "span", "b", "i", "em", "strong", "code"}
+"""What is not judged by its name."""
+_WORDS: Final = (
+    "ads?", "addthis", "adsense", "advert(?:s|isement)?", "alert", "also", "authors?", "author-?(?:box|bio|info)",
+    "banner", "breadcrumbs?", "byline", "captions?", "carousel", "comment-?list", "comments?", "consent",
+    "contributors?", "cookies?", "copyright", "correction", "credits?", "crumbs?", "cta", "dateline", "disclaimer",
+    "disqus", "donat(?:e|ion)", "download", "extras?", "feedback", "follow", "foot(?:er)?", "gallery", "hidden",
+    "image-?info", "infobox", "inline-?(?:video|related|link)", "jump", "kicker", "latest(?:-?news)?", "login",
+    "masthead", "menu", "(?:entry|post)?-?meta", "modal", "more-?(?:stories|news|articles)", "most-?(?:read|popular)",
+    "nav(?:bar|i|igation)?", "newsletter", "next", "nocontent", "originals?", "outbrain", "overlay", "pager",
+    "paging", "pagination", "partners?", "paywall", "popular", "popup", "prev(?:ious)?", "print", "promos?",
+    "promoted", "pub-?date", "publish(?:ed)?-?(?:info|date)?", "rail", "ratings?", "read-?more",
+    "recirc(?:ulation)?", "recommend(?:ed|ations?)?", "related-?(?:posts)?", "replies", "respond", "share-?bar",
+    "sharedaddy", "shares?", "sharing", "shop", "side-?bar", "signup", "skip", "slideshow", "socials?",
+    "sponsor(?:ed)?", "sticky", "submenu", "subscribe", "subscription", "taboola", "tag-?(?:list|cloud)", "tags?",
+    "teasers?", "timestamp", "toc", "tool-?bar", "tools?", "topics?", "trending", "widgets?", "zergnet",
+)
+# fmt: on
+_AROUND: Final = re.compile(rf"(?:^|[\s_-])(?:{'|'.join(_WORDS)})(?:$|[\s_-])", re.IGNORECASE)
+_WITHIN: Final = re.compile(
+    r"(?:article|post|entry|story)-?(?:body|content|text)|content-?body|main-?content|body-?text|"
+    r"\b(?:type-(?:post|page)|elementor)\b",  # a blog's post by its tags; a page builder calls everything a widget
+    re.IGNORECASE,
+)
+_CAMEL: Final = re.compile(r"([a-z])([A-Z])")
+_LONGEST: Final = 500
+"""Characters of a name that are looked at."""
+
+
+def is_around(element: HtmlElement) -> bool:
+    """Whether an element is furniture of the site by its tag or its role."""
+    role = (element.get("role") or "").lower()
+    return element.tag in _NEVER or role in _ROLES or element.get("aria-modal") == "true"
+
+
+def is_called_around(element: HtmlElement) -> bool:
+    """Whether the names of an element (class and id) say so; a guess, unlike `is_around`."""
+    if element.tag in _INLINE:
+        return False
+    name = _name(element)
+    return bool(name) and _AROUND.search(name) is not None and _WITHIN.search(name) is None
+
+
+def is_called_body(element: HtmlElement) -> bool:
+    """Whether an element says that it is the article."""
+    return element.tag in ("article", "main") or _WITHIN.search(_name(element)) is not None
+
+
+def _name(element: HtmlElement) -> str:
+    name = f"{(element.get('class') or '')[:_LONGEST]} {(element.get('id') or '')[:_LONGEST]}".strip()
+    return _CAMEL.sub(r"\1-\2", name)
