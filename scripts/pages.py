@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,11 @@ OF_TABLES = {"search": SearchProvider, "schedules": ScheduleSettings}
 
 
 def configuration() -> str:
-    parts = [HEAD]
+    top = {name for name in Settings.model_fields if name not in {*inner_tables(Settings), *OF_TABLES}}
+    parts = [HEAD, f"\n## Before the first table\n\n{rows(Settings, top)}"]
     for name, field in Settings.model_fields.items():
+        if name in top:
+            continue
         model: Any = OF_TABLES.get(name, field.annotation)
         title = f"[{name}.NAME]" if name in OF_TABLES else f"[{name}]"
         parts.append(section(title, model))
@@ -60,12 +64,15 @@ def inner_tables(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
 
 
 def table(model: type[BaseModel]) -> str:
-    rows = ["| key | default | |", "|---|---|---|"]
-    inner = inner_tables(model)
+    return rows(model, model.model_fields.keys() - inner_tables(model))
+
+
+def rows(model: type[BaseModel], names: Set[str]) -> str:
+    lines = ["| key | default | |", "|---|---|---|"]
     for name, field in model.model_fields.items():
-        if name not in inner:
-            rows.append(f"| `{name}` | `{shown(field)}` | {field.description}{bounds(field)} |")
-    return "\n".join(rows) + "\n"
+        if name in names:
+            lines.append(f"| `{name}` | `{shown(field)}` | {field.description}{bounds(field)} |")
+    return "\n".join(lines) + "\n"
 
 
 def shown(field: FieldInfo) -> str:

@@ -235,8 +235,13 @@ class DaemonSettings(Section):
 
 
 class Settings(Section):
-    """All of it."""
+    """All of it. What is no table stands before the first one in the file."""
 
+    flow: Literal["bounded", "strict"] = Field(
+        "bounded",
+        description="Once a session holds what is private and what strangers wrote, what no search or fetch named and "
+        "no person approved leaves within bounds (astro://guides/flow has them), or with `strict` not at all.",
+    )
     roots: RootSettings = RootSettings()
     sandbox: SandboxSettings = SandboxSettings()
     limits: LimitSettings = LimitSettings()

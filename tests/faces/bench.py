@@ -29,7 +29,7 @@ from astro_mcp.core.policies.limit import Limit, Limits
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
 from astro_mcp.core.resource import Body, Reading, Resource
-from astro_mcp.core.tool import tool
+from astro_mcp.core.tool import nothing, tool
 from astro_mcp.errors import Conflict, InvalidInput, NotFound, Problem
 from astro_mcp.faces.mcp.face import McpFace
 from astro_mcp.faces.mcp.lines import LineReader
@@ -152,7 +152,7 @@ class BenchAgent(Agent):
         await ctx.progress(2, 2, "whole")
         return Said(said="done")
 
-    @tool(title="Fail", effects={Effect.WRITE, Effect.DESTROY, Effect.NETWORK})
+    @tool(title="Fail", effects={Effect.WRITE, Effect.DESTROY, Effect.NETWORK}, leaves=nothing)
     async def bench_fail(self, args: Words, ctx: Context) -> Said:
         """Use to see an error."""
         raise Conflict("the file changed", "read it again")

@@ -20,7 +20,7 @@ PATIENCE = 20.0
 """Seconds after which what waits for the loop gives up: far beyond any pause of the machine."""
 
 
-INSERT = "INSERT INTO artifact VALUES (?, ?, ?, ?, ?, ?, ?)"
+INSERT = "INSERT INTO artifact VALUES (?, ?, ?, ?, ?, ?, ?, '')"
 
 
 def row(name: str, created: float = 0.0) -> tuple[object, ...]:
@@ -232,7 +232,7 @@ async def main():
         number = 0
         while True:
             row = ("local", "scope", f"{number:08}", 1, "text/plain", "", 0.0)
-            await database.write(lambda tx: tx.execute("INSERT INTO artifact VALUES (?, ?, ?, ?, ?, ?, ?)", row))
+            await database.write(lambda tx: tx.execute("INSERT INTO artifact VALUES (?, ?, ?, ?, ?, ?, ?, '')", row))
             print(number, flush=True)
             number += 1
 

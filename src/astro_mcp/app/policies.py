@@ -10,6 +10,7 @@ from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.policies.audit import Audit
 from astro_mcp.core.policies.authorize import Authorize
 from astro_mcp.core.policies.deadline import Deadline
+from astro_mcp.core.policies.flow import Flow
 from astro_mcp.core.policies.limit import Limit, Limits
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
@@ -18,12 +19,13 @@ from astro_mcp.workflow.agent import WorkflowAgent
 
 
 def dispatching(registry: Registry, trail: AuditTrail, settings: Settings) -> Dispatcher:
-    """The policies in their order: who, how many, how long, and the intent right before the effect."""
-    audit = Audit(trail, SystemClock())
+    """The policies in their order: who, what may leave, how many, how long, and the intent right before the effect."""
+    clock = SystemClock()
+    audit, flow = Audit(trail, clock), Flow(clock, strict=settings.flow == "strict")
     limit = Limit(limits(settings), exempt=frozenset({WorkflowAgent.name}))
     authorize = Authorize(folder.resolve() for folder in settings.roots.ceiling)
     return Dispatcher(
-        registry, [audit, authorize, limit, Deadline(), audit.intent()], audit, settings.limits.argument_bytes
+        registry, [audit, authorize, flow, limit, Deadline(), audit.intent()], audit, settings.limits.argument_bytes
     )
 
 

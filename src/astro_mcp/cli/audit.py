@@ -14,7 +14,20 @@ from astro_mcp.errors import NotFound
 from astro_mcp.shim.place import data_folder
 from astro_mcp.store.audit import read_trail
 
-COLUMNS = ("at", "phase", "tool", "effects", "code", "duration_ms", "kind", "principal", "run_id", "step", "call_id")
+COLUMNS = (
+    "at",
+    "phase",
+    "tool",
+    "effects",
+    "code",
+    "duration_ms",
+    "kind",
+    "principal",
+    "run_id",
+    "step",
+    "call_id",
+    "flow",
+)
 
 
 def run(given: argparse.Namespace, printer: Printer) -> int:
@@ -36,8 +49,9 @@ def run(given: argparse.Namespace, printer: Printer) -> int:
             "" if record["duration_ms"] is None else f"{record['duration_ms']:.1f}",
             record["kind"],
             record["step"] or "",
+            record["flow"],
         )
         for record in records
     )
-    printer.table(["at (UTC)", "phase", "tool", "effects", "code", "ms", "door", "step"], shown)
+    printer.table(["at (UTC)", "phase", "tool", "effects", "code", "ms", "door", "step", "flow"], shown)
     return 0

@@ -1,8 +1,10 @@
-"""Who may what. Every type here is frozen: authority is handed on, narrowed, and never edited in place."""
+"""Who may what. Authority is frozen: it is handed on, narrowed, and never edited in place. What changes of a session is
+what it has seen, which stands in its `Ledger`."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -34,6 +36,10 @@ class Label(StrEnum):
     UNTRUSTED = "untrusted"
     PRIVATE = "private"
     SECRET = "secret"  # noqa: S105 - the name of a label
+
+
+REPOSITORY: Final = frozenset({Label.PRIVATE, Label.UNTRUSTED})
+"""The labels of what stands in a workspace: its user's own, and whoever wrote it."""
 
 
 class Level(StrEnum):
@@ -145,13 +151,41 @@ class Scope:
         return cls(tenant, hashlib.sha256(b"\0shared").hexdigest()[:32])
 
 
+@dataclass(slots=True, eq=False)
+class Ledger:
+    """What a session was given and has sent: all of it that changes. Runs share that of the session that began them.
+    `flow` judges by it; times are Unix seconds.
+
+    labels    of every result that it was given; they join and never wear off
+    given     digests of the URLs that a search or fetch gave, the oldest first
+    sent      by sort of what left: digests of it, each with when and to whom, the oldest first
+    used      when a URL that was given, or an approval, was made use of, by recipient
+    approved  recipients that a person let it send to; `refused` are those that one did not
+    asked     digests of what a person was asked, by recipient
+    """
+
+    labels: frozenset[Label] = frozenset()
+    given: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+    sent: dict[str, OrderedDict[bytes, tuple[float, str]]] = field(default_factory=dict)
+    used: dict[str, list[float]] = field(default_factory=dict)
+    approved: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    asked: dict[str, set[str]] = field(default_factory=dict)
+
+    def join(self, labels: frozenset[Label]) -> None:
+        """It was given something that carries these."""
+        if not labels <= self.labels:
+            self.labels |= labels
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One connection's authority: who calls, and what it may do."""
+    """One connection's authority: who calls, and what it may do. `labels` are those that it began with."""
 
     principal: Principal
     grant: Grant
     labels: frozenset[Label] = frozenset()
+    ledger: Ledger = field(default_factory=Ledger, compare=False, repr=False)
     scope: Scope = field(init=False)
 
     def __post_init__(self) -> None:
@@ -164,11 +198,13 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A yes or a no, bound to a digest of what was shown, given at a level, once, until it expires (Unix seconds)."""
+    """A word bound to a digest of what was shown, given at a level, once, until it expires (Unix seconds). `yes` is
+    what it says, where the call that brings it does not."""
 
     level: Level
     digest: str
     expires: float
+    yes: bool = True
 
     def meets(self, least: Level, digest: str, now: float) -> bool:
         return self.level.rank >= least.rank and self.digest == digest and now < self.expires

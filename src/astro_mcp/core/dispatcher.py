@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from astro_mcp.core import bounds
 from astro_mcp.core.authority import Effect
-from astro_mcp.core.call import Call, Context, Result
+from astro_mcp.core.bearing import bearing
+from astro_mcp.core.call import Call, Context, Gate, NoGate, Result
 from astro_mcp.core.model import Input
 from astro_mcp.core.registry import Registry
 from astro_mcp.core.tool import Tool
@@ -23,12 +24,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """A call whose tool was found, whose arguments were parsed, and whose effects are known."""
+    """A call whose tool was found, whose arguments were parsed, and whose effects are known. What leaves by it passes
+    `gate`."""
 
     call: Call
     tool: Tool
     arguments: Input
     effects: frozenset[Effect]
+    gate: Gate = field(default_factory=NoGate)
 
 
 Proceed = Callable[[Invocation], Awaitable[Result]]
@@ -105,13 +108,15 @@ class _Step:
 
 
 async def _run(invocation: Invocation) -> Result:
-    ctx = Context(invocation.call, invocation.effects)
+    ctx = Context(invocation.call, invocation.effects, invocation.gate)
     try:
-        value = await invocation.tool.run(invocation.arguments, ctx)
+        with bearing(ctx.labels):
+            value = await invocation.tool.run(invocation.arguments, ctx)
     except AstroError:
         raise
     except Exception as error:
         log.exception("%s broke in call %s", invocation.tool.name, invocation.call.id)
         raise Internal(hint=f"call id {invocation.call.id}") from error
     labels = invocation.call.labels | invocation.tool.declaration.labels | ctx.labels
-    return Result(value, None, labels, tuple(ctx.sources), tuple(ctx.blobs), tuple(ctx.questions), ctx.durable)
+    tray = tuple(ctx.sources), tuple(ctx.blobs), tuple(ctx.questions)
+    return Result(value, None, labels, *tray, ctx.durable, tuple(invocation.gate.passed))

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from astro_mcp.core.authority import Label, Scope
+from astro_mcp.core.authority import REPOSITORY, Label, Scope
 
 Phase = Literal["intent", "outcome", "refusal"]
 
 
 class AuditRecord(NamedTuple):
-    """One line of the trail. `digest` is keyed: it tells whether two arguments were equal, and not what they were."""
+    """One line of the trail. `digest` is keyed: it tells whether two arguments were equal, and not what they were.
+    `flow` tells by which verdict and to whom something left a session that held what must not get out."""
 
     at: float
     phase: Phase
@@ -28,6 +29,7 @@ class AuditRecord(NamedTuple):
     duration_ms: float | None = None
     run_id: str | None = None
     step: str | None = None
+    flow: str = ""
 
 
 class AuditSink(Protocol):
@@ -46,11 +48,17 @@ class AuditSink(Protocol):
 class ArtifactSink(Protocol):
     """Content by address. A sha256 is an address and no permission: every look-up names its scope."""
 
-    async def put(self, scope: Scope, data: bytes, mime: str, name: str = "") -> str:
-        """Keep `data` for `scope`; returns its sha256 once that is committed."""
+    async def put(
+        self, scope: Scope, data: bytes, mime: str, name: str = "", labels: frozenset[Label] = REPOSITORY
+    ) -> str:
+        """Keep `data` for `scope`, with the labels of whatever it is made of; returns its sha256 once that is
+        committed."""
 
     async def get(self, scope: Scope, sha256: str) -> tuple[bytes, str]:
         """Bytes and mime type; raises `NotFound` for what is missing and for what another scope owns."""
+
+    async def labels(self, scope: Scope, sha256: str) -> frozenset[Label]:
+        """Those of whatever it is made of; none of what is missing, or another scope's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ class Question:
     fields     of the form, each with its type: boolean, string, integer or number
     alone      whether the answer is the one field's value, and no object
     digest     of what is shown; the person's word counts for that and for nothing else
-    tool       the call that takes the word, with `arguments`, `value` added to them, and an `Approval`
+    tool       the call that takes the word, with `arguments`, `value` added to them, and an `Approval`; empty where the
+               asking call itself does, made again with the `Approval`, whose `yes` it is
     resumes    the run that the asking call started: made again, it goes on with that
     """
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from pydantic import PrivateAttr
 
-from astro_mcp.core.authority import Session
+from astro_mcp.core.authority import Label, Session
 from astro_mcp.core.model import Page
 
 Completer = Callable[[Session, str], Awaitable[list[str]]]
@@ -22,11 +22,13 @@ together, which ends when nothing changes any more. Raises `NotFound` as the rea
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a resource holds: text or bytes, never both."""
+    """What a resource holds: text or bytes, never both. `labels` are those of what it is made of, where somebody
+    knows."""
 
     mime: str
     text: str | None = None
     data: bytes | None = None
+    labels: frozenset[Label] | None = None
 
 
 class Reading(Page):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from astro_mcp.core.authority import HARMLESS, Effect, Label
 from astro_mcp.core.call import Context
+from astro_mcp.core.flow import Leaving
 from astro_mcp.core.model import Input, Output
 from astro_mcp.errors import InvalidInput, Problem
 from astro_mcp.nearest import nearest
@@ -20,6 +21,7 @@ from astro_mcp.nearest import nearest
 Method = Callable[[Any, Any, Context], Awaitable[Output]]
 PROBLEMS: Final = 20
 """Problems that one refusal tells, and unknown arguments that are looked at one by one."""
+Leaves = Callable[[Any], Iterable[Leaving]]
 NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+\Z")
 
 
@@ -35,6 +37,9 @@ class Declaration:
     labels       what every result of it carries
     needs_root   answers `no_root` in a session without a workspace
     frees        tells from the arguments that a call only ends others, and so waits for no place beside them
+    leaves       tells from the arguments what leaves this machine; `later` where the tool itself says so, by
+                 `Context.let_out`, and `nothing` where nothing does
+    gives        URLs of a result that its reader may fetch
     details      documentation and examples beyond the description, for `astro://tools/{name}`
     """
 
@@ -53,6 +58,8 @@ class Declaration:
     labels: frozenset[Label]
     needs_root: bool
     frees: Callable[[Any], bool] | None
+    leaves: Leaves | None
+    gives: Callable[[Any], Iterable[str]] | None
     method: Method
 
 
@@ -103,6 +110,16 @@ class Tool:
         return declared if computed is None else (computed(arguments) | self.always) & declared
 
 
+def later(args: Any) -> Iterable[Leaving]:
+    """For `leaves`: what leaves is known within the call, and passes `Context.let_out` before it does."""
+    return ()
+
+
+def nothing(args: Any) -> Iterable[Leaving]:
+    """For `leaves`: nothing leaves by the call itself."""
+    return ()
+
+
 def _whole_text(arguments: Any) -> bool:
     """Whether all text can be written as UTF-8: no file name, pipe or database takes what can't."""
     waiting = [arguments]
@@ -151,6 +168,8 @@ def tool(
     labels: set[Label] | None = None,
     needs_root: bool = False,
     frees: Callable[[Any], bool] | None = None,
+    leaves: Leaves | None = None,
+    gives: Callable[[Any], Iterable[str]] | None = None,
 ) -> Callable[[Callable[..., Awaitable[Output]]], Callable[..., Awaitable[Output]]]:
     """Declare the async method `name(self, args: SomeInput, ctx: Context) -> SomeOutput` to be a tool.
 
@@ -170,6 +189,10 @@ def tool(
             raise TypeError(f"{name}: the description is missing or over 400 characters")
         if len(parameters) != 3 or not inspect.iscoroutinefunction(method):
             raise TypeError(f"{name}: a tool is an async method of (self, args, ctx)")
+        if (Effect.NETWORK in effects) != (leaves is not None):
+            raise TypeError(
+                f"{name}: a tool with the effect network says what leaves, and no other does (see core.flow)"
+            )
         declaration = Declaration(
             name=name,
             title=title,
@@ -186,6 +209,8 @@ def tool(
             labels=frozenset(labels or ()),
             needs_root=needs_root,
             frees=frees,
+            leaves=leaves,
+            gives=gives,
             method=method,
         )
         setattr(method, "__tool__", declaration)  # noqa: B010 - a function has no such attribute for the type checker

@@ -148,7 +148,7 @@ class Container:
         """Send the request, take the answer. With the deadline over, or PID 1 gone, `Answer.end` is None. What `egress`
         allows may be reached."""
         answer = Answer(output_bytes)
-        relay = Relay(egress, self._send, self.name) if egress else None
+        relay = Relay(egress, self._send, self.name, job.upload) if egress else None
         with anyio.move_on_after(job.timeout + GRACE_SECONDS) as scope:
             try:
                 await self._request(job, output_bytes, egress is not None)

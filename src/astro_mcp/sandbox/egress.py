@@ -51,6 +51,11 @@ class Egress:
         self.bytes = settings.egress_mb << 20
 
     @property
+    def allowed(self) -> tuple[str, ...]:
+        """Hosts with ports, in order."""
+        return tuple(sorted(self._allowed))
+
+    @property
     def is_open(self) -> bool:
         """Whether anything may be reached."""
         return bool(self._allowed)

@@ -35,7 +35,8 @@ class Job:
     the folder below /workspace whose files come back; it exists when the program starts. Empty: none do. `script`:
     argv is `python3 FILE ...`, and the interpreter that waits in the container runs FILE itself. `session`: it stays up
     for further jobs in the same container. `tenant`: whose limits it has, and counts for. `egress`: it may reach what
-    `sandbox.egress` names; only a call that has the effect network says so.
+    `sandbox.egress` names; only a call that has the effect network says so. `upload`: bytes that it may send there,
+    where that is bound.
     """
 
     argv: tuple[str, ...]
@@ -51,6 +52,7 @@ class Job:
     session: bool = False
     tenant: str = LOCAL
     egress: bool = False
+    upload: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

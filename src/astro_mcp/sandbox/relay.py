@@ -67,15 +67,19 @@ class _Link:
 
 
 class Relay:
-    """`send` gives whole frames to PID 1, one call at a time; `run` names the run in the log."""
+    """`send` gives whole frames to PID 1, one call at a time; `run` names the run in the log. `upload` are the bytes
+    that PID 1 may send in all, where that is bound."""
 
-    def __init__(self, egress: Egress, send: Callable[[bytes], Awaitable[None]], run: str) -> None:
+    def __init__(
+        self, egress: Egress, send: Callable[[bytes], Awaitable[None]], run: str, upload: int | None = None
+    ) -> None:
         self._egress = egress
         self._send = send
         self._run = run
         self._links: dict[int, _Link] = {}
         self._last = 0
         self._spent = 0
+        self._upload = upload
         self._told: dict[tuple[str, str], _Tally] = {}
         self._outbox, self._frames = anyio.create_memory_object_stream[bytes](0)
         self._pumped = anyio.Event()
@@ -154,7 +158,11 @@ class Relay:
         if link.shut or not 0 < len(body) <= link.room:
             raise BrokenProtocol(hint="data after a connection's end, or beyond its window")
         link.room -= len(body)
-        if not link.left:
+        if self._upload is not None:
+            self._upload -= len(body)
+        if self._upload is not None and self._upload < 0:
+            self._end()
+        elif not link.left:
             link.held += body
             self._charge(len(body))
 
@@ -162,9 +170,17 @@ class Relay:
         """Count the bytes; with the last of them every connection ends."""
         self._spent += max(size, LEAST)
         if self._spent > self._egress.bytes:
-            self.over = True
-            for link in self._links.values():
-                link.scope.cancel()
+            self._end()
+
+    def _end(self) -> None:
+        self.over = True
+        for link in self._links.values():
+            link.scope.cancel()
+
+    def _most(self) -> str:
+        if self._upload is not None and self._upload < 0:
+            return "sent the bytes"
+        return f"sent and received the {self._egress.bytes >> 20} MiB"
 
     def _forget(self, link: _Link) -> None:
         if link.left and link.quit:
@@ -184,7 +200,7 @@ class Relay:
         try:
             target = named(raw)
             if self.over:
-                raise Refused(429, f"the run has sent and received the {self._egress.bytes >> 20} MiB that it may")
+                raise Refused(429, f"the run has {self._most()} that it may")
             stream = await self._egress.connect(target)
         except Refused as refused:
             self._count(target, refused.reason)

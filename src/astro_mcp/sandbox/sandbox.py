@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -160,6 +160,11 @@ class Sandbox:
         """End the scope's session `name` now; a turn that goes on in it gets `Cancelled`. Raises `NotFound`."""
         self._open_sessions().end(scope, name)
 
+    @property
+    def reachable(self) -> tuple[str, ...]:
+        """The hosts and ports that a run may reach, where its call may."""
+        return self._egress.allowed
+
     def sessions(self, scope: Scope) -> list[Session]:
         """The scope's sessions."""
         return self._sessions.of(scope) if self._sessions else []
@@ -235,6 +240,7 @@ class Sandbox:
         requirements: Sequence[str],
         progress: Progress = silent,
         pins: Pins = NO_PINS,
+        before: Callable[[], object] | None = None,
     ) -> str:
         """An image of `base` (empty: the base image) with the packages that `requirements` name, for `Job.image`.
 
@@ -242,7 +248,8 @@ class Sandbox:
         container without network, and no script of a package runs. What has no wheel is built in such a container too,
         where `sandbox.build_from_source` names it. What `pins` has a hash of is a file with that hash, or refused; a
         lock of npm is all that is installed, and goes without `requirements`. Cached by tenant and content; which
-        versions a list resolves to is believed for 24 hours. Raises `InvalidInput` with the words of pip, npm or a
+        versions a list resolves to is believed for 24 hours. Where something has to be fetched `before` is called, and
+        what it raises is raised. Raises `InvalidInput` with the words of pip, npm or a
         build, `ApprovalRequired` where a package would have to be built and may not, `ProviderFailed` where the
         registry can't be reached, `Unavailable` where there is no npm, `LimitHit`, `TimedOut`, `SandboxUnavailable`.
         """
@@ -253,7 +260,7 @@ class Sandbox:
         base_id = str((await engine.image(base) or {}).get("Id", ""))
         order = Order(engine, base, base_id, tenant, approved, pins)
         async with self._place(tenant):
-            return await self._package_builder().image(registry, order, facts, requirements, progress)
+            return await self._package_builder().image(registry, order, facts, requirements, progress, before)
 
     async def language_image(self, packages: Sequence[str], missing: str) -> str:
         """The image that holds Debian's `packages`, for `Job.image`.

@@ -1,14 +1,15 @@
-"""Artifacts: bytes in files by (tenant, sha256), and rows that say which scope may see them."""
+"""Artifacts: bytes in files by (tenant, sha256), and rows that say who may see them and what they are made of."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio.to_thread
 
-from astro_mcp.core.authority import Scope
+from astro_mcp.core.authority import REPOSITORY, Label, Scope
 from astro_mcp.core.ports import Clock
 from astro_mcp.errors import NotFound, TooLarge
 from astro_mcp.store.blobs import Blobs
@@ -20,9 +21,10 @@ REMEMBERED: Final = 4_096
 """Rows that are known to be there."""
 SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 _KEEP: Final = (
-    "INSERT OR IGNORE INTO artifact (tenant, scope, sha256, bytes, mime, name, created) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO artifact (tenant, scope, sha256, bytes, mime, name, created, labels) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_MIME: Final = "SELECT mime FROM artifact WHERE tenant = ? AND scope = ? AND sha256 = ?"
+_FIND: Final = "SELECT mime, labels FROM artifact WHERE tenant = ? AND scope = ? AND sha256 = ?"
+_JOIN: Final = "UPDATE artifact SET labels = ? WHERE tenant = ? AND scope = ? AND sha256 = ?"
 
 
 class Artifacts:
@@ -32,38 +34,62 @@ class Artifacts:
         self._database = database
         self._blobs = Blobs(folder)
         self._clock = clock
-        self._there: set[tuple[str, str, str]] = set()
+        self._there: dict[tuple[str, str, str], frozenset[Label]] = {}
 
-    async def put(self, scope: Scope, data: bytes, mime: str, name: str = "") -> str:
-        """Keep `data`; returns its sha256 after file and row are on disk. Raises `TooLarge` over 256 MiB."""
+    async def put(
+        self, scope: Scope, data: bytes, mime: str, name: str = "", labels: frozenset[Label] = REPOSITORY
+    ) -> str:
+        """Keep `data`; returns its sha256 after file and row are on disk. What is there already has the labels of all
+        who put it. Raises `TooLarge` over 256 MiB."""
         if len(data) > MOST:
             raise TooLarge(f"an artifact holds at most {MOST:,} bytes; this one has {len(data):,}")
         sha256 = await anyio.to_thread.run_sync(self._blobs.put, scope.tenant, data)
         key = (scope.tenant, scope.key, sha256)
-        if key in self._there:  # no row is ever deleted
+        there = self._there.get(key)
+        if there is not None and labels <= there:  # no row is ever deleted, and labels only join
             return sha256
-        if await self._mime(scope, sha256) is None:  # one that is there is on disk, and needs no transaction
-            row = (scope.tenant, scope.key, sha256, len(data), mime, name, self._clock.now())
-            await self._database.write(lambda tx: tx.execute(_KEEP, row))
+        known = await self._look(scope, sha256)
+        if known is None or not labels <= known.labels:  # what is on disk needs no transaction
+            row = (*key, len(data), mime, name, self._clock.now())
+            await self._database.write(lambda tx: _keep(tx, key, row, labels))
         if len(self._there) >= REMEMBERED:
             self._there.clear()
-        self._there.add(key)
+        self._there[key] = labels
         return sha256
 
     async def get(self, scope: Scope, sha256: str) -> tuple[bytes, str]:
         """Bytes and mime type; `NotFound` alike for what is missing and for what is another scope's."""
         if not SHA256.match(sha256):
             raise NotFound("no such artifact", "artifact ids are 64 hexadecimal digits")
-        mime = await self._mime(scope, sha256)
-        if mime is None:
+        known = await self._look(scope, sha256)
+        if known is None:
             raise NotFound("no such artifact")
         path = self._blobs.path(scope.tenant, sha256)
-        data = await anyio.to_thread.run_sync(path.read_bytes)
-        return data, mime
+        return await anyio.to_thread.run_sync(path.read_bytes), known.mime
 
-    async def _mime(self, scope: Scope, sha256: str) -> str | None:
-        def look(tx: Transaction) -> str | None:
-            row = tx.one(_MIME, (scope.tenant, scope.key, sha256))
-            return None if row is None else str(row["mime"])
+    async def labels(self, scope: Scope, sha256: str) -> frozenset[Label]:
+        """Those of whatever it was made of; none of what is missing, or another scope's."""
+        known = await self._look(scope, sha256) if SHA256.match(sha256) else None
+        return frozenset() if known is None else known.labels
 
-        return await self._database.read(look)
+    async def _look(self, scope: Scope, sha256: str) -> _Known | None:
+        return await self._database.read(lambda tx: _known(tx, (scope.tenant, scope.key, sha256)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    mime: str
+    labels: frozenset[Label]
+
+
+def _known(tx: Transaction, key: tuple[str, str, str]) -> _Known | None:
+    row = tx.one(_FIND, key)
+    return None if row is None else _Known(row["mime"], frozenset(Label(name) for name in row["labels"].split()))
+
+
+def _keep(tx: Transaction, key: tuple[str, str, str], row: tuple[Any, ...], labels: frozenset[Label]) -> None:
+    known = _known(tx, key)
+    if known is None:
+        tx.execute(_KEEP, (*row, " ".join(sorted(labels))))
+    elif not labels <= known.labels:
+        tx.execute(_JOIN, (" ".join(sorted(labels | known.labels)), *key))

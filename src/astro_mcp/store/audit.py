@@ -10,8 +10,10 @@ from astro_mcp.core.ports import AuditRecord
 from astro_mcp.store.connection import Connection, Row, read
 from astro_mcp.store.database import Database
 
-_COLUMNS = "at, phase, call_id, tenant, scope, principal, kind, tool, digest, effects, code, duration_ms, run_id, step"
-_INSERT = f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own constant
+_COLUMNS = (
+    "at, phase, call_id, tenant, scope, principal, kind, tool, digest, effects, code, duration_ms, run_id, step, flow"
+)
+_INSERT = f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own constant
 _LAST = f"SELECT seq, {_COLUMNS} FROM audit ORDER BY seq DESC LIMIT ?"  # noqa: S608 - our own constant
 
 

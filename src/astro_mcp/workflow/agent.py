@@ -10,7 +10,7 @@ from astro_mcp.core.authority import Effect, Session
 from astro_mcp.core.call import Context
 from astro_mcp.core.deferred import Deferred
 from astro_mcp.core.resource import Body, Resource
-from astro_mcp.core.tool import tool
+from astro_mcp.core.tool import nothing, tool
 from astro_mcp.workflow import shapes as s
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class WorkflowAgent(Agent):
         title="Run a workflow",
         effects={R, W, D, X, N},
         effects_of=_asked_effects,
+        leaves=nothing,  # the run's steps are calls of their own
         timeout=300,
     )
     async def workflow_run(self, args: s.RunInput, ctx: Context) -> s.RunOutput:

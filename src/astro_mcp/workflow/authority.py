@@ -13,8 +13,10 @@ from astro_mcp.errors import ApprovalRequired, Conflict, Forbidden
 
 
 def frozen(session: Session, allow: Iterable[Effect]) -> Session:
-    """The session that the run's steps act as: the same principal and roots, the effects that both allow."""
-    return replace(session, grant=replace(session.grant.narrowed(effects=allow), toolsets=frozenset()))
+    """The session that the run's steps act as: the same principal and roots, the effects that both allow, and what the
+    session has seen, which the run's document and inputs may say."""
+    grant = replace(session.grant.narrowed(effects=allow), toolsets=frozenset())
+    return replace(session, grant=grant, labels=session.labels | session.ledger.labels)
 
 
 def packed(session: Session) -> str:

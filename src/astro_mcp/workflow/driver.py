@@ -108,12 +108,14 @@ class Driver(Protocol):
     async def accept(self, order: Order) -> str:
         """Take a run; its id is given out once it can't be lost any more. Raises `Busy`."""
 
-    async def fork(self, scope: Scope, run_id: str, again: str) -> str:
-        """Take a run that begins as that one was before the step `again`, by the same authority; see `fork.kept`.
+    async def fork(self, session: Session, run_id: str, again: str) -> str:
+        """Take a run that begins as that one of the session's was before the step `again`, by the same authority, with
+        the session's ledger and what it has seen; see `fork.kept`.
         Raises `NotFound`, `Busy`, and what evaluating an expression does."""
 
-    async def send(self, scope: Scope, run_id: str, event: Event) -> None:
-        """Return when the event can't be lost any more. To a run that has ended meanwhile it is nothing."""
+    async def send(self, scope: Scope, run_id: str, event: Event, labels: frozenset[Label] = frozenset()) -> None:
+        """Return when the event, whose labels the run has from then on, can't be lost any more. To a run that has
+        ended meanwhile it is nothing."""
 
     async def view(self, scope: Scope, run_id: str) -> RunView:
         """The run; raises `NotFound`, or `Internal` where what is kept of it is damaged."""

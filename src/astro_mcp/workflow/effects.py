@@ -66,7 +66,7 @@ class Effects:
             result = await self._dispatcher.call(call)
             labels = result.labels
             output, body = await self._as_json(result.unwrap())
-            ref = await self._kept_apart(session, path, body)
+            ref = await self._kept_apart(session, path, body, labels)
         except AstroError as error:
             return Outcome(finished(error=error.as_dict()), labels)
         except Exception:  # whatever a call can raise ends the attempt
@@ -80,10 +80,10 @@ class Effects:
             return await anyio.to_thread.run_sync(_dumped, value, limiter=self._dumpers)
         return _dumped(value)
 
-    async def _kept_apart(self, session: Session, path: str, body: bytes) -> str | None:
+    async def _kept_apart(self, session: Session, path: str, body: bytes, labels: frozenset[Label]) -> str | None:
         if self._artifacts is None or len(body) <= INLINE:
             return None
-        return await self._artifacts.put(session.scope, body, "application/json", f"{path}.json")
+        return await self._artifacts.put(session.scope, body, "application/json", f"{path}.json", labels)
 
 
 def _dumped(value: Output) -> tuple[Any, bytes]:

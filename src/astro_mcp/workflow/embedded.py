@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 import anyio
 import anyio.to_thread
 
-from astro_mcp.core.authority import Scope
+from astro_mcp.core.authority import Label, Scope, Session
 from astro_mcp.core.ports import ArtifactSink, Clock
 from astro_mcp.core.registry import Registry
 from astro_mcp.errors import Unavailable
@@ -67,14 +68,16 @@ class EmbeddedDriver:
     async def accept(self, order: Order) -> str:
         return await self._loop.accept(order)
 
-    async def fork(self, scope: Scope, run_id: str, again: str) -> str:
-        stored = await self._journal.load(scope, run_id)
-        return await self._loop.fork(stored, await self._planned(stored), again)
+    async def fork(self, session: Session, run_id: str, again: str) -> str:
+        stored = await self._journal.load(session.scope, run_id)
+        labels = stored.labels | session.labels | session.ledger.labels
+        own = replace(stored.session, ledger=session.ledger)
+        return await self._loop.fork(replace(stored, session=own, labels=labels), await self._planned(stored), again)
 
-    async def send(self, scope: Scope, run_id: str, event: Event) -> None:
+    async def send(self, scope: Scope, run_id: str, event: Event, labels: frozenset[Label] = frozenset()) -> None:
         run = self._loop.own(scope, run_id)
         if run is not None:
-            await self._loop.send(run, event)
+            await self._loop.send(run, event, labels)
         elif not (await self._journal.load(scope, run_id)).state.over:
             raise Unavailable(f"the run {run_id} is not taken up", "it goes on, or ends, at the daemon's next start")
 

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import anyio
 import anyio.to_thread
 
-from astro_mcp.core.authority import Scope
+from astro_mcp.core.authority import Label, Scope
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import Clock
 from astro_mcp.core.registry import Registry
@@ -34,6 +34,7 @@ from astro_mcp.workflow.kernel import events as e
 from astro_mcp.workflow.kernel.fork import kept
 from astro_mcp.workflow.kernel.machine import step
 from astro_mcp.workflow.kernel.state import RunState
+from astro_mcp.workflow.recall import recall
 from astro_mcp.workflow.shares import Shares
 from astro_mcp.workflow.steady import Steady
 from astro_mcp.workflow.trees import Trees
@@ -133,6 +134,7 @@ class Loop:
         }
         first = entry(scope, advance.state, advance.changed, [event], 0, stored.labels, refs, now)
         run = Active(stored.name, plan, stored.session, advance.state, stored.labels, 1, len(stored.spec))
+        await anyio.to_thread.run_sync(self._recall, run, limiter=self._thread)
         await self._admit(run, stored.spec, first)
         return state.run_id
 
@@ -154,11 +156,11 @@ class Loop:
         finally:
             self._starting -= 1
 
-    async def send(self, run: Active, event: e.Event) -> None:
+    async def send(self, run: Active, event: e.Event, labels: frozenset[Label] = frozenset()) -> None:
         """Post an event and wait until it is on disk."""
         if len(self._posts) >= POSTS or self._group is None:
             raise Busy(retry_after_ms=1000)
-        post = Post(run, event, done=(done := anyio.Event()))
+        post = Post(run, event, labels, done=(done := anyio.Event()))
         self._post(post)
         await done.wait()
         if post.error is not None:
@@ -181,6 +183,9 @@ class Loop:
             await anyio.sleep(AGAIN)
             await self._take_up()
 
+    def _recall(self, run: Active) -> None:
+        recall(run.session.ledger, run.plan, run.state, self._registry.tools)
+
     async def _recover(self, left: Unfinished) -> None:
         """Take up one run. One that needs what is not there now is left for another start; a damaged one is failed.
         Raises `Unavailable` where the store can't be written."""
@@ -189,6 +194,7 @@ class Loop:
             plan = await anyio.to_thread.run_sync(planned, stored, limiter=self._thread)
             state, events, length = stored.state, stored.events, len(stored.spec)
             run = Active(stored.name, plan, stored.session, state, stored.labels, events, length)
+            await anyio.to_thread.run_sync(self._recall, run, limiter=self._thread)
             run.labelled_session()  # of a worktree that is no folder of the run's there is none
         except (Unavailable, OSError) as error:
             if isinstance(error, Unavailable) and error.retryable:

@@ -166,7 +166,7 @@ class Scheduler:
             by = word_suffices(session, shown, approval, self._clock.now())
             settled_value = asks.accepted(shown, value)
         event = e.Answered(now=0.0, path=path, value=settled_value, by=by.value, digest=shown.get("digest", ""))
-        await self._driver.send(session.scope, run_id, event)
+        await self._driver.send(session.scope, run_id, event, session.labels | session.ledger.labels)
 
     async def pause(self, session: Session, run_id: str) -> None:
         """Start nothing more of the run."""
@@ -198,7 +198,7 @@ class Scheduler:
         steered_by(session, run.session)
         if path and path not in run.state.steps:
             raise NotFound(f"the run has no step {path[:80]!r}", ", ".join(list(run.state.steps)[1:30]))
-        return await self._driver.fork(session.scope, run_id, path)
+        return await self._driver.fork(session, run_id, path)
 
     async def happened(self, scope: Scope, run_id: str, after: int = 0) -> list[Happened]:
         """What has happened to the run, in order, behind the event with that number; raises `NotFound`."""

@@ -9,6 +9,8 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
+from astro_mcp.core.authority import Label
+from astro_mcp.core.bearing import bears
 from astro_mcp.errors import ApprovalRequired, ProtectedPath
 from astro_mcp.workspace.names import Names, fold
 
@@ -81,10 +83,14 @@ class ReadGuard:
         self._readable = tuple(re.compile(glob_to_regex(glob)) for glob in readable)
 
     def withholds(self, relative: str) -> bool:
-        """Whether the file at `relative` (posix, below a root) is on the secrets list."""
+        """Whether the file at `relative` (posix, below a root) is on the secrets list. Of one that is released the
+        running call bears the label."""
         if not is_secret(relative):
             return False
-        return not any(pattern.match(relative) for pattern in self._readable)
+        if any(pattern.match(relative) for pattern in self._readable):
+            bears(Label.SECRET)
+            return False
+        return True
 
     def withheld(self, folder: str, names: Sequence[str]) -> set[str]:
         """Those of `names` in `folder` that are withheld. One look at all of them: in most folders none is."""

@@ -21,6 +21,7 @@ from astro_mcp.core.dispatcher import Dispatcher, Policy
 from astro_mcp.core.policies.audit import Audit
 from astro_mcp.core.policies.authorize import Authorize
 from astro_mcp.core.policies.deadline import Deadline
+from astro_mcp.core.policies.flow import Flow
 from astro_mcp.core.policies.limit import Limit, Limits
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
@@ -55,7 +56,7 @@ class House:
 
 Open = Callable[..., Awaitable[House]]
 """`await open_house(settings)`, and a pack if it is another than the checkout's; `egress` is what the sandbox has, and
-`told` what its agent is told of it, where that is not what the settings say."""
+`told` what its agent is told of it, where that is not what the settings say; `strict` is the operator's flow."""
 
 
 @pytest.fixture
@@ -70,14 +71,17 @@ async def open_house(tmp_path: Path, known_engine: Callable[[Path], None]) -> As
         artifacts = Artifacts(database, data / "artifacts", SystemClock())
         trail = AuditTrail(database, audit_key(data))
         audit = Audit(trail, SystemClock())
-        policies: list[Policy] = [audit, Authorize(), Limit(Limits()), Deadline(), audit.intent()]
 
         async def open_it(
             settings: SandboxSettings,
             pack: Pack | None = None,
             egress: Egress | None = None,
             told: bool | None = None,
+            *,
+            strict: bool = False,
         ) -> House:
+            flow = Flow(SystemClock(), strict=strict)
+            policies: list[Policy] = [audit, Authorize(), flow, Limit(Limits()), Deadline(), audit.intent()]
             sandbox = Sandbox(settings, data / "images", RESOURCES, egress=egress)
             stack.push_async_callback(sandbox.close)
             await stack.enter_async_context(sandbox.warm())

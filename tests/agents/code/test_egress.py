@@ -117,7 +117,7 @@ def test_one_place_alone_gives_a_job_egress_and_it_does_so_by_the_calls_effect()
             name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
             if isinstance(node, ast.Call) and name in ("Job", "replace"):
                 found |= {f"{path.stem} {name}": ast.unparse(one.value) for one in node.keywords if one.arg == "egress"}
-    assert found == {"work Job": "Effect.NETWORK in ctx.effects"}
+    assert found == {"work Job": "reached.open"}, "which the call's effect and the policy of flow say"
 
 
 def test_the_agent_declares_the_effect_that_it_adds() -> None:

@@ -9,7 +9,7 @@ from astro_mcp.agents.artifacts.about import About
 from astro_mcp.agents.artifacts.models import ReadUriInput, ReadUriOutput, SaveInput, SaveOutput
 from astro_mcp.agents.artifacts.passages import passages
 from astro_mcp.core.agent import Agent
-from astro_mcp.core.authority import Effect, Label, Session
+from astro_mcp.core.authority import REPOSITORY, Effect, Session
 from astro_mcp.core.call import Blob, Context
 from astro_mcp.core.deferred import Deferred
 from astro_mcp.core.ports import ArtifactSink
@@ -62,7 +62,7 @@ class ArtifactsAgent(Agent):
         resource, variables = self._registry.resource(args.uri, ctx.session.grant)
         body = await resource.read(ctx.session, variables)
         if not args.uri.startswith(_OUR_OWN):
-            ctx.label(Label.PRIVATE, Label.UNTRUSTED)
+            ctx.label(*(REPOSITORY if body.labels is None else body.labels))
         if body.data is not None:
             return _of_bytes(body, ctx).beside(body)
         text = body.text or ""
@@ -80,13 +80,15 @@ class ArtifactsAgent(Agent):
         return await (await self._saving.get()).save(args, ctx)
 
     async def _artifact(self, session: Session, variables: dict[str, str]) -> Body:
-        data, mime = await self._artifacts.get(session.scope, variables["sha256"])
+        scope, sha256 = session.scope, variables["sha256"]
+        data, mime = await self._artifacts.get(scope, sha256)
+        labels = await self._artifacts.labels(scope, sha256)
         if mime.startswith(("text/", "application/json")) or mime.endswith(("+json", "+xml")):
             try:
-                return Body(mime, text=data.decode())
+                return Body(mime, text=data.decode(), labels=labels)
             except UnicodeDecodeError:
-                return Body(mime, data=data)
-        return Body(mime, data=data)
+                return Body(mime, data=data, labels=labels)
+        return Body(mime, data=data, labels=labels)
 
 
 def _of_bytes(body: Body, ctx: Context) -> ReadUriOutput:

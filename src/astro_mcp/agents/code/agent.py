@@ -9,7 +9,7 @@ from astro_mcp.core.agent import Agent, Health
 from astro_mcp.core.authority import Effect, Session
 from astro_mcp.core.call import Context
 from astro_mcp.core.deferred import Deferred
-from astro_mcp.core.tool import tool
+from astro_mcp.core.tool import later, tool
 from astro_mcp.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class CodeAgent(Agent):
         effects={Effect.READ, Effect.EXECUTE, Effect.NETWORK},
         effects_of=_effects,
         on_copy=True,
+        leaves=later,
         timeout=LONGEST_CALL,
         frees=lambda args: args.end_session and not args.code,
     )

@@ -25,7 +25,7 @@ async def keep(files: Iterable[SandboxFile], sink: ArtifactSink, ctx: Context) -
     left = MOST_SHOWN
     for file in files:
         mime = mime_of(file)
-        sha256 = await sink.put(ctx.session.scope, file.data, mime, file.path)
+        sha256 = await sink.put(ctx.session.scope, file.data, mime, file.path, ctx.call.labels | ctx.labels)
         kept.append(Artifact(name=file.path, uri=f"astro://artifacts/{sha256}", mime=mime, bytes=len(file.data)))
         if mime in PICTURES and len(file.data) <= left:
             left -= len(file.data)

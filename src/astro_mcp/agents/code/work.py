@@ -15,6 +15,7 @@ from astro_mcp.agents.code.artifacts import keep
 from astro_mcp.agents.code.languages import Languages
 from astro_mcp.agents.code.model import CodeInput, CodeOutput, Reached
 from astro_mcp.agents.code.needs import Needs, needed_by
+from astro_mcp.agents.code.reach import reach
 from astro_mcp.core.agent import Health
 from astro_mcp.core.authority import Effect, Label, Scope
 from astro_mcp.core.call import Context
@@ -23,6 +24,8 @@ from astro_mcp.errors import InvalidInput
 from astro_mcp.packs import Language
 from astro_mcp.sandbox.egress import BUNDLE
 from astro_mcp.sandbox.job import Job, Outcome, SandboxFile, beside
+from astro_mcp.sandbox.packages.leaving import asked as by_name
+from astro_mcp.sandbox.packages.leaving import listed
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.sandbox.sessions import Caller
 from astro_mcp.workspace.workspace import Workspace
@@ -53,6 +56,7 @@ class CodeWork:
         program = await _program(args, language)
         files, withheld = await self._copy(args, _ours(program, language, ctx), ctx)
         needs = await needed_by(args, language.packages, self._workspace, self._sandbox, ctx)
+        reached = reach(args, self._sandbox, ctx)
         job = Job(
             argv=("python3", RUNNER, *language.argv[1:]) if language.script else language.argv,
             build=language.build,
@@ -64,7 +68,8 @@ class CodeWork:
             image=await self._image(args, language, needs, show, ctx),
             on_output=show.output,
             tenant=ctx.session.scope.tenant,
-            egress=Effect.NETWORK in ctx.effects,  # what no policy let through is not there
+            egress=reached.open,  # what no policy let through is not there
+            upload=reached.upload,
         )
         if Effect.NETWORK in ctx.effects:
             ctx.label(Label.UNTRUSTED)
@@ -78,7 +83,7 @@ class CodeWork:
         result.left_out = list(needs.left_out)
         result.session_ended = outcome.over if args.session else None
         result.built = outcome.built if language.build else None
-        result.egress = [Reached(**asdict(one)) for one in outcome.egress] or None
+        result.egress = [*reached.refused, *(Reached(**asdict(one)) for one in outcome.egress)] or None
         return result
 
     def end(self, args: CodeInput, ctx: Context) -> CodeOutput:
@@ -110,7 +115,11 @@ class CodeWork:
         if language.packages is None:
             return image
         tenant, asked = ctx.session.scope.tenant, [*args.packages, *needs.requirements]
-        return await self._sandbox.package_image(language.packages, image, tenant, asked, show.step, needs.pins)
+        registry = language.packages
+        leaving = (by_name(registry, args.packages), listed(registry, needs.requirements, needs.pins))
+        return await self._sandbox.package_image(
+            registry, image, tenant, asked, show.step, needs.pins, lambda: ctx.let_out(*leaving)
+        )
 
     async def _copy(
         self, args: CodeInput, ours: Collection[str], ctx: Context

@@ -19,7 +19,7 @@ from astro_mcp.core.authority import Label, Session
 from astro_mcp.documents.pdf import pdf_text
 from astro_mcp.errors import AstroError, NotFound, TooLarge
 from astro_mcp.workspace.content import status_of
-from astro_mcp.workspace.guards import GIT
+from astro_mcp.workspace.guards import GIT, is_secret
 from astro_mcp.workspace.names import fold
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
@@ -154,11 +154,16 @@ def _take(batch: Batch, source: str, data: bytes, known: Mapping[str, str]) -> N
 
 
 def _draft(source: str, sha256: str, chunks: Sequence[Chunk]) -> Draft:
-    return Draft(source, kind_of(source), source.rpartition("/")[2], sha256, tuple(chunks), labels=LABELS)
+    return Draft(source, kind_of(source), source.rpartition("/")[2], sha256, tuple(chunks), labels=_labels(source))
 
 
 def _most(name: str) -> int:
     return PDF_BYTES if name.lower().endswith(".pdf") else FILE_BYTES
+
+
+def _labels(source: str) -> tuple[str, ...]:
+    """Of a secret that the operator let be read, too."""
+    return (*LABELS, Label.SECRET.value) if is_secret(source) else LABELS
 
 
 def _text(data: bytes) -> str | None:

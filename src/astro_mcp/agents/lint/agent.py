@@ -11,7 +11,7 @@ from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Label
 from astro_mcp.core.call import Context
 from astro_mcp.core.deferred import Deferred
-from astro_mcp.core.tool import tool
+from astro_mcp.core.tool import later, tool
 
 if TYPE_CHECKING:
     from astro_mcp.agents.lint.audit.work import AuditWork  # as below
@@ -40,6 +40,7 @@ class LintAgent(Agent):
         effects=set(ON_A_COPY),
         idempotent=True,
         on_copy=True,
+        leaves=later,
         timeout=TOOL_SECONDS,
         labels={Label.PRIVATE, Label.UNTRUSTED},
         needs_root=True,
@@ -70,6 +71,7 @@ class LintAgent(Agent):
         title="Fix lint findings",
         effects={Effect.READ, Effect.WRITE, Effect.DESTROY, Effect.EXECUTE, Effect.NETWORK},
         effects_of=lambda args: frozenset(Effect) if args.apply else ON_A_COPY,
+        leaves=later,
         timeout=TOOL_SECONDS,
         labels={Label.PRIVATE, Label.UNTRUSTED},
         needs_root=True,
@@ -93,6 +95,7 @@ class LintAgent(Agent):
     @tool(
         title="Audit dependencies",
         effects={Effect.READ, Effect.NETWORK},
+        leaves=later,
         timeout=300,
         labels={Label.PRIVATE, Label.UNTRUSTED},
         needs_root=True,

@@ -9,6 +9,7 @@ from astro_mcp.agents.lint.sources import Sources
 from astro_mcp.core.call import Context, Progress
 from astro_mcp.errors import AstroError, Busy, SandboxUnavailable, Unavailable
 from astro_mcp.packs import Linter, Registry
+from astro_mcp.sandbox.packages.leaving import listed
 from astro_mcp.sandbox.packages.npm import platform
 from astro_mcp.sandbox.packages.npm_entries import FOLDER
 from astro_mcp.sandbox.packages.npm_project import LOCKS, MANIFEST
@@ -63,8 +64,11 @@ class Images:
             wanted = await (self._of_npm if linter.imports == "npm" else self._of_python)(linter, sources)
             if wanted.pins is None:
                 return await own(wanted.left_out)
+            registry, ours = _registry(linter), linter.image.npm or linter.image.pip
+            leaving = listed(registry, wanted.requirements, wanted.pins, ours)
             tag = await self.sandbox.package_image(
-                _registry(linter), base, self._tenant, wanted.requirements, progress, wanted.pins
+                *(registry, base, self._tenant, wanted.requirements, progress, wanted.pins),
+                lambda: self.ctx.let_out(leaving),
             )
             return LinterImage(tag, tuple(wanted.left_out))
         except (SandboxUnavailable, Busy):

@@ -11,8 +11,9 @@ from pydantic import Field
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Label
 from astro_mcp.core.call import Context
+from astro_mcp.core.flow import Leaving, Sort
 from astro_mcp.core.model import Input, Output
-from astro_mcp.core.tool import tool
+from astro_mcp.core.tool import later, tool
 from astro_mcp.errors import ProviderFailed
 from astro_mcp.net.client import Fetched, GuardedClient
 from astro_mcp.run_settings import ModelSettings
@@ -47,10 +48,11 @@ class ModelAgent(Agent):
         self._client = client
         self._settings = settings
 
-    @tool(title="Ask the model", effects={Effect.NETWORK}, timeout=660, labels={Label.UNTRUSTED})
+    @tool(title="Ask the model", effects={Effect.NETWORK}, timeout=660, labels={Label.UNTRUSTED}, leaves=later)
     async def model_answer(self, args: Prompt, ctx: Context) -> Answered:
         """Use to have an ask of a run answered by the model that the operator configured."""
         settings = self._settings
+        ctx.let_out(Leaving(Sort.DATA, settings.base_url, (f"{args.system}\n{args.user}",)))
         body = {
             "model": settings.name,
             "messages": [{"role": "system", "content": args.system}, {"role": "user", "content": args.user}],

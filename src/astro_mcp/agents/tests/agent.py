@@ -9,7 +9,7 @@ from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import Effect, Label
 from astro_mcp.core.call import Context
 from astro_mcp.core.deferred import Deferred
-from astro_mcp.core.tool import tool
+from astro_mcp.core.tool import later, tool
 
 if TYPE_CHECKING:
     from astro_mcp.agents.tests.work import TestsWork  # loaded after the start, or with the first call
@@ -34,6 +34,7 @@ class TestsAgent(Agent):
         effects={Effect.READ, Effect.EXECUTE, Effect.NETWORK},
         idempotent=True,
         on_copy=True,
+        leaves=later,
         timeout=TOOL_SECONDS,
         labels={Label.PRIVATE, Label.UNTRUSTED},
         needs_root=True,

@@ -10,6 +10,7 @@ from astro_mcp.agents.tests.vendored import check_cargo, check_go
 from astro_mcp.core.call import Context
 from astro_mcp.errors import InvalidInput, TooLarge
 from astro_mcp.runner import Runner
+from astro_mcp.sandbox.packages.leaving import listed
 from astro_mcp.sandbox.packages.npm import platform
 from astro_mcp.sandbox.packages.npm_entries import FOLDER
 from astro_mcp.sandbox.packages.npm_project import LOCK_BYTES, LOCKS, MANIFEST, MANIFEST_BYTES, OTHER_LOCKS, named
@@ -62,7 +63,10 @@ class Images:
         for requirement in ours:
             wanted.require(requirement)
         tenant, pins = ctx.session.scope.tenant, Pins(wanted.hashes)
-        name = await self._sandbox.package_image("pypi", base, tenant, wanted.requirements, ctx.progress, pins)
+        leaving = listed("pypi", wanted.requirements, ours=ours)
+        name = await self._sandbox.package_image(
+            "pypi", base, tenant, wanted.requirements, ctx.progress, pins, lambda: ctx.let_out(leaving)
+        )
         return Image(name, tuple(wanted.left_out))
 
     async def _of_npm(self, runner: Runner, project: Project, base: str, ctx: Context) -> Image:
@@ -91,7 +95,10 @@ class Images:
         else:
             pins, requirements = Pins(), tuple(ours.values())
         tenant = ctx.session.scope.tenant
-        name = await self._sandbox.package_image("npm", base, tenant, requirements, ctx.progress, pins)
+        leaving = listed("npm", requirements, pins, ours.values())
+        name = await self._sandbox.package_image(
+            "npm", base, tenant, requirements, ctx.progress, pins, lambda: ctx.let_out(leaving)
+        )
         return Image(name, left_out)
 
 

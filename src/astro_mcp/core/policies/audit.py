@@ -13,11 +13,14 @@ from typing import Final
 import anyio
 
 from astro_mcp.core.authority import HARMLESS, Effect
-from astro_mcp.core.call import Call, Result
+from astro_mcp.core.call import Call, Gate, NoGate, Result
 from astro_mcp.core.dispatcher import Invocation, Proceed
 from astro_mcp.core.ports import AuditRecord, AuditSink, Clock, Phase
 from astro_mcp.errors import AstroError, Lost, TooLarge, Unavailable
 
+FLOW: Final = 1_000
+"""Characters of what a record tells of flow."""
+NO_GATE: Final = NoGate()
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, default=str, separators=(",", ":"))
 
 
@@ -27,7 +30,7 @@ class Audit:
     def __init__(self, sink: AuditSink, clock: Clock) -> None:
         self._sink = sink
         self._clock = clock
-        self._begun: dict[str, str] = {}
+        self._begun: dict[str, tuple[str, Gate]] = {}
 
     async def apply(self, invocation: Invocation, proceed: Proceed) -> Result:
         began = self._clock.monotonic()
@@ -44,9 +47,9 @@ class Audit:
             raise
         finally:
             took = (self._clock.monotonic() - began) * 1000
-            digest = self._begun.pop(invocation.call.id, None)
+            digest, gate = self._begun.pop(invocation.call.id, (None, invocation.gate))
             phase: Phase = "refusal" if digest is None else "outcome"
-            record = self._record(invocation.call, phase, _named(invocation.effects), code, took, digest)
+            record = self._record(invocation.call, phase, _named(invocation.effects), code, took, digest, gate)
             if invocation.effects <= HARMLESS:
                 await self._sink.post(record)
             else:
@@ -73,15 +76,23 @@ class Audit:
 
     async def intended(self, invocation: Invocation) -> None:
         """The effect is about to be: what ends without this was refused by a policy."""
-        record = self._record(invocation.call, "intent", _named(invocation.effects), "", None)
-        self._begun[invocation.call.id] = record.digest
+        effects, gate = _named(invocation.effects), invocation.gate
+        record = self._record(invocation.call, "intent", effects, "", None, gate=gate)
+        self._begun[invocation.call.id] = record.digest, gate
         if invocation.effects <= HARMLESS:
             await self._sink.post(record)
         else:
             await self._sink.commit(record)
 
     def _record(
-        self, call: Call, phase: Phase, effects: str, code: str, took: float | None, digest: str | None = None
+        self,
+        call: Call,
+        phase: Phase,
+        effects: str,
+        code: str,
+        took: float | None,
+        digest: str | None = None,
+        gate: Gate = NO_GATE,
     ) -> AuditRecord:
         principal = call.session.principal
         return AuditRecord(
@@ -98,6 +109,7 @@ class Audit:
             duration_ms=took,
             run_id=call.run_id,
             step=call.step,
+            flow="; ".join(gate.passed)[:FLOW],
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from astro_mcp.core.authority import Session
+from astro_mcp.core.authority import REPOSITORY, Label, Session
 from astro_mcp.core.model import Output, Page
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.core.tool import Tool
@@ -34,33 +34,46 @@ class Budget:
         self._artifacts = artifacts
         self._most = most
 
-    async def shape(self, session: Session, tool: Tool, arguments: Any, value: Output, profile: Profile) -> Shape:
-        """The value's forms; over the budget its first page, or its head and tail."""
+    async def shape(
+        self,
+        session: Session,
+        tool: Tool,
+        arguments: Any,
+        value: Output,
+        profile: Profile,
+        labels: frozenset[Label] = REPOSITORY,
+    ) -> Shape:
+        """The value's forms; over the budget its first page, or its head and tail, and the whole is kept with the
+        value's `labels`."""
         if isinstance(value, Page) and value.paged is not None:
             fitting = self._whole(value, value.paged, profile)
             if fitting is not None:
                 return fitting
             bound = binding(session.scope, tool.name, tool.parse(arguments))
-            sha256 = await self._artifacts.put(session.scope, pack(value), "application/json", f"{tool.name}.json")
+            name, whole = f"{tool.name}.json", pack(value)
+            sha256 = await self._artifacts.put(session.scope, whole, "application/json", name, labels)
             return self._page(value, Cursor(sha256, 0), bound, profile)
         shape = Shape.of(value, profile)
         if shape.size <= self._most:
             return shape
         whole = (shape.text if shape.text is not None else value.text()).encode("utf-8", "backslashreplace")
-        sha256 = await self._artifacts.put(session.scope, whole, "text/plain", f"{tool.name}.txt")
+        sha256 = await self._artifacts.put(session.scope, whole, "text/plain", f"{tool.name}.txt", labels)
         return self._trimmed(shape, sha256)
 
     async def resume(self, session: Session, tool: Tool, arguments: Any, cursor: str, profile: Profile) -> Shape:
-        """The next page of an earlier result, without running the tool again; raises `NotFound`."""
+        """The next page of an earlier result, whose labels the session is given, without running the tool again; raises
+        `NotFound`."""
         bound = binding(session.scope, tool.name, tool.parse(arguments))
         place = Cursor.open(cursor, bound)
         try:
             data, _ = await self._artifacts.get(session.scope, place.sha256)
+            labels = await self._artifacts.labels(session.scope, place.sha256)
             value = tool.declaration.output.model_validate(json.loads(data))
         except (AstroError, ValueError):
             raise unknown_cursor() from None
         if not isinstance(value, Page) or value.paged is None or place.offset >= len(getattr(value, value.paged)):
             raise unknown_cursor()
+        session.ledger.join(labels)
         return self._page(value, place, bound, profile)
 
     def _whole(self, value: Page, name: str, profile: Profile) -> Shape | None:

@@ -36,6 +36,8 @@ from astro_mcp.faces.mcp.shape import Shape, sound
 
 IMAGES: Final = 700_000
 """Bytes of images in one result, in base64 as they travel."""
+FLOWS: Final = 4
+"""What left, as far as one result tells it."""
 PROGRESS_SECONDS: Final = 0.05
 ARGUMENT_BYTES: Final = 8_000_000
 
@@ -61,7 +63,8 @@ class Calling:
         if tool is not None and cursor:
             return await self._resume(peer, tool, arguments, str(cursor), profile)
         progress = _progress(ctx) if ctx.meta and ctx.meta.get("progress_token") is not None else silent
-        call = Call(peer.session, params.name, arguments, progress=progress, comes_back=comes_back)
+        asks = person.can_be_asked(ctx)
+        call = Call(peer.session, params.name, arguments, progress=progress, comes_back=comes_back, person=asks)
         result = await self._carried_out(ctx, call, params)
         if isinstance(result, InputRequiredResult):
             return result
@@ -91,6 +94,8 @@ class Calling:
 
     async def _go_on(self, call: Call, question: Question, said: str | None) -> Result:
         """Hand on what the person said, and wait on; where it is refused, that is the result."""
+        if said is not None and not question.tool:
+            return await self._dispatcher.call(person.with_word(call, question, said))
         if said is not None:
             answered = await self._dispatcher.call(person.handing_on(call, question, said))
             if answered.error is not None:
@@ -103,8 +108,8 @@ class Calling:
         """What a tool gave, or why it did not, as the host reads it."""
         if result.error is not None:
             return failed(result.error, profile)
-        shape = await self._budget.shape(peer.session, tool, arguments, result.unwrap(), profile)
-        return _succeeded(shape, result.blobs)
+        shape = await self._budget.shape(peer.session, tool, arguments, result.unwrap(), profile, result.labels)
+        return _succeeded(shape, result.blobs, result.flow)
 
     async def _resume(
         self, peer: Peer, tool: Tool, arguments: dict[str, Any], cursor: str, profile: Profile
@@ -113,7 +118,7 @@ class Calling:
             bounds.check(arguments, ARGUMENT_BYTES, tool.name)
             parsed = tool.parse(arguments)
             authorize(Invocation(Call(peer.session, tool.name, arguments), tool, parsed, tool.effects(parsed)))
-            return _succeeded(await self._budget.resume(peer.session, tool, arguments, cursor, profile), ())
+            return _succeeded(await self._budget.resume(peer.session, tool, arguments, cursor, profile))
         except AstroError as error:
             return failed(error, profile)
 
@@ -124,8 +129,11 @@ def client_name(ctx: Ctx) -> str:
     return client.client_info.name if client else ""
 
 
-def _succeeded(shape: Shape, blobs: tuple[Blob, ...]) -> CallToolResult:
+def _succeeded(shape: Shape, blobs: tuple[Blob, ...] = (), flow: tuple[str, ...] = ()) -> CallToolResult:
     content: list[ContentBlock] = [] if shape.text is None else [TextContent(text=shape.text)]
+    told = list(dict.fromkeys(flow))[:FLOWS]
+    if told and shape.text is not None:
+        content.append(TextContent(text=f"flow: {'; '.join(told)} (astro://guides/flow)"))
     left = IMAGES
     for blob in blobs:
         if not blob.mime.startswith("image/") or (len(blob.data) + 2) // 3 * 4 > left:
@@ -134,7 +142,8 @@ def _succeeded(shape: Shape, blobs: tuple[Blob, ...]) -> CallToolResult:
         data = base64.b64encode(blob.data).decode()
         left -= len(data)
         content.append(ImageContent(data=data, mime_type=blob.mime))
-    return CallToolResult(content=content, structured_content=shape.structured, _meta=shape.meta or None)
+    meta = {**shape.meta, "astro/flow": told} if told else shape.meta
+    return CallToolResult(content=content, structured_content=shape.structured, _meta=meta or None)
 
 
 def _progress(ctx: Ctx) -> Progress:

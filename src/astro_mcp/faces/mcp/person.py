@@ -11,6 +11,7 @@ import json
 import logging
 import secrets
 import time
+from dataclasses import replace
 from typing import Any, Final
 
 import anyio
@@ -28,6 +29,7 @@ from pydantic import ValidationError
 
 from astro_mcp.core.authority import Approval, Level
 from astro_mcp.core.call import Call, Result
+from astro_mcp.core.ids import new_id
 from astro_mcp.core.question import Question
 from astro_mcp.errors import InvalidInput
 from astro_mcp.faces.mcp.connection import Asked, Ctx
@@ -138,3 +140,9 @@ def handing_on(call: Call, question: Question, said: str) -> Call:
     """The call that hands the person's word on, bound to what they were shown."""
     approval = Approval(Level.HOST, question.digest, time.time() + APPROVAL_SECONDS)
     return Call(call.session, question.tool, {**question.arguments, "value": said}, approval=approval)
+
+
+def with_word(call: Call, question: Question, said: str) -> Call:
+    """The call that asked, made again with the person's word."""
+    approval = Approval(Level.HOST, question.digest, time.time() + APPROVAL_SECONDS, yes=json.loads(said) is True)
+    return replace(call, id=new_id("call"), approval=approval)

@@ -96,7 +96,8 @@ class Tasks:
             return words.cancelled(work)
         if work.over:
             tool, profile = self._dispatcher.registry.tools[RUN], here.peer.shown(client_name(ctx))
-            return words.completed(work, await self._calling.answer(here.peer, tool, {}, Result(work.value), profile))
+            shown = Result(work.value, labels=result.labels)
+            return words.completed(work, await self._calling.answer(here.peer, tool, {}, shown, profile))
         asked = person.open_questions(ctx, result)[: person.QUESTIONS]
         if not asked:
             return words.working(work)

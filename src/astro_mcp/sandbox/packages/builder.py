@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from astro_mcp.config import SandboxSettings
@@ -36,7 +36,9 @@ class Builder:
         facts: Mapping[str, str],
         requirements: Sequence[str],
         progress: Progress,
+        before: Callable[[], object] | None,
     ) -> str:
         """The image of `order.base` with `requirements`; see `Sandbox.package_image`."""
         source = npm_packages.source(order.pins) if registry == "npm" else self._python.source(order)
-        return await self._images.get(order.engine, source, order.base, facts, order.tenant, requirements, progress)
+        base, tenant = order.base, order.tenant
+        return await self._images.get(order.engine, source, base, facts, tenant, requirements, progress, before)

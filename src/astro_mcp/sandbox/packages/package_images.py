@@ -8,7 +8,7 @@ import json
 import shutil
 import tarfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -53,6 +53,7 @@ class PackageImages:
         tenant: str,
         requirements: Sequence[str],
         progress: Progress,
+        before: Callable[[], object] | None = None,
     ) -> str:
         """The image with `requirements` on `base`; made where there is none. See `Sandbox.package_image`."""
         wanted = source.canonical(requirements)
@@ -63,6 +64,8 @@ class PackageImages:
             known = await anyio.to_thread.run_sync(self._records.resolved, request, source.fresh_seconds)
             if known and await engine.image(known) is not None:
                 return known
+            if before is not None:
+                before()
             return await self._make(engine, source, base, (tenant, base_id), facts, wanted, request, progress)
 
     async def _make(

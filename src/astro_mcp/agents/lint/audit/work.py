@@ -15,6 +15,7 @@ from astro_mcp.agents.lint.audit.models import AuditInput, AuditItem, AuditOutpu
 from astro_mcp.agents.lint.audit.osv import Named, Osv
 from astro_mcp.agents.lint.audit.severity import RANK
 from astro_mcp.core.call import Context
+from astro_mcp.core.flow import Leaving, Sort
 from astro_mcp.errors import AstroError, NotFound, TooLarge
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.content import status_of
@@ -43,6 +44,10 @@ class AuditWork:
             inventory.leave(file, "it", "is a lock file of a format that is not read")
         await self._workspace.at_length(lambda: self._read(locks, inventory), place.root)
         pins = sorted(inventory.pins)
+        if pins:
+            ctx.let_out(
+                Leaving(Sort.LISTED, "the database of advisories", tuple(f"{p.name} {p.version}" for p in pins))
+            )
         affected, odd = await self._osv.affected(pins) if pins else ({}, [])
         named = sorted({which for several in affected.values() for which in several})
         details, missed = await self._osv.details(named)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import anyio.to_thread
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from astro_mcp.core.authority import Label, Session
+from astro_mcp.core.authority import Label, Ledger, Scope, Session
 from astro_mcp.errors import ExpressionLimit, InvalidInput, PathDenied
 from astro_mcp.workflow.answerer import Answerer
 from astro_mcp.workflow.authority import unpacked
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 GONE: Final = "WorkerEnded"
 """The type of the failure of a call whose worker ended under it."""
+LEDGERS: Final = 1_000
+"""Scopes whose ledgers are kept; the one that was used least recently goes."""
 Activity = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 SAME: Final = "a worker has the run's roots at the same paths"
 BEATS: Final = 5
@@ -48,6 +51,7 @@ class Calls:
         self._ceiling = ceiling
         self._refused = refused
         self.answerer: Answerer | None = None
+        self._ledgers: OrderedDict[Scope, Ledger] = OrderedDict()
         self._thread = anyio.CapacityLimiter(1)
         self._lookers = anyio.CapacityLimiter(2)
 
@@ -73,7 +77,7 @@ class Calls:
         if self.answerer is None:
             raise AssertionError("a worker without a model serves no asks")
         asked = order["run_id"], order["path"], order["request"]
-        return {"value": await self.answerer.answer(_session(order), *asked)}
+        return {"value": await self.answerer.answer(self._session(order), *asked)}
 
     @activity.defn(name=TREE)
     async def tree(self, order: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +85,7 @@ class Calls:
         return await _watched(self._grown(order), again=True)
 
     async def _grown(self, order: dict[str, Any]) -> dict[str, Any]:
-        session, run_id, name = _session(order), order["run_id"], order["name"]
+        session, run_id, name = self._session(order), order["run_id"], order["name"]
         labels: frozenset[Label] = frozenset()
         event: Made | Closed
         reason = await self._unusable(session.grant.roots)
@@ -97,7 +101,7 @@ class Calls:
         return {"event": said, "labels": sorted({*session.labels, *labels})}
 
     async def _carried_out(self, order: dict[str, Any]) -> dict[str, Any]:
-        session = _session(order)
+        session = self._session(order)
         tree = [Path(order["tree"])] if order["tree"] else []
         if reason := await self._unusable([*session.grant.roots, *tree]):
             error = PathDenied(reason, SAME).as_dict()
@@ -106,6 +110,16 @@ class Calls:
         own = session.within(tree[0]) if tree else session
         outcome = await self._effects.carry_out(order["run_id"], own, command)
         return {"output": outcome.event.output, "error": outcome.event.error, "labels": sorted(outcome.labels)}
+
+    def _session(self, order: Mapping[str, Any]) -> Session:
+        """Whose call it is, with what its run has seen, and the ledger that all runs of its scope have on this
+        worker."""
+        session = unpacked(order["session"])
+        ledger = self._ledgers.setdefault(session.scope, session.ledger)
+        self._ledgers.move_to_end(session.scope)
+        while len(self._ledgers) > LEDGERS:
+            self._ledgers.popitem(last=False)
+        return replace(session, labels=frozenset(Label(name) for name in order["labels"]), ledger=ledger)
 
     async def _unusable(self, roots: Sequence[Path]) -> str:
         """Why a root is none on this machine: the session was made on another one."""
@@ -118,11 +132,6 @@ class Calls:
     async def evaluate(self, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What the expressions give, each its value or its error; raises what says nothing about them."""
         return await anyio.to_thread.run_sync(_evaluated, asked, self._evaluate, limiter=self._thread)
-
-
-def _session(order: Mapping[str, Any]) -> Session:
-    """Whose call it is, with what its run has seen."""
-    return replace(unpacked(order["session"]), labels=frozenset(Label(name) for name in order["labels"]))
 
 
 async def _watched(work: Awaitable[dict[str, Any]], *, again: bool) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from astro_mcp.core.authority import Scope, Session
+from astro_mcp.core.authority import Label, Scope, Session
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import Clock
 from astro_mcp.core.registry import Registry
@@ -136,13 +136,13 @@ class TemporalDriver:
         await self._begin(order.own, order.spec, order.plan, state, [e.Began(now=0.0)])
         return state.run_id
 
-    async def fork(self, scope: Scope, run_id: str, again: str) -> str:
-        run, spec = await self._read(scope, run_id)
+    async def fork(self, session: Session, run_id: str, again: str) -> str:
+        run, spec = await self._read(session.scope, run_id)
         old, now = run.state, self._clock.now()
         outputs = await anyio.to_thread.run_sync(kept, run.plan, old, again, limiter=self._readers)
         first = e.Forked(now=0.0, origin=old.run_id, step=again, outputs=outputs)
         state = RunState(new_id("run"), old.inputs, now, self._settings.parallel_per_run, old.priority)
-        own = replace(run.session, labels=run.labels)
+        own = replace(run.session, labels=run.labels | session.labels | session.ledger.labels)
         await self._begin(own, spec, run.plan, state, [first, e.Began(now=0.0)])
         return state.run_id
 
@@ -205,9 +205,9 @@ class TemporalDriver:
         tools = {name: self._registry.tool(name) for name in sorted(named)}
         return {name: (tool.agent, tool.repeatable) for name, tool in tools.items()}
 
-    async def send(self, scope: Scope, run_id: str, event: e.Event) -> None:
+    async def send(self, scope: Scope, run_id: str, event: e.Event, labels: frozenset[Label] = frozenset()) -> None:
         handle, update = self._handle(scope, run_id), uuid4().hex
-        body = packing.packed_event(replace(event, now=self._clock.now()))
+        body = packing.packed_event(replace(event, now=self._clock.now()), labels)
         with told(), anyio.move_on_after(PATIENCE):
             while True:
                 try:

@@ -42,14 +42,15 @@ def unpacked_state(body: Mapping[str, Any]) -> RunState:
     return _shape().validate_python({name: value for name, value in body.items() if name != "version"})
 
 
-def packed_event(event: e.Event) -> dict[str, Any]:
-    """An event that is sent to a run."""
-    return {"kind": type(event).__name__, **_fields(event)}
+def packed_event(event: e.Event, labels: frozenset[Label] = frozenset()) -> dict[str, Any]:
+    """An event that is sent to a run, with the labels of what it says."""
+    told = {"labels": sorted(labels)} if labels else {}
+    return {"kind": type(event).__name__, **_fields(event), **told}
 
 
 def unpacked_event(body: Mapping[str, Any]) -> e.Event:
     """Raises `InvalidInput` for what is none."""
-    fields = dict(body)
+    fields = {name: value for name, value in body.items() if name != "labels"}
     try:
         return _KINDS[fields.pop("kind")](**fields)
     except (KeyError, TypeError) as error:

@@ -103,7 +103,7 @@ class Run:
     @workflow.update
     async def post(self, event: dict[str, Any]) -> None:
         """Take an event; returns once it has been."""
-        arrival = Arrival(packing.unpacked_event(event))
+        arrival = Arrival(packing.unpacked_event(event), frozenset(event.get("labels", ())))
         self._inbox.append(arrival)
         await workflow.wait_condition(lambda: arrival.done or self._state.over)
 
