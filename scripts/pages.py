@@ -36,6 +36,8 @@ A key as a variable: `{ENV_PREFIX}SANDBOX__MEMORY_MB=1024` is `memory_mb` in `[s
 """
 
 
+ALL_ON = {f"{ENV_PREFIX}GIT__REMOTE__HOSTS": '["git.example.org"]'}
+"""What turns every tool on."""
 OF_TABLES = {"search": SearchProvider, "schedules": ScheduleSettings}
 
 
@@ -94,7 +96,7 @@ def bounds(field: FieldInfo) -> str:
 async def tools() -> str:
     parts = ["# Tools\n\nMade from the code; a host reads the same at `astro://tools/{name}`.\n"]
     with tempfile.TemporaryDirectory() as folder:
-        async with workbench(Path(folder)) as bench:
+        async with workbench(Path(folder), environment=ALL_ON) as bench:
             for tool in bench.app.registry.tools.values():
                 d = tool.declaration
                 schema = flat_schema(d.input)["properties"]

@@ -21,6 +21,8 @@ from astro_mcp.section import Section
 
 ENV_PREFIX: Final = "ASTRO_MCP_"
 NOT_SETTINGS: Final = frozenset({"ASTRO_MCP_HOME"})
+TOKEN_PREFIX: Final = "ASTRO_MCP_TOKEN_"  # noqa: S105 - what names of variables begin with
+"""Of variables that hold tokens. They are no settings: settings name them."""
 
 
 _HOST_AND_PORT: Final = re.compile(
@@ -39,6 +41,18 @@ def _host_and_port(text: str) -> str:
     return text
 
 
+def _git_host(text: str) -> str:
+    """A public host's exact name, with a port where that is not 443; raises ValueError."""
+    if ":" in text and not text.endswith(":443"):
+        return _host_and_port(text)
+    if ":" in text or not _HOST_AND_PORT.fullmatch(f"{text}:443") or len(text) > 253:
+        raise ValueError(
+            f"{text[:100]!r} is no host: write the exact name in lower case, as github.com, with a port where that is "
+            "not 443 (no wildcard, no address, other scripts as xn--…)"
+        )
+    return text
+
+
 def _package_name(text: str) -> str:
     """A package's canonical name (PEP 503); raises ValueError."""
     plain = re.sub(r"[-_.]+", "-", text).lower()
@@ -48,6 +62,8 @@ def _package_name(text: str) -> str:
 
 
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
+GitHost = Annotated[str, AfterValidator(_git_host)]
+TokenName = Annotated[str, Field(pattern=rf"^{TOKEN_PREFIX}[A-Z0-9_]{{1,60}}$")]
 PackageName = Annotated[str, AfterValidator(_package_name)]
 
 
@@ -186,6 +202,31 @@ class AdvisorySettings(Section):
     timeout_seconds: float = Field(30, gt=0, le=120, description="The longest that one request may take.")
 
 
+class GitRemoteSettings(Section):
+    """Which hosts git_fetch, git_push and git_clone may talk to. Without hosts these tools are not there."""
+
+    hosts: tuple[GitHost, ...] = Field(
+        (),
+        max_length=64,
+        description='Exact names of public hosts, as `["github.com", "git.example.org:8443"]`. Https alone is spoken.',
+    )
+    tokens: dict[GitHost, TokenName] = Field(
+        default_factory=dict,
+        description=f"By host the variable of the daemon's environment, {TOKEN_PREFIX}…, that holds its token, or "
+        "`user:token`. It is sent to that host and nowhere else.",
+    )
+    transfer_mb: int = Field(
+        512, ge=1, le=16_384, description="MiB that one call may send and receive, and the files of a clone may hold."
+    )
+    timeout_seconds: float = Field(300, gt=0, le=900, description="The longest that one call may take.")
+
+    @model_validator(mode="after")
+    def _tokens_belong_to_hosts(self) -> Self:
+        if strangers := sorted(self.tokens.keys() - set(self.hosts)):
+            raise ValueError(f"git.remote.tokens names {strangers[0]}, which is not in git.remote.hosts")
+        return self
+
+
 class GitSettings(Section):
     """Who commits, and who signs."""
 
@@ -200,6 +241,7 @@ class GitSettings(Section):
     signing_key: str = Field(
         "", pattern=r"^([^-].*)?$", description="The key: an id for gpg, the path of the key's file for ssh-keygen."
     )
+    remote: GitRemoteSettings = Field(GitRemoteSettings(), description="Hosts of repositories.")
 
     @model_validator(mode="after")
     def _key_is_named(self) -> Self:
@@ -267,7 +309,7 @@ def load(folder: Path, environment: Mapping[str, str]) -> Settings:
         raise InvalidInput(f"{path}: {error}", "correct the file, or move it away") from None
     sources = dict.fromkeys(values, f"{path}")
     for name, value in environment.items():
-        if name.startswith(ENV_PREFIX) and name not in NOT_SETTINGS:
+        if name.startswith(ENV_PREFIX) and not name.startswith(TOKEN_PREFIX) and name not in NOT_SETTINGS:
             _put(values, name, value)
             sources.setdefault(name, name)
     try:

@@ -178,7 +178,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_the_readmes_tool_table_names_every_tool_and_no_other(tmp_path: Path) -> None:
     async def agents() -> dict[str, str]:
-        async with workbench(tmp_path / "data") as bench:
+        hosts = {"ASTRO_MCP_GIT__REMOTE__HOSTS": '["git.example.org"]'}
+        async with workbench(tmp_path / "data", environment=hosts) as bench:
             return {name: tool.agent for name, tool in bench.app.registry.tools.items()}
 
     section = README.partition("\n## Tools\n")[2].partition("\n## ")[0]

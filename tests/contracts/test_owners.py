@@ -20,6 +20,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "cronsim": ("workflow.schedules",),
     "ddgs": ("agents.search",),
     "docker": ("sandbox",),
+    "h11": ("workspace.git.remote",),
     "html_to_markdown": ("agents.search",),
     "httpcore": ("net",),
     "httpx": ("net",),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from astro_mcp.agents.git_remote.agent import OFF
 from astro_mcp.app.parts import Base, Parts
 from astro_mcp.app.policies import dispatching
 from astro_mcp.config import Settings, load
@@ -64,10 +65,10 @@ async def open_app(folder: Path, environment: Mapping[str, str]) -> AsyncIterato
         trail = AuditTrail(database, audit_key(folder))
         clock = SystemClock()
         artifacts = Artifacts(database, folder / "artifacts", clock)
-        registry = Registry()
+        registry = Registry({} if settings.git.remote.hosts else OFF)
         dispatcher = dispatching(registry, trail, settings)
         loader = Loader()
-        base = Base(folder, settings, pack, database, trail, artifacts, registry, dispatcher, tasks, clock)
+        base = Base(folder, environment, settings, pack, database, trail, artifacts, registry, dispatcher, tasks, clock)
         parts = Parts(loader, base)
         stack.push_async_callback(parts.close)
         for agent in parts.agents():

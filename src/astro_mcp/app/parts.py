@@ -7,7 +7,7 @@ or in the background a moment after the start.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from astro_mcp.agents.artifacts.agent import ArtifactsAgent
 from astro_mcp.agents.code.agent import CodeAgent
 from astro_mcp.agents.files.agent import FilesAgent
 from astro_mcp.agents.git.agent import GitAgent
+from astro_mcp.agents.git_remote.agent import GitRemoteAgent
 from astro_mcp.agents.knowledge.agent import KnowledgeAgent
 from astro_mcp.agents.lint.agent import LintAgent
 from astro_mcp.agents.search.agent import SearchAgent
@@ -43,6 +44,7 @@ if TYPE_CHECKING:  # these are the parts; see the functions that build them
     from astro_mcp.agents.code.work import CodeWork
     from astro_mcp.agents.files.work import FilesWork
     from astro_mcp.agents.git.work import GitWork
+    from astro_mcp.agents.git_remote.work import RemoteWork
     from astro_mcp.agents.knowledge.work import KnowledgeWork
     from astro_mcp.agents.lint.audit.work import AuditWork
     from astro_mcp.agents.lint.fix_work import FixWork
@@ -65,6 +67,7 @@ class Base:
     """What is there from the start."""
 
     folder: Path
+    environment: Mapping[str, str]
     settings: Settings
     pack: Pack
     database: Database
@@ -104,14 +107,17 @@ class Parts:
         self.search = loader.part("astro_mcp.agents.search.work", self._search)
         self.workflow = loader.part("astro_mcp.workflow.work", self._workflow)
         self.saving = loader.part("astro_mcp.agents.artifacts.saving", self._saving)
+        self.remotes = loader.part("astro_mcp.agents.git_remote.work", self._remotes)
         if base.settings.schedules:
             self.schedules = loader.part("astro_mcp.workflow.schedules", self._schedules)
 
     def agents(self) -> Sequence[Agent]:
         base = self._base
+        remotes = (GitRemoteAgent(self.remotes),) if base.settings.git.remote.hosts else ()
         return (
             FilesAgent(self.files),
             GitAgent(self.git),
+            *remotes,
             CodeAgent(self.code, egress=bool(base.settings.sandbox.egress)),
             TestsAgent(self.tests),
             LintAgent(self.lint, self.fixing, self.auditing),
@@ -211,6 +217,14 @@ class Parts:
         from astro_mcp.agents.git.work import GitWork  # noqa: PLC0415 - see the class
 
         return GitWork(await self.repositories.get(), await self.changes.get(), self._base.settings.git)
+
+    async def _remotes(self) -> RemoteWork:
+        from astro_mcp.agents.git_remote.work import RemoteWork  # noqa: PLC0415 - see the class
+        from astro_mcp.workspace.git.remote.hosts import Hosts  # noqa: PLC0415 - see the class
+
+        settings = self._base.settings.git
+        hosts = Hosts(settings.remote, self._base.environment)
+        return RemoteWork(await self.repositories.get(), await self.workspace.get(), hosts, settings)
 
     async def _repositories(self) -> Git:
         from astro_mcp.workspace.git.repository import Git  # noqa: PLC0415 - see the class

@@ -16,7 +16,9 @@ from astro_mcp.nearest import nearest
 class Registry:
     """The one table of what can be called."""
 
-    def __init__(self) -> None:
+    def __init__(self, off: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`off` are tools that the operator did not turn on: by name, the line that does."""
+        self._off = off
         self._agents: dict[str, Agent] = {}
         self._tools: dict[str, Tool] = {}
         self._resources: dict[str, tuple[Resource, ...]] = {}
@@ -73,6 +75,8 @@ class Registry:
         """The tool of that name; raises `NotFound` with the nearest right name."""
         found = self._tools.get(name)
         if found is None:
+            if name in self._off:
+                raise NotFound(f"{name} is off", self._off[name])
             near = nearest(name, list(self._tools))
             raise NotFound(f"no tool is named {name[:60]!r}", f"did you mean {near}?" if near else "")
         return found

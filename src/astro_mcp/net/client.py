@@ -179,7 +179,7 @@ class GuardedClient:
                     body.feed(chunk)
                 return Fetched(here.url, response.status, got, body.finish(), ())
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            raise _unreachable(here, error) from None
+            raise unreachable(here, error) from None
 
 
 def _harmless(headers: Mapping[str, str]) -> dict[str, str]:
@@ -208,7 +208,8 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _unreachable(here: Target, error: Exception) -> ProviderFailed:
+def unreachable(here: Target, error: Exception) -> ProviderFailed:
+    """What httpcore's `error` is to a caller."""
     cause = error.args[0] if error.args else None  # httpcore wraps what the network raised
     if isinstance(cause, ssl.SSLError):
         reason = getattr(cause, "verify_message", "") or cause.reason or "the handshake failed"

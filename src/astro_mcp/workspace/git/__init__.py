@@ -28,4 +28,6 @@ merging        what a merge gives, computed beside the repository
 linked         the folders of linked worktrees
 worktrees      a run's own working tree, made from a commit and closed by one
 checkouts      a branch in a folder of its own, for a host or a person
+staging        the folder that becomes a clone, and goes where it doesn't
+remote         repositories of other machines
 """

@@ -133,7 +133,7 @@ async def write(repository: Repository, tree: str, parents: Sequence[str], messa
     by = publish.Signature(settings.author_name, settings.author_email, int(time.time()))
     above = [word for sha in parents for word in ("-p", sha)]
     said = message.strip().encode() + b"\n"
-    ran = await repository.git("commit-tree", tree, *above, "-F", "-", stdin=said, identity=identity(by))
+    ran = await repository.git("commit-tree", tree, *above, "-F", "-", stdin=said, environment=identity(by))
     sha = ran.out.decode().strip()
     return await signed(repository, sha, settings) if settings.signing_program else sha
 

@@ -7,6 +7,8 @@ exclusively, what was read before is read again under it, and the lock becomes t
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +58,39 @@ def store_objects(source: Path, layout: Layout) -> None:
         touched.add(target)
         for item in folder.iterdir():
             if not os.path.lexists(target / item.name):
-                _store(item.read_bytes(), target / item.name)
+                _store(item, target / item.name)
     for folder in touched:
         sync(folder)
+
+
+def store_packs(source: Path, layout: Layout) -> None:
+    """Copy the packs of `source` into the repository. To git a pack is there once its index is, which comes last."""
+    target = layout.objects[0] / "pack"
+    target.mkdir(exist_ok=True)
+    for index in sorted((source / "pack").glob("pack-*.idx")):
+        for name in (f"{index.stem}.pack", index.name):
+            if not os.path.lexists(target / name):
+                _store(source / "pack" / name, target / name)
+    sync(target)
+
+
+def track(locks: Locks, layout: Layout, updates: Sequence[Update]) -> list[tuple[Update, str]]:
+    """Move refs that nobody works on, each for itself; returns those that stay as they are, and why."""
+    there = set(read_refs(layout).table)
+    above = {"/".join(name.split("/")[:depth]) for name in there for depth in range(2, name.count("/") + 1)}
+    stay = []
+    for update in updates:
+        parents = {"/".join(update.ref.split("/")[:depth]) for depth in range(2, update.ref.count("/") + 1)}
+        try:
+            if not update.before and (update.ref in above or parents & there):
+                raise Conflict("another ref has a part of its name")
+            _move(locks, layout, update)
+        except Conflict as error:
+            stay.append((update, error.message))
+        else:
+            there.add(update.ref)
+            above |= parents
+    return stay
 
 
 def commit(locks: Locks, layout: Layout, head: str, update: Update, index: Path, stamp: str) -> None:
@@ -155,10 +187,10 @@ def _move(locks: Locks, layout: Layout, update: Update) -> None:
         _log(layout.common, update.ref, update)
 
 
-def _store(data: bytes, target: Path) -> None:
+def _store(source: Path, target: Path) -> None:
     temporary = target.with_name(f"tmp_obj_{os.urandom(6).hex()}")
-    with os.fdopen(os.open(temporary, _NEW, 0o444), "wb") as file:
-        file.write(data)
+    with source.open("rb") as given, os.fdopen(os.open(temporary, _NEW, 0o444), "wb") as file:
+        shutil.copyfileobj(given, file, 1 << 20)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, target)

@@ -17,6 +17,7 @@ from anyio import from_thread
 from astro_mcp.core.authority import Grant, Session
 from astro_mcp.errors import AstroError, Conflict, InvalidInput, PathDenied, ProtectedPath, Unsupported
 from astro_mcp.observe.printable import printable
+from astro_mcp.workspace.git import staging
 from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, run_git, start_git
 from astro_mcp.workspace.git.kept import Keeper, Memory
 from astro_mcp.workspace.git.layout import Layout, find
@@ -76,27 +77,27 @@ class Repository:
         limit: int = OUTPUT,
         good: Sequence[int] = (0,),
         index: Path | None = None,
-        identity: dict[str, str] | None = None,
+        environment: dict[str, str] | None = None,
         seconds: float = SECONDS,
         tree: Path | None = None,
     ) -> Ran:
         """Run git against the private GIT_DIR, with the working tree as its folder.
 
-        `index` stands in for the copy of the repository's index, `tree` for the working tree; exit codes in `good` are
-        answers. Raises `Unsupported` where objects are missing, and for a repository that git can't read, and
-        `InvalidInput` for a NUL among the arguments.
+        `index` stands in for the copy of the repository's index, `tree` for the working tree; `environment` is added to
+        git's; exit codes in `good` are answers. Raises `Unsupported` where objects are missing, and for a repository
+        that git can't read, and `InvalidInput` for a NUL among the arguments.
         """
         if any("\0" in (one if isinstance(one, str) else os.fsdecode(one)) for one in arguments):
             raise InvalidInput("git takes no text with a NUL")
-        environment = _environment(self.layout, self.private)
+        given = _environment(self.layout, self.private)
         if index is not None:
-            environment["GIT_INDEX_FILE"] = str(index)
+            given["GIT_INDEX_FILE"] = str(index)
         if tree is not None:
-            environment["GIT_WORK_TREE"] = str(tree)
+            given["GIT_WORK_TREE"] = str(tree)
         ran = await run_git(
             arguments,
             folder=tree or self.layout.worktree,
-            environment={**environment, **(identity or {})},
+            environment={**given, **(environment or {})},
             stdin=stdin,
             limit=limit,
             seconds=seconds,
@@ -169,14 +170,14 @@ class Git:
 
     def __init__(self, workspace: Workspace, folder: Path) -> None:
         self._workspace = workspace
-        self._folder = folder
+        self.folder = folder
         self._threads = anyio.CapacityLimiter(4)
         self._keeper: Keeper | None = None
 
     @asynccontextmanager
     async def keeping(self) -> AsyncIterator[Git]:
         """While the block lasts, what is read is read through folders and processes that outlive a call."""
-        self._keeper = Keeper(self._folder, _pool, _draw, self._threads)
+        self._keeper = Keeper(self.folder, _pool, _draw, self._threads)
         try:
             async with self._keeper.running():
                 yield self
@@ -192,7 +193,7 @@ class Git:
         place = self._workspace.locate(session, repo)
         grant = session.grant
         layout, refs, private = await anyio.to_thread.run_sync(
-            partial(_prepare, place.path, grant, self._folder), limiter=self._threads
+            partial(_prepare, place.path, grant, self.folder), limiter=self._threads
         )
         pool = _pool(layout, private)
         kept = False
@@ -232,9 +233,13 @@ class Git:
         place = self._workspace.locate(session, repo)
         return await self._workspace.at_length(partial(_refs, place.path, session.grant), place.root)
 
+    async def blocking(self, work: Callable[[], T]) -> T:
+        """`work` in a worker thread, as `Repository.blocking`: where there is no repository yet."""
+        return await anyio.to_thread.run_sync(work, limiter=self._threads)
+
     async def sweep(self) -> None:
-        """Remove what calls of a process that died left: in our folder, and their locks in repositories."""
-        await anyio.to_thread.run_sync(_sweep, self._folder, limiter=self._threads)
+        """Remove what calls of a process that died left: in our folder, their locks in repositories, half a clone."""
+        await anyio.to_thread.run_sync(_sweep, self.folder, limiter=self._threads)
 
 
 def hostile(paths: bytes) -> bool:
@@ -281,6 +286,7 @@ def _sweep(folder: Path) -> None:
     for left in folder.glob("git-*"):
         release(left)
         remove(left)
+    staging.sweep(folder)
 
 
 def _failure(ran: Ran) -> AstroError:

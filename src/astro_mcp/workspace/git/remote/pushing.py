@@ -1,0 +1,122 @@
+"""One branch to a host, under the same name; never by force, never a deletion.
+
+What leaves is told by the refs that the host says it has. Git is shown the very refs that were looked at, so that it
+can't send more than was looked through.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from astro_mcp.config import GitSettings
+from astro_mcp.errors import Conflict, NotFound
+from astro_mcp.observe.printable import printable
+from astro_mcp.workspace.git import publish
+from astro_mcp.workspace.git.branches import branch_ref
+from astro_mcp.workspace.git.child import Ran
+from astro_mcp.workspace.git.remote import git, leaving
+from astro_mcp.workspace.git.remote.advertisement import Advertised, advertised, encode
+from astro_mcp.workspace.git.remote.front import Front
+from astro_mcp.workspace.git.remote.hosts import Hosts, Service
+from astro_mcp.workspace.git.remote.named import Remote
+from astro_mcp.workspace.git.repository import Repository
+
+SAID: Final = 20
+"""Lines of what the host says."""
+_MAIN: Final = ("refs/heads/main", "refs/heads/master")
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """`before` is "" for a branch that is new to the host; `said` is what the host says, and nothing of ours."""
+
+    ref: str
+    before: str
+    after: str
+    commits: int
+    said: tuple[str, ...]
+
+
+async def push(repository: Repository, hosts: Hosts, remote: Remote, branch: str, settings: GitSettings) -> Pushed:
+    """Bring the branch of the host to where it is here.
+
+    Raises `NotFound`, `Conflict` (the host has commits that are not here; it declines), `ProtectedPath` for keys and
+    secrets in what would leave, and what `Hosts.talk` and `Talk` do. The host has nothing new then.
+    """
+    ref = branch_ref(branch)
+    sha = repository.refs.table.get(ref, "")
+    if not sha:
+        raise NotFound(f"no branch is named {printable(branch, 80)} here", "git_branch makes one")
+    async with hosts.talk(remote.here) as talk:
+        told = await advertised(repository, talk, Service.RECEIVE)
+        before = told.refs.get(ref, "")
+        if before == sha:
+            await _track(repository, remote, branch, sha, settings)
+            return Pushed(ref, sha, sha, 0, ())
+        known = await _known(repository, told)
+        await _forward(repository, branch, sha, before, known)
+        base = before or await _base(repository, sha, told, known)
+        count = await leaving.check(repository, sha, sorted(known), base)
+        front = Front(talk, Service.RECEIVE, encode(told, Service.RECEIVE, list(told.refs)))
+        options = ("--porcelain", "--no-verify", "--no-recurse-submodules", "--no-signed", "--no-follow-tags")
+        arguments = ["push", *options, git.NAME, f"{sha}:{ref}"]
+        ran = await git.run(repository, front, arguments, b"", hosts.settings.timeout_seconds)
+    said = _said(ran)
+    if ran.code:
+        raise _declined(ran, said)
+    await _track(repository, remote, branch, sha, settings)
+    return Pushed(ref, before, sha, count, said)
+
+
+async def _known(repository: Repository, told: Advertised) -> set[str]:
+    """Commits that both have, by the host's word; git takes no other word either."""
+    shas = {*told.refs.values(), *told.have}
+    stdin = "".join(f"{sha}\n" for sha in shas).encode()
+    ran = await repository.git("cat-file", "--batch-check", stdin=stdin) if shas else None
+    rows = [row.split(" ") for row in ran.out.decode().splitlines()] if ran else []
+    return {row[0] for row in rows if row[1] in ("commit", "tag")}
+
+
+async def _forward(repository: Repository, branch: str, sha: str, before: str, known: set[str]) -> None:
+    if not before:
+        return
+    here = before in known
+    if here:
+        here = (await repository.git("merge-base", "--is-ancestor", before, sha, good=(0, 1))).code == 0
+    if not here:
+        raise Conflict(
+            f"the host's {printable(branch, 80)} has commits that are not in this one; nothing is pushed by force",
+            "git_fetch, then git_merge the remote branch, then push",
+        )
+
+
+async def _base(repository: Repository, sha: str, told: Advertised, known: set[str]) -> str:
+    """Where a new branch left the host's main one; "" where that can't be told."""
+    main = next((told.refs[ref] for ref in (told.head, *_MAIN) if ref in told.refs), "")
+    if main not in known:
+        return ""
+    return (await repository.git("merge-base", sha, main, good=(0, 1))).out.decode().strip()
+
+
+async def _track(repository: Repository, remote: Remote, branch: str, sha: str, settings: GitSettings) -> None:
+    """Let `refs/remotes` know, as git does."""
+    by = publish.Signature(settings.author_name, settings.author_email, int(time.time()))
+    ref = remote.tracking(branch)
+    update = publish.Update(ref, repository.refs.table.get(ref, ""), sha, "update by push", by)
+    if update.before != sha:
+        await repository.blocking(partial(publish.track, repository.locks, repository.layout, [update]))
+
+
+def _said(ran: Ran) -> tuple[str, ...]:
+    lines = [line.removeprefix("remote:").strip() for line in ran.err.splitlines() if line.startswith("remote:")]
+    return tuple(printable(line, 200) for line in lines if line)[:SAID]
+
+
+def _declined(ran: Ran, said: tuple[str, ...]) -> Exception:
+    rows = [line.split("\t") for line in ran.out.decode("utf-8", "replace").splitlines() if line.startswith("!")]
+    if not rows:
+        return git.refused(ran)
+    return Conflict(f"the host declines: {printable(rows[0][-1], 200)}", " ".join(said)[:500])

@@ -1,0 +1,121 @@
+"""One branch goes to a host, through an MCP client, and nothing that should not."""
+
+from __future__ import annotations
+
+import pytest
+from tests.agents.git_remote.conftest import Bench
+
+KEY = "AKIA" + "QWERTYUIOP123456"
+
+
+async def test_a_branch_goes_there_under_its_own_name_and_no_hook_runs(bench: Bench) -> None:
+    hook = bench.project / ".git/hooks/pre-push"
+    hook.write_text(f"#!/bin/sh\ntouch {bench.root}/ran\n")
+    hook.chmod(0o755)
+    bench.git("switch", "-q", "-c", "fix/login")
+    sha = bench.committed("new.txt", "new\n")
+    got = await bench.call("git_push")
+    assert (got["ref"], got["before"], got["after"], got["commits"]) == ("refs/heads/fix/login", "", sha, 1)
+    assert bench.server.git("rev-parse", "fix/login").strip() == sha
+    assert bench.git("rev-parse", "origin/fix/login").strip() == sha
+    further = bench.committed("new.txt", "newer\n")
+    got = await bench.call("git_push", branch="fix/login")
+    assert (got["before"], got["after"]) == (sha, further)
+    again = await bench.call("git_push")
+    assert (again["before"], again["commits"]) == (further, 0)
+    assert not (bench.root / "ran").exists()
+    assert bench.server.git("for-each-ref", "--format=%(refname)").split() == [
+        "refs/heads/fix/login",
+        "refs/heads/main",
+    ]
+
+
+@pytest.mark.full
+async def test_what_the_host_has_and_this_branch_has_not_is_never_overwritten(bench: Bench) -> None:
+    theirs = bench.server.git("commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "Theirs").strip()
+    bench.server.git("update-ref", "refs/heads/main", theirs)
+    bench.committed("mine.txt", "mine\n")
+    error = await bench.refused("git_push")
+    assert error["code"] == "conflict"
+    assert "git_fetch" in error["hint"]
+    await bench.call("git_fetch")
+    assert (await bench.refused("git_push"))["code"] == "conflict"
+    await bench.call("git_merge", **{"from": "origin/main"})
+    assert (await bench.call("git_push"))["before"] == theirs
+
+
+FULL = pytest.mark.full
+
+
+@pytest.mark.parametrize(
+    "place", [pytest.param("a file", marks=FULL), "an earlier file", pytest.param("a message", marks=FULL)]
+)
+async def test_a_key_in_any_commit_that_would_leave_is_told_by_its_place_and_nothing_leaves(
+    bench: Bench, place: str
+) -> None:
+    before = bench.server.git("for-each-ref")
+    bench.committed("config/app.toml", f"key = '{KEY}'\n" if place != "a message" else "x\n", "Add")
+    if place == "an earlier file":
+        bench.git("rm", "-q", "config/app.toml")
+        bench.git("commit", "-q", "-m", "Take it out")
+    if place == "a message":
+        bench.git("commit", "-q", "--amend", "-m", f"Add\n\nwith {KEY}")
+    error = await bench.refused("git_push")
+    assert error["code"] == "protected_path"
+    assert error["problems"][0]["reason"] == "looks like a AWS access key"
+    assert ("message of" in error["problems"][0]["path"]) == (place == "a message")
+    assert KEY not in str(error)
+    assert bench.server.git("for-each-ref") == before
+    assert [path for _, path, _ in bench.server.asked if path.endswith("/git-receive-pack")] == []
+
+
+@pytest.mark.full
+async def test_a_file_on_the_secrets_list_does_not_leave(bench: Bench) -> None:
+    bench.committed("deploy/.env", "X=1\n")
+    error = await bench.refused("git_push")
+    assert (error["code"], error["problems"][0]["path"]) == ("protected_path", "deploy/.env")
+
+
+@pytest.mark.full
+async def test_a_key_that_the_host_has_in_that_file_is_no_news(bench: Bench) -> None:
+    bench.committed("fixture.txt", f"{KEY}\n")
+    bench.git("push", "-q", str(bench.server.bare()), "main")
+    bench.committed("fixture.txt", f"{KEY}\nand more\n")
+    bench.git("switch", "-q", "-c", "side")
+    await bench.call("git_push")
+    bench.committed("fixture.txt", f"{KEY}\nAKIA{'Z' * 16}\n")
+    assert (await bench.refused("git_push"))["problems"][0]["path"] == "fixture.txt:2"
+
+
+@pytest.mark.full
+async def test_a_host_that_says_it_has_what_was_not_looked_through_is_given_nothing_more(bench: Bench) -> None:
+    """Git is shown what was looked at: a host that says another thing to git has nobody to say it to."""
+    sha = bench.committed("new.txt", "new\n")
+    await bench.call("git_push")
+    asked = [path for _, path, _ in bench.server.asked if "info/refs" in path]
+    assert asked == ["/project.git/info/refs?service=git-receive-pack"]
+    assert bench.server.git("rev-parse", "main").strip() == sha
+
+
+@pytest.mark.full
+async def test_what_the_host_says_against_it_is_told_in_its_words(bench: Bench) -> None:
+    hook = bench.server.bare() / "hooks/pre-receive"
+    hook.write_text("#!/bin/sh\necho 'only on \033[31mmondays'\nexit 1\n")
+    hook.chmod(0o755)
+    bench.committed("new.txt", "new\n")
+    error = await bench.refused("git_push")
+    assert error["code"] == "conflict"
+    assert "pre-receive hook declined" in error["message"]
+    assert "mondays" in error["hint"]
+    assert "\033" not in error["hint"]
+    assert bench.git("rev-parse", "origin/main") != bench.git("rev-parse", "main")
+
+
+@pytest.mark.full
+async def test_a_detached_head_and_a_branch_that_is_not_here_are_told(bench: Bench) -> None:
+    assert (await bench.refused("git_push", branch="none"))["code"] == "not_found"
+    bench.git("switch", "-q", "--detach")
+    assert (await bench.refused("git_push"))["code"] == "invalid_input"
+    for name in ("-d", ":main", "+main", "refs/heads/main", "main:other"):
+        assert (await bench.refused("git_push", branch=name))["code"] in ("invalid_input", "not_found")
+    assert bench.server.asked == []
