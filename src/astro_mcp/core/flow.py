@@ -41,6 +41,7 @@ class Sort(StrEnum):
     LISTED = "listed"  # packages that files of the workspace name, to their registry or to a database of advisories
     STREAM = "stream"  # what a program sends, to hosts that the operator named
     DATA = "data"  # what the call holds, to an address that the operator named
+    PUSH = "push"  # commits, to a git host that the operator named
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,9 @@ BOUNDS: Final = {
     Sort.LISTED: Bound(5_000, 5_000, 200),
     Sort.STREAM: Bound(20, 20, 10_000_000),
     Sort.DATA: Bound(100, 100, 500_000),
+    Sort.PUSH: Bound(20, 20, 2_500),
 }
-_EACH_TIME: Final = frozenset({Sort.STREAM, Sort.DATA})
+_EACH_TIME: Final = frozenset({Sort.STREAM, Sort.DATA, Sort.PUSH})
 """Of these a second time is not the same again."""
 
 
@@ -255,6 +257,7 @@ _NAMES: Final = {
     Sort.LISTED: "the packages {} are asked for by name",
     Sort.STREAM: "the program may send anything to {}",
     Sort.DATA: "what it says goes to {}",
+    Sort.PUSH: "what the commits of {} hold goes out",
 }
 _HINTS: Final = {
     Sort.PAGE: "search for the page and fetch what a result names, or fetch a short address without a query",
@@ -263,6 +266,7 @@ _HINTS: Final = {
     Sort.LISTED: "name packages as their registry does",
     Sort.STREAM: "go on without the network",
     Sort.DATA: "send less",
+    Sort.PUSH: "a person pushes it",
 }
 
 

@@ -69,7 +69,8 @@ async def test_under_strict_a_run_goes_on_without_the_hosts_and_says_why(site: S
     for by, more in ((having_seen(house), {}), (having_seen(house, both=False), {"paths": ["a.txt"]})):
         got = await ran(house, site, "[get(0), 1 + 1]", by, **more)
         assert got.result == '["nothing", 2]'
-        [reached] = got.egress or ()
+        assert got.egress is not None
+        [reached] = got.egress
         assert (reached.to, reached.connections) == (f"site.example:{site.port}", 0)
         assert "strict" in reached.refused
     assert site.requests == []

@@ -118,10 +118,10 @@ class FilesAgent(Agent):
         needs_root=True,
     )
     async def fs_edit(self, args: EditInput, ctx: Context) -> ChangeOutput:
-        """Use to change parts of one or more files by exact replacement: all edits happen or none. Keeps encoding and
-        line ends. An old text in several places is refused with the list of them.
+        """Use to change parts of one or more files by exact replacement: all edits happen or none. An old
+        text in several places is refused with the list of them.
 
-        Edits of one file are done in order, each on the outcome of the one before. `dry_run` shows the diff only.
+        Encoding and line ends are kept. Edits of one file are done in order, each on the outcome of the one before. `dry_run` shows the diff only.
 
         Example: {"edits": [{"path": "app.py", "old": "timeout=5", "new": "timeout=30"}]}
         """

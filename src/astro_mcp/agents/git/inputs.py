@@ -12,7 +12,7 @@ from astro_mcp.core.model import Input, Strings
 class OfRepository(Input):
     """Every git tool names its repository."""
 
-    repo: str = Field(".", description="Its folder.")
+    repo: str = Field(".", description="Its folder")
 
 
 class StatusInput(OfRepository):

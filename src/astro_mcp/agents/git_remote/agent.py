@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, ClassVar
 
 from astro_mcp.agents.git_remote.models import Cloned, CloneInput, Fetched, FetchInput, Pushed, PushInput
@@ -9,15 +10,21 @@ from astro_mcp.core.agent import Agent, Health
 from astro_mcp.core.authority import Effect, Label
 from astro_mcp.core.call import Context
 from astro_mcp.core.deferred import Deferred
-from astro_mcp.core.tool import tool
+from astro_mcp.core.tool import later, tool
 
 if TYPE_CHECKING:
     from astro_mcp.agents.git_remote.work import RemoteWork  # loaded after the start, or with the first call
 
-CONTENT = {Label.PRIVATE, Label.UNTRUSTED}
-EFFECTS = {Effect.WRITE, Effect.NETWORK}
 LONGEST = 960.0
 """Seconds: beyond the longest that `git.remote.timeout_seconds` may be."""
+_tool = functools.partial(
+    tool,
+    effects={Effect.WRITE, Effect.NETWORK},
+    labels={Label.PRIVATE, Label.UNTRUSTED},
+    needs_root=True,
+    timeout=LONGEST,
+    leaves=later,
+)
 
 OFF = dict.fromkeys(
     ("git_fetch", "git_push", "git_clone"),
@@ -35,7 +42,7 @@ class GitRemoteAgent(Agent):
     def __init__(self, work: Deferred[RemoteWork]) -> None:
         self._work = work
 
-    @tool(title="Git fetch", effects=EFFECTS, idempotent=True, labels=CONTENT, needs_root=True, timeout=LONGEST)
+    @_tool(title="Git fetch", idempotent=True)
     async def git_fetch(self, args: FetchInput, ctx: Context) -> Fetched:
         """Use to get a remote's branches into `refs/remotes/…`; branches and files of yours stay. Then git_merge
         origin/main.
@@ -48,7 +55,7 @@ class GitRemoteAgent(Agent):
         """
         return await (await self._work.get()).fetch(args, ctx)
 
-    @tool(title="Git push", effects=EFFECTS, idempotent=True, labels=CONTENT, needs_root=True, timeout=LONGEST)
+    @_tool(title="Git push", idempotent=True)
     async def git_push(self, args: PushInput, ctx: Context) -> Pushed:
         """Use to push one branch to a remote of the repository, under the same name. Never by force, and refused where
         a commit holds what looks like a key.
@@ -60,7 +67,7 @@ class GitRemoteAgent(Agent):
         """
         return await (await self._work.get()).push(args, ctx)
 
-    @tool(title="Git clone", effects=EFFECTS, labels=CONTENT, needs_root=True, timeout=LONGEST)
+    @_tool(title="Git clone")
     async def git_clone(self, args: CloneInput, ctx: Context) -> Cloned:
         """Use to clone a repository into a new folder beneath a root.
 

@@ -18,6 +18,7 @@ from astro_mcp.agents.git_remote.models import (
 from astro_mcp.config import GitSettings
 from astro_mcp.core.agent import Health
 from astro_mcp.core.call import Context
+from astro_mcp.core.flow import Leaving, Sort, page
 from astro_mcp.errors import AstroError, InvalidInput
 from astro_mcp.workspace.git.child import program
 from astro_mcp.workspace.git.remote.cloning import clone
@@ -48,6 +49,7 @@ class RemoteWork:
     async def fetch(self, args: FetchInput, ctx: Context) -> Fetched:
         async with self._git.open(ctx.session, args.repo) as repository:
             remote = remote_of(repository.layout, self._hosts, args.remote, args.url)
+            ctx.let_out(page(remote.here.url))
             got = await fetch(repository, self._hosts, remote, self._settings, branch=args.branch, tags=args.tags)
         ctx.source(remote.here.url)
         return Fetched(
@@ -69,6 +71,7 @@ class RemoteWork:
             branch = args.branch or repository.refs.branch
             if not branch:
                 raise InvalidInput("HEAD is on no branch", "name the branch to push")
+            ctx.let_out(Leaving(Sort.PUSH, remote.here.host, (f"{branch} to {remote.here.url}",)))
             done = await push(repository, self._hosts, remote, branch, self._settings)
         return Pushed(
             url=remote.here.url,
@@ -82,6 +85,7 @@ class RemoteWork:
     async def clone(self, args: CloneInput, ctx: Context) -> Cloned:
         here = self._hosts.allowed(args.url)
         target = await self._workspace.quickly(lambda: self._workspace.locate(ctx.session, args.path))
+        ctx.let_out(page(here.url))
         done = await clone(self._git, ctx.session, self._hosts, here, target, args.branch, self._settings)
         ctx.source(here.url)
         return Cloned(

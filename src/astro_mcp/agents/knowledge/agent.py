@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from astro_mcp.agents.knowledge.models import (
@@ -21,6 +21,7 @@ from astro_mcp.core.agent import Agent, Health
 from astro_mcp.core.authority import Effect, Label, Session
 from astro_mcp.core.call import Context
 from astro_mcp.core.deferred import Deferred
+from astro_mcp.core.flow import Leaving, page
 from astro_mcp.core.resource import Body, Completer, Resource
 from astro_mcp.core.tool import tool
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 def _index_effects(args: IndexInput) -> frozenset[Effect]:
     return frozenset({Effect.READ, Effect.WRITE, Effect.NETWORK} if args.urls else {Effect.READ, Effect.WRITE})
+
+
+def _index_leaves(args: IndexInput) -> Iterable[Leaving]:
+    return map(page, args.urls)
 
 
 class KnowledgeAgent(Agent):
@@ -100,6 +105,7 @@ class KnowledgeAgent(Agent):
         idempotent=True,
         timeout=600,
         labels={Label.PRIVATE, Label.UNTRUSTED},
+        leaves=_index_leaves,
     )
     async def kb_index(self, args: IndexInput, ctx: Context) -> IndexOutput:
         """Use before searching a repository with kb_search, and after changes: only changed files are read anew.

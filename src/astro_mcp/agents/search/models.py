@@ -22,7 +22,7 @@ class SearchInput(Input):
     max_results: int = Field(10, ge=1, le=30, description="Results at most.")
     freshness: Freshness = Field("any", description="Only pages this new.")
     include_domains: Strings = Field(
-        default_factory=list, max_length=10, description="Only these domains and their subdomains."
+        default_factory=list, max_length=10, description="Only these and their subdomains."
     )
     exclude_domains: Strings = Field(default_factory=list, max_length=10, description="Never these.")
 
@@ -63,7 +63,7 @@ class SearchOutput(Listing):
 class FetchInput(Input):
     url: str = Field(min_length=1, max_length=4096, description="http or https.")
     find: str = Field("", max_length=500, description="Only passages about this, with offsets.")
-    mode: Mode = Field("article", description="article: the main part; full: all that is seen; raw: the source.")
+    mode: Mode = Field("article", description="full: all that is seen; raw: the source.")
     max_tokens: int = Field(0, ge=0, le=1_000_000, description="Cut below this; 0: don't.")
 
 

@@ -117,4 +117,5 @@ _WHAT: Final = {
     flow.Sort.LISTED: "Packages that files of the workspace name are asked for at",
     flow.Sort.STREAM: "A program may send anything to",
     flow.Sort.DATA: "What the call holds goes to",
+    flow.Sort.PUSH: "Commits, with all that they hold, go to",
 }
