@@ -121,7 +121,8 @@ class FilesAgent(Agent):
         """Use to change parts of one or more files by exact replacement: all edits happen or none. An old
         text in several places is refused with the list of them.
 
-        Encoding and line ends are kept. Edits of one file are done in order, each on the outcome of the one before. `dry_run` shows the diff only.
+        Encoding and line ends are kept. Edits of one file are done in order, each on the outcome of the one before.
+        `dry_run` shows the diff only.
 
         Example: {"edits": [{"path": "app.py", "old": "timeout=5", "new": "timeout=30"}]}
         """
