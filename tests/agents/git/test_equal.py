@@ -82,7 +82,7 @@ def changed(patch: bytes) -> list[str]:
 
 def ours(hunks: list[object]) -> list[str]:
     lines = [line for hunk in hunks for line in hunk.text.split("\n")[1:]]  # type: ignore[attr-defined]  # of DiffHunk
-    return [line[:WIDEST].removesuffix(" [line cut]") for line in lines if line[:1] != "\\"]
+    return [line.removesuffix(" [line cut]") for line in lines if line[:1] != "\\"]
 
 
 def sampled(folder: Path, count: int) -> list[str]:
