@@ -9,6 +9,7 @@ import pytest
 from tests.contracts.test_tools import Seen, seen
 
 from astro_mcp.agents.code.reach import UPLOAD
+from astro_mcp.agents.git_remote.agent import GitRemoteAgent
 from astro_mcp.agents.model.agent import ModelAgent
 from astro_mcp.core import flow
 from astro_mcp.core.authority import Effect
@@ -28,13 +29,15 @@ TOLD_WITHIN = {
     "lint_fix": "agents/lint/images.py",
     "lint_audit": "agents/lint/audit/work.py",
     "model_answer": "agents/model/agent.py",
+    **dict.fromkeys(("git_fetch", "git_push", "git_clone"), "agents/git_remote/work.py"),
 }
 """Tools that say within the call what leaves, and where they do."""
 SENDS_NOTHING = {"workflow_run"}
 
 
 def test_every_tool_with_the_effect_network_says_what_leaves(seen: Seen) -> None:
-    tools = [*seen.tools.values(), *ModelAgent.tools(ModelAgent.__new__(ModelAgent))]
+    others = [*ModelAgent.__new__(ModelAgent).tools(), *GitRemoteAgent.__new__(GitRemoteAgent).tools()]
+    tools = [*seen.tools.values(), *others]
     sends = {one.name: one.declaration.leaves for one in tools if Effect.NETWORK in one.declaration.effects}
     assert None not in sends.values()
     assert {name for name, leaves in sends.items() if leaves is later} == set(TOLD_WITHIN)
@@ -95,6 +98,7 @@ def test_the_guide_tells_the_bounds_that_are_held() -> None:
         f"| {listed.number:,} | {listed.length} characters each |",
         f"| {BOUNDS[Sort.STREAM].number} | {UPLOAD:,} bytes sent by each |",
         f"| {data.number} | {data.length:,} characters |",
+        f"hosts of `git.remote` | {BOUNDS[Sort.PUSH].number} |",
     ):
         assert told in GUIDE
     assert (flow.ASKED, flow.ASKED_IN_ALL) == (3, 20)

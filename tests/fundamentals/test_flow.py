@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from astro_mcp.core import flow
 from astro_mcp.core.authority import REPOSITORY, Label, Ledger
 from astro_mcp.core.flow import BOUNDS, HOUR, Leaving, Sort, Verdict, canonical, judge, learn, page, record
-from astro_mcp.errors import AstroError, Forbidden, RateLimited
+from astro_mcp.errors import AstroError, Forbidden, LimitHit
 
 NOW = 1_000_000.0
 WORDS = Leaving(Sort.QUERY, "web search", ("sqlite wal checkpoint",))
@@ -102,7 +102,7 @@ def test_where_a_person_can_be_asked_they_are() -> None:
     assert leave(ledger, other, person=True, strict=True) is Verdict.APPROVED
     for number in range(flow.APPROVED - 1):
         leave(ledger, other, at=NOW + number / 1000)
-    with pytest.raises(RateLimited) as limit:
+    with pytest.raises(LimitHit) as limit:
         leave(ledger, other, at=NOW + 1)
     assert limit.value.retry_after_ms == 3_599_000
 
@@ -149,7 +149,7 @@ def test_so_many_leave_within_an_hour_and_no_more(sort: Sort) -> None:
     for some in [texts] if sort is Sort.LISTED else [[text] for text in texts]:
         assert leave(ledger, Leaving(sort, "https://one.example", tuple(some))) is Verdict.WITHIN
     more = Leaving(sort, "https://one.example", ("https://one.example/more",))
-    with pytest.raises(RateLimited, match="hour") as limit:
+    with pytest.raises(LimitHit, match="hour") as limit:
         leave(ledger, more, at=NOW + 600)
     assert limit.value.retry_after_ms == 3_000_000
     assert leave(ledger, more, at=NOW + HOUR) is Verdict.WITHIN
@@ -160,7 +160,7 @@ def test_the_same_again_costs_nothing_and_all_of_one_call_counts() -> None:
     for _ in range(100):
         assert leave(ledger, WORDS) is Verdict.WITHIN
     names = tuple(f"package-{number}" for number in range(BOUNDS[Sort.NAME].number + 1))
-    with pytest.raises(RateLimited):
+    with pytest.raises(LimitHit):
         leave(ledger, Leaving(Sort.NAME, "index", names))
     assert leave(ledger, Leaving(Sort.NAME, "index", names[1:])) is Verdict.WITHIN, "a refusal used nothing up"
 
@@ -169,7 +169,7 @@ def test_pages_are_few_in_all_whoever_owns_how_many_names() -> None:
     ledger, most = Ledger(), BOUNDS[Sort.PAGE].number
     for number in range(most):
         leave(ledger, page(f"https://h{number}.evil.example/"))
-    with pytest.raises(RateLimited):
+    with pytest.raises(LimitHit):
         leave(ledger, page("https://h99.evil.example/"))
 
 

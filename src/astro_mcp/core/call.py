@@ -124,7 +124,7 @@ class Context:
 
     def let_out(self, *leaving: Leaving) -> list[Verdict]:
         """To be called right before what was not known when the call began leaves this machine, with `leaves=later` in
-        the tool's declaration. Raises `Forbidden`, `RateLimited`, or `ApprovalRequired` where a person is asked: the
+        the tool's declaration. Raises `Forbidden`, `LimitHit`, or `ApprovalRequired` where a person is asked: the
         call is made again with their word, so nothing may have happened yet."""
         return [self.gate.let_out(one) for one in leaving]
 

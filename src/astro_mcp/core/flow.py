@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from astro_mcp.core.authority import REPOSITORY, Label, Ledger
-from astro_mcp.errors import AstroError, Forbidden, RateLimited
+from astro_mcp.errors import AstroError, Forbidden, LimitHit
 
 HOUR: Final = 3600.0
 GIVEN: Final = 5_000
@@ -131,7 +131,7 @@ def judge(
     ledger: Ledger, labels: frozenset[Label], leaving: Leaving, now: float, *, strict: bool, person: bool
 ) -> Verdict:
     """Whether something may leave a session that has seen `labels`; it is not recorded. `person`: one can be asked.
-    Raises `Forbidden`, or `RateLimited` where it may an hour later."""
+    Raises `Forbidden`, or `LimitHit` where it may an hour later."""
     labels |= leaving.brings
     if Label.SECRET in labels:
         raise Forbidden(
@@ -272,7 +272,8 @@ _HINTS: Final = {
 
 def _later(reason: str, oldest: float, now: float) -> AstroError:
     wait = max(1, int(1000 * (oldest + HOUR - now)))
-    return RateLimited(reason, "wait, or have a person approve it in a host that asks them", retry_after_ms=wait)
+    hint = "wait, or have a person approve it in a host that asks them"
+    return LimitHit(reason, hint, retry_after_ms=wait)  # and not `rate_limited`, with which a run waits and goes on
 
 
 def _origin(url: str) -> str:

@@ -87,6 +87,7 @@ async def test_files_of_an_earlier_turn_count_for_a_session_that_saw_none(site: 
     assert other.ledger.labels == REPOSITORY, "and what came out of it is known of"
 
 
+@pytest.mark.full
 async def test_packages_that_are_here_send_nothing_and_others_are_not_asked_for(
     tidy: None, open_house: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

