@@ -39,6 +39,11 @@ class Layout:
     objects: tuple[Path, ...]
     config: dict[Key, str]
 
+    @property
+    def modes(self) -> bool:
+        """Whether it counts as a change that a file became executable, or ceased to be."""
+        return self.config.get(("core", "", "filemode"), "true").lower() not in ("false", "no", "off", "0")
+
 
 class Seen:
     """Object folders that were gone through, each by the state of all its folders: a folder's ctime changes with
