@@ -13,7 +13,7 @@ from astro_mcp.workspace.git.waiting import LOGGED
 
 MOST: Final = 1000
 """Commits that one log lists: each costs git a diff."""
-NEAR: Final = 8
+NEAR: Final = 4
 """Commits since the last log that are looked for one by one."""
 _LISTING: Final = 32 * 1024 * 1024
 _COUNTS: Final = re.compile(rb"(\d+) (file|insertion|deletion)")
