@@ -100,9 +100,9 @@ def renew(private: Private, layout: Layout, refs: Refs, former: Refs, *, alone: 
         name = f"index-{os.urandom(6).hex()}"
         private = Private(private.folder, _copy_index(layout.gitdir / "index", private.folder / name), name)
     if alone:
-        for path in private.folder.glob("index*"):
-            if path != private.index:
-                path.unlink()
+        for name in os.listdir(private.folder):
+            if name.startswith("index") and name != private.name:
+                (private.folder / name).unlink()
     return private
 
 
