@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -207,6 +208,18 @@ async def test_a_mode_is_a_change_where_the_repository_says_so(bench: Bench) -> 
         for mode in (0o755, 0o644, 0o755):
             (bench.root / "README.md").chmod(mode)
             await same(bench)
+
+
+async def test_where_too_much_is_ignored_to_be_told_the_rest_is_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run(arguments: Any, **options: Any) -> Any:
+        ran = await run_git(arguments, **options)
+        return replace(ran, cut=True) if "--ignored=matching" in arguments else ran
+
+    monkeypatch.setattr(RUN, run)
+    bench.write("new.txt", "x\n")
+    await same(bench)
 
 
 async def test_a_call_that_is_cut_off_loses_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

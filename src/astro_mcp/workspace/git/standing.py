@@ -26,7 +26,7 @@ from astro_mcp.workspace.place import Place
 AGE: Final = 30.0
 """Seconds that an answer stands at most, for what no watch tells of."""
 ENTRIES: Final = 20_000
-"""Files of an index that are held."""
+"""Files of an index that are held; also changes, and ignored folders."""
 LARGEST: Final = 1_000_000
 """Bytes of a file that is compared here."""
 RETRY: Final = 60.0
@@ -105,9 +105,11 @@ class Standing:
         return found
 
     def keep(self, answer: Answer, ignored: Iterable[str]) -> None:
-        """Let it stand, where all that git did not ignore was watched before it was asked."""
-        self.left_out = frozenset(path for path in ignored if path.endswith("/"))
-        self.answer = answer if self.watch is not None and self.watch.passed <= self.left_out else None
+        """Let it stand, where all that git did not ignore was watched before it was asked, and it is not long."""
+        folders = [path for path in ignored if path.endswith("/")]
+        self.left_out = frozenset(folders if len(folders) <= ENTRIES else ())
+        watched = self.watch is not None and self.watch.passed <= self.left_out
+        self.answer = answer if watched and len(answer.changes) <= ENTRIES else None
         if self.answer is None:
             self.close()
 

@@ -47,7 +47,12 @@ async def current(repository: Repository) -> list[Changed]:
                 standing.answer = replace(answer, changes=found)
                 return found
         began = time.monotonic()
-        found, ignored = await _asked(repository, ["--untracked-files=normal", "--renames", "--ignored=matching"], ())
+        options = ["--untracked-files=normal", "--renames", "--ignored=matching"]
+        try:
+            found, ignored = await _asked(repository, options, ())
+        except LimitHit:  # of what is ignored, too
+            standing.close()
+            return await changes(repository)
         standing.keep(Answer(key, began, found), ignored)
         return found
 
