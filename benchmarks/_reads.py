@@ -17,14 +17,24 @@ HALF: Final = 0.5
 """Of the best peer's time: every git read."""
 
 
+def statuses(repository: Path) -> list[Case]:
+    """In rounds of their own: no commit is made between them."""
+    asked: dict[str, Ask] = {
+        OURS: ("git_status", {}),
+        GIT: ("git_status", {"repo_path": str(repository)}),
+        CYANHEADS: ("git_status", {"path": str(repository)}),
+    }
+    paths = git(repository, "ls-files").splitlines()
+    return [
+        Case("status", HALF, lambda number: asked),
+        Case("status, a file written", HALF, lambda number: asked, before=_writing(repository, paths)),
+    ]
+
+
 def reads(repository: Path, large: str) -> list[Case]:
     """`large` is a file of about 65 KB; commits are those of HEAD's history."""
     a, b = {"repo_path": str(repository)}, {"path": str(repository)}
-    paths = git(repository, "ls-files").splitlines()
-    paths = [path for path in paths if (repository / path).is_file() and path != large]
-
-    def status(number: int) -> Mapping[str, Ask]:
-        return {OURS: ("git_status", {}), GIT: ("git_status", a), CYANHEADS: ("git_status", b)}
+    paths = [path for path in git(repository, "ls-files").splitlines() if path != large]
 
     def differences(number: int) -> Mapping[str, Ask]:
         old = f"HEAD~{200 + number}"
@@ -49,8 +59,6 @@ def reads(repository: Path, large: str) -> list[Case]:
         }
 
     return [
-        Case("status", HALF, status),
-        Case("status, a file written", HALF, status, before=_writing(repository, paths)),
         Case("log of 10, a commit made", HALF, _log(10, a, b), before=_committing(repository, large)),
         Case("log of 10", HALF, _log(10, a, b)),
         Case("log of 1,000", HALF, _log(1000, a, b)),

@@ -25,7 +25,7 @@ Ask = tuple[str, Mapping[str, Any]]
 @dataclass(frozen=True, slots=True)
 class Case:
     """What every server that can is asked in a round, by the round's number; `most` is our share of the best peer's
-    time, and `before` is done before each question, and not measured."""
+    time, and `before` is done before the first of them is asked, and not measured."""
 
     name: str
     most: float

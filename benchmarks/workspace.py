@@ -22,7 +22,7 @@ from mcp.client.stdio import stdio_client
 
 from astro_mcp.workspace.fingerprint import MARGIN_SECONDS
 from benchmarks import _grown
-from benchmarks._reads import reads
+from benchmarks._reads import reads, statuses
 from benchmarks._report import report, row
 from benchmarks._workbenches import OURS, Ask, Case, cases, servers
 from benchmarks.start import end_daemon
@@ -61,11 +61,11 @@ async def measure(made: list[Case], clients: dict[str, Client], rounds: int) -> 
         for case in made:
             if case.tree and number % SLOW > 1:
                 continue
+            case.before(number)
             for server, ask in case.asked(number).items():
                 place = f"{server}, tree" if case.tree and server == OURS else server
                 if place not in clients:
                     continue
-                case.before(number)
                 sample = await timed(clients[place], ask)
                 if number:
                     found[case.name, server].append(sample)
@@ -126,10 +126,10 @@ async def run(
         subprocess.run(["git", "clone", "-q", str(given), str(repository)], check=True)
     tree.mkdir()
     large = _grown.LARGE if given is None else _near(repository, 65_536)
-    made = reads(repository, large) if "git" in sections else []
+    made = [statuses(repository), reads(repository, large)] if "git" in sections else []
     if "files" in sections:
         _grown.tree(tree)
-        made += cases(repository, tree, large)
+        made.append(cases(repository, tree, large))
     async with AsyncExitStack() as stack:
         quiet = stack.enter_context(open(os.devnull, "w"))  # noqa: SIM115 - the stack closes it
         clients = {
@@ -137,7 +137,10 @@ async def run(
             for name, server in servers(repository, tree, home).items()
         }
         try:
-            rows, ratios, targets = compared(made, await measure(made, clients, rounds))
+            found: Found = {}
+            for some in made:
+                found |= await measure(some, clients, rounds)
+            rows, ratios, targets = compared([case for some in made for case in some], found)
             ruff = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
             targets |= dict.fromkeys((LINT, AFTER), 1.0) if "lint" in sections else {}
             if ruff is not None and "lint" in sections:

@@ -128,13 +128,18 @@ async def test_a_history_that_takes_too_long_is_asked_range_by_range(
 
 
 async def test_a_commit_is_told_once_above_its_lines(bench: Bench) -> None:
+    bench.write("src/app.py", "def one():\n    return 1\n\n# Two.\ndef two():\n    return 2\n")
+    bench.git("commit", "-q", "-a", "-m", "Third")
     shown = await bench.call("git_show", path="src/app.py", blame=True)
-    first, second = bench.git("rev-parse", "HEAD~1", "HEAD").split()
+    first, second, third = bench.git("rev-parse", "HEAD~2", "HEAD~1", "HEAD").split()
     date = shown.lines[0].date[:10]
     assert shown.text().splitlines() == [
         f"{first[:12]} {date} A U Thor",
-        "1: def one():",
-        "2:     return 1",
+        *("1\tdef one():", "2\t    return 1"),
         f"{second[:12]} {date} A U Thor",
-        *("3: ", "4: ", "5: def two():", "6:     return 2"),
+        "3\t",
+        f"{third[:12]} {date} A U Thor",
+        "4\t# Two.",
+        second[:8],
+        *("5\tdef two():", "6\t    return 2"),
     ]

@@ -145,3 +145,28 @@ async def test_a_question_that_is_cancelled_or_late_ends_its_process(tmp_path: P
         await pool.ask(silent, ["x"])
     assert scope.cancelled_caught
     assert gits(tmp_path) == []
+
+
+async def test_a_log_after_more_commits_is_gits(bench: Bench) -> None:
+    """Also where one of them is a merge, or older than what it follows."""
+
+    async def same() -> None:
+        shown = await bench.call("git_log", limit=50)
+        assert [item.sha for item in shown.items] == bench.git("rev-list", "HEAD").split()
+        assert shown.total == len(shown.items)
+
+    await same()
+    for number in range(12):
+        bench.git("commit", "-q", "--allow-empty", "-m", f"More {number}")
+        if number in (0, 1, 3, 11):
+            await same()
+    bench.git("checkout", "-q", "-b", "side", "HEAD~9")
+    bench.git("commit", "-q", "--allow-empty", "-m", "Long ago", "--date", "2001-01-01T00:00:00Z")
+    bench.git("checkout", "-q", "main")
+    bench.git("merge", "-q", "--no-ff", "--no-edit", "side")
+    await same()
+    bench.git("commit", "-q", "--allow-empty", "-m", "After the merge")
+    await same()
+    bench.git("reset", "-q", "--hard", "HEAD~3")
+    bench.git("commit", "-q", "--allow-empty", "-m", "Beside it")
+    await same()

@@ -13,7 +13,7 @@ from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk, DiffStat
 from astro_mcp.errors import InvalidInput
 from astro_mcp.workspace.git.child import Ran
 from astro_mcp.workspace.git.objects import trees_of
-from astro_mcp.workspace.git.patches import HISTORY, OPTIONS, FileStat, parse_numstat, parse_patch, parse_raw
+from astro_mcp.workspace.git.patches import HISTORY, OPTIONS, FileStat, Hunk, parse_numstat, parse_patch, parse_raw
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
 from astro_mcp.workspace.git.waiting import COUNTS, PATCHES
@@ -84,7 +84,8 @@ async def difference(
     ran = await repository.git("diff", *options, *forms, *sides.options, "--", *paths, limit=PATCH)
     counts, _, patch = ran.out.partition(b"\0\0")
     files = _files(repository, parse_numstat(counts))
-    return files, await _hunks(repository, files, patch, cut=ran.cut), ran.cut
+    hunks = await repository.blocking(lambda: parse_patch(patch, cut=ran.cut))
+    return files, _hunks(repository, files, hunks), ran.cut
 
 
 def is_open(change: bytes, *, cut: bool) -> bool:
@@ -97,13 +98,17 @@ async def of_trees(
 ) -> tuple[list[DiffFile], list[DiffHunk], bool]:
     """The same of what `PATCHES` says of two trees."""
     patch = change.partition(b"\0\0")[2]
+    counted: list[FileStat] | None = None
     if is_open(change, cut=cut):
-        counted = await repository.ask(COUNTS, " ".join(trees))
-        stats = parse_numstat(_answer(counted, " ".join(trees)))
-    else:
-        stats = await repository.blocking(lambda: parse_raw(change))
+        ran = await repository.ask(COUNTS, " ".join(trees))
+        counted = parse_numstat(_answer(ran, " ".join(trees)))
+
+    def work() -> tuple[list[FileStat], list[Hunk]]:
+        return parse_raw(change) if counted is None else counted, parse_patch(patch, cut=cut)
+
+    stats, hunks = await repository.blocking(work)
     files = _files(repository, stats)
-    return files, await _hunks(repository, files, patch, cut=cut), cut
+    return files, _hunks(repository, files, hunks), cut
 
 
 def _answer(ran: Ran, question: str) -> bytes:
@@ -123,12 +128,12 @@ def _files(repository: Repository, stats: Sequence[FileStat]) -> list[DiffFile]:
     ]
 
 
-async def _hunks(repository: Repository, files: Sequence[DiffFile], patch: bytes, *, cut: bool) -> list[DiffHunk]:
+def _hunks(repository: Repository, files: Sequence[DiffFile], hunks: Sequence[Hunk]) -> list[DiffHunk]:
     """Those of files that may be read, under whichever of their names."""
     open_to_readers = {file.path for file in files if not file.withheld}
     names = {"": ""}
     found = []
-    for hunk in await repository.blocking(lambda: parse_patch(patch, cut=cut)):
+    for hunk in hunks:
         for path in (hunk.path, hunk.former):
             if path not in names:
                 names[path] = shown(path) if repository.readable(path) else ""

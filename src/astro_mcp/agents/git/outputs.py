@@ -144,16 +144,16 @@ class BlameLine(Part):
 
 
 def _blame_lines(lines: list[BlameLine]) -> Iterator[str]:
-    """Each run of lines beneath its commit, of which date and author are said once."""
+    """Each run of lines beneath its commit, which is said in full once, with date and author."""
     said: set[str] = set()
     last = ""
     for item in lines:
         if item.sha != last:
             known = item.sha in said
-            yield item.sha[:12] if known else f"{item.sha[:12]} {item.date[:10]} {printable(item.author, 30)}"
+            yield item.sha[:8] if known else f"{item.sha[:12]} {item.date[:10]} {printable(item.author, 30)}"
             said.add(item.sha)
             last = item.sha
-        yield f"{item.line}: {printable(item.text)}"
+        yield f"{item.line}\t{printable(item.text)}"
 
 
 class Shown(Page):

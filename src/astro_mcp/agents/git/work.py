@@ -43,7 +43,7 @@ from astro_mcp.workspace.git.child import program
 from astro_mcp.workspace.git.moving import Moved, Mover
 from astro_mcp.workspace.git.repository import Git, Repository
 from astro_mcp.workspace.git.revisions import names
-from astro_mcp.workspace.git.status import changes, tracking
+from astro_mcp.workspace.git.status import current, tracking
 
 LISTED = 2000
 """Paths of each kind that a status lists."""
@@ -65,7 +65,7 @@ class GitWork:
 
     async def status(self, args: StatusInput, ctx: Context) -> Status:
         async with self._git.read(ctx.session, args.repo) as repository:
-            found = await changes(repository)
+            found = await current(repository)
             upstream, ahead, behind = await tracking(repository)
             staged = [item for item in found if not item.conflicted and item.staged not in ".?"]
             unstaged = [item for item in found if not item.conflicted and item.unstaged not in ".?"]

@@ -132,19 +132,21 @@ def pack(value: Output) -> bytes:
 def _most_that_fits(left: int, size: Callable[[int], int], most: int, guess: int, near: int) -> int:
     """The largest count of `left` whose size is at most `most`, or one less than `near` below it; at least 1.
 
-    Sizes grow about evenly with the count, so that a few steps along the line find it (the method of false position),
-    each a little too far, to have both sides; every third halves what is left, for sizes that grow otherwise. No more
-    than a few times the budget is rendered.
+    Sizes grow about evenly with the count, so that a few steps along the line through the last two find it (the secant
+    method), each a little too far, to have both sides; every fifth halves what is left, for sizes that grow otherwise.
+    No more than a few times the budget is rendered.
     """
     fits, over, turn = 0, left + 1, 0
-    count = min(left, guess)
+    count, last = min(left, guess), (0, 0)
     while over - fits > near:
         weight, turn = size(count), turn + 1
         if weight <= most:
             fits, beyond = count, max(1, near // 2)
         else:
             over, beyond = count, -near // 2
-        line = count * most // max(weight, 1) + beyond if turn % 3 else (fits + over) // 2
+        each = max(1, (weight - last[1]) // (count - last[0]))
+        line = count + (most - weight) // each + beyond if turn % 5 else (fits + over) // 2
+        last = count, weight
         count = min(max(line, fits + 1), over - 1, max(2 * fits, guess))
     return max(1, fits)
 

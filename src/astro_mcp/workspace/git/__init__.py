@@ -10,6 +10,9 @@ kept           private GIT_DIRs that outlive a call, with those processes
 repository     the three together: what tools read through
 objects        what is asked of those processes: names, trees, sizes, bytes
 revisions      names and shas into full shas
+changed        what git says of a path that changed
+watch          which files may have changed since a look
+standing       a status that stands as long as nothing happens
 status         what changed, as git tells it
 logged         which commits match, and what each changed
 blamed         which commit wrote each line of a file

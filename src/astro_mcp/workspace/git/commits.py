@@ -18,11 +18,12 @@ from astro_mcp.config import GitSettings
 from astro_mcp.errors import Conflict, NotFound, Problem, ProtectedPath, TooLarge, Unsupported
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import publish
+from astro_mcp.workspace.git.changed import Changed
 from astro_mcp.workspace.git.keys import Key, find_keys
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE
 from astro_mcp.workspace.git.signing import signed
-from astro_mcp.workspace.git.status import Changed, changes
+from astro_mcp.workspace.git.status import changes
 
 LARGEST: Final = 20 * 1024 * 1024
 """Bytes of one file; hosting services refuse not much more."""

@@ -27,6 +27,7 @@ from astro_mcp.errors import AstroError
 from astro_mcp.workspace.git.layout import Layout, Seen, find
 from astro_mcp.workspace.git.private import Private, build, remove, renew, shallow
 from astro_mcp.workspace.git.refs import Refs, read_refs
+from astro_mcp.workspace.git.standing import Standing
 from astro_mcp.workspace.git.waiting import Pool
 
 log = logging.getLogger(__name__)
@@ -69,8 +70,10 @@ class Memory:
     `trusted` is the stamp of the index that was found in order. `lists`: a commit's history, its length and its first
     shas; `apart`: how far two commits are from one another; `logged`: a commit's line of a log; `found`: the sha of a
     name that begins with one, as in `sha^{tree}`; `blames`: who wrote a file's lines, by its path.
+    What `standing` holds can change, and is watched.
     """
 
+    standing: Standing | None = None
     trusted: str = "none yet"
     walked: bool = False
     lists: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
@@ -111,7 +114,7 @@ class Kept:
     refs: Refs
     private: Private
     pool: Pool
-    memory: Memory = field(default_factory=Memory)
+    memory: Memory = field(default_factory=lambda: Memory(standing=Standing()))
     drawn: bool = False
     users: int = 0
     used: float = 0.0
@@ -119,6 +122,8 @@ class Kept:
 
     async def close(self) -> None:
         with anyio.CancelScope(shield=True):
+            if self.memory.standing is not None:
+                self.memory.standing.close()
             await self.pool.close()
             await anyio.to_thread.run_sync(remove, self.private.folder)
 
@@ -219,6 +224,8 @@ class Keeper:
             now = time.monotonic()
             for folder, kept in list(self._kept.items()):
                 await kept.pool.end_since(now - IDLE)
+                if not kept.users and now - kept.used > IDLE and kept.memory.standing is not None:
+                    kept.memory.standing.close()
                 if not kept.users and now - kept.used > 10 * IDLE and self._kept.get(folder) is kept:
                     del self._kept[folder]
                     await _drop(kept)

@@ -39,6 +39,11 @@ class Layout:
     objects: tuple[Path, ...]
     config: dict[Key, str]
 
+    @property
+    def modes(self) -> bool:
+        """Whether it counts as a change that a file became executable, or ceased to be."""
+        return self.config.get(("core", "", "filemode"), "true").lower() not in ("false", "no", "off", "0")
+
 
 class Seen:
     """Object folders that were gone through, each by the state of all its folders: a folder's ctime changes with
@@ -90,25 +95,26 @@ def beneath(path: Path, roots: Sequence[Path]) -> Path:
     return real
 
 
-def small(path: Path) -> bytes | None:
+def small(path: Path | str) -> bytes | None:
     """The bytes of a regular file; None where there is none, or a folder. A link, a device, over 1 MB are refused."""
+    name = os.path.basename(path)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError:
-        raise PathDenied(f"{path.name} in the repository's folder is a link or can't be read") from None
+        raise PathDenied(f"{name} in the repository's folder is a link or can't be read") from None
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             return None
         if not stat.S_ISREG(mode):
-            raise PathDenied(f"{path.name} in the repository's folder is no regular file")
+            raise PathDenied(f"{name} in the repository's folder is no regular file")
         data = os.read(descriptor, SMALL + 1)
     finally:
         os.close(descriptor)
     if len(data) > SMALL:
-        raise TooLarge(f"{path.name} in the repository's folder is over {SMALL:,} bytes")
+        raise TooLarge(f"{name} in the repository's folder is over {SMALL:,} bytes")
     return data
 
 
@@ -203,12 +209,12 @@ def _objects(first: Path, roots: Sequence[Path], seen: Seen) -> list[Path]:
 
 
 def _no_links(objects: Path, seen: Seen) -> None:
-    folders = [objects]
+    folders = [str(objects)]
     for entry in os.scandir(objects):
         if entry.is_symlink():
             raise _linked()
         if FANOUT.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-            folders.append(Path(entry.path))
+            folders.append(entry.path)
     state = _state(folders)
     if seen.knows(objects, state):
         return
@@ -220,22 +226,22 @@ def _no_links(objects: Path, seen: Seen) -> None:
         seen.note(objects, state)
 
 
-def _files_alone(folder: Path) -> list[Path]:
+def _files_alone(folder: str) -> list[str]:
     """The folders in it; raises `PathDenied` for what is no file either."""
     found = []
     for entry in os.scandir(folder):
         if entry.is_dir(follow_symlinks=False):
-            found.append(Path(entry.path))
+            found.append(entry.path)
         elif not entry.is_file(follow_symlinks=False):
             raise _linked()
     return found
 
 
-def _state(folders: Sequence[Path]) -> tuple[tuple[str, int, int], ...]:
+def _state(folders: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
     found = []
     for folder in sorted(folders):
         status = os.lstat(folder)
-        found.append((folder.name, status.st_ino, status.st_ctime_ns))
+        found.append((os.path.basename(folder), status.st_ino, status.st_ctime_ns))
     return tuple(found)
 
 

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from astro_mcp.workspace.git.objects import shas_of
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.waiting import LOGGED
 
 MOST: Final = 1000
 """Commits that one log lists: each costs git a diff."""
+NEAR: Final = 4
+"""Commits since the last log that are looked for one by one."""
 _LISTING: Final = 32 * 1024 * 1024
 _COUNTS: Final = re.compile(rb"(\d+) (file|insertion|deletion)")
 
@@ -33,8 +36,9 @@ async def listed(repository: Repository, commit: str, filters: Sequence[str], pa
     """How many commits that lead to `commit` match git's `filters`, and the first shas of them, newest first."""
     known = repository.memory.lists
     plain = not filters and not path
-    if plain and commit in known:
-        return known[commit]
+    if plain and (found := known.get(commit) or await _after(repository, commit)):
+        known[commit] = found
+        return found
     repository.memory.walked = True
     span = [*filters, "--end-of-options", commit, "--", *([path] if path else [])]
     ran = await repository.git("rev-list", *span, limit=_LISTING)
@@ -45,6 +49,25 @@ async def listed(repository: Repository, commit: str, filters: Sequence[str], pa
     if plain:
         known[commit] = total, first
     return total, first
+
+
+async def _after(repository: Repository, commit: str) -> tuple[int, list[str]] | None:
+    """The same where what leads to a commit before it is known, and each commit since has one parent: git tells of
+    those first, and of the rest as before."""
+    known = repository.memory.lists
+    if not known:
+        return None
+    names = [f"{commit}~{back}" for back in range(1, NEAR + 1)]
+    others = [f"{commit}~{back}^2" for back in range(NEAR)]
+    shas = await shas_of(repository, *names, *others)
+    line = [commit, *shas[:NEAR]]
+    for back in range(1, NEAR + 1):
+        if not line[back] or shas[NEAR + back - 1]:
+            return None
+        if line[back] in known:
+            total, first = known[line[back]]
+            return total + back, [*line[:back], *first][:MOST]
+    return None
 
 
 async def logged(repository: Repository, shas: Sequence[str], path: str) -> list[Logged]:

@@ -77,8 +77,7 @@ def build(layout: Layout, refs: Refs, parent: Path) -> Private:
     try:
         for part in ("objects/info", "objects/pack", "refs", "info", "home"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        filemode = layout.config.get(("core", "", "filemode"), "true").lower() not in ("false", "no", "off", "0")
-        (folder / "config").write_text(CONFIG.format(filemode=str(filemode).lower()))
+        (folder / "config").write_text(CONFIG.format(filemode=str(layout.modes).lower()))
         (folder / "objects/info/alternates").write_bytes(b"".join(os.fsencode(p) + b"\n" for p in layout.objects))
         _write_refs(folder, refs)
         _copy_data(layout, folder)
@@ -101,9 +100,9 @@ def renew(private: Private, layout: Layout, refs: Refs, former: Refs, *, alone: 
         name = f"index-{os.urandom(6).hex()}"
         private = Private(private.folder, _copy_index(layout.gitdir / "index", private.folder / name), name)
     if alone:
-        for path in private.folder.glob("index*"):
-            if path != private.index:
-                path.unlink()
+        for name in os.listdir(private.folder):
+            if name.startswith("index") and name != private.name:
+                (private.folder / name).unlink()
     return private
 
 

@@ -110,7 +110,7 @@ def _loose(common: Path) -> list[tuple[str, str]]:
     seen = 0
     while waiting:
         folder = waiting.pop()
-        for entry in os.scandir(common / folder):
+        for entry in os.scandir(f"{common}/{folder}"):
             seen += 1
             if seen > MOST:
                 raise TooLarge("the repository has too many refs")
@@ -120,5 +120,5 @@ def _loose(common: Path) -> list[tuple[str, str]]:
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(name)
             elif valid_ref(name):
-                found.append((name, (small(Path(entry.path)) or b"").decode("utf-8", "replace").strip()))
+                found.append((name, (small(entry.path) or b"").decode("utf-8", "replace").strip()))
     return found

@@ -29,10 +29,13 @@ async def commit_of(repository: Repository, revision: str) -> str:
     if revision == "HEAD" and not repository.refs.sha:
         raise NotFound("this branch has no commit yet")
     head = _HEAD.match(revision) and repository.refs.sha
-    sha = (await shas_of(repository, f"{head + revision[4:] if head else revision}^{{commit}}"))[0]
+    name = head + revision[4:] if head else revision
+    sha, tree = await shas_of(repository, f"{name}^{{commit}}", f"{name}^{{tree}}")
     if not sha:
         near = nearest(revision, list(names(repository.refs)))
         raise NotFound(f"no commit is named {printable(revision, 80)!r}", f"did you mean {near}?" if near else "")
+    if tree:  # which most who ask want next
+        repository.memory.found[f"{sha}^{{tree}}"] = tree
     return sha
 
 

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
 
 from astro_mcp.errors import LimitHit
+from astro_mcp.workspace.git.changed import Changed, parse
 from astro_mcp.workspace.git.repository import Repository
+from astro_mcp.workspace.git.standing import Answer, Entries, Key, Standing, look, merged
 
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """One path. `staged` and `unstaged` are git's letters (M A D R T, "." for none); "?" both ways is untracked.
-
-    `path` is as the file system has it: bytes that are no UTF-8 stand as surrogates. `former` is the name before a
-    rename.
-    """
-
-    path: str
-    staged: str
-    unstaged: str
-    former: str = ""
-
-    @property
-    def untracked(self) -> bool:
-        return self.staged == "?"
-
-    @property
-    def conflicted(self) -> bool:
-        return self.staged == "U"
+TOUCHED: Final = 200
+"""Files that are looked at one by one."""
+_ALONE: Final = frozenset(".MDTU?")
+"""What may be said of a file whatever is said of others; a rename, or a file to be added, has to do with two."""
 
 
 async def changes(
@@ -39,39 +26,86 @@ async def changes(
 
     `each_file` lists untracked files one by one in place of their folders. Raises `LimitHit` past 32 MB of names.
     """
+    options = [f"--untracked-files={'all' if each_file else 'normal'}", "--renames" if renames else "--no-renames"]
+    return (await _asked(repository, options, paths))[0]
+
+
+async def current(repository: Repository) -> list[Changed]:
+    """`changes` of the whole tree, out of what stands where the repository is kept: while HEAD, index and
+    `info/exclude` are the same, git is asked about touched files alone, and not even about most of those."""
+    standing = repository.memory.standing
+    if standing is None:
+        return await changes(repository)
+    async with standing.lock:
+        # taken away until all that was told is in it: a call that is cut off has lost what it read of the watch
+        answer, standing.answer = standing.answer, None
+        key, touched = await repository.blocking(lambda: _now(repository, standing))
+        if answer is not None and touched is not None and answer.holds(key):
+            letters = await _letters(repository, standing, answer.changes, touched)
+            if letters is not None:
+                found = merged(answer.changes, letters) if letters else answer.changes
+                standing.answer = replace(answer, changes=found)
+                return found
+        began = time.monotonic()
+        options = ["--untracked-files=normal", "--renames", "--ignored=matching"]
+        try:
+            found, ignored = await _asked(repository, options, ())
+        except LimitHit:  # of what is ignored, too
+            standing.close()
+            return await changes(repository)
+        standing.keep(Answer(key, began, found), ignored)
+        return found
+
+
+def _now(repository: Repository, standing: Standing) -> tuple[Key, set[str] | None]:
+    exclude = (repository.private.folder / "info/exclude").read_bytes()
+    key = (repository.refs.sha, repository.private.stamp, exclude)
+    return key, standing.touched(repository.layout.worktree)
+
+
+async def _letters(
+    repository: Repository, standing: Standing, known: Sequence[Changed], touched: Collection[str]
+) -> dict[str, str] | None:
+    """What is said of the touched files now; None where one of them may change what is said of another."""
+    if not touched:
+        return {}
+    if len(touched) > TOUCHED or any(change.unstaged not in _ALONE for change in known):
+        return None
+    entries = await _entries(repository, standing)
+    if entries is None or any(path.rpartition("/")[0] not in entries.folders for path in touched):
+        return None
+    untracked = {change.path for change in known if change.untracked}
+    modes = repository.layout.modes
+    work = partial(look, entries, touched, untracked, repository.place, modes=modes)
+    letters = await repository.blocking(work)
+    unknown = sorted(path for path, letter in letters.items() if not letter)
+    if unknown:
+        said, _ = await _asked(repository, ["--untracked-files=normal", "--renames"], unknown)
+        letters |= dict.fromkeys(unknown, ".") | {change.path: change.unstaged for change in said}
+        if len(letters) > len(touched) or not _ALONE.issuperset(letters.values()):
+            return None
+    return letters
+
+
+async def _entries(repository: Repository, standing: Standing) -> Entries | None:
+    attributes = standing.watch is not None and standing.watch.attributes
+    key = repository.private.stamp, attributes
+    if standing.entries[0] != key:
+        await repository.trusted_index()
+        ran = await repository.git("ls-files", "-s", "-v", "-z")
+        work = partial(Entries.of, ran.out, rewritten=attributes)
+        standing.entries = key, None if ran.cut else await repository.blocking(work)
+    return standing.entries[1]
+
+
+async def _asked(
+    repository: Repository, options: Sequence[str], paths: Sequence[str]
+) -> tuple[list[Changed], list[str]]:
     await repository.trusted_index()
-    ran = await repository.git(
-        "status",
-        "--porcelain=v2",
-        "-z",
-        f"--untracked-files={'all' if each_file else 'normal'}",
-        "--ignore-submodules=all",
-        "--renames" if renames else "--no-renames",
-        "--",
-        *paths,
-    )
+    ran = await repository.git("status", "--porcelain=v2", "-z", "--ignore-submodules=all", *options, "--", *paths)
     if ran.cut:
         raise LimitHit("too much changed to be listed", "name paths")
-    return _parse(ran.out)
-
-
-def _parse(out: bytes) -> list[Changed]:
-    """git-status(1), porcelain format 2 with `-z`."""
-    found: list[Changed] = []
-    records = iter(os.fsdecode(out).split("\0"))
-    for record in records:
-        match record[:1]:
-            case "1":
-                _, xy, *_, path = record.split(" ", 8)
-                found.append(Changed(path, xy[0], xy[1]))
-            case "2":
-                _, xy, *_, path = record.split(" ", 9)
-                found.append(Changed(path, xy[0], xy[1], next(records, "")))
-            case "u":
-                found.append(Changed(record.split(" ", 10)[10], "U", "U"))
-            case "?":
-                found.append(Changed(record[2:], "?", "?"))
-    return found
+    return parse(ran.out)
 
 
 async def tracking(repository: Repository) -> tuple[str, int, int]:
