@@ -16,7 +16,6 @@ sys.path[0] = "/opt/astro"
 
 import contextlib
 import ctypes
-import hashlib
 import json
 import os
 import shutil
@@ -84,24 +83,19 @@ def alone() -> bool:
     return False
 
 
-def state(out: str) -> bytes:
+def state(out: str) -> dict[str, tuple[int, int, int]]:
     """Of every file and folder of the workspace, but for what is in `out`: what tells one state from the next."""
-    seen = hashlib.blake2b()
-    for folder, folders, names in os.walk(WORKSPACE, onerror=refuse):
-        if folder == out:
-            folders.clear()
-            continue
-        folders.sort()
-        for name in sorted((*folders, *names)):
-            path = os.path.join(folder, name)
-            if path != out:
-                found = os.lstat(path)
-                seen.update(f"{path!a} {found.st_mode} {found.st_ino} {found.st_ctime_ns}\n".encode())
-    return seen.digest()
-
-
-def refuse(error: OSError) -> None:
-    raise error
+    found: dict[str, tuple[int, int, int]] = {}
+    folders = [WORKSPACE]
+    for folder in folders:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.path != out:
+                    status = entry.stat(follow_symlinks=False)
+                    found[entry.path] = status.st_mode, status.st_ino, status.st_ctime_ns
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+    return found
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -15,6 +16,8 @@ OnOutput = Callable[[str, bytes], Awaitable[None]]
 """`await on_output("stdout" or "stderr", some bytes)`, while the job runs."""
 
 LONGEST_PATH: Final = 1024
+UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{0,2}(?:/|\Z)")
+"""Control characters, and components that are empty, `.` or `..`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +99,25 @@ class Outcome:
 
 def safe_path(path: str) -> bool:
     """Whether `path` is relative, normal, and stays below its folder."""
-    parts = path.split("/")
-    return (
-        0 < len(path.encode("utf-8", "surrogatepass")) <= LONGEST_PATH
-        and not any(ord(character) < 32 or ord(character) == 127 for character in path)
-        and not any(part in ("", ".", "..") for part in parts)
-    )
+    return 0 < len(path.encode("utf-8", "surrogatepass")) <= LONGEST_PATH and UNSAFE.search(path) is None
 
 
 def beside(files: Iterable[SandboxFile], ours: Collection[str]) -> tuple[tuple[SandboxFile, ...], tuple[str, ...]]:
     """Those of `files` that can go in beside what is at the paths `ours`, and a line, `path (reason)`, for each of the
     others: its name is none that the sandbox takes, or one of ours, or a folder's where the other is a file's."""
-    folders = {folder for path in ours for folder in upwards(path) if folder != path}
-    kept, withheld = [], []
+    folders = {folder for path in ours for folder in _upwards(path) if folder != path}
+    own, kept, withheld = frozenset(ours), [], []
     for file in files:
         if not safe_path(file.path):
             withheld.append(f"{_line(file.path)} (a name that the sandbox does not take)")
-        elif file.path in folders or any(path in ours for path in upwards(file.path)):
+        elif file.path in folders or not own.isdisjoint(_upwards(file.path)):
             withheld.append(f"{file.path} (the sandbox has its own of this name)")
         else:
             kept.append(file)
     return tuple(kept), tuple(withheld)
 
 
-def upwards(path: str) -> Iterator[str]:
+def _upwards(path: str) -> Iterator[str]:
     """It, and the folders that it lies in."""
     parts = path.split("/")
     return ("/".join(parts[:count]) for count in range(len(parts), 0, -1))

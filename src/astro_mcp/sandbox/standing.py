@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,7 +22,7 @@ from anyio.abc import TaskGroup
 from astro_mcp.core.authority import Scope
 from astro_mcp.errors import AstroError
 from astro_mcp.sandbox.container import Container
-from astro_mcp.sandbox.job import Job, Outcome, SandboxFile, upwards
+from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ SCRIPT: Final = ".astro/again"
 CERTAIN: Final = "certain"
 """In the folder whose files come back: what `again.py` leaves where nothing was odd."""
 MOST: Final = 4
-LARGEST: Final = 64 << 20
+LARGEST: Final = 32 << 20
 """Bytes of files that one may hold: they are kept here, too."""
 LONGEST_SECONDS: Final = 1_800.0
 OWN: Final = frozenset({"output", "timeout"})
@@ -82,22 +82,21 @@ class Standing:
     async def run(self, key: Key, job: Job) -> Outcome | None:
         """What `job` does in the container of `key`, made where there is none; None where that can't be told for
         certain, and a fresh container has to. Cancelled in the middle, it ends its container."""
-        files = {file.path: file for file in job.files}
         if sum(len(file.data) for file in job.files) > LARGEST or not self._make_room(key):
             return None
-        kept = self._fitting(key, job.image, files)
+        kept = self._fitting(key, job.image)
         kept.busy, certain = True, False
         try:
-            script = await anyio.to_thread.run_sync(self._script.read_bytes)
+            turn = await anyio.to_thread.run_sync(lambda: _turn(job, kept.files, self._script.read_bytes()))
             if kept.container is None:
                 kept.container = await self._ready(job.tenant, job.image)
-            outcome = await self._carry_out(kept.container, _turn(job, kept.files, files, script))
+            outcome = await self._carry_out(kept.container, turn)
             found = tuple(file for file in outcome.files if file.path != CERTAIN)
             late = "timeout" in outcome.limits_hit
             certain = (
                 len(found) < len(outcome.files) and not outcome.over and not late and OWN.issuperset(outcome.limits_hit)
             )
-            kept.files, kept.used = files, time.monotonic()
+            kept.files, kept.used = {file.path: file for file in job.files}, time.monotonic()
             return replace(outcome, files=found) if certain or late else None
         except AstroError as error:
             log.info("a container that stands failed: %s", error.message)
@@ -142,10 +141,10 @@ class Standing:
         self._drop(oldest, self._kept[oldest])
         return True
 
-    def _fitting(self, key: Key, image: str, files: Mapping[str, SandboxFile]) -> _Kept:
-        """The one of `key` where it can be brought to hold `files`, else a new one."""
+    def _fitting(self, key: Key, image: str) -> _Kept:
+        """The one of `key` where it is of `image` and goes on, else a new one."""
         now, kept = time.monotonic(), self._kept.get(key)
-        if kept is not None and (kept.image != image or self._is_over(kept, now) or crossed(kept.files, files)):
+        if kept is not None and (kept.image != image or self._is_over(kept, now)):
             self._drop(key, kept)
             kept = None
         if kept is None:
@@ -162,18 +161,11 @@ class Standing:
             del self._kept[key]
 
 
-def crossed(held: Mapping[str, SandboxFile], files: Mapping[str, SandboxFile]) -> bool:
-    """Whether a folder of one is a file of the other: new files are written before old ones are removed."""
-    gone, new = held.keys() - files.keys(), files.keys() - held.keys()
-    return any(folder in new for path in gone for folder in upwards(path)) or any(
-        folder in gone for path in new for folder in upwards(path)
-    )
-
-
-def _turn(job: Job, held: Mapping[str, SandboxFile], files: Mapping[str, SandboxFile], script: bytes) -> Job:
-    """`job` where a container holds the files `held` already."""
-    changed: Sequence[SandboxFile] = [file for path, file in files.items() if held.get(path) != file]
-    given = {"argv": job.argv, "gone": sorted(held.keys() - files.keys())}
+def _turn(job: Job, held: Mapping[str, SandboxFile], script: bytes) -> Job:
+    """`job` where a container holds the files `held` already. Blocks."""
+    changed = [file for file in job.files if held.get(file.path) != file]
+    gone = held.keys() - {file.path for file in job.files}
+    given = {"argv": job.argv, "gone": sorted(gone)}
     return replace(
         job,
         argv=("python3", SCRIPT, job.collect, CERTAIN),

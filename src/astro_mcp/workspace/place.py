@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -42,7 +42,7 @@ class Place:
 
     def at(self, relative: str) -> Place:
         """Another place in the same root; `relative` has passed a guard, or came from a walk."""
-        return replace(self, relative=relative)
+        return Place(self.root, relative, self.primary)
 
     def child(self, name: str) -> Place:
         return self.at(f"{self.relative}/{name}" if self.relative else name)

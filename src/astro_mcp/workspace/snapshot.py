@@ -90,7 +90,6 @@ class _Copies:
         self._max_bytes = max_bytes
 
     def add(self, place: Place, now: Stamp | None) -> None:
-        from_thread.check_cancelled()
         if place.relative in self.files:
             return
         same = now is not None and self._stamps.get(place.relative) == now
@@ -109,6 +108,7 @@ class _Copies:
             self._copy(place, place.at(target), link=now is None)
 
     def _copy(self, place: Place, target: Place, *, link: bool) -> None:
+        from_thread.check_cancelled()
         latest = (time.time() - MARGIN_SECONDS) * 1e9
         try:
             data, status = read_file(target, self._left)

@@ -158,6 +158,18 @@ def test_nothing_is_known_for_another_image_other_paths_too_many_files_or_withou
     assert known.ask(key, RUFF, "i", sources(tmp_path, **dict.fromkeys(many, "2"))) is None
 
 
+def test_what_was_found_is_believed_for_half_an_hour(tmp_path: Path) -> None:
+    now = 0.0
+    key, known, whole = Key(Scope("local", "a"), tmp_path, "ruff"), ByFile(lambda: now), sources(tmp_path, a="1")
+    known.keep(key, "i", whole, b"a.py\n", Report("ruff", True))
+    now = 1_700.0
+    ask = known.ask(key, RUFF, "i", sources(tmp_path, a="2"))
+    assert ask is not None
+    assert known.merged(key, ask, Report("ruff", True)) is not None
+    now = 1_801.0
+    assert known.ask(key, RUFF, "i", whole) is None
+
+
 def test_by_file_belongs_to_a_linter_that_only_reads(tmp_path: Path) -> None:
     text = (Pack.find().tools / "linters/ruff.tool.toml").read_text()
     (tmp_path / "ruff.tool.toml").write_text(text.replace("reads_only = true\n", ""))

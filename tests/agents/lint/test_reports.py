@@ -6,12 +6,13 @@ import contextlib
 import json
 from typing import Any
 
+import jmespath
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astro_mcp.agents.lint.models import Finding
-from astro_mcp.agents.lint.reports import findings
+from astro_mcp.agents.lint.reports import _names, findings
 from astro_mcp.errors import ProviderFailed
 from astro_mcp.packs import Linter
 
@@ -118,3 +119,22 @@ def test_no_report_breaks_the_reader(document: Any) -> None:
         for report in ({"format": "sarif"}, {**nested, "fields": fields}):
             with contextlib.suppress(ProviderFailed):
                 assert all(item.model_dump_json() for item in read(report, text))
+
+
+VALUES = st.recursive(
+    st.none() | st.integers(0, 3) | st.text("ab", max_size=2),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(".".join), VALUES)
+def test_names_with_dots_are_read_as_jmespath_reads_them(source: str, value: Any) -> None:
+    fast = _names(source)
+    assert fast is not None
+    assert fast(value) == jmespath.search(source, value)
+
+
+@pytest.mark.parametrize("source", ["@", "a[0]", "a || b", "'a'", "`1`", "a.", "a.b-c", "a.b\n", "", "length(a)"])
+def test_what_is_more_than_names_is_left_to_jmespath(source: str) -> None:
+    assert _names(source) is None

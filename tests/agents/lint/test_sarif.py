@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
+from astro_mcp.agents.lint import sarif as module
+from astro_mcp.agents.lint.comparison import Standing, standings
 from astro_mcp.agents.lint.models import FailedTool, Finding, MissingTool
 from astro_mcp.agents.lint.report import Report
 from astro_mcp.agents.lint.sarif import sarif
@@ -110,3 +113,33 @@ def test_equal_findings_make_equal_bytes_and_no_path_of_this_machine_is_in_them(
 def test_a_name_that_looks_like_an_address_stays_a_name(file: str, uri: str) -> None:
     [run] = log([Report("ruff", ran=True, findings=[finding(file=file)])])["runs"]
     assert run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == uri
+
+
+@settings(max_examples=100)
+@given(st.lists(FINDINGS, max_size=6), st.lists(FINDINGS, max_size=3), st.data())
+def test_a_log_that_begins_with_one_before_has_the_bytes_of_one_that_does_not(
+    found: list[Finding], more: list[Finding], data: st.DataObject
+) -> None:
+    names = st.sampled_from(["a.py", "b.py", "c/d.py"])
+    found, more = ([item.model_copy(update={"file": data.draw(names)}) for item in part] for part in (found, more))
+    kept = data.draw(st.lists(st.sampled_from(found), unique_by=id)) if found else []
+    texts = {"a.py": b"import os\nx\n", "b.py": b"y\n" * 20}
+    _, before = sarif([Report("ruff", ran=True, findings=found)], LINTERS, texts)
+    after = [Report("ruff", ran=True, findings=[*kept, *more]), Report("mypy", ran=True, findings=kept)]
+    other = {**texts, data.draw(names): data.draw(st.binary(max_size=20))}
+    assert sarif(after, LINTERS, other, before) == sarif(after, LINTERS, other)
+
+
+def test_only_what_changed_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"a.py": b"import os\n", "b.py": b"import os\n"}
+    reports = [Report("ruff", ran=True, findings=[finding(), finding(file="b.py")])]
+    _, before = sarif(reports, LINTERS, files)
+    looked: list[str] = []
+
+    def counted(items: Sequence[Finding], texts: Mapping[str, bytes]) -> list[Standing]:
+        looked.extend(item.file for item in items)
+        return standings(items, texts)
+
+    monkeypatch.setattr(module, "standings", counted)
+    sarif(reports, LINTERS, {**files, "b.py": b"\nimport os\n"}, before)
+    assert looked == ["b.py"]

@@ -7,8 +7,9 @@ look at where they are named.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,7 +23,9 @@ from astro_mcp.sandbox.standing import Key
 MOST: Final = 8
 CHANGED: Final = 100
 """Files that are asked about apart; where more changed, all are."""
-BYTES: Final = 128 << 20
+SECONDS: Final = 1_800.0
+"""How long it is believed: all is asked about again then, as the container's life is no longer either."""
+BYTES: Final = 64 << 20
 """Of files that are held for comparison, in all."""
 WORKSPACE: Final = "/workspace/"
 
@@ -32,6 +35,7 @@ class _Seen:
     """`looked` are the files that the linter looks at; `found` what it found, by file."""
 
     image: str
+    since: float
     asked: tuple[str, ...]
     files: Mapping[str, SandboxFile]
     looked: frozenset[str]
@@ -54,13 +58,16 @@ class Ask:
 class ByFile:
     """The last of each root and linter. One for all calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._seen: OrderedDict[Key, _Seen] = OrderedDict()
+        self._clock = clock
 
     def ask(self, key: Key, linter: Linter, image: str, sources: Sources) -> Ask | None:
         """What has to be asked; None where that may be all. Blocks."""
         seen = self._seen.get(key)
         if seen is None or (seen.image, seen.asked) != (image, _asked(sources)):
+            return None
+        if self._clock() - seen.since > SECONDS:
             return None
         if [file.path for file in sources.files] != list(seen.files):
             return None
@@ -86,7 +93,9 @@ class ByFile:
         self._seen.pop(key, None)
         if looked is not None and report.ran and not report.beyond:
             paths = (line.removeprefix(WORKSPACE) for line in looked.decode("utf-8", "replace").splitlines())
-            seen = _Seen(image, _asked(sources), _by_path(sources), frozenset(paths), by_file(report.findings))
+            seen = _Seen(
+                image, self._clock(), _asked(sources), _by_path(sources), frozenset(paths), by_file(report.findings)
+            )
             if seen.found.keys() <= seen.looked:
                 self._keep(key, seen)
 

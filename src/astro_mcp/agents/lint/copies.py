@@ -12,7 +12,8 @@ from astro_mcp.workspace.workspace import Workspace
 
 FILES: Final = 20_000
 BYTES: Final = 128 * 1024 * 1024
-"""Of one copy, and of all that are held."""
+HELD: Final = BYTES // 2
+"""Bytes of all copies that are held."""
 MOST: Final = 8
 
 
@@ -30,6 +31,6 @@ class Copies:
         taken = await self.workspace.snapshot(session, paths, max_files=FILES, max_bytes=BYTES, before=before)
         self._held[key] = taken, sum(len(file.data) for file in taken.files)
         self._held.move_to_end(key)
-        while len(self._held) > MOST or sum(size for _, size in self._held.values()) > BYTES:
+        while len(self._held) > MOST or sum(size for _, size in self._held.values()) > HELD:
             self._held.popitem(last=False)
         return taken

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from astro_mcp.agents.lint import sarif_report
@@ -16,6 +17,7 @@ WORKSPACE: Final = "/workspace/"
 RULE: Final = 100
 MESSAGE: Final = 1_000
 FILE: Final = 4_000
+NAMES: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
 def findings(linter: Linter, report: bytes) -> Iterator[Finding]:
@@ -35,7 +37,7 @@ def _json(report: JsonReport, text: str) -> Iterator[Mapping[str, Any]]:
     from jmespath import compile as expression  # noqa: PLC0415 - loaded at first use, not at the daemon's start
     from jmespath.exceptions import JMESPathError  # noqa: PLC0415 - loaded at first use, not at the daemon's start
 
-    fields = {name: expression(source) for name, source in report.fields.items()}
+    fields = {name: _names(source) or expression(source).search for name, source in report.fields.items()}
     inner = expression(report.within) if report.within else None
     lines = [line for line in text.splitlines() if line.strip()] if report.lines else []
     document = [_document(line) for line in lines] if report.lines else _document(text)
@@ -46,10 +48,24 @@ def _json(report: JsonReport, text: str) -> Iterator[Mapping[str, Any]]:
         if inner is not None:
             items = [{"outer": item, "inner": one} for item in items for one in inner.search(item) or ()]
         for item in items:
-            values = {name: field.search(item) for name, field in fields.items()}
+            values = {name: field(item) for name, field in fields.items()}
             yield values | {name: _next(values.get(name)) for name in report.zero_based}
     except (RecursionError, JMESPathError, TypeError) as error:
         raise ProviderFailed(f"the report is not the JSON that was expected: {error}", retryable=False) from None
+
+
+def _names(source: str) -> Callable[[Any], Any] | None:
+    """What JMESPath gives for names with dots between them, without its interpreter; None where `source` is more."""
+    if not NAMES.fullmatch(source):
+        return None
+    names = source.split(".")
+
+    def read(value: Any) -> Any:
+        for name in names:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value
+
+    return read
 
 
 def _document(text: str) -> Any:
