@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any, Final
 
 from astro_mcp.faces.mcp.shape import Shape, weight
@@ -15,7 +16,7 @@ def trim(shape: Shape, most: int, note: str) -> Shape:
     share = most // (2 if shape.text is not None and shape.structured is not None else 1)
     text = None if shape.text is None else _trim_text(shape.text, share, note)
     structured = None if shape.structured is None else _trim_tree(shape.structured, share, note)
-    return Shape(text, structured, shape.meta)
+    return replace(Shape.weighed(text, structured), meta=shape.meta)
 
 
 def _trim_text(text: str, most: int, note: str) -> str:
