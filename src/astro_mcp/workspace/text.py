@@ -94,6 +94,8 @@ def eol_of(text: str) -> Eol:
 
 def one_line(name: str) -> str:
     """A name from a file system as part of one line, so that it can't pass for lines of ours."""
+    if name.isascii() and name.isprintable():  # nearly every one, of thousands
+        return name
     return printable(name).replace("\n", "\\n").replace("\t", "\\t")
 
 

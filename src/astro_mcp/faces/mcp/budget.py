@@ -25,6 +25,8 @@ from astro_mcp.faces.mcp.trim import trim
 TOKENS: Final = 8_000
 BYTES: Final = TOKENS * 4 - 400
 """What text and structured content may weigh together; the rest is the envelope's."""
+NEAR: Final = 512
+"""Characters that a page of text may hold too few, so that few renderings find it."""
 
 
 class Budget:
@@ -94,22 +96,24 @@ class Budget:
         whole: Sequence[Any] = getattr(value, name)
         left = len(whole) - place.offset
 
-        def shaped(count: int) -> Shape:
-            end = place.offset + count
-            more = end < len(whole)
-            update = {
-                name: whole[place.offset : end],
-                "truncated": value.truncated or more,
-                "next_cursor": Cursor(place.sha256, end).seal(bound) if more else None,
-            }
-            return Shape.of(value.model_copy(update=update), profile)
+        shapes: dict[int, Shape] = {}
 
-        text = isinstance(whole, str)
-        guess, near = (self._most // 3, 512) if text else (16, 1)
-        count = _most_that_fits(left, lambda size: shaped(size).size, self._most, guess, near)
-        if isinstance(whole, str):
-            count = _at_line_end(whole, place.offset, count)
-        shape = shaped(count)
+        def shaped(count: int) -> Shape:
+            """The page of so many, or of as many whole lines as these are; rendered once."""
+            end = place.offset + (_at_line_end(whole, place.offset, count) if isinstance(whole, str) else count)
+            if end not in shapes:
+                more = end < len(whole)
+                update = {
+                    name: whole[place.offset : end],
+                    "truncated": value.truncated or more,
+                    "next_cursor": Cursor(place.sha256, end).seal(bound) if more else None,
+                }
+                shapes[end] = Shape.of(value.model_copy(update=update), profile)
+            return shapes[end]
+
+        forms = profile.text + profile.structured
+        guess, near = (self._most // forms - NEAR, NEAR) if isinstance(whole, str) else (16, 1)
+        shape = shaped(_most_that_fits(left, lambda count: shaped(count).size, self._most, guess, near))
         if shape.size > self._most:  # a single item, or what stands around the items, is over the budget
             return self._trimmed(shape, place.sha256)
         return replace(shape, meta={**shape.meta, "astro/whole": f"astro://artifacts/{place.sha256}"})
@@ -133,15 +137,18 @@ def _most_that_fits(left: int, size: Callable[[int], int], most: int, guess: int
     """The largest count of `left` whose size is at most `most`, or one less than `near` below it; at least 1.
 
     Sizes grow about evenly with the count, so that a few steps along the line through the last two find it (the secant
-    method), each a little too far, to have both sides; every fifth halves what is left, for sizes that grow otherwise.
-    No more than a few times the budget is rendered.
+    method), each a little off, to the side where that ends it; every fifth halves what is left, for sizes that grow
+    otherwise. Each of a count weighs a byte at least: what is less than `near` bytes below is near. No more than a few
+    times the budget is rendered.
     """
     fits, over, turn = 0, left + 1, 0
     count, last = min(left, guess), (0, 0)
     while over - fits > near:
         weight, turn = size(count), turn + 1
         if weight <= most:
-            fits, beyond = count, max(1, near // 2)
+            fits, beyond = count, -(near // 4) or 1
+            if most - weight < near:
+                break
         else:
             over, beyond = count, -near // 2
         each = max(1, (weight - last[1]) // (count - last[0]))

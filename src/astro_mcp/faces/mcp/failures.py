@@ -10,7 +10,7 @@ from mcp_types import CallToolResult, ErrorData, TextContent
 from astro_mcp.errors import CODES, AstroError
 from astro_mcp.faces.mcp.budget import BYTES
 from astro_mcp.faces.mcp.peer import Profile
-from astro_mcp.faces.mcp.shape import Shape, sound, sound_tree
+from astro_mcp.faces.mcp.shape import Shape
 from astro_mcp.faces.mcp.trim import trim
 
 NOTE: Final = "[cut to fit]"
@@ -36,6 +36,5 @@ def protocol_error(error: AstroError) -> MCPError:
 
 
 def _shape(error: AstroError, *, structured: bool) -> Shape:
-    body = sound_tree({"error": error.as_dict()}) if structured else None
-    shape = Shape(sound(error.text()), body)
+    shape = Shape.weighed(error.text(), {"error": error.as_dict()} if structured else None)
     return shape if shape.size <= BYTES else trim(shape, BYTES, NOTE)

@@ -3,47 +3,52 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic_core import to_json
 
 from astro_mcp.core.model import Output
 from astro_mcp.faces.mcp.peer import Profile
 
+T = TypeVar("T", str, dict[str, Any])
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What is sent: text, structured content, or both; `meta` goes into `_meta`."""
+    """What is sent: text, structured content, or both; `meta` goes into `_meta`. `size` are the bytes of both forms as
+    JSON in UTF-8."""
 
     text: str | None
     structured: dict[str, Any] | None
+    size: int
     meta: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, value: Output, profile: Profile) -> Shape:
-        """The forms that the profile reads."""
-        text = sound(value.text()) if profile.text else None
-        return cls(text, structure(value) if profile.structured else None)
+        """The forms that the profile reads; fields that are None are absent from the structured one."""
+        structured = value.model_dump(mode="json", exclude_none=True) if profile.structured else None
+        return cls.weighed(value.text() if profile.text else None, structured)
 
-    @property
-    def size(self) -> int:
-        """Bytes of both forms as JSON in UTF-8."""
-        return sum(weight(part) for part in (self.text, self.structured) if part is not None)
+    @classmethod
+    def weighed(cls, text: str | None, structured: dict[str, Any] | None) -> Shape:
+        """Both forms, each made `sound` and weighed in one pass."""
+        size = 0
+        if text is not None:
+            text, size = _weighed(text, sound)
+        if structured is not None:
+            structured, more = _weighed(structured, _sound_tree)
+            size += more
+        return cls(text, structured, size)
 
 
-def structure(value: Output) -> dict[str, Any]:
-    """The value as JSON holds it: fields that are None are absent."""
-    return sound_tree(value.model_dump(mode="json", exclude_none=True))
-
-
-def sound_tree(body: dict[str, Any]) -> dict[str, Any]:
-    """`body` with each string `sound`; itself where they all are."""
+def _weighed(part: T, mended: Callable[[T], T]) -> tuple[T, int]:
     try:
-        to_json(body)
-    except ValueError:
-        return {sound(key): _sound_all(value) for key, value in body.items()}
-    return body
+        return part, len(to_json(part))
+    except ValueError:  # half a character, or deeper than it goes
+        part = mended(part)
+        return part, weight(part)
 
 
 def weight(part: Any) -> int:
@@ -61,6 +66,10 @@ def sound(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-8", "backslashreplace").decode()
     return text
+
+
+def _sound_tree(body: dict[str, Any]) -> dict[str, Any]:
+    return {sound(key): _sound_all(value) for key, value in body.items()}
 
 
 def _sound_all(node: Any) -> Any:

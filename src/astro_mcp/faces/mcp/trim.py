@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+from dataclasses import replace
 from typing import Any, Final
 
 from astro_mcp.faces.mcp.shape import Shape, weight
@@ -15,7 +15,7 @@ def trim(shape: Shape, most: int, note: str) -> Shape:
     share = most // (2 if shape.text is not None and shape.structured is not None else 1)
     text = None if shape.text is None else _trim_text(shape.text, share, note)
     structured = None if shape.structured is None else _trim_tree(shape.structured, share, note)
-    return Shape(text, structured, shape.meta)
+    return replace(Shape.weighed(text, structured), meta=shape.meta)
 
 
 def _trim_text(text: str, most: int, note: str) -> str:
@@ -40,17 +40,43 @@ def head_and_tail(text: str, kept: int, note: str) -> str:
 def _trim_tree(tree: dict[str, Any], most: int, note: str) -> dict[str, Any]:
     if weight(tree) <= most:
         return tree
-    tree = copy.deepcopy(tree)
-    tree["cut"] = note
-    bound = most
-    while weight(tree) > most and bound > _LEAST:
+    tree = {**_copied(tree), "cut": note}
+    text, items = _longest(tree)
+    bound, over = most, True
+    while over and bound > _LEAST:
         bound //= 2
-        _shorten_strings(tree, bound, note)
+        if text > bound + len(note):  # there is nothing to look for before
+            _shorten_strings(tree, bound, note)
+            over = weight(tree) > most
     length = 1024
-    while weight(tree) > most and length > 1:
+    while over and length > 1:
         length //= 2
-        _shorten_lists(tree, length)
+        if items > length:
+            _shorten_lists(tree, length)
+            over = weight(tree) > most
     return tree
+
+
+def _copied(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _copied(value) for key, value in node.items()}
+    return [_copied(value) for value in node] if isinstance(node, list) else node
+
+
+def _longest(tree: Any) -> tuple[int, int]:
+    """The lengths of the longest string and of the longest list."""
+    text = items = 0
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, str):
+            text = max(text, len(node))
+        elif isinstance(node, dict):
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            items = max(items, len(node))
+            waiting.extend(node)
+    return text, items
 
 
 def _shorten_strings(node: Any, bound: int, note: str) -> None:
