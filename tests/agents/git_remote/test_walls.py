@@ -16,7 +16,6 @@ import pytest
 from tests.agents.git_remote.conftest import TOKEN, Bench
 from tests.agents.git_remote.server import Handler, advertising, packet, saying
 
-from astro_mcp.net import origin
 from astro_mcp.workspace.git import staging
 
 URLS = [
@@ -206,21 +205,6 @@ async def test_half_a_clone_that_a_killed_process_left_goes_at_the_next_start(be
     mine.rmdir()
     assert there == (False, True, True)
     assert not list((bench.data / "git").glob("*.json"))
-
-
-@pytest.mark.full
-async def test_a_host_that_falls_silent_is_left(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(origin, "IDLE_SECONDS", 0.3)
-    left = threading.Event()
-
-    def silent(handler: Handler) -> None:
-        left.wait(20)
-
-    bench.server.replies["/project.git/info/refs"] = advertising("1" * 40, ["refs/heads/main"])
-    bench.server.replies["/project.git/git-upload-pack"] = silent
-    error = await bench.refused("git_fetch")
-    left.set()
-    assert (error["code"], error["retryable"]) == ("timeout", True)
 
 
 @pytest.mark.full

@@ -1,0 +1,102 @@
+"""How much, and how long: what a call moves, and hosts that take their time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from tests.agents.git_remote.conftest import Bench
+from tests.agents.git_remote.server import GitServer, Handler, advertising, packet
+
+from astro_mcp.net import origin
+
+pytestmark = pytest.mark.full
+
+
+@pytest.fixture
+def settings(settings: str, request: pytest.FixtureRequest) -> str:
+    """With as many seconds as the test is marked with."""
+    seconds = getattr(request, "param", 60)
+    return settings.replace("[git.remote]\n", f"[git.remote]\ntimeout_seconds = {seconds}\n")
+
+
+@pytest.fixture
+def left(server: GitServer) -> Iterator[threading.Event]:
+    """Lets hosts go that wait; one that hangs would keep the machine's threads."""
+    event = threading.Event()
+    server.replies["/project.git/info/refs"] = advertising("1" * 40, ["refs/heads/main"])
+    yield event
+    event.set()
+
+
+async def test_what_is_long_goes_there_and_comes_back_as_it_is(bench: Bench) -> None:
+    """Over git's own buffer of a megabyte, so that it is sent in chunks; and with a request that git packs."""
+    data = os.urandom(3 << 20)
+    (bench.project / "long.bin").write_bytes(data)
+    for at in range(3):
+        bench.committed("log.txt", f"{at}\n")
+    got = await bench.call("git_push")
+    assert got["commits"] == 3
+    assert any(headers["Transfer-Encoding"] == "chunked" for _, _, headers in bench.server.asked)
+    await bench.call("git_clone", url=bench.server.url(), path="copy")
+    assert (bench.root / "copy/long.bin").read_bytes() == data
+    for at in range(25):
+        sha = bench.server.git("commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", str(at)).strip()
+        bench.server.git("update-ref", f"refs/heads/b{at}", sha)
+    assert (await bench.call("git_fetch"))["updated_count"] == 25
+    assert any(headers["Content-Encoding"] == "gzip" for _, _, headers in bench.server.asked)
+
+
+async def test_a_push_beyond_its_bound_ends_and_nothing_is_there(bench: Bench) -> None:
+    before = bench.server.git("for-each-ref")
+    (bench.project / "long.bin").write_bytes(os.urandom(5 << 20))
+    bench.committed("more.txt", "more\n")
+    error = await bench.refused("git_push")
+    assert error["code"] == "limit_hit"
+    assert bench.server.git("for-each-ref") == before
+
+
+async def test_a_clone_whose_files_are_larger_than_its_bound_is_not_there(bench: Bench) -> None:
+    """Five megabytes of nothing take little on the way."""
+    (bench.project / "long.bin").write_bytes(bytes(5 << 20))
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "Long")
+    bench.git("push", "-q", str(bench.server.bare()), "main")
+    error = await bench.refused("git_clone", url=bench.server.url(), path="copy")
+    assert error["code"] == "limit_hit"
+    assert [path.name for path in bench.root.iterdir()] == ["project"]
+
+
+@pytest.mark.parametrize("settings", [1], indirect=True)
+@pytest.mark.parametrize("path", ["info/refs", "git-upload-pack"])
+async def test_a_host_that_drips_is_left_at_the_operators_time(bench: Bench, left: threading.Event, path: str) -> None:
+    def drip(handler: Handler) -> None:
+        handler.body()
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/x-git-upload-pack-advertisement")
+        handler.end_headers()
+        with suppress(OSError):
+            handler.wfile.write(packet("NAK\n"))
+            while not left.wait(0.1):
+                handler.wfile.write(packet("\2still counting"))
+
+    bench.server.replies[f"/project.git/{path}"] = drip
+    error = await bench.refused("git_fetch")
+    assert error["code"] == "timeout"
+    assert "1 s" in error["message"]
+
+
+async def test_a_host_that_falls_silent_is_left(
+    bench: Bench, left: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(origin, "IDLE_SECONDS", 0.3)
+
+    def silent(handler: Handler) -> None:
+        left.wait(20)
+
+    bench.server.replies["/project.git/git-upload-pack"] = silent
+    error = await bench.refused("git_fetch")
+    assert (error["code"], error["retryable"]) == ("timeout", True)
