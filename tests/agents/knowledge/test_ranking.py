@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from astro_mcp.agents.knowledge.ranking import NAMED, VECTOR_WEIGHT, combine, weights
-from astro_mcp.agents.knowledge.words import names_identifier
+from astro_mcp.agents.knowledge.words import covered, names_identifier
 
 
 @pytest.mark.parametrize("query", ["where is send_file called", "sendWithBackoff", "__init__ of it", "parseHTTPConfig"])
@@ -31,3 +31,19 @@ def test_the_same_scores_rank_code_by_meaning_in_plain_words_and_by_words_where_
 def test_a_chunk_without_a_vector_goes_by_its_words_alone() -> None:
     scores = combine({1: 10.0, 2: 5.0}, {2: 0.9, 3: 0.2}, dict.fromkeys((1, 2, 3), "document"), weights("words"))
     assert scores[1] == 1.0
+
+
+def test_words_count_by_the_share_of_the_query_that_they_find() -> None:
+    assert covered("retrying the uploads", "We retry an upload five times.") == 1.0
+    assert covered("retrying the uploads", "Nothing of it; uploads stop.") == 0.5
+    assert covered("?", "anything") == 0.0
+    words, meaning, kinds = {1: 1.0}, {1: 0.2, 2: 0.4}, dict.fromkeys((1, 2), "document")
+    whole = combine(words, meaning, kinds, {"document": 0.4}, 1.0)
+    part = combine(words, meaning, kinds, {"document": 0.4}, 0.5)
+    assert whole[1] > whole[2]
+    assert part[1] < part[2]
+
+
+def test_kinds_in_one_list_are_weighed_alike() -> None:
+    scores = combine({2: 1.0}, {1: 0.4, 2: 0.2, 3: 0.0}, {1: "document", 2: "code", 3: "code"}, weights("said plainly"))
+    assert max(scores, key=scores.__getitem__) == 1

@@ -24,20 +24,27 @@ def weights(query: str) -> dict[str, float]:
 
 
 def combine(
-    words: Mapping[int, float], meaning: Mapping[int, float], kinds: Mapping[int, str], weights: Mapping[str, float]
+    words: Mapping[int, float],
+    meaning: Mapping[int, float],
+    kinds: Mapping[int, str],
+    weights: Mapping[str, float],
+    coverage: float = 1.0,
 ) -> dict[int, float]:
-    """Scores from 0 to 1 of every chunk in `kinds`, from bm25 (higher is better) and cosines.
+    """Scores from 0 to 1 of every chunk in `kinds`, from bm25 (higher is better) and cosines. `coverage` is the share
+    of the query's words that the best match by words has: bm25 alone does not tell a match from the best of nothing.
 
-    A chunk without a cosine has no vector yet: it goes by its words alone, and not to the end of the list.
+    A list has one weight, the mean of its chunks': with one for each kind a half meant function would stand above the
+    document that is meant. A chunk without a cosine has no vector yet: it goes by its words alone, and not to the end of
+    the list.
     """
     best = max(words.values(), default=0.0)
     low, high = min(meaning.values(), default=0.0), max(meaning.values(), default=0.0)
+    weight = sum(weights[kind] for kind in kinds.values()) / max(1, len(kinds))
     scores = {}
-    for chunk, kind in kinds.items():
-        by_words = words.get(chunk, 0.0) / best if best > 0 else 0.0
+    for chunk in kinds:
+        by_words = coverage * words.get(chunk, 0.0) / best if best > 0 else 0.0
         by_meaning = by_words
         if chunk in meaning:
             by_meaning = (meaning[chunk] - low) / (high - low) if high > low else 1.0
-        weight = weights[kind]
         scores[chunk] = weight * by_meaning + (1 - weight) * by_words
     return scores

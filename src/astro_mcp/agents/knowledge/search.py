@@ -15,7 +15,7 @@ from astro_mcp.agents.knowledge.embedding import Embedder
 from astro_mcp.agents.knowledge.index import Index
 from astro_mcp.agents.knowledge.ranking import combine, weights
 from astro_mcp.agents.knowledge.record import Filter, Record
-from astro_mcp.agents.knowledge.words import match_expression
+from astro_mcp.agents.knowledge.words import covered, match_expression
 from astro_mcp.core.authority import Scope
 from astro_mcp.errors import AstroError
 from astro_mcp.store.connection import Row
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 CANDIDATES: Final = 100
 NARROWED: Final = 1000
 """Candidates by meaning where a filter will let only some of them pass."""
+BEST: Final = 5
+"""Matches by words that tell how much of the query words can find."""
 PATIENCE: Final = 3.0
 """Seconds that a search waits for an index that is being opened."""
 
@@ -81,7 +83,7 @@ class Search:
             rows += await self._record.hits(scope, list(candidates), only)
         by_words = {chunk: score for found in words.values() for chunk, score in found.items()}
         pending = sum(sum(names.values()) for names in shelves.values())
-        found = _ranked(rows, by_words, meaning.vector, weights(query))
+        found = _ranked(rows, by_words, meaning.vector, query)
         return Answer(found[:most], _notice(meaning.problem, pending))
 
     async def _words(
@@ -134,11 +136,12 @@ class Search:
         return near, ""
 
 
-def _ranked(
-    rows: Sequence[Row], words: Mapping[int, float], vector: Matrix | None, weights: Mapping[str, float]
-) -> list[Found]:
+def _ranked(rows: Sequence[Row], words: Mapping[int, float], vector: Matrix | None, query: str) -> list[Found]:
     cosines = _cosines(rows, vector)
-    scores = combine(words, cosines, {row["chunk"]: row["kind"] for row in rows}, weights)
+    best = sorted((row for row in rows if row["chunk"] in words), key=lambda row: -words[row["chunk"]])[:BEST]
+    texts = (f"{row['source']} {row['title']} {row['text']}" for row in best)
+    coverage = max((covered(query, text) for text in texts), default=0.0)
+    scores = combine(words, cosines, {row["chunk"]: row["kind"] for row in rows}, weights(query), coverage)
     found = [Found(row, scores[row["chunk"]], cosines.get(row["chunk"])) for row in rows]
     return sorted(found, key=lambda item: (-item.score, item.row["chunk"]))
 
