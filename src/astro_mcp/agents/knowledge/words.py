@@ -10,6 +10,11 @@ MOST_TERMS: Final = 64
 LONGEST: Final = 80
 """Characters of one term: what is longer is data and no word."""
 
+STEM: Final = 4
+"""Characters of a word that always count."""
+ENDING: Final = 3
+"""Characters at a word's end that don't, where there are more than `STEM`."""
+
 _JOINING_WORDS: Final = (
     "a about an and are as at be been but by can did do does for from had has have how i if in into is it its may of on"
     " or our should so that the their them then there these they this to us was we were what when where which who why"
@@ -18,6 +23,13 @@ _JOINING_WORDS: Final = (
 _JOINING: Final = frozenset(_JOINING_WORDS.split())
 _WORD: Final = re.compile(r"\w+")
 _PART: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+
+_JOINED: Final = re.compile(r"_[^\W_]|[^\W_]_|[a-z][A-Z]")
+
+
+def names_identifier(query: str) -> bool:
+    """Whether a word of `query` is written as names in code are: `send_file`, `sendFile`."""
+    return _JOINED.search(query) is not None
 
 
 def parts(word: str) -> list[str]:
@@ -28,7 +40,9 @@ def parts(word: str) -> list[str]:
 def split_identifiers(text: str) -> str:
     """The parts of every identifier in `text` that has more than one, each once, in the order of the text."""
     found: dict[str, None] = {}
-    for word in _WORD.findall(text):
+    for word in dict.fromkeys(_WORD.findall(text)):
+        if word.isascii() and word.isalpha() and (word.islower() or word[1:].islower()):
+            continue  # most words have one part, and looking for it takes longer than all else here
         if len(word) <= LONGEST and len(pieces := parts(word)) > 1:
             found.update(dict.fromkeys(pieces))
     return " ".join(found)
@@ -37,13 +51,28 @@ def split_identifiers(text: str) -> str:
 def match_expression(query: str) -> str:
     """An FTS5 expression that finds any word of `query`; "" where it has none.
 
-    Every term is quoted, so that nothing in a query is an operator. Words that only join others count where there is
-    nothing else: in a small index they are rare, and would outweigh the rest.
+    Every term is quoted, so that nothing in a query is an operator.
+    """
+    return " OR ".join(f'"{term}"' for term in terms(query))
+
+
+def terms(query: str) -> list[str]:
+    """The words to look for, and the parts of those that are identifiers.
+
+    Words that only join others count where there is nothing else: in a small index they are rare, and would outweigh
+    the rest.
     """
     words = _WORD.findall(query)
-    terms: dict[str, None] = {}
+    found: dict[str, None] = {}
     for word in [word for word in words if word.lower() not in _JOINING] or words:
         for term in (word.lower(), *parts(word)):
             if len(term) <= LONGEST and (len(term) > 1 or not term.isascii() or term.isdigit()):
-                terms[term] = None
-    return " OR ".join(f'"{term}"' for term in list(terms)[:MOST_TERMS])
+                found[term] = None
+    return list(found)[:MOST_TERMS]
+
+
+def covered(query: str, text: str) -> float:
+    """The share of the query's terms that `text` has, from 0 to 1; endings don't count."""
+    sought = [term[: max(STEM, len(term) - ENDING)] for term in terms(query)]
+    low = text.lower()
+    return sum(stem in low for stem in sought) / len(sought) if sought else 0.0
