@@ -11,10 +11,11 @@ import anyio
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.catch_up import CatchUp
-from astro_mcp.agents.knowledge.embedding import Embedder
+from astro_mcp.agents.knowledge.embedding import Space
 from astro_mcp.agents.knowledge.index import Index
 from astro_mcp.agents.knowledge.ranking import combine
 from astro_mcp.agents.knowledge.record import Filter, Record
+from astro_mcp.agents.knowledge.serving import Serving
 from astro_mcp.agents.knowledge.words import match_expression
 from astro_mcp.core.authority import Scope
 from astro_mcp.errors import AstroError
@@ -50,15 +51,19 @@ class Answer:
 class Search:
     """Answers for the scopes that it is given, and for no other."""
 
-    def __init__(self, record: Record, embedder: Embedder, index: Index, catch_up: CatchUp) -> None:
+    def __init__(self, record: Record, serving: Serving, index: Index, catch_up: CatchUp) -> None:
         self._record = record
-        self._embedder = embedder
+        self._serving = serving
         self._index = index
         self._catch_up = catch_up
 
     async def find(self, scopes: Sequence[Scope], query: str, only: Filter, most: int) -> Answer:
         """The `most` best chunks for `query` that `only` lets pass."""
+        space = (await self._serving.settled()).space
         vector, problem = await self._vector(query)
+        if space != self._serving.space:  # another model took over just now
+            space = self._serving.space
+            vector, problem = await self._vector(query)
         pending = 0
         rows: list[Row] = []
         words: dict[int, float] = {}
@@ -69,15 +74,15 @@ class Search:
             near: list[int] = []
             if vector is not None and not problem:
                 names = [shelf["collection"] for shelf in shelves]
-                near, problem = await self._nearest(scope, names, vector, only)
-            rows += await self._record.hits(scope, list({**by_words, **dict.fromkeys(near)}), only)
+                near, problem = await self._nearest(scope, names, vector, only, space)
+            rows += await self._record.hits(scope, list({**by_words, **dict.fromkeys(near)}), only, space.model)
             words |= by_words
         found = _ranked(rows, words, vector)
-        return Answer(found[:most], _notice(problem, pending))
+        return Answer(found[:most], "; ".join(filter(None, [_notice(problem, pending), self._serving.notice])))
 
     async def _vector(self, query: str) -> tuple[Matrix | None, str]:
         try:
-            return await self._embedder.query(query), await self._index_problem()
+            return await self._serving.now.query(query), await self._index_problem()
         except AstroError as error:
             return None, error.message
 
@@ -90,13 +95,14 @@ class Search:
         return "" if self._catch_up.ready else self._catch_up.failure or "the vector index is being opened"
 
     async def _nearest(
-        self, scope: Scope, collections: Sequence[str], vector: Matrix, only: Filter
+        self, scope: Scope, collections: Sequence[str], vector: Matrix, only: Filter, space: Space
     ) -> tuple[list[int], str]:
         near: list[int] = []
         try:
             for name in collections:
                 shelf = Shelf(scope.tenant, scope.key, name)
-                near += await self._index.nearest(shelf, vector, NARROWED if only.narrows else CANDIDATES)
+                most = NARROWED if only.narrows else CANDIDATES
+                near += await self._index.nearest(shelf, vector, most, space)
         except Exception as error:  # noqa: BLE001 - whatever Chroma raises, words still answer, and the index is made again
             self._catch_up.doubt(error)
             return [], "the vector index failed and is made again"

@@ -196,6 +196,39 @@ LEFT JOIN knowledge_vector AS v
 WHERE c.placed = 0 ORDER BY c.id DESC LIMIT ?
 """
 
+# Another model's vectors, beside those that answer.
+
+HAS_VECTORS: Final = "SELECT EXISTS (SELECT 1 FROM knowledge_vector WHERE model = ?) AS found"
+
+LACKING: Final = """
+SELECT c.id AS chunk, c.tenant, c.scope, c.context, c.text, c.sha256
+FROM knowledge_chunk AS c
+LEFT JOIN knowledge_vector AS v
+    ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = ?
+WHERE v.sha256 IS NULL AND c.id < ? ORDER BY c.id DESC LIMIT ?
+"""
+
+LACKING_COUNT: Final = """
+SELECT count(*) AS lacking FROM knowledge_chunk AS c
+LEFT JOIN knowledge_vector AS v
+    ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = ?
+WHERE v.sha256 IS NULL
+"""
+
+HAVING: Final = """
+SELECT c.id AS chunk, c.tenant, c.scope, c.collection, v.vector
+FROM knowledge_chunk AS c
+JOIN knowledge_vector AS v
+    ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = ?
+WHERE c.id < ? ORDER BY c.id DESC LIMIT ?
+"""
+
+DROP_MODELS: Final = """
+DELETE FROM knowledge_vector WHERE (tenant, scope, sha256, model) IN (
+    SELECT tenant, scope, sha256, model FROM knowledge_vector
+    WHERE model NOT IN (SELECT value FROM json_each(:models)) LIMIT :most)
+"""
+
 WORK: Final = """
 SELECT EXISTS (SELECT 1 FROM knowledge_chunk WHERE placed = 0) OR EXISTS (SELECT 1 FROM knowledge_gone) AS work
 """
