@@ -281,6 +281,18 @@ class EmbeddingSettings(Section):
         return self
 
 
+class ChromaSettings(Section):
+    """A Chroma server that holds the vector index: vectors and the numbers of chunks, no text."""
+
+    url: str = Field("", description="Its address, http://127.0.0.1:8000 for example; empty: the data folder holds it.")
+    key: str = Field("", repr=False, description="Its bearer token, where it takes one.")
+    tenant: str = Field("default_tenant", min_length=1, description="Its tenant.")
+    database: str = Field("default_database", min_length=1, description="Its database.")
+    allow_private: bool = Field(
+        False, description="Whether url may be an address of this machine or its networks, and plain http there."
+    )
+
+
 class KnowledgeSettings(Section):
     """The index of notes, documents and code."""
 
@@ -290,6 +302,7 @@ class KnowledgeSettings(Section):
         description="Whether sessions may write to the scope `tenant`, which all principals of a tenant read.",
     )
     embedding: EmbeddingSettings = Field(EmbeddingSettings(), description="Who embeds.")
+    chroma: ChromaSettings = Field(ChromaSettings(), description="Where the vector index lies.")
 
 
 class DaemonSettings(Section):

@@ -155,6 +155,7 @@ async def test_an_answer_that_makes_no_sense_is_a_typed_error(at: Endpoint, harm
     assert error.value.code == "provider_failed"
 
 
+@pytest.mark.full
 async def test_what_is_refused_is_asked_again_only_where_that_may_help(at: Endpoint) -> None:
     asked = endpoint.Endpoint(at.client(), at.settings().embedding)
     for status, times, code in (

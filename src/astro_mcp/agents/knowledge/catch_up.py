@@ -15,10 +15,9 @@ from anyio.abc import TaskGroup
 
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Backlog, Shelf
-from astro_mcp.agents.knowledge.embedding import BUILTIN
-from astro_mcp.agents.knowledge.index import Index
 from astro_mcp.agents.knowledge.moving import Move
 from astro_mcp.agents.knowledge.serving import Gone, Serving
+from astro_mcp.agents.knowledge.vectors import Vectors
 from astro_mcp.errors import AstroError
 from astro_mcp.store.connection import Row
 
@@ -40,7 +39,7 @@ ENDING: Final = 30.0
 class CatchUp:
     """Runs in a task group of the app; `wake` tells it that there is work."""
 
-    def __init__(self, backlog: Backlog, serving: Serving, index: Index) -> None:
+    def __init__(self, backlog: Backlog, serving: Serving, index: Vectors) -> None:
         self._backlog = backlog
         self._serving = serving
         self._index = index
@@ -129,7 +128,7 @@ class CatchUp:
             await self._index.close(None)
         spaces = self._serving.spaces
         print_, shelves = await self._backlog.fingerprint(spaces[0].model), await self._backlog.shelves()
-        vectors = await self._backlog.vectors() * sum(space.dimension for space in spaces) // BUILTIN.dimension
+        vectors = await self._backlog.vectors()
         if not await self._index.open(print_, vectors, shelves, spaces):
             await self._backlog.start_over()
         self._doubted = False

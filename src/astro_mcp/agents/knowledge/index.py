@@ -5,7 +5,6 @@ One thread at a time talks to it, and one process owns it (the daemon's lock on 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +17,7 @@ from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.embedding import BUILTIN, Space
 from astro_mcp.agents.knowledge.seal import Seal
+from astro_mcp.agents.knowledge.vectors import collection_name, ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,7 @@ class Index:
     def _open(self, fingerprint: str, vectors: int, shelves: Sequence[Shelf], spaces: Sequence[Space]) -> bool:
         self._shut()
         self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        kept = self._seal.take(fingerprint, vectors)
+        kept = self._seal.take(fingerprint, vectors * sum(space.dimension for space in spaces) // BUILTIN.dimension)
         self._folder.mkdir(exist_ok=True, mode=0o700)
         self._client = _client(self._folder)
         self._keep(spaces)
@@ -126,7 +126,7 @@ class Index:
             client.close()
 
     def _keep(self, spaces: Sequence[Space]) -> None:
-        endings = tuple(_ending(space) for space in spaces)
+        endings = tuple(ending(space) for space in spaces)
         for collection in self._client.list_collections():
             if not collection.name.endswith(endings):
                 self._client.delete_collection(collection.name)
@@ -150,16 +150,10 @@ def _client(folder: Path) -> Any:
     return chromadb.PersistentClient(str(folder), settings=settings)
 
 
-def _ending(space: Space) -> str:
-    return f"-{space.model}-{space.dimension}"
-
-
 def _collection(client: Any, shelf: Shelf, space: Space, *, make: bool) -> Any:
-    """A name of our own making: nothing of a caller's text, model and dimension in it."""
     from chromadb.errors import NotFoundError  # noqa: PLC0415 - with chromadb
 
-    digest = hashlib.sha256("\0".join(shelf).encode()).hexdigest()[:40]
-    name = f"kb-{digest}{_ending(space)}"
+    name = collection_name(shelf, space)
     if make:
         hnsw = {"space": "ip", "sync_threshold": NEVER}  # vectors of length 1: the inner product is the cosine
         return client.get_or_create_collection(name, embedding_function=None, configuration={"hnsw": hnsw})

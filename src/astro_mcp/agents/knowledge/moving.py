@@ -15,8 +15,8 @@ import anyio.to_thread
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Backlog, Shelf
 from astro_mcp.agents.knowledge.embedding import Embedding, Space
-from astro_mcp.agents.knowledge.index import Index
 from astro_mcp.agents.knowledge.serving import Serving
+from astro_mcp.agents.knowledge.vectors import Vectors
 from astro_mcp.store.connection import Row
 
 AT_ONCE: Final = 64
@@ -30,7 +30,7 @@ PROBE: Final = "What a sentence looks like here."
 class Move:
     """Steps that its owner takes one by one, with other work between them."""
 
-    def __init__(self, backlog: Backlog, index: Index, serving: Serving) -> None:
+    def __init__(self, backlog: Backlog, index: Vectors, serving: Serving) -> None:
         self._backlog = backlog
         self._index = index
         self._serving = serving

@@ -12,10 +12,10 @@ from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.embedding import Space
-from astro_mcp.agents.knowledge.index import Index
 from astro_mcp.agents.knowledge.ranking import combine
 from astro_mcp.agents.knowledge.record import Filter, Record
 from astro_mcp.agents.knowledge.serving import Serving
+from astro_mcp.agents.knowledge.vectors import Vectors
 from astro_mcp.agents.knowledge.words import match_expression
 from astro_mcp.core.authority import Scope
 from astro_mcp.errors import AstroError
@@ -51,7 +51,7 @@ class Answer:
 class Search:
     """Answers for the scopes that it is given, and for no other."""
 
-    def __init__(self, record: Record, serving: Serving, index: Index, catch_up: CatchUp) -> None:
+    def __init__(self, record: Record, serving: Serving, index: Vectors, catch_up: CatchUp) -> None:
         self._record = record
         self._serving = serving
         self._index = index
@@ -103,6 +103,9 @@ class Search:
                 shelf = Shelf(scope.tenant, scope.key, name)
                 most = NARROWED if only.narrows else CANDIDATES
                 near += await self._index.nearest(shelf, vector, most, space)
+        except AstroError as error:  # a server's; what is there is kept
+            self._catch_up.doubt(error)
+            return [], error.message
         except Exception as error:  # noqa: BLE001 - whatever Chroma raises, words still answer, and the index is made again
             self._catch_up.doubt(error)
             return [], "the vector index failed and is made again"

@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup
 from astro_mcp.agents.knowledge import notes
 from astro_mcp.agents.knowledge.backlog import Backlog
 from astro_mcp.agents.knowledge.catch_up import CatchUp
+from astro_mcp.agents.knowledge.chroma_server import ChromaServer
 from astro_mcp.agents.knowledge.chunks import Kind
 from astro_mcp.agents.knowledge.embedding import Embedder
 from astro_mcp.agents.knowledge.forgetting import Forgetting
@@ -38,6 +39,7 @@ from astro_mcp.agents.knowledge.search import Found, Search
 from astro_mcp.agents.knowledge.serving import Serving
 from astro_mcp.agents.knowledge.sources import Sources
 from astro_mcp.agents.knowledge.summary import Summary
+from astro_mcp.agents.knowledge.vectors import Vectors
 from astro_mcp.agents.knowledge.versions import Versions
 from astro_mcp.agents.knowledge.web import Web
 from astro_mcp.config import KnowledgeSettings
@@ -72,9 +74,11 @@ class KnowledgeWork:
         client: GuardedClient | None = None,
     ) -> None:
         """Without `products` nothing of runs is found, without `pages` no URL is read; `client` leads to an endpoint
-        that embeds."""
+        that embeds and to a Chroma server, where the settings name them."""
         self._record = Record(database, clock)
-        index = Index(folder)
+        index: Vectors = Index(folder)
+        if settings.chroma.url and client is not None:
+            index = ChromaServer(client, settings.chroma, folder)
         serving = Serving(folder, Embedder(model_folder, settings.embed_batch), settings.embedding, client)
         self._catch_up = CatchUp(Backlog(database), serving, index)
         self._search = Search(self._record, serving, index, self._catch_up)
