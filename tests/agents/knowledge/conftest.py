@@ -80,13 +80,14 @@ async def open_house(
     settings: KnowledgeSettings | None = None,
     pages: Callable[[Database], Deferred[WebPages]] | None = None,
     client: GuardedClient | None = None,
+    secrets: SecretSettings | None = None,
 ) -> AsyncIterator[Desk]:
     folder.mkdir(exist_ok=True)
     clock = SystemClock()
     async with Database.open(folder / "astro.db") as database, anyio.create_task_group() as tasks:
         audit = Audit(AuditTrail(database, audit_key(folder)), clock)
         registry = Registry()
-        workspace = Workspace(SecretSettings())
+        workspace = Workspace(secrets or SecretSettings())
         settings = settings or KnowledgeSettings()
         web = pages(database) if pages else None
         place = folder / "knowledge"

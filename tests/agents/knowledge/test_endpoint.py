@@ -12,7 +12,8 @@ import pytest
 from tests.agents.knowledge.embedding_endpoint import Endpoint, embedding, moved
 
 from astro_mcp.agents.knowledge import catch_up, endpoint, moving
-from astro_mcp.config import EmbeddingSettings
+from astro_mcp.config import EmbeddingSettings, SecretSettings
+from astro_mcp.core.authority import Label
 from astro_mcp.errors import AstroError
 
 
@@ -127,6 +128,30 @@ async def test_a_change_of_model_runs_beside_the_old_index_and_is_taken_up_again
         await desk.caught_up()
         assert (await desk.search("growing vegetables at home"))[0].source == "docs/guide.md"
     assert models(folder) == [("minilm-l6-v2-int8", 384 * 4)]
+
+
+async def test_a_secret_that_may_be_read_is_found_by_words_and_never_sent(
+    house: Any, tmp_path: Path, project: Path, at: Endpoint
+) -> None:
+    folder, readable = tmp_path / "data", SecretSettings(readable=(".env",))
+    async with house(folder, project, secrets=readable, settings=at.settings(), client=at.client()) as desk:
+        await desk.value("kb_index")
+        await moved(desk)
+        await desk.caught_up()
+        (project / ".env").write_text("API_TOKEN=another2secretvalue\n")
+        report = await desk.value("kb_index")
+        found = await desk.call("kb_search", query="API_TOKEN")
+    assert (report.updated, report.pending_embeddings) == (1, 0)
+    assert found.unwrap().items[0].source == ".env"
+    assert Label.SECRET in found.labels
+    assert not [text for text in at.texts if "secretvalue" in text]
+    async with house(folder, project, secrets=readable) as desk:
+        await moved(desk)
+        await desk.caught_up()
+    with sqlite3.connect(folder / "astro.db") as raw:
+        assert raw.execute("SELECT DISTINCT placed FROM knowledge_chunk").fetchall() == [(1,)], (
+            "here it may be embedded"
+        )
 
 
 @pytest.mark.parametrize(

@@ -85,14 +85,18 @@ class Backlog:
         """Whether anything was embedded by it."""
         return bool((await self._database.read(lambda tx: tx.rows(sql.HAS_VECTORS, (model,))))[0]["found"])
 
-    async def lacking(self, model: str, before: int, most: int) -> list[Row]:
-        """The newest chunks below `before` that have no vector of `model`."""
-        return await self._database.read(lambda tx: tx.rows(sql.LACKING, (model, before, most)))
+    async def lacking(self, model: str, before: int, most: int, *, secrets: bool) -> list[Row]:
+        """The newest chunks below `before` without a vector of `model`, with those of secret documents or not."""
+        return await self._database.read(lambda tx: tx.rows(sql.LACKING, (model, before, secrets, most)))
 
-    async def lacking_count(self, model: str) -> int:
+    async def lacking_count(self, model: str, *, secrets: bool) -> int:
         """How many there are."""
-        row = (await self._database.read(lambda tx: tx.rows(sql.LACKING_COUNT, (model,))))[0]
+        row = (await self._database.read(lambda tx: tx.rows(sql.LACKING_COUNT, (model, secrets))))[0]
         return int(row["lacking"])
+
+    async def withhold(self) -> None:
+        """Chunks of secret documents wait for no vector."""
+        await self._database.write(lambda tx: tx.execute(sql.WITHHOLD))
 
     async def having(self, model: str, before: int, most: int) -> list[Row]:
         """The newest chunks below `before` that have a vector of `model`."""

@@ -145,6 +145,8 @@ class CatchUp:
     async def _unplaced(self) -> Sequence[Row]:
         if isinstance(self._serving.now, Gone):
             return ()  # the next model has them
+        if self._serving.now.leaves:
+            await self._backlog.withhold()
         return await self._backlog.unplaced(AT_ONCE, self._serving.space.model)
 
     async def _place(self, rows: Sequence[Row]) -> None:

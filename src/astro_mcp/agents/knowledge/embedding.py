@@ -47,6 +47,10 @@ class Embedding(Protocol):
     def space(self) -> Space | None:
         """Where its vectors lie; None until it has been asked once."""
 
+    @property
+    def leaves(self) -> bool:
+        """Whether texts leave this machine for it."""
+
     async def documents(self, texts: Sequence[str]) -> Matrix:
         """The vectors of `texts`, in their order; raises `Unavailable`, `TimedOut`."""
 
@@ -71,6 +75,10 @@ class Embedder:
     @property
     def space(self) -> Space:
         return BUILTIN
+
+    @property
+    def leaves(self) -> bool:
+        return False
 
     async def documents(self, texts: Sequence[str]) -> Matrix:
         """The vectors of `texts`, in their order; raises `Unavailable` where the model can't be loaded."""

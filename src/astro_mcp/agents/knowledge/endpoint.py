@@ -55,6 +55,10 @@ class Endpoint:
     def space(self) -> Space | None:
         return self._space
 
+    @property
+    def leaves(self) -> bool:
+        return True
+
     async def documents(self, texts: Sequence[str]) -> Matrix:
         """The vectors of `texts`, in their order; raises `ProviderFailed`, `TimedOut`, `RateLimited`, `Forbidden`."""
         made = []

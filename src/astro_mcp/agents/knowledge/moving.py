@@ -46,7 +46,7 @@ class Move:
         space = coming.space
         if space is None:
             raise AssertionError("an endpoint that has answered knows its space")
-        rows = await self._backlog.lacking(space.model, self._before, AT_ONCE)
+        rows = await self._backlog.lacking(space.model, self._before, AT_ONCE, secrets=not coming.leaves)
         if rows:
             await self._embed(coming, space, rows)
             self._before = rows[-1]["chunk"]
@@ -56,7 +56,7 @@ class Move:
             await self._take_over(space)
 
     async def _embed(self, coming: Embedding, space: Space, rows: Sequence[Row]) -> None:
-        self._serving.left = await self._backlog.lacking_count(space.model)
+        self._serving.left = await self._backlog.lacking_count(space.model, secrets=not coming.leaves)
         made = await coming.documents([f"{row['context']}\n{row['text']}" for row in rows])
         keys = [(row["tenant"], row["scope"], row["sha256"]) for row in rows]
         vectors = dict(zip(keys, (vector.tobytes() for vector in made), strict=True))

@@ -26,6 +26,8 @@ FILE: Final = "model.json"
 class Gone:
     """A model of before, that the settings do not name any more: its vectors are there, and nobody makes new ones."""
 
+    leaves = False
+
     def __init__(self, space: Space) -> None:
         self.space: Space | None = space
 
