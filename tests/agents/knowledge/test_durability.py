@@ -133,6 +133,29 @@ async def test_an_index_that_is_not_as_it_was_closed_is_made_again(
     assert same_as_record(folder) == 5
 
 
+async def test_what_was_embedded_before_is_placed_again_before_anything_new_is_embedded(
+    house: Any, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data"
+    async with house(folder, project) as desk:
+        await desk.value("kb_index")
+    damage(folder / "knowledge" / "index", "unsealed")
+    asked = anyio.Event()
+
+    async def held(self: Embedder, texts: Sequence[str]) -> Any:
+        asked.set()
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(Embedder, "documents", held)
+    async with house(folder, project) as desk:
+        await desk.value("kb_remember", title="New", text="This one waits.")
+        with anyio.fail_after(60):
+            await asked.wait()
+        assert count(folder, "knowledge_chunk WHERE placed = 1") == 5
+        assert count(folder, "knowledge_chunk WHERE placed = 0") == 1
+        assert (await desk.search("is this person's credential correct"))[0].source == "src/accounts.py"
+
+
 def damage(index: Path, harm: str) -> None:
     file = index / "chroma.sqlite3"
     data = file.read_bytes()
