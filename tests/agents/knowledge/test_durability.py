@@ -6,15 +6,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from tests.agents.knowledge.sameness import same_as_record
 
 from astro_mcp.agents.knowledge.embedding import Embedder
 
+HARMS = ("gone", "cut", "unsealed", "folder", "bit", "grown", "more")
 CHILD = Path(__file__).with_name("indexing_child.py")
 
 
@@ -27,30 +29,6 @@ def large(tmp_path: Path) -> Path:
         body = "".join(f"def task_{number}_{i}(queue):\n    return '{'word ' * 40}{i}'\n\n\n" for i in range(10))
         (root / f"module_{number}.py").write_text(body)
     return root
-
-
-def same_as_record(folder: Path) -> int:
-    """Compares a closed index with the record, in a process of its own; the number of vectors in both."""
-    code = """
-import pathlib, sqlite3, sys
-import chromadb, numpy as np
-folder = pathlib.Path(sys.argv[1])
-index = {}
-client = chromadb.PersistentClient(str(folder / "knowledge" / "index"))
-for collection in client.list_collections():
-    held = collection.get(include=["embeddings"])
-    index.update({int(key): vector for key, vector in zip(held["ids"], held["embeddings"])})
-query = "SELECT c.id, v.vector FROM knowledge_chunk c JOIN knowledge_vector v USING (tenant, scope, sha256)"
-record = {key: np.frombuffer(vector, "<f4") for key, vector in sqlite3.connect(folder / "astro.db").execute(query)}
-assert index.keys() == record.keys(), (len(index), len(record))
-assert all(np.allclose(index[key], record[key], atol=1e-6) for key in record)
-print(len(record))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return int(done.stdout)
 
 
 def count(folder: Path, what: str) -> int:
@@ -116,9 +94,7 @@ async def test_an_end_in_the_middle_of_embedding_is_taken_up_again_by_itself(
     assert same_as_record(folder) == chunks
 
 
-@pytest.mark.parametrize(
-    "harm", ["bytes", *(pytest.param(harm, marks=pytest.mark.full) for harm in ("gone", "cut", "unsealed", "folder"))]
-)
+@pytest.mark.parametrize("harm", ["bytes", *(pytest.param(harm, marks=pytest.mark.full) for harm in HARMS)])
 async def test_an_index_that_is_not_as_it_was_closed_is_made_again(
     house: Any, tmp_path: Path, project: Path, harm: str
 ) -> None:
@@ -126,25 +102,62 @@ async def test_an_index_that_is_not_as_it_was_closed_is_made_again(
     async with house(folder, project) as desk:
         await desk.value("kb_index")
     index = folder / "knowledge" / "index"
+    before = {path.name for path in index.iterdir() if path.is_dir()}
     damage(index, harm)
     async with house(folder, project) as desk:
         await desk.caught_up()
+        assert not before & {path.name for path in index.iterdir()}, "what was damaged is not opened"
         assert (await desk.search("is this person's credential correct"))[0].source == "src/accounts.py"
     assert same_as_record(folder) == 5
 
 
+async def test_what_was_embedded_before_is_placed_again_before_anything_new_is_embedded(
+    house: Any, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data"
+    async with house(folder, project) as desk:
+        await desk.value("kb_index")
+    damage(folder / "knowledge" / "index", "unsealed")
+    asked = anyio.Event()
+
+    async def held(self: Embedder, texts: Sequence[str]) -> Any:
+        asked.set()
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(Embedder, "documents", held)
+    async with house(folder, project) as desk:
+        await desk.value("kb_remember", title="New", text="This one waits.")
+        with anyio.fail_after(60):
+            await asked.wait()
+        assert count(folder, "knowledge_chunk WHERE placed = 1") == 5
+        assert count(folder, "knowledge_chunk WHERE placed = 0") == 1
+        assert (await desk.search("is this person's credential correct"))[0].source == "src/accounts.py"
+
+
+def turned(data: bytes) -> bytes:
+    """One bit is another."""
+    half = len(data) // 2
+    return data[:half] + bytes([data[half] ^ 1]) + data[half + 1 :]
+
+
+SPOILED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "bytes": ("chroma.sqlite3", lambda data: data[: len(data) // 2] + bytes(b ^ 0x55 for b in data[len(data) // 2 :])),
+    "cut": ("chroma.sqlite3", lambda data: data[: len(data) // 3]),
+    "bit": ("*/data_level0.bin", turned),
+    "grown": ("**/*.*", lambda data: data.ljust(3 * len(data) + 1, b"\0")),
+}
+
+
 def damage(index: Path, harm: str) -> None:
-    file = index / "chroma.sqlite3"
-    data = file.read_bytes()
-    if harm == "bytes":
-        half = len(data) // 2
-        file.write_bytes(data[:half] + bytes(byte ^ 0x55 for byte in data[half:]))
-    elif harm == "cut":
-        file.write_bytes(data[: len(data) // 3])
+    if harm in SPOILED:
+        pattern, spoiled = SPOILED[harm]
+        for path in list(index.glob(pattern)):
+            path.write_bytes(spoiled(path.read_bytes()))
+    elif harm == "more":
+        (index / "chroma.sqlite3-wal").write_bytes(bytes(4096))
     elif harm == "gone":
-        for path in index.iterdir():
-            if path.is_dir():
-                (path / "header.bin").unlink()
+        for header in index.glob("*/header.bin"):
+            header.unlink()
     elif harm == "unsealed":
         index.with_name("index.seal.json").unlink()
     else:

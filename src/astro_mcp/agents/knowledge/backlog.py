@@ -37,6 +37,10 @@ class Backlog:
         """The newest chunks that the index lacks; `vector` is None where it must be made."""
         return await self._database.read(lambda tx: tx.rows(sql.UNPLACED, (model, most)))
 
+    async def kept(self, before: int, most: int, model: str = MODEL) -> list[Row]:
+        """The newest chunks below `before` that the index lacks and whose vector is kept."""
+        return await self._database.read(lambda tx: tx.rows(sql.KEPT, (model, before, most)))
+
     async def keep_vectors(self, vectors: Mapping[tuple[str, str, str], bytes], model: str = MODEL) -> None:
         """Vectors by (tenant, scope, sha256); those whose text is gone meanwhile are let go."""
         rows = [{"tenant": t, "scope": s, "sha256": h, "model": model, "vector": v} for (t, s, h), v in vectors.items()]

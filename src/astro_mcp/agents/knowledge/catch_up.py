@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 64
 """Chunks between two commits: some seconds of work, so that a new note need not wait long for its turn."""
+KEPT_AT_ONCE: Final = 2000
+"""Chunks between two commits where the vectors are kept: nothing is embedded then."""
+LATEST: Final = 2**63 - 1
+"""Above every chunk's number."""
 LATER: Final = 2.0
 """Seconds that old work waits at the start: the first call of a host goes before it."""
 AGAIN: Final = 30.0
@@ -50,6 +54,7 @@ class CatchUp:
         self._work = anyio.Event()
         self._moved = anyio.Event()
         self._doubted = False
+        self._opened = False
         self.ready = False
         self.failure = ""
 
@@ -132,10 +137,14 @@ class CatchUp:
         if not await self._index.open(print_, vectors, shelves, spaces):
             await self._backlog.start_over()
         self._doubted = False
+        self._opened = True
         self.ready = True
         self._tell()
 
     async def _work_off(self) -> None:
+        if self._opened:
+            await self._refill()
+            self._opened = False
         while rows := await self._unplaced():
             await self._place(rows)
             await self._drop()
@@ -149,8 +158,18 @@ class CatchUp:
             await self._backlog.withhold()
         return await self._backlog.unplaced(AT_ONCE, self._serving.space.model)
 
+    async def _refill(self) -> None:
+        """What was embedded before, at the speed of the index, and before anything new is embedded."""
+        before = LATEST
+        while kept := await self._backlog.kept(before, KEPT_AT_ONCE, self._serving.space.model):
+            await self._put(kept, await anyio.to_thread.run_sync(joined, kept, (), ()))
+            before = kept[-1]["chunk"]
+            self._tell()
+
     async def _place(self, rows: Sequence[Row]) -> None:
-        vectors = await self._vectors(rows)
+        await self._put(rows, await self._vectors(rows))
+
+    async def _put(self, rows: Sequence[Row], vectors: Matrix) -> None:
         shelves: dict[Shelf, list[int]] = {}
         for position, row in enumerate(rows):
             shelves.setdefault(Shelf(row["tenant"], row["scope"], row["collection"]), []).append(position)

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from astro_mcp.agents.knowledge.embedding import Matrix
 
 T = TypeVar("T")
-NEVER: Final = 1_000_000
-"""Chroma's `sync_threshold`: its own saving is what `kill -9` corrupts (2 of 47 kills; with this, 0 of 22)."""
+SAVED_EVERY: Final = 4000
+"""Chroma's `sync_threshold`: what was placed since the graph was saved is placed again at every start, at a millisecond
+each; a save writes the whole graph, and a kill meanwhile tears it, which the seal tells."""
+FORMAT: Final = 2
+"""How the collections are made; another number makes the index anew."""
 AT_ONCE: Final = 5000
 """Rows of one call; Chroma refuses more than 5,461."""
 
@@ -48,8 +51,7 @@ class Index:
     async def open(self, fingerprint: str, vectors: int, shelves: Sequence[Shelf], spaces: Sequence[Space]) -> bool:
         """Open; True where the files are those that were sealed with `fingerprint`, False where it starts empty. What
         lies in none of `spaces` goes."""
-        sealed = f"{fingerprint}:{version('chromadb')}"
-        return await self._do(lambda: self._open(sealed, vectors, shelves, spaces))
+        return await self._do(lambda: self._open(_sealed(fingerprint), vectors, shelves, spaces))
 
     async def keep(self, spaces: Sequence[Space]) -> None:
         """Let go what lies in none of `spaces`."""
@@ -98,7 +100,7 @@ class Index:
         def work() -> None:
             self._shut()
             if fingerprint is not None:
-                self._seal.put(f"{fingerprint}:{version('chromadb')}")
+                self._seal.put(_sealed(fingerprint))
 
         if self.is_open:
             await self._do(work)
@@ -143,6 +145,10 @@ class Index:
         return self._collections[shelf, space]
 
 
+def _sealed(fingerprint: str) -> str:
+    return f"{fingerprint}:{version('chromadb')}:{FORMAT}"
+
+
 def _client(folder: Path) -> Any:
     chromadb = libraries.chromadb()
     # Without `_env_file` it would read `.env` of the working folder.
@@ -155,7 +161,7 @@ def _collection(client: Any, shelf: Shelf, space: Space, *, make: bool) -> Any:
 
     name = collection_name(shelf, space)
     if make:
-        hnsw = {"space": "ip", "sync_threshold": NEVER}  # vectors of length 1: the inner product is the cosine
+        hnsw = {"space": "ip", "sync_threshold": SAVED_EVERY}  # vectors of length 1: the inner product is the cosine
         return client.get_or_create_collection(name, embedding_function=None, configuration={"hnsw": hnsw})
     try:
         return client.get_collection(name, embedding_function=None)

@@ -1,7 +1,7 @@
 """One score from two: a convex combination of normalized scores over the union of both candidate lists.
 
 (Bruch, Gai, Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", 2023.) The weights were measured on code
-search, technical documents and abstracts; reciprocal rank fusion was behind on all three.
+search, technical documents and abstracts; reciprocal rank fusion was behind on all three. Decision 042 has the figures.
 """
 
 from __future__ import annotations
@@ -9,10 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-VECTOR_WEIGHT: Final = {"code": 0.75, "document": 0.5, "note": 0.65, "run": 0.5}
+from astro_mcp.agents.knowledge.words import names_identifier
+
+VECTOR_WEIGHT: Final = {"code": 0.9, "document": 0.5, "note": 0.65, "run": 0.5}
+"""How much meaning counts, by kind: who asks for code in plain words seldom hits its words."""
+NAMED: Final = 0.5
+"""The most that meaning counts where the query names an identifier: that very word is sought."""
 
 
-def combine(words: Mapping[int, float], meaning: Mapping[int, float], kinds: Mapping[int, str]) -> dict[int, float]:
+def weights(query: str) -> dict[str, float]:
+    """kind → how much meaning counts for this query; words have the rest."""
+    most = NAMED if names_identifier(query) else 1.0
+    return {kind: min(weight, most) for kind, weight in VECTOR_WEIGHT.items()}
+
+
+def combine(
+    words: Mapping[int, float], meaning: Mapping[int, float], kinds: Mapping[int, str], weights: Mapping[str, float]
+) -> dict[int, float]:
     """Scores from 0 to 1 of every chunk in `kinds`, from bm25 (higher is better) and cosines.
 
     A chunk without a cosine has no vector yet: it goes by its words alone, and not to the end of the list.
@@ -25,6 +38,6 @@ def combine(words: Mapping[int, float], meaning: Mapping[int, float], kinds: Map
         by_meaning = by_words
         if chunk in meaning:
             by_meaning = (meaning[chunk] - low) / (high - low) if high > low else 1.0
-        weight = VECTOR_WEIGHT[kind]
+        weight = weights[kind]
         scores[chunk] = weight * by_meaning + (1 - weight) * by_words
     return scores

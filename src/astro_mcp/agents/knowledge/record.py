@@ -82,11 +82,14 @@ class Record:
     async def find_words(self, scope: Scope, match: str, only: Filter, most: int) -> dict[int, float]:
         """chunk → bm25 (the higher the better) of the best `most` for an FTS5 expression."""
         words = words_table(scope)
-        params = {"tenant": scope.tenant, "scope": scope.key, "match": match, "most": most, **only.params}
+        params = {"tenant": scope.tenant, "scope": scope.key, "match": match, "most": most}
+        statement = sql.FIND_WORDS
+        if only.narrows:
+            statement, params = sql.FIND_CHOSEN_WORDS, {**params, **only.params}
 
         def look(tx: Transaction) -> list[Row]:
             exists = match and tx.one(sql.WORDS_EXIST, (words,))
-            return tx.rows(sql.FIND_WORDS.format(words=words), params) if exists else []
+            return tx.rows(statement.format(words=words), params) if exists else []
 
         return {row["chunk"]: row["score"] for row in await self._database.read(look)}
 
@@ -94,6 +97,11 @@ class Record:
         """Those of `chunks` that are this scope's and that `only` lets pass, with document and `model`'s vector."""
         owner = {"tenant": scope.tenant, "scope": scope.key, "model": model}
         return await self._rows(sql.HITS, {**owner, "chunks": json.dumps(list(chunks)), **only.params})
+
+    async def shelves(self, scope: Scope) -> dict[str, int]:
+        """collection → chunks that the vector index does not hold yet."""
+        rows = await self._rows(sql.SHELVES, {"tenant": scope.tenant, "scope": scope.key})
+        return {row["collection"]: row["pending"] for row in rows}
 
     async def collections(self, scope: Scope) -> list[Row]:
         """collection, documents, chunks, pending: one row each."""

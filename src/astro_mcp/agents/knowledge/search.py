@@ -12,7 +12,7 @@ from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.embedding import Space
-from astro_mcp.agents.knowledge.ranking import combine
+from astro_mcp.agents.knowledge.ranking import combine, weights
 from astro_mcp.agents.knowledge.record import Filter, Record
 from astro_mcp.agents.knowledge.serving import Serving
 from astro_mcp.agents.knowledge.vectors import Vectors
@@ -48,6 +48,16 @@ class Answer:
     notice: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """The query's vector in its space, and what is near it; `problem` says why that is not all."""
+
+    vector: Matrix | None
+    near: Mapping[Scope, Sequence[int]]
+    problem: str
+    space: Space
+
+
 class Search:
     """Answers for the scopes that it is given, and for no other."""
 
@@ -58,27 +68,50 @@ class Search:
         self._catch_up = catch_up
 
     async def find(self, scopes: Sequence[Scope], query: str, only: Filter, most: int) -> Answer:
-        """The `most` best chunks for `query` that `only` lets pass."""
+        """The `most` best chunks for `query` that `only` lets pass. Words and meaning are asked at once."""
+        shelves = {scope: await self._record.shelves(scope) for scope in scopes}
+        words: dict[Scope, dict[int, float]] = {}
+        failed: list[AstroError] = []
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._words, scopes, query, only, words, failed)
+            meaning = await self._meaning(shelves, query, only)
+        for error in failed:
+            raise error
+        rows: list[Row] = []
+        for scope in scopes:
+            candidates = {**words[scope], **dict.fromkeys(meaning.near.get(scope, ()))}
+            rows += await self._record.hits(scope, list(candidates), only, meaning.space.model)
+        by_words = {chunk: score for found in words.values() for chunk, score in found.items()}
+        pending = sum(sum(names.values()) for names in shelves.values())
+        found = _ranked(rows, by_words, meaning.vector, weights(query))
+        notices = [_notice(meaning.problem, pending), self._serving.notice]
+        return Answer(found[:most], "; ".join(filter(None, notices)))
+
+    async def _words(
+        self,
+        scopes: Sequence[Scope],
+        query: str,
+        only: Filter,
+        words: dict[Scope, dict[int, float]],
+        failed: list[AstroError],
+    ) -> None:
+        try:
+            for scope in scopes:
+                words[scope] = await self._record.find_words(scope, match_expression(query), only, CANDIDATES)
+        except AstroError as error:
+            failed.append(error)  # a task group would wrap it
+
+    async def _meaning(self, shelves: Mapping[Scope, Mapping[str, int]], query: str, only: Filter) -> _Meaning:
         space = (await self._serving.settled()).space
         vector, problem = await self._vector(query)
         if space != self._serving.space:  # another model took over just now
             space = self._serving.space
             vector, problem = await self._vector(query)
-        pending = 0
-        rows: list[Row] = []
-        words: dict[int, float] = {}
-        for scope in scopes:
-            by_words = await self._record.find_words(scope, match_expression(query), only, CANDIDATES)
-            shelves = await self._record.collections(scope)
-            pending += sum(shelf["pending"] for shelf in shelves)
-            near: list[int] = []
+        near: dict[Scope, list[int]] = {}
+        for scope, names in shelves.items():
             if vector is not None and not problem:
-                names = [shelf["collection"] for shelf in shelves]
-                near, problem = await self._nearest(scope, names, vector, only, space)
-            rows += await self._record.hits(scope, list({**by_words, **dict.fromkeys(near)}), only, space.model)
-            words |= by_words
-        found = _ranked(rows, words, vector)
-        return Answer(found[:most], "; ".join(filter(None, [_notice(problem, pending), self._serving.notice])))
+                near[scope], problem = await self._nearest(scope, list(names), vector, only, space)
+        return _Meaning(vector, near, problem, space)
 
     async def _vector(self, query: str) -> tuple[Matrix | None, str]:
         try:
@@ -112,9 +145,11 @@ class Search:
         return near, ""
 
 
-def _ranked(rows: Sequence[Row], words: Mapping[int, float], vector: Matrix | None) -> list[Found]:
+def _ranked(
+    rows: Sequence[Row], words: Mapping[int, float], vector: Matrix | None, weights: Mapping[str, float]
+) -> list[Found]:
     cosines = _cosines(rows, vector)
-    scores = combine(words, cosines, {row["chunk"]: row["kind"] for row in rows})
+    scores = combine(words, cosines, {row["chunk"]: row["kind"] for row in rows}, weights)
     found = [Found(row, scores[row["chunk"]], cosines.get(row["chunk"])) for row in rows]
     return sorted(found, key=lambda item: (-item.score, item.row["chunk"]))
 

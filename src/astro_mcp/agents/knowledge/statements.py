@@ -65,6 +65,15 @@ DROP_WORDS: Final = "DELETE FROM {words} WHERE rowid = ?"
 
 # bm25 is below 0, the better the lower; a title counts twice, a part of an identifier less than a whole word.
 FIND_WORDS: Final = """
+SELECT w.chunk, w.score FROM (
+    SELECT rowid AS chunk, -bm25({words}, 2.0, 1.0, 0.7) AS score FROM {words} WHERE {words} MATCH :match
+    ORDER BY bm25({words}, 2.0, 1.0, 0.7), rowid LIMIT :most) AS w
+JOIN knowledge_chunk AS c ON c.id = w.chunk AND c.tenant = :tenant AND c.scope = :scope
+ORDER BY w.score DESC, w.chunk
+"""
+
+# The same where documents are chosen: every row that matches is looked up, which takes ten times as long.
+FIND_CHOSEN_WORDS: Final = """
 SELECT w.rowid AS chunk, -bm25({words}, 2.0, 1.0, 0.7) AS score
 FROM {words} AS w
 JOIN knowledge_chunk AS c ON c.id = w.rowid AND c.tenant = :tenant AND c.scope = :scope
@@ -90,6 +99,19 @@ WHERE c.tenant = :tenant AND c.scope = :scope AND c.id IN (SELECT value FROM jso
 COLLECTIONS: Final = """
 SELECT collection, count(*) AS chunks, sum(placed = 0) AS pending, count(DISTINCT document) AS documents
 FROM knowledge_chunk WHERE tenant = ? AND scope = ? GROUP BY collection ORDER BY collection
+"""
+
+# From one name to the next by the index: what a collection holds is not counted.
+SHELVES: Final = """
+WITH RECURSIVE shelf (collection) AS (
+    SELECT min(collection) FROM knowledge_document WHERE tenant = :tenant AND scope = :scope
+    UNION ALL
+    SELECT (SELECT min(collection) FROM knowledge_document
+        WHERE tenant = :tenant AND scope = :scope AND collection > shelf.collection)
+    FROM shelf WHERE shelf.collection IS NOT NULL)
+SELECT collection, (SELECT count(*) FROM knowledge_chunk AS c WHERE c.tenant = :tenant AND c.scope = :scope
+    AND c.collection = shelf.collection AND c.placed = 0) AS pending
+FROM shelf WHERE collection IS NOT NULL
 """
 
 PENDING: Final = """
@@ -240,6 +262,15 @@ DROP_MODELS: Final = """
 DELETE FROM knowledge_vector WHERE (tenant, scope, sha256, model) IN (
     SELECT tenant, scope, sha256, model FROM knowledge_vector
     WHERE model NOT IN (SELECT value FROM json_each(:models)) LIMIT :most)
+"""
+
+# Vectors that are kept already; what was placed last stands first.
+KEPT: Final = """
+SELECT c.id AS chunk, c.tenant, c.scope, c.collection, v.vector
+FROM knowledge_chunk AS c
+JOIN knowledge_vector AS v
+    ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = ?
+WHERE c.placed = 0 AND c.id < ? ORDER BY c.id DESC LIMIT ?
 """
 
 WORK: Final = """

@@ -19,6 +19,13 @@ _JOINING: Final = frozenset(_JOINING_WORDS.split())
 _WORD: Final = re.compile(r"\w+")
 _PART: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 
+_JOINED: Final = re.compile(r"_[^\W_]|[^\W_]_|[a-z][A-Z]")
+
+
+def names_identifier(query: str) -> bool:
+    """Whether a word of `query` is written as names in code are: `send_file`, `sendFile`."""
+    return _JOINED.search(query) is not None
+
 
 def parts(word: str) -> list[str]:
     """The words inside an identifier: `parseHTTPConfig` and `parse_http_config` give parse, http, config."""
@@ -28,7 +35,9 @@ def parts(word: str) -> list[str]:
 def split_identifiers(text: str) -> str:
     """The parts of every identifier in `text` that has more than one, each once, in the order of the text."""
     found: dict[str, None] = {}
-    for word in _WORD.findall(text):
+    for word in dict.fromkeys(_WORD.findall(text)):
+        if word.isascii() and word.isalpha() and (word.islower() or word[1:].islower()):
+            continue  # most words have one part, and looking for it takes longer than all else here
         if len(word) <= LONGEST and len(pieces := parts(word)) > 1:
             found.update(dict.fromkeys(pieces))
     return " ".join(found)
