@@ -19,6 +19,7 @@ from astro_mcp.agents.knowledge.embedding import Embedder
 from astro_mcp.agents.knowledge.index import Index
 from astro_mcp.agents.knowledge.record import Draft, Filter, Record
 from astro_mcp.agents.knowledge.search import Search
+from astro_mcp.agents.knowledge.serving import Serving
 from astro_mcp.agents.knowledge.words import match_expression
 from astro_mcp.config import KnowledgeSettings
 from astro_mcp.core.authority import Scope
@@ -71,11 +72,13 @@ async def shelf(folder: Path, model: Path) -> AsyncIterator[Shelf]:
     folder.mkdir(parents=True, exist_ok=True)
     async with Database.open(folder / "astro.db") as database, anyio.create_task_group() as tasks:
         record = Record(database, SystemClock())
-        embedder, index = Embedder(model, KnowledgeSettings().embed_batch), Index(folder / "knowledge")
-        catch_up = CatchUp(Backlog(database), embedder, index)
+        settings, place = KnowledgeSettings(), folder / "knowledge"
+        embedder, index = Embedder(model, settings.embed_batch), Index(place)
+        serving = Serving(place, embedder, settings.embedding, None)
+        catch_up = CatchUp(Backlog(database), serving, index)
         catch_up.start(tasks)
         try:
-            yield Shelf(database, record, embedder, catch_up, Search(record, embedder, index, catch_up))
+            yield Shelf(database, record, embedder, catch_up, Search(record, serving, index, catch_up))
         finally:
             await catch_up.stop()
 

@@ -258,6 +258,41 @@ class SecretSettings(Section):
     )
 
 
+class EmbeddingSettings(Section):
+    """Who turns text into vectors. With an endpoint, what is indexed and what is sought leaves this machine for it."""
+
+    provider: Literal["builtin", "openai", "ollama"] = Field(
+        "builtin",
+        description="The model in the box, or an endpoint that speaks OpenAI's `/embeddings` or Ollama's `/api/embed`.",
+    )
+    base_url: str = Field("", description="The endpoint's address: with `/v1`, for example; Ollama's without `/api`.")
+    model: str = Field("", max_length=200, description="The model's name there.")
+    key: str = Field("", repr=False, description="The endpoint's key, where it takes one.")
+    allow_private: bool = Field(
+        False, description="Whether base_url may be an address of this machine or its networks, and plain http there."
+    )
+    batch: int = Field(32, ge=1, le=512, description="Texts of one request.")
+    timeout_seconds: float = Field(60, gt=0, le=600, description="The longest that one request may take.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.provider != "builtin") != bool(self.base_url and self.model):
+            raise ValueError("an endpoint has a provider, a base_url and a model; the builtin model has neither")
+        return self
+
+
+class ChromaSettings(Section):
+    """A Chroma server that holds the vector index: vectors and the numbers of chunks, no text."""
+
+    url: str = Field("", description="Its address, http://127.0.0.1:8000 for example; empty: the data folder holds it.")
+    key: str = Field("", repr=False, description="Its bearer token, where it takes one.")
+    tenant: str = Field("default_tenant", min_length=1, description="Its tenant.")
+    database: str = Field("default_database", min_length=1, description="Its database.")
+    allow_private: bool = Field(
+        False, description="Whether url may be an address of this machine or its networks, and plain http there."
+    )
+
+
 class KnowledgeSettings(Section):
     """The index of notes, documents and code."""
 
@@ -266,6 +301,8 @@ class KnowledgeSettings(Section):
         False,
         description="Whether sessions may write to the scope `tenant`, which all principals of a tenant read.",
     )
+    embedding: EmbeddingSettings = Field(EmbeddingSettings(), description="Who embeds.")
+    chroma: ChromaSettings = Field(ChromaSettings(), description="Where the vector index lies.")
 
 
 class DaemonSettings(Section):

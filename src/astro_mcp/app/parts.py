@@ -283,15 +283,16 @@ class Parts:
     async def _knowledge(self) -> KnowledgeWork:
         from astro_mcp.agents.knowledge.embedding import MODEL  # noqa: PLC0415 - see the class
         from astro_mcp.agents.knowledge.work import KnowledgeWork  # noqa: PLC0415 - see the class
+        from astro_mcp.net.client import GuardedClient  # noqa: PLC0415 - see the class
         from astro_mcp.workflow.produced import Produced  # noqa: PLC0415 - see the class
 
         base = self._base
         products = Produced(self.scheduler, base.registry, base.artifacts)
         workspace, model = await self.workspace.get(), base.pack.resources / "models" / MODEL
         settings = base.settings.knowledge
-        place = base.folder / "knowledge"
+        place, client = base.folder / "knowledge", GuardedClient(base.settings.web)
         return KnowledgeWork(
-            base.database, workspace, place, model, settings, base.tasks, base.clock, products, self.search
+            base.database, workspace, place, model, settings, base.tasks, base.clock, products, self.search, client
         )
 
     async def _search(self) -> SearchWork:

@@ -23,6 +23,7 @@ from astro_mcp.core.policies.authorize import Authorize
 from astro_mcp.core.policies.deadline import Deadline
 from astro_mcp.core.ports import SystemClock, WebPages
 from astro_mcp.core.registry import Registry
+from astro_mcp.net.client import GuardedClient
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.connection import Row
 from astro_mcp.store.database import Database
@@ -78,17 +79,19 @@ async def open_house(
     model: Path = MODEL_FOLDER,
     settings: KnowledgeSettings | None = None,
     pages: Callable[[Database], Deferred[WebPages]] | None = None,
+    client: GuardedClient | None = None,
+    secrets: SecretSettings | None = None,
 ) -> AsyncIterator[Desk]:
     folder.mkdir(exist_ok=True)
     clock = SystemClock()
     async with Database.open(folder / "astro.db") as database, anyio.create_task_group() as tasks:
         audit = Audit(AuditTrail(database, audit_key(folder)), clock)
         registry = Registry()
-        workspace = Workspace(SecretSettings())
+        workspace = Workspace(secrets or SecretSettings())
         settings = settings or KnowledgeSettings()
         web = pages(database) if pages else None
         place = folder / "knowledge"
-        work = KnowledgeWork(database, workspace, place, model, settings, tasks, clock, pages=web)
+        work = KnowledgeWork(database, workspace, place, model, settings, tasks, clock, pages=web, client=client)
         await registry.register(KnowledgeAgent(Ready(work)))
         dispatcher = Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
         try:

@@ -57,6 +57,7 @@ async def test_a_note_is_changed_by_its_id_title_and_all(house: Any, tmp_path: P
     assert "Tomatoes want six hours" in passages
 
 
+@pytest.mark.full
 async def test_the_history_of_a_note_is_bounded(house: Any, tmp_path: Path, project: Path) -> None:
     async with house(tmp_path / "data", project) as desk:
         for number in range(MOST + 3):

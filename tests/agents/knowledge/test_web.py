@@ -86,6 +86,7 @@ async def test_the_guard_of_the_fetch_stands_and_one_bad_page_keeps_no_other_bac
     assert workspace.items == [], "with urls alone no file is read"
 
 
+@pytest.mark.full
 async def test_pages_may_be_kept_for_every_workspace_and_files_may_not(
     house: Any, tmp_path: Path, project: Path, site: Site, web: Any
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -11,6 +12,7 @@ from astro_mcp.store.connection import Row, Transaction
 from astro_mcp.store.database import Database
 
 GONE_AT_ONCE: Final = 2000
+VECTORS_AT_ONCE: Final = 2000
 
 
 class Shelf(NamedTuple):
@@ -31,17 +33,17 @@ class Backlog:
         """Whether there is something to do."""
         return bool((await self._database.read(lambda tx: tx.rows(sql.WORK)))[0]["work"])
 
-    async def unplaced(self, most: int) -> list[Row]:
+    async def unplaced(self, most: int, model: str = MODEL) -> list[Row]:
         """The newest chunks that the index lacks; `vector` is None where it must be made."""
-        return await self._database.read(lambda tx: tx.rows(sql.UNPLACED, (MODEL, most)))
+        return await self._database.read(lambda tx: tx.rows(sql.UNPLACED, (model, most)))
 
-    async def kept(self, before: int, most: int) -> list[Row]:
+    async def kept(self, before: int, most: int, model: str = MODEL) -> list[Row]:
         """The newest chunks below `before` that the index lacks and whose vector is kept."""
-        return await self._database.read(lambda tx: tx.rows(sql.KEPT, (MODEL, before, most)))
+        return await self._database.read(lambda tx: tx.rows(sql.KEPT, (model, before, most)))
 
-    async def keep_vectors(self, vectors: Mapping[tuple[str, str, str], bytes]) -> None:
+    async def keep_vectors(self, vectors: Mapping[tuple[str, str, str], bytes], model: str = MODEL) -> None:
         """Vectors by (tenant, scope, sha256); those whose text is gone meanwhile are let go."""
-        rows = [{"tenant": t, "scope": s, "sha256": h, "model": MODEL, "vector": v} for (t, s, h), v in vectors.items()]
+        rows = [{"tenant": t, "scope": s, "sha256": h, "model": model, "vector": v} for (t, s, h), v in vectors.items()]
         await self._database.write(lambda tx: tx.execute_many(sql.KEEP_VECTOR, rows))
 
     async def placed(self, chunks: Sequence[int]) -> None:
@@ -69,10 +71,10 @@ class Backlog:
 
         await self._database.write(reset)
 
-    async def fingerprint(self) -> str:
+    async def fingerprint(self, model: str = MODEL) -> str:
         """A short text that changes with what the index must hold."""
         row = (await self._database.read(lambda tx: tx.rows(sql.FINGERPRINT)))[0]
-        return f"{MODEL}:{row['fingerprint']}"
+        return f"{model}:{row['fingerprint']}"
 
     async def vectors(self) -> int:
         """How many vectors the index must hold."""
@@ -82,3 +84,39 @@ class Backlog:
         """Every collection that the index holds something of."""
         rows = await self._database.read(lambda tx: tx.rows(sql.TOUCHED))
         return [Shelf(row["tenant"], row["scope"], row["collection"]) for row in rows]
+
+    async def has_vectors(self, model: str) -> bool:
+        """Whether anything was embedded by it."""
+        return bool((await self._database.read(lambda tx: tx.rows(sql.HAS_VECTORS, (model,))))[0]["found"])
+
+    async def lacking(self, model: str, before: int, most: int, *, secrets: bool) -> list[Row]:
+        """The newest chunks below `before` without a vector of `model`, with those of secret documents or not."""
+        return await self._database.read(lambda tx: tx.rows(sql.LACKING, (model, before, secrets, most)))
+
+    async def lacking_count(self, model: str, *, secrets: bool) -> int:
+        """How many there are."""
+        row = (await self._database.read(lambda tx: tx.rows(sql.LACKING_COUNT, (model, secrets))))[0]
+        return int(row["lacking"])
+
+    async def withhold(self) -> None:
+        """Chunks of secret documents wait for no vector."""
+        await self._database.write(lambda tx: tx.execute(sql.WITHHOLD))
+
+    async def having(self, model: str, before: int, most: int) -> list[Row]:
+        """The newest chunks below `before` that have a vector of `model`."""
+        return await self._database.read(lambda tx: tx.rows(sql.HAVING, (model, before, most)))
+
+    async def place_only(self, chunks: Sequence[int]) -> None:
+        """The index holds these, and no others."""
+
+        def work(tx: Transaction) -> None:
+            tx.execute(sql.UNPLACE_ALL)
+            tx.execute_many(sql.PLACED, [(chunk,) for chunk in chunks])
+
+        await self._database.write(work)
+
+    async def keep_models(self, models: Sequence[str]) -> None:
+        """Let go vectors of all other models, some at a time."""
+        row = {"models": json.dumps(list(models)), "most": VECTORS_AT_ONCE}
+        while await self._database.write(lambda tx: tx.execute(sql.DROP_MODELS, row)):
+            pass

@@ -15,8 +15,9 @@ from anyio.abc import TaskGroup
 
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Backlog, Shelf
-from astro_mcp.agents.knowledge.embedding import Embedder
-from astro_mcp.agents.knowledge.index import Index
+from astro_mcp.agents.knowledge.moving import Move
+from astro_mcp.agents.knowledge.serving import Gone, Serving
+from astro_mcp.agents.knowledge.vectors import Vectors
 from astro_mcp.errors import AstroError
 from astro_mcp.store.connection import Row
 
@@ -33,6 +34,8 @@ LATEST: Final = 2**63 - 1
 """Above every chunk's number."""
 LATER: Final = 2.0
 """Seconds that old work waits at the start: the first call of a host goes before it."""
+AGAIN: Final = 30.0
+"""Seconds after which what failed is tried again, though nobody asks."""
 ENDING: Final = 30.0
 """Seconds that `stop` waits for the thread at work."""
 
@@ -40,10 +43,11 @@ ENDING: Final = 30.0
 class CatchUp:
     """Runs in a task group of the app; `wake` tells it that there is work."""
 
-    def __init__(self, backlog: Backlog, embedder: Embedder, index: Index) -> None:
+    def __init__(self, backlog: Backlog, serving: Serving, index: Vectors) -> None:
         self._backlog = backlog
-        self._embedder = embedder
+        self._serving = serving
         self._index = index
+        self._move = Move(backlog, index, serving)
         self._scope = anyio.CancelScope()
         self._ended = anyio.Event()
         self._ended.set()
@@ -65,7 +69,8 @@ class CatchUp:
             await self._ended.wait()
             sound = self.ready and not self._doubted
             self.ready = False
-            await self._index.close(await self._backlog.fingerprint() if sound else None)
+            model = self._serving.space.model
+            await self._index.close(await self._backlog.fingerprint(model) if sound else None)
 
     def wake(self) -> None:
         """There is work, or the index is wanted."""
@@ -85,12 +90,14 @@ class CatchUp:
     async def _run(self) -> None:
         try:
             with self._scope:
-                if await self._backlog.any():
+                serving = await self._serving.settled()
+                if serving.next is not None or await self._backlog.any():
                     with anyio.move_on_after(LATER):
                         await self._work.wait()
                     self._work.set()
                 while True:
-                    await self._work.wait()
+                    with anyio.move_on_after(AGAIN if self.failure else None):
+                        await self._work.wait()
                     self._work = anyio.Event()
                     await self._try()
                     self._tell()
@@ -102,7 +109,14 @@ class CatchUp:
         self.failure = ""
         try:
             await self._open()
-            await self._work_off()
+            begun = await self._backlog.has_vectors(self._serving.space.model)
+            if begun or self._serving.next is None:
+                await self._work_off()
+            while self._serving.next is not None:  # where the old model has nothing yet, nothing is made for it
+                await self._move.step()
+                if begun or self._serving.next is None:
+                    await self._work_off()
+                self._tell()
         except AstroError as error:
             log.error("knowledge can't catch up: %s", error.text())
             self.failure = error.message
@@ -117,9 +131,10 @@ class CatchUp:
             return
         if self._doubted:
             await self._index.close(None)
-        print_, shelves = await self._backlog.fingerprint(), await self._backlog.shelves()
+        spaces = self._serving.spaces
+        print_, shelves = await self._backlog.fingerprint(spaces[0].model), await self._backlog.shelves()
         vectors = await self._backlog.vectors()
-        if not await self._index.open(print_, vectors, shelves):
+        if not await self._index.open(print_, vectors, shelves, spaces):
             await self._backlog.start_over()
         self._doubted = False
         self._opened = True
@@ -130,16 +145,23 @@ class CatchUp:
         if self._opened:
             await self._refill()
             self._opened = False
-        while rows := await self._backlog.unplaced(AT_ONCE):
+        while rows := await self._unplaced():
             await self._place(rows)
             await self._drop()
             self._tell()
         await self._drop()
 
+    async def _unplaced(self) -> Sequence[Row]:
+        if isinstance(self._serving.now, Gone):
+            return ()  # the next model has them
+        if self._serving.now.leaves:
+            await self._backlog.withhold()
+        return await self._backlog.unplaced(AT_ONCE, self._serving.space.model)
+
     async def _refill(self) -> None:
         """What was embedded before, at the speed of the index, and before anything new is embedded."""
         before = LATEST
-        while kept := await self._backlog.kept(before, KEPT_AT_ONCE):
+        while kept := await self._backlog.kept(before, KEPT_AT_ONCE, self._serving.space.model):
             await self._put(kept, await anyio.to_thread.run_sync(joined, kept, (), ()))
             before = kept[-1]["chunk"]
             self._tell()
@@ -153,7 +175,8 @@ class CatchUp:
             shelves.setdefault(Shelf(row["tenant"], row["scope"], row["collection"]), []).append(position)
         with anyio.CancelScope(shield=True):  # the seal must find record and index of one mind
             for shelf, positions in shelves.items():
-                await self._index.place(shelf, [rows[position]["chunk"] for position in positions], vectors[positions])
+                chunks = [rows[position]["chunk"] for position in positions]
+                await self._index.place(shelf, chunks, vectors[positions], self._serving.space)
             await self._backlog.placed([row["chunk"] for row in rows])
 
     async def _vectors(self, rows: Sequence[Row]) -> Matrix:
@@ -161,16 +184,18 @@ class CatchUp:
         new = [position for position, row in enumerate(rows) if row["vector"] is None]
         made: Any = ()
         if new:
-            made = await self._embedder.documents([f"{rows[p]['context']}\n{rows[p]['text']}" for p in new])
+            made = await self._serving.now.documents([f"{rows[p]['context']}\n{rows[p]['text']}" for p in new])
             keys = [(rows[p]["tenant"], rows[p]["scope"], rows[p]["sha256"]) for p in new]
-            await self._backlog.keep_vectors(dict(zip(keys, (row.tobytes() for row in made), strict=True)))
+            vectors = dict(zip(keys, (row.tobytes() for row in made), strict=True))
+            await self._backlog.keep_vectors(vectors, self._serving.space.model)
         return await anyio.to_thread.run_sync(joined, rows, new, made)
 
     async def _drop(self) -> None:
         while gone := await self._backlog.gone():
             for shelf, chunks in gone.items():
                 with anyio.CancelScope(shield=True):
-                    await self._index.drop(shelf, chunks)
+                    for space in self._serving.spaces:
+                        await self._index.drop(shelf, chunks, space)
                     await self._backlog.forget_gone(chunks)
 
     def _tell(self) -> None:

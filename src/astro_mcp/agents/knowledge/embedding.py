@@ -9,7 +9,7 @@ import hashlib
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import anyio
 import anyio.to_thread
@@ -30,6 +30,34 @@ TOKENS: Final = 256
 """Tokens of a text that count; the model was trained on no more."""
 
 
+class Space(NamedTuple):
+    """What vectors can be compared in: a model, and how many numbers it gives."""
+
+    model: str
+    dimension: int
+
+
+BUILTIN: Final = Space(MODEL, DIMENSION)
+
+
+class Embedding(Protocol):
+    """Texts to vectors of length 1, as rows of float32."""
+
+    @property
+    def space(self) -> Space | None:
+        """Where its vectors lie; None until it has been asked once."""
+
+    @property
+    def leaves(self) -> bool:
+        """Whether texts leave this machine for it."""
+
+    async def documents(self, texts: Sequence[str]) -> Matrix:
+        """The vectors of `texts`, in their order; raises `Unavailable`, `TimedOut`."""
+
+    async def query(self, text: str) -> Matrix:
+        """The vector of one query, as a matrix of one row; raises what `documents` does."""
+
+
 class Embedder:
     """Texts to vectors of length 1, as rows of float32.
 
@@ -43,6 +71,14 @@ class Embedder:
         self._queries = anyio.CapacityLimiter(1)
         self._loading = threading.Lock()
         self._model: _Model | None = None
+
+    @property
+    def space(self) -> Space:
+        return BUILTIN
+
+    @property
+    def leaves(self) -> bool:
+        return False
 
     async def documents(self, texts: Sequence[str]) -> Matrix:
         """The vectors of `texts`, in their order; raises `Unavailable` where the model can't be loaded."""

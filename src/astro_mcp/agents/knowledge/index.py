@@ -5,7 +5,6 @@ One thread at a time talks to it, and one process owns it (the daemon's lock on 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +15,9 @@ import anyio.to_thread
 
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Shelf
-from astro_mcp.agents.knowledge.embedding import DIMENSION, MODEL
+from astro_mcp.agents.knowledge.embedding import BUILTIN, Space
 from astro_mcp.agents.knowledge.seal import Seal
+from astro_mcp.agents.knowledge.vectors import collection_name, ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,37 +42,42 @@ class Index:
         self._seal = Seal(self._folder)
         self._thread = anyio.CapacityLimiter(1)
         self._client: Any = None
-        self._collections: dict[Shelf, Any] = {}
+        self._collections: dict[tuple[Shelf, Space], Any] = {}
 
     @property
     def is_open(self) -> bool:
         return self._client is not None
 
-    async def open(self, fingerprint: str, vectors: int, shelves: Sequence[Shelf]) -> bool:
-        """Open; True where the files are those that were sealed with `fingerprint`, False where it starts empty."""
-        return await self._do(lambda: self._open(_sealed(fingerprint), vectors, shelves))
+    async def open(self, fingerprint: str, vectors: int, shelves: Sequence[Shelf], spaces: Sequence[Space]) -> bool:
+        """Open; True where the files are those that were sealed with `fingerprint`, False where it starts empty. What
+        lies in none of `spaces` goes."""
+        return await self._do(lambda: self._open(_sealed(fingerprint), vectors, shelves, spaces))
 
-    async def place(self, shelf: Shelf, chunks: Sequence[int], vectors: Matrix) -> None:
+    async def keep(self, spaces: Sequence[Space]) -> None:
+        """Let go what lies in none of `spaces`."""
+        await self._do(lambda: self._keep(spaces))
+
+    async def place(self, shelf: Shelf, chunks: Sequence[int], vectors: Matrix, space: Space = BUILTIN) -> None:
         """Put vectors on a shelf, over what stands there of the same chunks."""
         ids = [str(chunk) for chunk in chunks]
-        await self._do(lambda: self._collection(shelf, make=True).upsert(ids=ids, embeddings=vectors))
+        await self._do(lambda: self._collection(shelf, space, make=True).upsert(ids=ids, embeddings=vectors))
 
-    async def drop(self, shelf: Shelf, chunks: Sequence[int]) -> None:
+    async def drop(self, shelf: Shelf, chunks: Sequence[int], space: Space = BUILTIN) -> None:
         """Take chunks off a shelf; those that are not there don't matter."""
         ids = [str(chunk) for chunk in chunks]
 
         def work() -> None:
-            collection = self._collection(shelf, make=False)
+            collection = self._collection(shelf, space, make=False)
             for start in range(0, len(ids) if collection else 0, AT_ONCE):
                 collection.delete(ids=ids[start : start + AT_ONCE])
 
         await self._do(work)
 
-    async def nearest(self, shelf: Shelf, query: Matrix, most: int) -> list[int]:
+    async def nearest(self, shelf: Shelf, query: Matrix, most: int, space: Space = BUILTIN) -> list[int]:
         """The chunks of a shelf that are nearest to the one row of `query`, nearest first."""
 
         def work() -> list[int]:
-            collection = self._collection(shelf, make=False)
+            collection = self._collection(shelf, space, make=False)
             if collection is None:
                 return []
             found = collection.query(query_embeddings=query, n_results=most, include=[])
@@ -80,11 +85,11 @@ class Index:
 
         return await self._do(work)
 
-    async def count(self, shelf: Shelf) -> int:
+    async def count(self, shelf: Shelf, space: Space = BUILTIN) -> int:
         """How many chunks stand on a shelf."""
 
         def work() -> int:
-            collection = self._collection(shelf, make=False)
+            collection = self._collection(shelf, space, make=False)
             return int(collection.count()) if collection else 0
 
         return await self._do(work)
@@ -103,14 +108,15 @@ class Index:
     async def _do(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work, limiter=self._thread)
 
-    def _open(self, fingerprint: str, vectors: int, shelves: Sequence[Shelf]) -> bool:
+    def _open(self, fingerprint: str, vectors: int, shelves: Sequence[Shelf], spaces: Sequence[Space]) -> bool:
         self._shut()
         self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        kept = self._seal.take(fingerprint, vectors)
+        kept = self._seal.take(fingerprint, vectors * sum(space.dimension for space in spaces) // BUILTIN.dimension)
         self._folder.mkdir(exist_ok=True, mode=0o700)
         self._client = _client(self._folder)
+        self._keep(spaces)
         for shelf in shelves if kept else ():
-            collection = self._collection(shelf, make=False)
+            collection = self._collection(shelf, spaces[0], make=False)
             if collection is not None:
                 collection.count()  # reads its log: the first question shall not wait for that
         return kept
@@ -121,15 +127,22 @@ class Index:
         if client is not None:
             client.close()
 
-    def _collection(self, shelf: Shelf, *, make: bool) -> Any:
+    def _keep(self, spaces: Sequence[Space]) -> None:
+        endings = tuple(ending(space) for space in spaces)
+        for collection in self._client.list_collections():
+            if not collection.name.endswith(endings):
+                self._client.delete_collection(collection.name)
+        self._collections = {key: found for key, found in self._collections.items() if key[1] in spaces}
+
+    def _collection(self, shelf: Shelf, space: Space, *, make: bool) -> Any:
         if self._client is None:
             raise RuntimeError("the index is closed")
-        if shelf not in self._collections:
-            found = _collection(self._client, shelf, make=make)
+        if (shelf, space) not in self._collections:
+            found = _collection(self._client, shelf, space, make=make)
             if found is None:
                 return None
-            self._collections[shelf] = found
-        return self._collections[shelf]
+            self._collections[shelf, space] = found
+        return self._collections[shelf, space]
 
 
 def _sealed(fingerprint: str) -> str:
@@ -143,12 +156,10 @@ def _client(folder: Path) -> Any:
     return chromadb.PersistentClient(str(folder), settings=settings)
 
 
-def _collection(client: Any, shelf: Shelf, *, make: bool) -> Any:
-    """A name of our own making: nothing of a caller's text, model and dimension in it."""
+def _collection(client: Any, shelf: Shelf, space: Space, *, make: bool) -> Any:
     from chromadb.errors import NotFoundError  # noqa: PLC0415 - with chromadb
 
-    digest = hashlib.sha256("\0".join(shelf).encode()).hexdigest()[:40]
-    name = f"kb-{digest}-{MODEL}-{DIMENSION}"
+    name = collection_name(shelf, space)
     if make:
         hnsw = {"space": "ip", "sync_threshold": SAVED_EVERY}  # vectors of length 1: the inner product is the cosine
         return client.get_or_create_collection(name, embedding_function=None, configuration={"hnsw": hnsw})

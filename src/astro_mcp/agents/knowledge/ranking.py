@@ -34,8 +34,8 @@ def combine(
     of the query's words that the best match by words has: bm25 alone does not tell a match from the best of nothing.
 
     A list has one weight, the mean of its chunks': with one for each kind a half meant function would stand above the
-    document that is meant. A chunk without a cosine has no vector yet: it goes by its words alone, and not to the end of
-    the list.
+    document that is meant. A chunk without a cosine has no vector yet: it goes by its words alone, and not to the end
+    of the list.
     """
     best = max(words.values(), default=0.0)
     low, high = min(meaning.values(), default=0.0), max(meaning.values(), default=0.0)

@@ -93,9 +93,9 @@ class Record:
 
         return {row["chunk"]: row["score"] for row in await self._database.read(look)}
 
-    async def hits(self, scope: Scope, chunks: Sequence[int], only: Filter) -> list[Row]:
-        """Those of `chunks` that are this scope's and that `only` lets pass, with document and vector."""
-        owner = {"tenant": scope.tenant, "scope": scope.key, "model": MODEL}
+    async def hits(self, scope: Scope, chunks: Sequence[int], only: Filter, model: str = MODEL) -> list[Row]:
+        """Those of `chunks` that are this scope's and that `only` lets pass, with document and `model`'s vector."""
+        owner = {"tenant": scope.tenant, "scope": scope.key, "model": model}
         return await self._rows(sql.HITS, {**owner, "chunks": json.dumps(list(chunks)), **only.params})
 
     async def shelves(self, scope: Scope) -> dict[str, int]:

@@ -11,10 +11,11 @@ import anyio
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.catch_up import CatchUp
-from astro_mcp.agents.knowledge.embedding import Embedder
-from astro_mcp.agents.knowledge.index import Index
+from astro_mcp.agents.knowledge.embedding import Space
 from astro_mcp.agents.knowledge.ranking import combine, weights
 from astro_mcp.agents.knowledge.record import Filter, Record
+from astro_mcp.agents.knowledge.serving import Serving
+from astro_mcp.agents.knowledge.vectors import Vectors
 from astro_mcp.agents.knowledge.words import covered, match_expression
 from astro_mcp.core.authority import Scope
 from astro_mcp.errors import AstroError
@@ -51,19 +52,20 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
-    """The query's vector and what is near it; `problem` says why that is not all."""
+    """The query's vector in its space, and what is near it; `problem` says why that is not all."""
 
     vector: Matrix | None
     near: Mapping[Scope, Sequence[int]]
     problem: str
+    space: Space
 
 
 class Search:
     """Answers for the scopes that it is given, and for no other."""
 
-    def __init__(self, record: Record, embedder: Embedder, index: Index, catch_up: CatchUp) -> None:
+    def __init__(self, record: Record, serving: Serving, index: Vectors, catch_up: CatchUp) -> None:
         self._record = record
-        self._embedder = embedder
+        self._serving = serving
         self._index = index
         self._catch_up = catch_up
 
@@ -80,11 +82,12 @@ class Search:
         rows: list[Row] = []
         for scope in scopes:
             candidates = {**words[scope], **dict.fromkeys(meaning.near.get(scope, ()))}
-            rows += await self._record.hits(scope, list(candidates), only)
+            rows += await self._record.hits(scope, list(candidates), only, meaning.space.model)
         by_words = {chunk: score for found in words.values() for chunk, score in found.items()}
         pending = sum(sum(names.values()) for names in shelves.values())
         found = _ranked(rows, by_words, meaning.vector, query)
-        return Answer(found[:most], _notice(meaning.problem, pending))
+        notices = [_notice(meaning.problem, pending), self._serving.notice]
+        return Answer(found[:most], "; ".join(filter(None, notices)))
 
     async def _words(
         self,
@@ -101,16 +104,20 @@ class Search:
             failed.append(error)  # a task group would wrap it
 
     async def _meaning(self, shelves: Mapping[Scope, Mapping[str, int]], query: str, only: Filter) -> _Meaning:
+        space = (await self._serving.settled()).space
         vector, problem = await self._vector(query)
+        if space != self._serving.space:  # another model took over just now
+            space = self._serving.space
+            vector, problem = await self._vector(query)
         near: dict[Scope, list[int]] = {}
         for scope, names in shelves.items():
             if vector is not None and not problem:
-                near[scope], problem = await self._nearest(scope, list(names), vector, only)
-        return _Meaning(vector, near, problem)
+                near[scope], problem = await self._nearest(scope, list(names), vector, only, space)
+        return _Meaning(vector, near, problem, space)
 
     async def _vector(self, query: str) -> tuple[Matrix | None, str]:
         try:
-            return await self._embedder.query(query), await self._index_problem()
+            return await self._serving.now.query(query), await self._index_problem()
         except AstroError as error:
             return None, error.message
 
@@ -123,13 +130,17 @@ class Search:
         return "" if self._catch_up.ready else self._catch_up.failure or "the vector index is being opened"
 
     async def _nearest(
-        self, scope: Scope, collections: Sequence[str], vector: Matrix, only: Filter
+        self, scope: Scope, collections: Sequence[str], vector: Matrix, only: Filter, space: Space
     ) -> tuple[list[int], str]:
         near: list[int] = []
         try:
             for name in collections:
                 shelf = Shelf(scope.tenant, scope.key, name)
-                near += await self._index.nearest(shelf, vector, NARROWED if only.narrows else CANDIDATES)
+                most = NARROWED if only.narrows else CANDIDATES
+                near += await self._index.nearest(shelf, vector, most, space)
+        except AstroError as error:  # a server's; what is there is kept
+            self._catch_up.doubt(error)
+            return [], error.message
         except Exception as error:  # noqa: BLE001 - whatever Chroma raises, words still answer, and the index is made again
             self._catch_up.doubt(error)
             return [], "the vector index failed and is made again"

@@ -97,7 +97,7 @@ WHERE c.tenant = :tenant AND c.scope = :scope AND c.id IN (SELECT value FROM jso
 """
 
 COLLECTIONS: Final = """
-SELECT collection, count(*) AS chunks, count(*) - sum(placed) AS pending, count(DISTINCT document) AS documents
+SELECT collection, count(*) AS chunks, sum(placed = 0) AS pending, count(DISTINCT document) AS documents
 FROM knowledge_chunk WHERE tenant = ? AND scope = ? GROUP BY collection ORDER BY collection
 """
 
@@ -216,6 +216,52 @@ FROM knowledge_chunk AS c
 LEFT JOIN knowledge_vector AS v
     ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = ?
 WHERE c.placed = 0 ORDER BY c.id DESC LIMIT ?
+"""
+
+# Another model's vectors, beside those that answer.
+
+# 2 is for what no index gets: it is found by its words alone.
+WITHHOLD: Final = """
+UPDATE knowledge_chunk SET placed = 2 WHERE placed = 0 AND EXISTS (
+    SELECT 1 FROM knowledge_document AS d
+    WHERE d.tenant = knowledge_chunk.tenant AND d.scope = knowledge_chunk.scope AND d.id = knowledge_chunk.document
+        AND instr(',' || d.labels || ',', ',secret,') > 0)
+"""
+
+HAS_VECTORS: Final = "SELECT EXISTS (SELECT 1 FROM knowledge_vector WHERE model = ?) AS found"
+
+LACKING: Final = """
+SELECT c.id AS chunk, c.tenant, c.scope, c.context, c.text, c.sha256
+FROM knowledge_chunk AS c
+LEFT JOIN knowledge_vector AS v
+    ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = ?
+WHERE v.sha256 IS NULL AND c.id < ? AND (? OR NOT EXISTS (
+    SELECT 1 FROM knowledge_document AS d WHERE d.tenant = c.tenant AND d.scope = c.scope AND d.id = c.document
+        AND instr(',' || d.labels || ',', ',secret,') > 0))
+ORDER BY c.id DESC LIMIT ?
+"""
+
+LACKING_COUNT: Final = """
+SELECT count(*) AS lacking FROM knowledge_chunk AS c
+LEFT JOIN knowledge_vector AS v
+    ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = ?
+WHERE v.sha256 IS NULL AND (? OR NOT EXISTS (
+    SELECT 1 FROM knowledge_document AS d WHERE d.tenant = c.tenant AND d.scope = c.scope AND d.id = c.document
+        AND instr(',' || d.labels || ',', ',secret,') > 0))
+"""
+
+HAVING: Final = """
+SELECT c.id AS chunk, c.tenant, c.scope, c.collection, v.vector
+FROM knowledge_chunk AS c
+JOIN knowledge_vector AS v
+    ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = ?
+WHERE c.id < ? ORDER BY c.id DESC LIMIT ?
+"""
+
+DROP_MODELS: Final = """
+DELETE FROM knowledge_vector WHERE (tenant, scope, sha256, model) IN (
+    SELECT tenant, scope, sha256, model FROM knowledge_vector
+    WHERE model NOT IN (SELECT value FROM json_each(:models)) LIMIT :most)
 """
 
 # Vectors that are kept already; what was placed last stands first.

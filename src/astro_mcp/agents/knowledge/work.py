@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup
 from astro_mcp.agents.knowledge import notes
 from astro_mcp.agents.knowledge.backlog import Backlog
 from astro_mcp.agents.knowledge.catch_up import CatchUp
+from astro_mcp.agents.knowledge.chroma_server import ChromaServer
 from astro_mcp.agents.knowledge.chunks import Kind
 from astro_mcp.agents.knowledge.embedding import Embedder
 from astro_mcp.agents.knowledge.forgetting import Forgetting
@@ -35,8 +36,10 @@ from astro_mcp.agents.knowledge.record import Filter, Record
 from astro_mcp.agents.knowledge.runs import COLLECTION as RUNS
 from astro_mcp.agents.knowledge.runs import Runs
 from astro_mcp.agents.knowledge.search import Found, Search
+from astro_mcp.agents.knowledge.serving import Serving
 from astro_mcp.agents.knowledge.sources import Sources
 from astro_mcp.agents.knowledge.summary import Summary
+from astro_mcp.agents.knowledge.vectors import Vectors
 from astro_mcp.agents.knowledge.versions import Versions
 from astro_mcp.agents.knowledge.web import Web
 from astro_mcp.config import KnowledgeSettings
@@ -47,6 +50,7 @@ from astro_mcp.core.deferred import Deferred
 from astro_mcp.core.ports import Clock, Products, WebPages
 from astro_mcp.errors import InvalidInput
 from astro_mcp.nearest import nearest
+from astro_mcp.net.client import GuardedClient
 from astro_mcp.store.database import Database
 from astro_mcp.workspace.workspace import Workspace
 
@@ -67,12 +71,17 @@ class KnowledgeWork:
         clock: Clock,
         products: Products | None = None,
         pages: Deferred[WebPages] | None = None,
+        client: GuardedClient | None = None,
     ) -> None:
-        """Without `products` nothing of runs is found, without `pages` no URL is read."""
+        """Without `products` nothing of runs is found, without `pages` no URL is read; `client` leads to an endpoint
+        that embeds and to a Chroma server, where the settings name them."""
         self._record = Record(database, clock)
-        embedder, index = Embedder(model_folder, settings.embed_batch), Index(folder)
-        self._catch_up = CatchUp(Backlog(database), embedder, index)
-        self._search = Search(self._record, embedder, index, self._catch_up)
+        index: Vectors = Index(folder)
+        if settings.chroma.url and client is not None:
+            index = ChromaServer(client, settings.chroma, folder)
+        serving = Serving(folder, Embedder(model_folder, settings.embed_batch), settings.embedding, client)
+        self._catch_up = CatchUp(Backlog(database), serving, index)
+        self._search = Search(self._record, serving, index, self._catch_up)
         web = Web(self._record, pages)
         self._indexing = Indexing(self._record, Sources(workspace), web, self._catch_up, shared=settings.shared)
         self._versions = Versions(database, clock)

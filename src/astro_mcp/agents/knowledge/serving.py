@@ -1,0 +1,126 @@
+"""Which model answers, and which one shall: the first by a file beside the index, the second by the settings."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from astro_mcp.agents.knowledge.embedding import BUILTIN, Embedder, Embedding, Space
+from astro_mcp.agents.knowledge.endpoint import Endpoint, family
+from astro_mcp.config import EmbeddingSettings
+from astro_mcp.errors import Unavailable
+from astro_mcp.net.client import GuardedClient
+
+if TYPE_CHECKING:
+    from astro_mcp.agents.knowledge.embedding import Matrix
+
+FILE: Final = "model.json"
+
+
+class Gone:
+    """A model of before, that the settings do not name any more: its vectors are there, and nobody makes new ones."""
+
+    leaves = False
+
+    def __init__(self, space: Space) -> None:
+        self.space: Space | None = space
+
+    async def documents(self, texts: Sequence[str]) -> Matrix:
+        """Raises `Unavailable`."""
+        raise Unavailable("the model of before is not configured any more; the new one is on its way", retryable=True)
+
+    async def query(self, text: str) -> Matrix:
+        """Raises `Unavailable`."""
+        return await self.documents([text])
+
+
+class Serving:
+    """`now` answers queries and embeds what is new; `next` is the one that the settings name, where that is another."""
+
+    def __init__(
+        self, folder: Path, builtin: Embedder, settings: EmbeddingSettings, client: GuardedClient | None
+    ) -> None:
+        """`client` leads to the endpoint that the settings name, where they name one."""
+        self._path = folder / FILE
+        self._builtin = builtin
+        self._settings = settings
+        self._client = client
+        self._reading = anyio.Lock()
+        self._read = False
+        self.now: Embedding = builtin
+        self.next: Embedding | None = None
+        self.left = 0
+        """Chunks that `next` lacks, as far as is known."""
+
+    @property
+    def space(self) -> Space:
+        """Where the vectors lie that answer."""
+        return self.now.space or BUILTIN
+
+    @property
+    def spaces(self) -> list[Space]:
+        """That one, and the one that is filled."""
+        coming = None if self.next is None else self.next.space
+        return [self.space, *([coming] if coming else [])]
+
+    @property
+    def notice(self) -> str:
+        """ "" where one model does all."""
+        if self.next is None:
+            return ""
+        return f"another embedding model takes over when it is whole; {self.left} chunks are left"
+
+    async def settled(self) -> Serving:
+        """Itself, once the file was read."""
+        async with self._reading:
+            if not self._read:
+                self._choose(await anyio.to_thread.run_sync(_space, self._path))
+                self._read = True
+        return self
+
+    async def take_over(self) -> None:
+        """`next` answers from now on."""
+        if self.next is not None and self.next.space is not None:
+            await anyio.to_thread.run_sync(_keep, self._path, self.next.space)
+            self.now, self.next = self.next, None
+
+    def _choose(self, kept: Space) -> None:
+        wanted = self._wanted(kept)
+        if wanted.space == kept:
+            self.now = wanted
+        else:
+            self.now = self._builtin if kept == BUILTIN else Gone(kept)
+            self.next = wanted
+
+    def _wanted(self, kept: Space) -> Embedding:
+        if self._settings.provider == "builtin":
+            return self._builtin
+        if self._client is None:
+            raise TypeError("an endpoint is reached through a client")
+        own = kept.model == f"{family(self._settings)}-{kept.dimension}"
+        return Endpoint(self._client, self._settings, kept if own else None)
+
+
+def _space(path: Path) -> Space:
+    """What the file tells; the model in the box where there is none, or nothing that makes sense."""
+    try:
+        body = json.loads(path.read_bytes())
+        return Space(str(body["model"]), int(body["dimension"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return BUILTIN
+
+
+def _keep(path: Path, space: Space) -> None:
+    temporary = path.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(space._asdict(), file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

@@ -1,0 +1,136 @@
+"""The vector index on a real Chroma server on loopback."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from tests.agents.knowledge.embedding_endpoint import embedding, moved
+from tests.net.web_site import Loopback, Names
+
+from astro_mcp.agents.knowledge import catch_up
+from astro_mcp.config import ChromaSettings, KnowledgeSettings, WebSettings
+from astro_mcp.net.client import GuardedClient
+
+RUN = "from chromadb.cli.cli import app; app()"
+MEANING = "is this person's credential correct"
+
+
+@contextmanager
+def chroma(folder: Path, port: int) -> Iterator[None]:
+    """`chroma run`, until the block ends."""
+    argv = [sys.executable, "-c", RUN, "run", "--path", str(folder), "--host", "127.0.0.1", "--port", str(port)]
+    child = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        child.kill()
+        child.wait(timeout=10)
+
+
+async def up(port: int) -> None:
+    with anyio.fail_after(60):
+        while True:
+            try:
+                async with await anyio.connect_tcp("127.0.0.1", port):
+                    return
+            except OSError:
+                await anyio.sleep(0.05)
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+async def server(tmp_path: Path, port: int) -> AsyncIterator[KnowledgeSettings]:
+    with chroma(tmp_path / "chroma", port):
+        await up(port)
+        yield at(port)
+
+
+def at(port: int) -> KnowledgeSettings:
+    return KnowledgeSettings(chroma=ChromaSettings(url=f"http://127.0.0.1:{port}", allow_private=True))
+
+
+def client() -> GuardedClient:
+    return GuardedClient(WebSettings(), resolve=Names(), policy=Loopback())
+
+
+@pytest.mark.full
+async def test_a_chroma_server_holds_the_index_and_keeps_it_over_a_restart(
+    house: Any, tmp_path: Path, project: Path, server: KnowledgeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, other = tmp_path / "data", tmp_path / "other"
+    async with house(folder, project, settings=server, client=client()) as desk:
+        await desk.value("kb_index")
+        await desk.caught_up()
+        assert (await desk.search(MEANING))[0].source == "src/accounts.py"
+        (project / "src" / "upload.py").unlink()
+        await desk.value("kb_index")
+        await desk.caught_up()
+    assert not (folder / "knowledge" / "index").exists()
+    placed = []
+    place = catch_up.CatchUp._place
+
+    async def counted(self: Any, rows: Any) -> None:
+        placed.extend(rows)
+        await place(self, rows)
+
+    monkeypatch.setattr(catch_up.CatchUp, "_place", counted)
+    async with house(folder, project, settings=server, client=client()) as desk:
+        await desk.caught_up()
+        assert (await desk.search(MEANING))[0].source == "src/accounts.py"
+        assert placed == [], "what the server holds is not placed again"
+    async with house(other, project, settings=server, client=client()) as desk:
+        assert await desk.search(MEANING) == [], "another data folder has collections of its own"
+
+
+@pytest.mark.full
+async def test_a_server_that_is_down_or_empty_takes_no_word_along(
+    house: Any, tmp_path: Path, project: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catch_up, "AGAIN", 0.2)
+    folder = tmp_path / "data"
+    with chroma(tmp_path / "chroma", port):
+        await up(port)
+        async with house(folder, project, settings=at(port), client=client()) as desk:
+            await desk.value("kb_index")
+            await desk.caught_up()
+    async with house(folder, project, settings=at(port), client=client()) as desk:
+        down = await desk.value("kb_search", query="sendWithBackoff")
+        assert down.items[0].source == "src/upload.py"
+        assert down.notice.startswith("by words only: 127.0.0.1")
+        with chroma(tmp_path / "empty", port):
+            await up(port)
+            await desk.caught_up()
+            assert (await desk.search(MEANING))[0].source == "src/accounts.py"
+
+
+@pytest.mark.full
+async def test_a_model_moves_on_a_server_too(
+    house: Any, tmp_path: Path, project: Path, server: KnowledgeSettings
+) -> None:
+    folder = tmp_path / "data"
+    async with embedding() as running:
+        async with house(folder, project, settings=server, client=client()) as desk:
+            await desk.value("kb_index")
+            await desk.caught_up()
+        both = server.model_copy(update={"embedding": running.settings().embedding})
+        async with house(folder, project, settings=both, client=client()) as desk:
+            await moved(desk)
+            await desk.caught_up()
+            found = await desk.value("kb_search", query="credential login", kinds=["code"])
+    assert (found.items[0].source, found.notice) == ("src/accounts.py", "")

@@ -1,0 +1,209 @@
+"""Embedding by an endpoint of the operator's, and the move from one model to another."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from tests.agents.knowledge.embedding_endpoint import Endpoint, embedding, moved
+
+from astro_mcp.agents.knowledge import catch_up, endpoint, moving
+from astro_mcp.config import EmbeddingSettings, SecretSettings
+from astro_mcp.core.authority import Label
+from astro_mcp.errors import AstroError
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "PAUSE", 0.01)
+    monkeypatch.setattr(catch_up, "AGAIN", 0.2)
+    monkeypatch.setattr(catch_up, "LATER", 0.0)
+    monkeypatch.setattr(moving, "AT_ONCE", 2)
+
+
+@pytest.fixture
+async def at() -> AsyncIterator[Endpoint]:
+    async with embedding() as running:
+        yield running
+
+
+def models(folder: Path) -> list[tuple[str, int]]:
+    """(model, bytes of a vector) of all that is kept."""
+    with sqlite3.connect(folder / "astro.db") as raw:
+        return raw.execute("SELECT DISTINCT model, length(vector) FROM knowledge_vector ORDER BY 2").fetchall()
+
+
+def spaces(folder: Path) -> set[str]:
+    """How the index's collections end; of a closed one."""
+    with sqlite3.connect(folder / "knowledge" / "index" / "chroma.sqlite3") as raw:
+        return {name.split("-", 2)[2] for (name,) in raw.execute("SELECT name FROM collections")}
+
+
+@pytest.mark.parametrize("provider", ["openai", "ollama"])
+async def test_an_endpoint_embeds_in_batches_and_the_model_in_the_box_does_nothing(
+    house: Any, tmp_path: Path, project: Path, at: Endpoint, provider: str
+) -> None:
+    folder = tmp_path / "data"
+    empty = tmp_path / "no-model"
+    empty.mkdir()
+    settings = at.settings(provider, batch=2, key="sesame")
+    async with house(folder, project, model=empty, settings=settings, client=at.client()) as desk:
+        report = await desk.value("kb_index")
+        await moved(desk)
+        found = await desk.value("kb_search", query="credential login", kinds=["code"])
+    assert report.pending_embeddings == 0
+    assert found.items[0].source == "src/accounts.py"
+    assert found.notice == ""
+    chunks = [text for text in at.texts if "\n" in text]
+    assert len(chunks) == len(set(chunks)) == 5, "each once"
+    assert {headers["authorization"] for _, headers in at.site.requests} == {"Bearer sesame"}
+    assert [size for _, size in models(folder)] == [8 * 4]
+    assert len(spaces(folder)) == 1
+    assert next(iter(spaces(folder))).endswith("-8-8")
+
+
+async def test_words_answer_while_the_endpoint_is_down_and_meaning_comes_back_by_itself(
+    house: Any, tmp_path: Path, project: Path, at: Endpoint
+) -> None:
+    folder = tmp_path / "data"
+    async with house(folder, project, settings=at.settings(), client=at.client()) as desk:
+        await desk.value("kb_index")
+        await moved(desk)
+        at.status = "500 Internal Server Error"
+        down = await desk.value("kb_search", query="sendWithBackoff")
+        note = await desk.value("kb_remember", title="Moles", text="They dig in the garden.")
+        agent = desk.registry.agents["knowledge"]
+        with anyio.fail_after(30):
+            while (await agent.health()).ok:
+                await anyio.sleep(0.05)
+        told = (await agent.health()).detail
+        at.status = "200 OK"
+        await desk.caught_up()
+        assert (await agent.health()).ok
+        assert (await desk.search("tomato", kinds=["note"]))[0].source == note.id
+    assert down.items[0].source == "src/upload.py"
+    assert down.notice.startswith("by words only: the embedding endpoint answered 500: away")
+    assert "answered 500" in told
+
+
+async def test_a_change_of_model_runs_beside_the_old_index_and_is_taken_up_again(
+    house: Any, tmp_path: Path, project: Path, at: Endpoint
+) -> None:
+    folder = tmp_path / "data"
+    async with house(folder, project) as desk:
+        await desk.value("kb_index")
+        await desk.caught_up()
+    at.allowed = 3  # the probe, and one batch of two
+    async with house(folder, project, settings=at.settings(), client=at.client()) as desk:
+        with anyio.fail_after(30):
+            while at.asked < 5:
+                await anyio.sleep(0.02)
+        old = await desk.value("kb_search", query="growing vegetables at home")
+        note = await desk.value("kb_remember", title="Cellar", text="It floods in spring.")
+        meanwhile = await desk.value("kb_search", query="water in the basement", kinds=["note"])
+    assert old.items[0].source == "docs/guide.md", "the old model still answers"
+    assert "another embedding model takes over when it is whole" in old.notice
+    assert meanwhile.items[0].source == note.id
+    assert [size for _, size in models(folder)] == [8 * 4, 384 * 4]
+    before = list(at.texts)
+    at.allowed = 1_000_000
+    async with house(folder, project, settings=at.settings(), client=at.client()) as desk:
+        await moved(desk)
+        await desk.caught_up()
+        new = await desk.value("kb_search", query="credential login", kinds=["code"])
+    chunks = {text for text in at.texts if "\n" in text}
+    assert len(chunks) == 6
+    assert not set(before) & {text for text in at.texts[len(before) :] if "\n" in text}, "nothing is embedded twice"
+    assert (new.items[0].source, new.notice) == ("src/accounts.py", "")
+    assert [size for _, size in models(folder)] == [8 * 4]
+    assert len(spaces(folder)) == 1
+    async with house(folder, project, settings=at.settings(), client=at.client()) as desk:
+        assert (await desk.search("credential login", kinds=["code"]))[0].source == "src/accounts.py"
+    async with house(folder, project) as desk:
+        await moved(desk)
+        await desk.caught_up()
+        assert (await desk.search("growing vegetables at home"))[0].source == "docs/guide.md"
+    assert models(folder) == [("minilm-l6-v2-int8", 384 * 4)]
+
+
+async def test_a_secret_that_may_be_read_is_found_by_words_and_never_sent(
+    house: Any, tmp_path: Path, project: Path, at: Endpoint
+) -> None:
+    folder, readable = tmp_path / "data", SecretSettings(readable=(".env",))
+    async with house(folder, project, secrets=readable, settings=at.settings(), client=at.client()) as desk:
+        await desk.value("kb_index")
+        await moved(desk)
+        await desk.caught_up()
+        (project / ".env").write_text("API_TOKEN=another2secretvalue\n")
+        report = await desk.value("kb_index")
+        found = await desk.call("kb_search", query="API_TOKEN")
+    assert (report.updated, report.pending_embeddings) == (1, 0)
+    assert found.unwrap().items[0].source == ".env"
+    assert Label.SECRET in found.labels
+    assert not [text for text in at.texts if "secretvalue" in text]
+    async with house(folder, project, secrets=readable) as desk:
+        await moved(desk)
+        await desk.caught_up()
+    with sqlite3.connect(folder / "astro.db") as raw:
+        assert raw.execute("SELECT DISTINCT placed FROM knowledge_chunk").fetchall() == [(1,)], (
+            "here it may be embedded"
+        )
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        b"not json",
+        b"[]",
+        b'{"data": []}',
+        b'{"data": [{"index": 0}]}',
+        b'{"data": [{"index": 1, "embedding": [1.0]}]}',
+        b'{"data": [{"index": 0, "embedding": [0.0, 0.0]}]}',
+        b'{"data": [{"index": 0, "embedding": [NaN, 1.0]}]}',
+        b'{"data": [{"index": 0, "embedding": [1e999, 1.0]}]}',
+        b'{"data": [{"index": 0, "embedding": ["x"]}]}',
+        b'{"data": [{"index": 0, "embedding": [[1.0]]}]}',
+        b'{"embeddings": [[1.0], [2.0]]}',
+        b'{"embeddings": [[]]}',
+        b'{"embeddings": [[' + b"1," * 9000 + b"1]]}",
+        b"[" * 100_000,
+    ],
+)
+async def test_an_answer_that_makes_no_sense_is_a_typed_error(at: Endpoint, harm: bytes) -> None:
+    at.harm = harm
+    with pytest.raises(AstroError) as error:
+        await endpoint.Endpoint(at.client(), at.settings().embedding).documents(["one"])
+    assert error.value.code == "provider_failed"
+
+
+@pytest.mark.full
+async def test_what_is_refused_is_asked_again_only_where_that_may_help(at: Endpoint) -> None:
+    asked = endpoint.Endpoint(at.client(), at.settings().embedding)
+    for status, times, code in (
+        ("503 Busy", 3, "provider_failed"),
+        ("429 Slow Down", 3, "rate_limited"),
+        ("401 Who Are You", 1, "provider_failed"),
+    ):
+        at.status, at.asked = status, 0
+        with pytest.raises(AstroError) as error:
+            await asked.documents(["one"])
+        assert (at.asked, error.value.code) == (times, code)
+    at.status = "200 OK"
+    assert (await asked.documents(["one"])).shape == (1, 8)
+    at.dimension = 9
+    with pytest.raises(AstroError) as other:
+        await asked.documents(["one"])
+    assert "gives 9 numbers a text, and gave 8 before" in other.value.message
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"provider": "openai"}, {"base_url": "https://a.example", "model": "m"}, {"provider": "ollama", "model": "m"}],
+)
+def test_a_half_of_an_endpoint_is_no_setting(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="an endpoint has a provider, a base_url and a model"):
+        EmbeddingSettings(**given)
