@@ -150,9 +150,8 @@ async def test_a_name_that_is_rebound_is_never_followed_to_another_address(
     zone.answers["rebind.example"] = answers
     site.replies["/"] = answer(b"public")
     client = GuardedClient(WebSettings(timeout_seconds=5), resolve=zone.resolve, policy=Loopback(), tls=tls)
-    with connections() as seen:
-        with nullcontext() if reached else pytest.raises(Forbidden):
-            await client.get(f"http://rebind.example:{site.port}/")
+    with connections() as seen, nullcontext() if reached else pytest.raises(Forbidden):
+        await client.get(f"http://rebind.example:{site.port}/")
     assert zone.asked == ["rebind.example"], "one look-up for a connection, and none to check it"
     tcp = [one for one in seen if str(zone.port) not in one]
     assert tcp == ([repr(("127.0.0.1", site.port))] if reached else [])
