@@ -178,6 +178,7 @@ class WebSettings(Section):
     page_bytes: int = Field(5_000_000, ge=10_000, description="Bytes of one page, after decompression.")
     searches_per_hour: int = Field(600, ge=1, description="Queries that one tenant sends to search providers.")
     user_agent: str = Field("astro-mcp (+local workbench)", description="How fetches name themselves.")
+    robots: Literal["obey", "ignore"] = Field("obey", description="What a site's robots.txt counts for with web_fetch.")
 
 
 class SearchProvider(Section):

@@ -33,6 +33,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "packaging": ("agents.lint.audit", "sandbox"),
     "pathspec": ("workspace",),
     "pip": ("sandbox.packages.pip_child", "sandbox.packages.pip_index", "sandbox.packages.pip_sources"),
+    "protego": ("agents.search.robots",),
     "pydantic_core": ("agents.files", "faces.mcp", "workflow.stored_json"),
     "pypdf": ("documents.pdf_child",),
     "re2": ("agents.files", "agents.lint", "agents.tests", "report_formats", "runner", "workspace"),

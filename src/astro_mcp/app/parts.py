@@ -297,12 +297,14 @@ class Parts:
 
     async def _search(self) -> SearchWork:
         from astro_mcp.agents.search.pages import Pages  # noqa: PLC0415 - see the class
+        from astro_mcp.agents.search.robots import Robots  # noqa: PLC0415 - see the class
         from astro_mcp.agents.search.work import SearchWork  # noqa: PLC0415 - see the class
         from astro_mcp.net.client import GuardedClient  # noqa: PLC0415 - see the class
 
-        settings = self._base.settings
+        settings, clock = self._base.settings, self._base.clock
         client, hourly = GuardedClient(settings.web), settings.web.searches_per_hour
-        pages = Pages(client, self._base.database, self._base.clock)
+        robots = Robots(client, clock, settings.web.user_agent) if settings.web.robots == "obey" else None
+        pages = Pages(client, self._base.database, clock, robots)
         return SearchWork(client, pages, self.providers, settings.search, hourly)
 
     async def _workflow(self) -> WorkflowWork:

@@ -8,7 +8,7 @@ is used, whatever the environment says.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +34,9 @@ _HARMLESS: Final = frozenset({"accept", "accept-language"})
 """Headers that may go to another origin."""
 _CONDITIONS: Final = frozenset({"if-none-match", "if-modified-since"})
 """What only its own origin is told, and is no credential; every other header could be one."""
+
+Permit = Callable[[Target], Awaitable[None]]
+"""`await permit(target)`: raises where a URL is not to be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,12 @@ class GuardedClient:
         max_bytes: int | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - the deadline spans every redirect, and is told in the error
         allow_private: bool = False,
+        permit: Permit | None = None,
     ) -> Fetched:
         """Fetch `url`, following at most five redirects. `max_bytes` counts after unpacking, `timeout` is in seconds
         and for all of it; both default to the settings. `allow_private` opens the very host and port of `url`, and
         nothing that it redirects to. `headers` beyond the harmless ones stay with the origin of `url`.
+        `permit` is asked before each request, and raises to forbid it.
 
         Raises `InvalidInput` (not a plain URL), `Forbidden` (address, port or downgrade refused), `TooLarge`,
         `TimedOut`, `ProviderFailed` (unreachable, not trusted, broken), `Unsupported` (an encoding not asked for).
@@ -85,7 +90,8 @@ class GuardedClient:
         try:
             with anyio.fail_after(seconds):
                 async with await self._pool(first if allow_private else None) as pool:
-                    return await self._follow(pool, first, headers or {}, max_bytes or self._settings.page_bytes)
+                    most = max_bytes or self._settings.page_bytes
+                    return await self._follow(pool, first, headers or {}, most, permit)
         except TimeoutError:
             raise TimedOut(f"{first.host} took longer than {seconds:g} s") from None
 
@@ -135,11 +141,18 @@ class GuardedClient:
         )
 
     async def _follow(
-        self, pool: httpcore.AsyncConnectionPool, first: Target, headers: Mapping[str, str], most: int
+        self,
+        pool: httpcore.AsyncConnectionPool,
+        first: Target,
+        headers: Mapping[str, str],
+        most: int,
+        permit: Permit | None,
     ) -> Fetched:
         here, hops = first, [first.url]
         keyed = not (_HARMLESS | _CONDITIONS).issuperset(name.lower() for name in headers)
         while True:
+            if permit is not None:
+                await permit(here)
             answer = await self._ask(pool, here, headers, most)
             if isinstance(answer, Fetched):
                 return Fetched(answer.url, answer.status, answer.headers, answer.body, tuple(hops))

@@ -11,6 +11,7 @@ from tests.net.web_site import Loopback, Names, Site, serving
 
 from astro_mcp.agents.search.agent import SearchAgent
 from astro_mcp.agents.search.pages import Pages
+from astro_mcp.agents.search.robots import Robots
 from astro_mcp.agents.search.work import SearchWork
 from astro_mcp.config import SearchProvider, WebSettings
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
@@ -58,12 +59,20 @@ async def build(tmp_path: Path, clock: Held) -> AsyncIterator[Build]:
     async with Database.open(tmp_path / "astro.db", synchronous="NORMAL") as database:
 
         async def make(
-            search: Mapping[str, SearchProvider] | None = None, pack: Pack | None = None, hourly: int = 1000
+            search: Mapping[str, SearchProvider] | None = None,
+            pack: Pack | None = None,
+            hourly: int = 1000,
+            robots: bool = False,
+            most: int = 5_000_000,
+            seconds: float = 5,
         ) -> Ask:
-            client = GuardedClient(WebSettings(timeout_seconds=5), resolve=Names(), policy=Loopback())
+            client = GuardedClient(
+                WebSettings(timeout_seconds=seconds, page_bytes=most), resolve=Names(), policy=Loopback()
+            )
             registry = Registry()
             manifests, settings = (pack or Pack.find()).manifests("search"), search or {}
-            pages = Pages(client, database, clock)
+            obeyed = Robots(client, clock, WebSettings().user_agent) if robots else None
+            pages = Pages(client, database, clock, obeyed)
             work = Ready(SearchWork(client, pages, manifests, settings, hourly))
             await registry.register(SearchAgent(manifests, settings, work))
             audit = Audit(AuditTrail(database, audit_key(tmp_path)), clock)

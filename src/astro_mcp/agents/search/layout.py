@@ -10,11 +10,14 @@ _LINE: Final = 200
 """Characters of a line, on the average, up to which a document stays as it is."""
 _DEEPEST: Final = 20
 """Levels that are told apart by blanks: a document of brackets alone would grow by its square."""
+_GROWTH: Final = 4
+"""Times that a document may grow; one that would is made of brackets, and stays as it is."""
 
 
 def laid_out(source: str) -> str:
     """`source` with line ends and blanks of ours between its values, which stay as they are written, large numbers and
-    all; unchanged where its lines are short. Linear, and needs no valid JSON."""
+    all; unchanged where its lines
+    are short already. Linear, and needs no valid JSON."""
     if source.count("\n") * _LINE >= len(source) or len(source) <= _LINE:
         return source
     out: list[str] = []
@@ -31,7 +34,8 @@ def laid_out(source: str) -> str:
         out.append(part)
         fresh = part in "[{,"
         depth += part in "[{"
-    return "".join(out) + "\n"
+    laid = "".join(out) + "\n"
+    return laid if len(laid) <= _GROWTH * len(source) else source
 
 
 def _end(depth: int) -> str:

@@ -8,12 +8,14 @@ import logging
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 
 from astro_mcp.agents.search.freshness import fresh_until
+from astro_mcp.agents.search.robots import Robots
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ports import Clock
 from astro_mcp.errors import AstroError
@@ -56,8 +58,10 @@ class _Kept:
 class Pages:
     """Fetches through `client`, and keeps in `database`."""
 
-    def __init__(self, client: GuardedClient, database: Database, clock: Clock) -> None:
+    def __init__(self, client: GuardedClient, database: Database, clock: Clock, robots: Robots | None) -> None:
+        """Without `robots`, what sites ask of programs is not looked at."""
         self._client = client
+        self._robots = robots
         self._database = database
         self._clock = clock
         self._threads = anyio.CapacityLimiter(2)
@@ -69,11 +73,12 @@ class Pages:
         if kept is not None and kept.until > self._clock.now():
             return kept.fetched
         headers = {"accept": _ACCEPT, **(_conditions(kept.fetched.headers) if kept else {})}
-        fetched = await self._client.get(asked, headers=headers)
+        permit = partial(self._robots.check, scope) if self._robots else None
+        fetched = await self._client.get(asked, headers=headers, permit=permit)
         if fetched.status == 304 and kept is not None and fetched.url == kept.fetched.url:
             return await self._again(scope, asked, kept.fetched, fetched.headers)
         if fetched.status == 304:  # the answer for another page than the one that is kept: asked without conditions
-            fetched = await self._client.get(asked, headers={"accept": _ACCEPT})
+            fetched = await self._client.get(asked, headers={"accept": _ACCEPT}, permit=permit)
         await self._keep(scope, asked, fetched)
         return fetched
 

@@ -1,0 +1,121 @@
+"""Pages made to break a reader, from a real server through the whole call path: each ends in time, within bounds,
+with a typed error or what could be read."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import time
+import zipfile
+import zlib
+from collections.abc import Awaitable, Callable
+
+import anyio
+import anyio.abc
+import pytest
+from tests.agents.files.pdfs import pdf
+from tests.agents.search.conftest import Ask, Build
+from tests.agents.search.test_fetch import fetch, page
+from tests.net.web_site import Reply, Site, answer, redirect
+
+HTML = "text/html; charset=utf-8"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+MEGABYTE = b"\0" * (1 << 20)
+
+
+@pytest.fixture
+async def short(build: Build) -> Ask:
+    """A megabyte for each page."""
+    return await build(most=1_000_000, seconds=20)
+
+
+def endless(head: bytes, piece: bytes, pause: float = 0.0) -> Callable[[anyio.abc.ByteStream], Awaitable[None]]:
+    async def send(stream: anyio.abc.ByteStream) -> None:
+        await stream.send(head)
+        while True:
+            await stream.send(piece)
+            await anyio.sleep(pause)
+
+    return send
+
+
+def packed(level: int = 9) -> bytes:
+    packer = zlib.compressobj(level)
+    return b"".join([*(packer.compress(MEGABYTE) for _ in range(8)), packer.flush()])
+
+
+def twice(data: bytes) -> bytes:
+    return gzip.compress(gzip.compress(data))
+
+
+def zipped() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.html", MEGABYTE)
+    return out.getvalue()
+
+
+HOSTILE: dict[str, tuple[Reply, str]] = {
+    "gzip": (answer(gzip.compress(MEGABYTE * 8), content_encoding="gzip", content_type=HTML), "too_large"),
+    "deflate": (answer(packed(), content_encoding="deflate", content_type=HTML), "too_large"),
+    "gzip in gzip": (answer(twice(MEGABYTE), content_encoding="gzip, gzip", content_type=HTML), "unsupported"),
+    "brotli": (answer(b"\x5b\xff\xff\x03" * 9, content_encoding="br", content_type=HTML), "unsupported"),
+    "zstd": (answer(b"\x28\xb5\x2f\xfd" * 9, content_encoding="zstd", content_type=HTML), "unsupported"),
+    "zip": (answer(zipped(), content_type="application/zip"), "unsupported"),
+    "bzip2": (answer(bz2.compress(MEGABYTE), content_type="application/x-bzip2"), "unsupported"),
+    "a stream without end": (endless(OK + b"\r\n", b"<p>x" * 16_384), "too_large"),
+    "chunks without end": (endless(OK + CHUNKED, b"1000\r\n" + b"x" * 4096 + b"\r\n"), "too_large"),
+    "a gigabyte announced": (endless(OK + b"Content-Length: 1073741824\r\n\r\n", b"x" * 65_536), "too_large"),
+    "a slow drip": (endless(OK + b"Content-Length: 99999\r\n\r\n", b"x", 0.05), "timeout"),
+    "headers that drip": (endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", 0.05), "timeout"),
+    "headers without end": (endless(b"HTTP/1.1 200 OK\r\n", b"X-Y: " + b"z" * 4096 + b"\r\n"), "provider_failed"),
+    "one header without end": (endless(b"HTTP/1.1 200 OK\r\nX: ", b"z" * 65_536), "provider_failed"),
+    "chunk lines without end": (endless(OK + CHUNKED, b"1;" + b"z" * 65_536), "provider_failed"),
+    "redirects without end": (redirect("/page"), "provider_failed"),
+    "a location of a megabyte": (redirect("/" + "x" * 50_000), "forbidden"),
+    "a hundred thousand elements deep": (answer(b"<div>" * 100_000 + b"deep", content_type=HTML), "limit_hit"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+async def test_a_hostile_answer_ends_in_time_with_a_typed_error(build: Build, site: Site, kind: str) -> None:
+    site.replies["/page"], code = HOSTILE[kind]
+    ask = await build(most=1_000_000, seconds=0.4 if "drip" in kind else 20)
+    began = time.monotonic()
+    error = (await fetch(ask, site)).error
+    assert error is not None
+    assert error.code == code
+    assert len(error.message) < 500
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"[" * 90_000, "application/json"),
+        (b'{"a":' * 15_000, "application/json"),
+        (b"<a>" * 100_000, "application/xml"),
+        (b"<rss>" + b"<item>" * 50_000, "application/rss+xml"),
+        (bytes(range(256)) * 400, "text/plain"),
+        (b"\x1b$B" * 60_000, "text/html; charset=iso-2022-jp"),
+        (b"\xff\xfe" + b"\x00\xd8" * 50_000, "text/html"),
+        (b"\x80" * 200_000, "text/html"),
+        (b"<!DOCTYPE html>" + b"&lt" * 60_000, "text/html; charset=xn--"),
+    ],
+    ids=["JSON", "objects", "XML", "a feed", "all bytes", "a stateful charset", "surrogates", "no charset", "entities"],
+)
+async def test_a_hostile_body_is_read_as_far_as_it_goes(short: Ask, site: Site, body: bytes, content_type: str) -> None:
+    site.replies["/page"] = answer(body, content_type=content_type)
+    began = time.process_time()
+    await page(short, site)
+    assert time.process_time() - began < 15
+
+
+@pytest.mark.full
+async def test_a_pdf_that_inflates_to_gigabytes_ends_in_its_child(ask: Ask, site: Site) -> None:
+    site.replies["/page"] = answer(pdf(["x"], inflate=4 << 30), content_type="application/pdf")
+    error = (await fetch(ask, site)).error
+    assert error is not None
+    assert error.code in ("limit_hit", "invalid_input", "timed_out")

@@ -1,0 +1,101 @@
+"""What a site asks of programs is done, and nothing else of what its robots.txt could bring about."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from tests.agents.search.conftest import Ask, Build, Held
+from tests.agents.search.test_fetch import fetch
+from tests.net.web_site import Site, answer, redirect
+
+from astro_mcp.agents.search.robots import AGAIN, BYTES, KEPT, _parsed
+
+PAGE = answer(b"<p>text", content_type="text/html", cache_control="no-store")
+LEAVE = "User-agent: *\nDisallow: /private\nAllow: /private/open\n\nUser-agent: Astro-MCP\nDisallow: /ours\n"
+
+
+@pytest.fixture
+async def polite(build: Build) -> Ask:
+    return await build(robots=True)
+
+
+def paths(site: Site) -> list[str]:
+    return [path for path, _ in site.requests]
+
+
+async def code(ask: Ask, site: Site, path: str) -> str:
+    error = (await fetch(ask, site, path)).error
+    return error.code if error else "ok"
+
+
+async def test_a_page_that_programs_are_to_leave_alone_is_refused_without_a_request(polite: Ask, site: Site) -> None:
+    site.replies |= {"/robots.txt": answer(LEAVE.replace("/ours", "/private").encode()), "/private/a": PAGE}
+    error = (await fetch(polite, site, "/private/a")).error
+    assert error is not None
+    assert (error.code, error.retryable) == ("forbidden", False)
+    assert "robots.txt of site.example" in error.message
+    assert "web.robots" in error.hint
+    assert paths(site) == ["/robots.txt"]
+
+
+async def test_rules_for_our_name_stand_in_place_of_those_for_everybody(polite: Ask, site: Site) -> None:
+    site.replies |= {"/robots.txt": answer(LEAVE.encode()), "/private": PAGE}
+    assert await code(polite, site, "/private") == "ok"
+    assert await code(polite, site, "/ours") == "forbidden"
+
+
+async def test_rules_are_asked_for_once_a_day(polite: Ask, site: Site, clock: Held) -> None:
+    site.replies |= {"/robots.txt": answer(b""), "/a": PAGE}
+    for _ in range(3):
+        assert await code(polite, site, "/a") == "ok"
+    clock.ahead = KEPT + 1
+    await code(polite, site, "/a")
+    assert paths(site) == ["/robots.txt", "/a", "/a", "/a", "/robots.txt", "/a"]
+
+
+async def test_a_redirect_to_a_page_that_is_to_be_left_alone_is_not_followed(polite: Ask, site: Site) -> None:
+    site.replies |= {"/robots.txt": answer(LEAVE.encode()), "/old": redirect("/ours/x"), "/ours/x": PAGE}
+    assert await code(polite, site, "/old") == "forbidden"
+    assert "/ours/x" not in paths(site)
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (answer(b"Disallow: /", "404 Not Found"), "ok"),
+        (answer(b"Disallow: /", "403 Forbidden"), "ok"),
+        (answer(b"", "503 Unavailable"), "forbidden"),
+        (answer(b"#" * (BYTES + 1)), "forbidden"),
+        (answer(b"\0\xff\xfe<html>no rules</html>"), "ok"),
+        (b"", "provider_failed"),
+    ],
+    ids=["not there", "kept from us", "failing", "too large", "no rules", "broken"],
+)
+async def test_rules_that_are_not_there_forbid_nothing_and_rules_that_fail_forbid_all(
+    polite: Ask, site: Site, reply: bytes, told: str
+) -> None:
+    site.replies |= {"/robots.txt": reply, "/a": PAGE}
+    assert await code(polite, site, "/a") == told
+
+
+async def test_rules_that_failed_are_asked_for_again_soon(polite: Ask, site: Site, clock: Held) -> None:
+    site.replies |= {"/robots.txt": answer(b"", "500 Broken"), "/a": PAGE}
+    assert await code(polite, site, "/a") == "forbidden"
+    site.replies["/robots.txt"] = answer(b"")
+    clock.ahead = AGAIN + 1
+    assert await code(polite, site, "/a") == "ok"
+
+
+async def test_rules_that_are_not_to_be_followed_are_not_asked_for(ask: Ask, site: Site) -> None:
+    site.replies["/a"] = PAGE
+    assert await code(ask, site, "/a") == "ok"
+    assert paths(site) == ["/a"]
+
+
+def test_thousands_of_names_with_thousands_of_rules_cost_no_product() -> None:
+    names = "".join(f"User-agent: bot{number}\n" for number in range(10_000))
+    began = time.process_time()
+    rules = _parsed(names + "Disallow: /*a*a*a*b$\n" * 10_000, "astro-mcp")
+    assert rules.can_fetch("https://site.example/" + "a" * 4000, "astro-mcp")
+    assert time.process_time() - began < 5
