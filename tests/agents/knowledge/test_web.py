@@ -42,7 +42,7 @@ def web(site: Site) -> Any:
 
     def pages(database: Any) -> Ready[SearchWork]:
         client = GuardedClient(WebSettings(), resolve=Names(), policy=Loopback())
-        return Ready(SearchWork(client, Pages(client, database, SystemClock()), (), {}, 600))
+        return Ready(SearchWork(client, Pages(client, database, SystemClock(), None), (), {}, 600))
 
     return pages
 
