@@ -151,7 +151,7 @@ def test_a_session_of_the_same_name_is_another_for_the_other_host(hosts: Hosts) 
 
 
 def test_a_note_like_one_of_the_other_host_is_like_none(hosts: Hosts) -> None:
-    again = {**VAULT, "text": f"{VAULT['text']} It is cold there."}
+    again = {**VAULT, "title": "Of the vault", "text": f"{VAULT['text']} It is cold there."}
     assert hosts.have["vault"] in [note["id"] for note in good(hosts.a, "kb_remember", **again)["similar_existing"]]
     assert good(hosts.b, "kb_remember", **again)["similar_existing"] == []
 

@@ -17,6 +17,7 @@ from astro_mcp.agents.files.agent import FilesAgent
 from astro_mcp.agents.git.agent import GitAgent
 from astro_mcp.agents.knowledge.agent import KnowledgeAgent
 from astro_mcp.agents.lint.agent import LintAgent
+from astro_mcp.agents.search.agent import SearchAgent
 from astro_mcp.agents.tests.agent import TestsAgent
 from astro_mcp.core.agent import Agent
 from astro_mcp.core.authority import ALL_EFFECTS, Effect
@@ -52,7 +53,10 @@ class Planned(Agent):
         return Fixed(undo_id="")
 
 
-REAL: list[type[Agent]] = [FilesAgent, GitAgent, CodeAgent, KnowledgeAgent, LintAgent, TestsAgent, Planned, Toys]
+REAL: list[type[Agent]] = [
+    *(FilesAgent, GitAgent, CodeAgent, KnowledgeAgent, SearchAgent, LintAgent, TestsAgent),
+    *(Planned, Toys),
+]
 TOOLS: dict[str, Tool] = {t.name: t for cls in REAL for t in cls.__new__(cls).tools()}
 
 LONG_EXAMPLE = """
