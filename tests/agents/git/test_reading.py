@@ -329,3 +329,12 @@ async def test_a_binary_file_that_only_moved_has_no_lines_to_count(bench: Bench)
         [shown] = (await bench.call("git_show", ref=ref)).files
         [differs] = (await bench.call("git_diff", **{"from": f"{ref}~1", "to": ref})).files
         assert {shown.additions, differs.additions} == {None if told == "-" else int(told)}, ref
+
+
+async def test_a_diffs_hunks_stand_beneath_their_files(bench: Bench) -> None:
+    bench.write("README.md", "# Changed\n")
+    bench.write("src/app.py", "def one():\n    return 2\n\n\ndef two():\n    return 2\n")
+    lines = (await bench.call("git_diff")).text().splitlines()
+    assert lines[:4] == ["README.md +1 -1", "@@ -1,1 +1,1 @@", "-# Project", "+# Changed"]
+    assert lines[4] == "src/app.py +1 -1"
+    assert [line for line in lines if line.startswith("@@")] == ["@@ -1,1 +1,1 @@", "@@ -1,5 +1,5 @@"]

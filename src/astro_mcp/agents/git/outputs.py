@@ -110,7 +110,7 @@ class Diff(Page):
     hunks: list[DiffHunk] = Field(default_factory=list)
 
     def text(self) -> str:
-        return "\n".join(file_lines(self.files) + hunk_lines(self.hunks)) or "no difference"
+        return "\n".join(changed_lines(self.files, self.hunks)) or "no difference"
 
 
 class DiffStat(Diff):
@@ -123,14 +123,12 @@ def file_lines(files: list[DiffFile]) -> list[str]:
     return [file.line() for file in files]
 
 
-def hunk_lines(hunks: list[DiffHunk]) -> list[str]:
-    lines, path = [], None
+def changed_lines(files: list[DiffFile], hunks: list[DiffHunk]) -> list[str]:
+    """Each file, and beneath it those of its hunks that are here."""
+    of: dict[str, list[str]] = {}
     for hunk in hunks:
-        if hunk.path != path:
-            lines.append(f"--- {printable(hunk.path)}")
-            path = hunk.path
-        lines.append(printable(hunk.text))
-    return lines
+        of.setdefault(hunk.path, []).append(printable(hunk.text))
+    return [line for file in files for line in (file.line(), *of.get(file.path, ()))]
 
 
 class BlameLine(Part):
@@ -178,9 +176,7 @@ class Shown(Page):
         if self.kind == "commit":
             head = [f"commit {self.sha}", f"author {printable(self.author)}", f"date {self.date}"]
             merge = ["merge of " + " and ".join(sha[:12] for sha in self.parents)] if len(self.parents) > 1 else []
-            return "\n".join(
-                [*head, *merge, "", printable(self.message), "", *file_lines(self.files), *hunk_lines(self.hunks)]
-            )
+            return "\n".join([*head, *merge, "", printable(self.message), "", *changed_lines(self.files, self.hunks)])
         if self.lines:
             return "\n".join(_blame_lines(self.lines))
         about = f"{printable(self.path)} in {self.sha[:12]}: {self.kind}, {self.bytes} bytes"
