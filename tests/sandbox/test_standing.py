@@ -208,6 +208,7 @@ async def test_a_cancelled_run_ends_its_container(warm: Sandbox, containers: Con
             await anyio.sleep(0.01)
 
 
+@pytest.mark.full
 async def test_the_one_that_was_used_longest_ago_makes_place_and_idle_and_old_ones_end(
     warm: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
