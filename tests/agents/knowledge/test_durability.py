@@ -14,6 +14,7 @@ import anyio
 import pytest
 from tests.agents.knowledge.sameness import same_as_record
 
+from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.embedding import Embedder
 
 HARMS = ("gone", "cut", "unsealed", "folder", "bit", "grown", "more")
@@ -162,6 +163,23 @@ def damage(index: Path, harm: str) -> None:
         index.with_name("index.seal.json").unlink()
     else:
         index.rename(index.with_name("elsewhere"))
+
+
+async def test_a_search_that_waited_for_an_index_made_anew_says_what_it_lacks(
+    house: Any, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data"
+    async with house(folder, project) as desk:
+        await desk.value("kb_index")
+    (folder / "knowledge" / "index.seal.json").unlink()
+
+    async def held(self: CatchUp) -> None:
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(CatchUp, "_refill", held)
+    async with house(folder, project) as desk:
+        found = await desk.value("kb_search", query="is this person's credential correct")
+    assert found.notice == "5 chunks are not in the vector index yet; they are found by words"
 
 
 @pytest.mark.full

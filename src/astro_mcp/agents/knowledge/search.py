@@ -52,12 +52,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
-    """The query's vector in its space, and what is near it; `problem` says why that is not all."""
+    """The query's vector in its space, and what is near it; `problem` says why that is not all, `pending` how many
+    chunks the index lacks."""
 
     vector: Matrix | None
     near: Mapping[Scope, Sequence[int]]
     problem: str
     space: Space
+    pending: int
 
 
 class Search:
@@ -71,22 +73,24 @@ class Search:
 
     async def find(self, scopes: Sequence[Scope], query: str, only: Filter, most: int) -> Answer:
         """The `most` best chunks for `query` that `only` lets pass. Words and meaning are asked at once."""
-        shelves = {scope: await self._record.shelves(scope) for scope in scopes}
         words: dict[Scope, dict[int, float]] = {}
-        failed: list[AstroError] = []
+        failed: list[AstroError] = []  # a task group would wrap them
+        meaning: _Meaning | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._words, scopes, query, only, words, failed)
-            meaning = await self._meaning(shelves, query, only)
-        for error in failed:
-            raise error
+            try:
+                meaning = await self._meaning(scopes, query, only)
+            except AstroError as error:
+                failed.append(error)
+        if failed or meaning is None:
+            raise failed[0]
         rows: list[Row] = []
         for scope in scopes:
             candidates = {**words[scope], **dict.fromkeys(meaning.near.get(scope, ()))}
             rows += await self._record.hits(scope, list(candidates), only, meaning.space.model)
         by_words = {chunk: score for found in words.values() for chunk, score in found.items()}
-        pending = sum(sum(names.values()) for names in shelves.values())
         found = _ranked(rows, by_words, meaning.vector, query)
-        notices = [_notice(meaning.problem, pending), self._serving.notice]
+        notices = [_notice(meaning.problem, meaning.pending), self._serving.notice]
         return Answer(found[:most], "; ".join(filter(None, notices)))
 
     async def _words(
@@ -101,19 +105,22 @@ class Search:
             for scope in scopes:
                 words[scope] = await self._record.find_words(scope, match_expression(query), only, CANDIDATES)
         except AstroError as error:
-            failed.append(error)  # a task group would wrap it
+            failed.append(error)
 
-    async def _meaning(self, shelves: Mapping[Scope, Mapping[str, int]], query: str, only: Filter) -> _Meaning:
+    async def _meaning(self, scopes: Sequence[Scope], query: str, only: Filter) -> _Meaning:
         space = (await self._serving.settled()).space
         vector, problem = await self._vector(query)
         if space != self._serving.space:  # another model took over just now
             space = self._serving.space
             vector, problem = await self._vector(query)
         near: dict[Scope, list[int]] = {}
-        for scope, names in shelves.items():
+        pending = 0
+        for scope in scopes:  # after the wait for the index: what was opened anew lacks what it had before
+            names = await self._record.shelves(scope)
+            pending += sum(names.values())
             if vector is not None and not problem:
                 near[scope], problem = await self._nearest(scope, list(names), vector, only, space)
-        return _Meaning(vector, near, problem, space)
+        return _Meaning(vector, near, problem, space, pending)
 
     async def _vector(self, query: str) -> tuple[Matrix | None, str]:
         try:
