@@ -263,7 +263,7 @@ class Loop:
                 batch[run_id] = [Post(run, e.Tick(now=now), size=0)]
         if not batch:
             return
-        stepped = at_once(batch, now, slots, self._shares.copy())
+        stepped = at_once(batch, now, slots, self._shares)
         if stepped is None:
             stepped = await anyio.to_thread.run_sync(
                 advanced, batch, now, slots, self._shares.copy(), self._evaluate, limiter=self._thread

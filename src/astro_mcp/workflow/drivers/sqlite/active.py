@@ -167,8 +167,8 @@ class Broke:
 
 
 def at_once(batch: Mapping[str, list[Post]], now: float, slots: int, shares: Shares) -> list[Stepped | Broke] | None:
-    """What `advanced` gives, where it takes less time than to hand it to a thread and back; else None, and `shares` is
-    used up as well. Of one run, with little in it, and no expression but plain references."""
+    """What `advanced` gives, where it takes less time than to hand it to a thread and back; else None. Of one run, with
+    little in it, and no expression but plain references."""
     if len(batch) > 1:
         return None
     [posts] = batch.values()
@@ -188,8 +188,8 @@ def _not_at_once(source: str, data: Mapping[str, Any]) -> Any:
 def advanced(
     batch: Mapping[str, list[Post]], now: float, slots: int, shares: Shares, evaluate: Evaluate
 ) -> list[Stepped | Broke]:
-    """Step every run (by id) through its events, sharing `slots` as `shares` say, a copy that is used up. Blocks while
-    expressions are evaluated."""
+    """Step every run (by id) through its events, sharing `slots` as `shares` say: a copy, which is used up, where there
+    is more than one run. Blocks while expressions are evaluated."""
     found: list[Stepped | Broke] = []
     left = {run_id: posts[0].run for run_id, posts in batch.items()}
     while left:
@@ -207,7 +207,8 @@ def advanced(
             for command in stepped.commands:
                 if isinstance(command, Start):
                     slots -= 1
-                    shares.began(run)
+                    if left:  # whose turn comes next goes by it
+                        shares.began(run)
             found.append(stepped)
     return found
 
