@@ -133,6 +133,7 @@ async def test_a_page_is_fetched_without_an_engine(tmp_path: Path, monkeypatch: 
     guarded = functools.partial(client.GuardedClient, resolve=Names(), policy=Loopback())
     monkeypatch.setattr(client, "GuardedClient", guarded)
     async with serving() as site, open_app(tmp_path, {}) as house:
+        site.replies["/robots.txt"] = answer(status="404 Not Found")
         site.replies["/"] = answer(b"<p>The engine is away, and the page is here.</p>", content_type="text/html")
         session = Session(Principal("uid:1", Kind.STDIO), Grant())
         fetched = await house.dispatcher.call(Call(session, "web_fetch", {"url": f"http://site.example:{site.port}/"}))
@@ -225,6 +226,7 @@ PLACES = (
     "daemon",
     "workspace/git",
     "workflow/expressions",
+    "documents",
     "agents/files",
     "agents/knowledge",
     "core",
