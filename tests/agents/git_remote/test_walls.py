@@ -7,14 +7,13 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import anyio
 import pytest
 from tests.agents.git_remote.conftest import TOKEN, Bench
-from tests.agents.git_remote.server import Handler, advertising, packet, saying
+from tests.agents.git_remote.server import Handler, advertising, packet, processes, saying
 
 from astro_mcp.workspace.git import staging
 
@@ -233,17 +232,6 @@ def listening() -> list[int]:
     inodes = {os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return [int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes]
-
-
-def processes(wanted: Callable[[str], bool]) -> str:
-    """Command line and environment of every process but this one whose text is wanted."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            text = (folder / "cmdline").read_text() + (folder / "environ").read_text()
-            if "git" in text and folder.name != str(os.getpid()) and wanted(text):
-                found.append(text)
-    return "\n".join(found)
 
 
 def texts(folder: Path) -> list[str]:
