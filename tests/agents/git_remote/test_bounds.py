@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
+import anyio
 import pytest
-from tests.agents.git_remote.conftest import Bench
-from tests.agents.git_remote.server import GitServer, Handler, advertising, packet
+from tests.agents.git_remote.conftest import TOKEN, Bench
+from tests.agents.git_remote.server import GitServer, Handler, advertising, packet, processes
 
 from astro_mcp.net import origin
+from astro_mcp.testing import workbench
 
 pytestmark = pytest.mark.full
 
@@ -70,6 +76,44 @@ async def test_a_clone_whose_files_are_larger_than_its_bound_is_not_there(bench:
     assert [path.name for path in bench.root.iterdir()] == ["project"]
 
 
+def test_a_process_that_is_killed_amid_a_clone_leaves_nothing_that_the_next_start_does_not_take_away(
+    tmp_path: Path, server: GitServer, certificate: Path, settings: str, left: threading.Event
+) -> None:
+    root, data = tmp_path / "root", tmp_path / "data"
+    root.mkdir()
+    data.mkdir(mode=0o700)
+    (data / "config.toml").write_text(settings)
+    reached = threading.Event()
+
+    def hold(handler: Handler) -> None:
+        handler.body()
+        reached.set()
+        left.wait(20)
+
+    server.replies["/project.git/git-upload-pack"] = hold
+    child = Path(__file__).with_name("clone_child.py")
+    top = Path(__file__).parents[3]
+    arguments = [sys.executable, str(child), str(data), str(root), str(certificate), server.url()]
+    with subprocess.Popen(arguments, env={**os.environ, "PYTHONPATH": str(top)}) as process:
+        try:
+            assert reached.wait(30)
+        finally:
+            process.kill()
+    left.set()
+    assert len(list(root.iterdir())) == 1
+    assert len(list((data / "git").iterdir())) == 2
+
+    async def next_start() -> None:
+        async with workbench(data, roots=[root], environment={"ASTRO_MCP_TOKEN_SITE": TOKEN}) as bench:
+            await bench.call("git_status")
+
+    anyio.run(next_start)
+    assert list(root.iterdir()) == []
+    assert list((data / "git").iterdir()) == []
+    while processes(lambda text: str(data) in text):
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize("settings", [1], indirect=True)
 @pytest.mark.parametrize("path", ["info/refs", "git-upload-pack"])
 async def test_a_host_that_drips_is_left_at_the_operators_time(bench: Bench, left: threading.Event, path: str) -> None:
@@ -84,7 +128,9 @@ async def test_a_host_that_drips_is_left_at_the_operators_time(bench: Bench, lef
                 handler.wfile.write(packet("\2still counting"))
 
     bench.server.replies[f"/project.git/{path}"] = drip
+    began = time.monotonic()
     error = await bench.refused("git_fetch")
+    assert time.monotonic() - began < 12
     assert error["code"] == "timeout"
     assert "1 s" in error["message"]
 

@@ -43,6 +43,7 @@ async def test_one_branch_and_new_tags_while_a_tag_that_is_here_stays(bench: Ben
     assert missing["code"] == "not_found"
 
 
+@pytest.mark.full
 async def test_a_branch_that_was_rewritten_there_leaves_a_recovery_ref_that_git_undo_takes(bench: Bench) -> None:
     before = bench.git("rev-parse", "origin/main").strip()
     sha = bench.server.git("commit-tree", "HEAD^{tree}", "-m", "Anew").strip()

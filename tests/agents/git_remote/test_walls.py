@@ -7,14 +7,13 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import anyio
 import pytest
 from tests.agents.git_remote.conftest import TOKEN, Bench
-from tests.agents.git_remote.server import Handler, advertising, packet, saying
+from tests.agents.git_remote.server import Handler, advertising, packet, processes, saying
 
 from astro_mcp.workspace.git import staging
 
@@ -44,12 +43,12 @@ URLS = [
 async def test_a_url_that_is_not_https_at_a_host_of_the_operators_is_refused_before_anything_is_asked(
     bench: Bench,
 ) -> None:
-    for at, (pattern, code) in enumerate(URLS):
-        url = pattern.format(host=bench.server.host)
-        bench.git("config", f"remote.odd{at}.url", url)
+    urls = [(pattern.format(host=bench.server.host), code) for pattern, code in URLS]
+    with (bench.project / ".git/config").open("a") as file:
+        file.writelines(f'[remote "odd{at}"]\n\turl = "{url}"\n' for at, (url, _) in enumerate(urls))
+    for at, (url, code) in enumerate(urls):
         for tool, arguments in (
-            ("git_fetch", {"remote": f"odd{at}"}),
-            ("git_push", {"remote": f"odd{at}"}),
+            ("git_fetch" if at % 4 else "git_push", {"remote": f"odd{at}"}),
             ("git_clone", {"url": url, "path": "copy"}),
         ):
             error = await bench.refused(tool, **arguments)
@@ -233,17 +232,6 @@ def listening() -> list[int]:
     inodes = {os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return [int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes]
-
-
-def processes(wanted: Callable[[str], bool]) -> str:
-    """Command line and environment of every process but this one whose text is wanted."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            text = (folder / "cmdline").read_text() + (folder / "environ").read_text()
-            if "git" in text and folder.name != str(os.getpid()) and wanted(text):
-                found.append(text)
-    return "\n".join(found)
 
 
 def texts(folder: Path) -> list[str]:
