@@ -45,7 +45,7 @@ class Site:
     """One request a connection: the reply to its path, as it stands, and then the end."""
 
     port: int = 0
-    replies: dict[str, Reply] = field(default_factory=dict)
+    replies: dict[str, Reply] = field(default_factory=lambda: {"/robots.txt": answer(b"", "404 Not Found")})
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     left: anyio.Event = field(default_factory=anyio.Event)

@@ -230,6 +230,7 @@ PLACES = (
     "agents/files",
     "agents/knowledge",
     "core",
+    "documents",
 )
 STARTERS = (
     *("subprocess.run", "subprocess.Popen", "subprocess.call", "subprocess.check_", "subprocess.get"),

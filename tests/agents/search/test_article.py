@@ -55,6 +55,16 @@ def test_a_page_of_links_has_no_article_and_is_shown_whole() -> None:
     assert "Start" not in page.markdown
 
 
+def test_boxes_of_links_and_what_was_said_before_are_left_out_of_an_article() -> None:
+    box = "<div><a href=/1>Another story that is told</a> <a href=/2>And one more of the kind</a></div>"
+    page = article(
+        f"<body><div><p>{TEXT * 3}</p>{box}<p>{TEXT}Once.</p><p>{TEXT}Once.</p><p>{TEXT}Last.</p></div></body>"
+    )
+    assert "Another story" not in page.markdown
+    assert page.markdown.count("Once.") == 1
+    assert "Last." in page.markdown
+
+
 def test_a_class_that_reads_like_furniture_does_not_take_the_article_away() -> None:
     page = article(f"<body><div class='sidebar'>{f'<p>{TEXT}</p>' * 2}<p>{TEXT}Here.</p></div></body>")
     assert "Here." in page.markdown
