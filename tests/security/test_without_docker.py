@@ -230,7 +230,6 @@ PLACES = (
     "agents/files",
     "agents/knowledge",
     "core",
-    "documents",
 )
 STARTERS = (
     *("subprocess.run", "subprocess.Popen", "subprocess.call", "subprocess.check_", "subprocess.get"),
