@@ -37,7 +37,7 @@ class Web(dict[str, Reply]):
             order = ["/gone", "/manual"] if "frames" in query else ["/manual", "/blog"]
             found = [{"url": f"http://site.example:{self.port}{page}", "title": page} for page in order]
             return answer(json.dumps({"results": found}).encode(), content_type="application/json")
-        body = PAGES[parts.path].encode()
+        body = PAGES.get(parts.path, "").encode()
         return answer(body, content_type="text/html") if body else answer(b"", "404 Not Found")
 
 
