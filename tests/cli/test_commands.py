@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 import stat
 import time
 from pathlib import Path
@@ -284,6 +286,16 @@ def test_the_audit_trail_is_shown_whole_however_narrow_the_reader(shared: Home) 
     items = run(shared, "audit", "--last", "2", "--json").json["items"]
     assert [item["phase"] for item in items] == ["intent", "outcome"]
     assert {item["kind"] for item in items} == {"cli"}
+
+
+def test_the_audit_trail_of_a_store_that_an_earlier_version_left_is_shown(at: Home) -> None:
+    assert run(at, "call", "fs_list").status == 0
+    assert run(at, "daemon", "stop").status == 0
+    with contextlib.closing(sqlite3.connect(at.folder / "astro.db")) as store:
+        store.execute("ALTER TABLE audit DROP COLUMN flow")
+        store.commit()
+    items = run(at, "audit", "--json").json["items"]
+    assert {(item["tool"], item["flow"]) for item in items} == {("fs_list", "")}
 
 
 def test_the_columns_of_a_table_stand_in_line_and_have_no_trailing_blanks(shared: Home) -> None:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from astro_mcp.core.ports import AuditRecord
-from astro_mcp.store.connection import Connection, Row, read
+from astro_mcp.store.connection import Connection, Row, Transaction, read
 from astro_mcp.store.database import Database
 
 _COLUMNS = (
@@ -60,9 +60,15 @@ def audit_key(folder: Path) -> bytes:
 
 
 async def read_trail(path: Path, count: int) -> list[Row]:
-    """The newest records of the store at `path`, newest first, whoever holds it open."""
+    """The newest records of the store at `path`, newest first, whoever holds it open. One that no daemon of this version
+    has opened yet lacks the column `flow`."""
+
+    def look(tx: Transaction) -> list[Row]:
+        there = {row["name"] for row in tx.rows("SELECT name FROM pragma_table_info('audit')")}
+        return tx.rows(_LAST if "flow" in there else _LAST.replace(", flow", ", '' AS flow"), (count,))
+
     connection = await Connection.open(path, read_only=True)
     try:
-        return await connection.run(lambda raw: read(raw, lambda tx: tx.rows(_LAST, (count,))))
+        return await connection.run(lambda raw: read(raw, look))
     finally:
         await connection.close()
