@@ -60,8 +60,8 @@ def audit_key(folder: Path) -> bytes:
 
 
 async def read_trail(path: Path, count: int) -> list[Row]:
-    """The newest records of the store at `path`, newest first, whoever holds it open. One that no daemon of this version
-    has opened yet lacks the column `flow`."""
+    """The newest records of the store at `path`, newest first, whoever holds it open. One that no daemon of this
+    version has opened yet lacks the column `flow`."""
 
     def look(tx: Transaction) -> list[Row]:
         there = {row["name"] for row in tx.rows("SELECT name FROM pragma_table_info('audit')")}
