@@ -154,6 +154,24 @@ async def test_a_secret_that_may_be_read_is_found_by_words_and_never_sent(
         )
 
 
+async def test_what_a_session_with_a_secret_asks_and_remembers_is_not_sent(
+    house: Any, tmp_path: Path, project: Path, at: Endpoint
+) -> None:
+    secret = frozenset({Label.SECRET})
+    async with house(tmp_path / "data", project, settings=at.settings(), client=at.client()) as desk:
+        await desk.value("kb_index")
+        await moved(desk)
+        await desk.caught_up()
+        asked = await desk.call("kb_search", labels=secret, query="hunter2 pigeon")
+        noted = await desk.call("kb_remember", labels=secret, title="Pigeon", text="Its word is hunter2.")
+        after = await desk.call("kb_search", query="pigeon of the tower")
+    assert "by words only: this session holds a secret" in asked.unwrap().notice
+    assert noted.unwrap().id
+    assert not [text for text in at.texts if "hunter2" in text]
+    assert [text for text in at.texts if "of the tower" in text], "others are sent"
+    assert "secret" not in after.unwrap().notice
+
+
 @pytest.mark.parametrize(
     "harm",
     [

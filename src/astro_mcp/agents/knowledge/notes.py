@@ -37,9 +37,10 @@ def normal_tags(tags: list[str]) -> tuple[str, ...]:
     return tuple(sorted({tag.strip().lower()[:60] for tag in tags if tag.strip()}))
 
 
-async def similar(search: Search, scope: Scope, note: RememberInput, own: str) -> list[Similar]:
+async def similar(search: Search, scope: Scope, note: RememberInput, own: str, *, secret: bool) -> list[Similar]:
     """Other notes of the scope that are near in meaning, or have the same title; nearest first."""
-    answer = await search.find([scope], f"{note.title}\n{note.text}"[:2000], Filter(kinds=("note",)), 50)
+    only = Filter(kinds=("note",))
+    answer = await search.find([scope], f"{note.title}\n{note.text}"[:2000], only, 50, secret=secret)
     found: dict[str, Similar] = {}
     for item in sorted(answer.found, key=lambda item: -(item.cosine or 0)):
         document, title = item.row["document"], item.row["document_title"]

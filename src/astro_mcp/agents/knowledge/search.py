@@ -71,15 +71,18 @@ class Search:
         self._index = index
         self._catch_up = catch_up
 
-    async def find(self, scopes: Sequence[Scope], query: str, only: Filter, most: int) -> Answer:
-        """The `most` best chunks for `query` that `only` lets pass. Words and meaning are asked at once."""
+    async def find(
+        self, scopes: Sequence[Scope], query: str, only: Filter, most: int, *, secret: bool = False
+    ) -> Answer:
+        """The `most` best chunks for `query` that `only` lets pass. Words and meaning are asked at once. No
+        endpoint is sent a `secret` query."""
         words: dict[Scope, dict[int, float]] = {}
         failed: list[AstroError] = []  # a task group would wrap them
         meaning: _Meaning | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._words, scopes, query, only, words, failed)
             try:
-                meaning = await self._meaning(scopes, query, only)
+                meaning = await self._meaning(scopes, query, only, secret=secret)
             except AstroError as error:
                 failed.append(error)
         if failed or meaning is None:
@@ -107,12 +110,12 @@ class Search:
         except AstroError as error:
             failed.append(error)
 
-    async def _meaning(self, scopes: Sequence[Scope], query: str, only: Filter) -> _Meaning:
+    async def _meaning(self, scopes: Sequence[Scope], query: str, only: Filter, *, secret: bool) -> _Meaning:
         space = (await self._serving.settled()).space
-        vector, problem = await self._vector(query)
+        vector, problem = await self._vector(query, secret=secret)
         if space != self._serving.space:  # another model took over just now
             space = self._serving.space
-            vector, problem = await self._vector(query)
+            vector, problem = await self._vector(query, secret=secret)
         near: dict[Scope, list[int]] = {}
         pending = 0
         for scope in scopes:  # after the wait for the index: what was opened anew lacks what it had before
@@ -122,7 +125,9 @@ class Search:
                 near[scope], problem = await self._nearest(scope, list(names), vector, only, space)
         return _Meaning(vector, near, problem, space, pending)
 
-    async def _vector(self, query: str) -> tuple[Matrix | None, str]:
+    async def _vector(self, query: str, *, secret: bool) -> tuple[Matrix | None, str]:
+        if secret and self._serving.now.leaves:
+            return None, "this session holds a secret, and the endpoint that embeds is not sent what it asks"
         try:
             return await self._serving.now.query(query), await self._index_problem()
         except AstroError as error:

@@ -105,7 +105,8 @@ class KnowledgeWork:
         notice = ""
         if self._runs and args.scope in ("all", "project") and (not only.kinds or "run" in only.kinds):
             notice = await self._runs.follow(ctx.session.scope)
-        answer = await self._search.find(list(readable(ctx.session, args.scope)), args.query, only, args.k)
+        scopes, secret = list(readable(ctx.session, args.scope)), Label.SECRET in ctx.call.labels
+        answer = await self._search.find(scopes, args.query, only, args.k, secret=secret)
         items = [_hit(found) for found in answer.found]
         for found in answer.found:
             ctx.label(*(Label(name) for name in found.row["labels"].split(",") if name))
@@ -120,7 +121,7 @@ class KnowledgeWork:
         draft = notes.draft(args, labels)
         noted = await self._versions.keep(scope, notes.COLLECTION, draft, args.text, args.id)
         self._catch_up.wake()
-        similar = await notes.similar(self._search, scope, args, noted.id)
+        similar = await notes.similar(self._search, scope, args, noted.id, secret=Label.SECRET in labels)
         return RememberOutput(id=noted.id, version=noted.version, similar_existing=similar)
 
     async def list(self, args: ListInput, ctx: Context) -> ListOutput:
