@@ -35,6 +35,12 @@ def test_half_characters_and_great_numbers_are_kept(value: Any) -> None:
     assert repr(json.loads(stored_json(value))) == repr(value)
 
 
+def test_a_number_that_could_not_be_read_back_is_refused_and_digits_in_a_text_are_kept() -> None:
+    assert json.loads(stored_json(["7" * 5_000])) == ["7" * 5_000]
+    with pytest.raises(ValueError, match="4300 digits"):
+        stored_json([10**5_000])
+
+
 def test_what_is_very_deep_is_kept() -> None:
     value: Any = []
     for _ in range(400):

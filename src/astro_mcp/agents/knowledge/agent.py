@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from astro_mcp.agents.knowledge.models import (
@@ -24,6 +25,8 @@ from astro_mcp.core.deferred import Deferred
 from astro_mcp.core.flow import Leaving, page
 from astro_mcp.core.resource import Body, Completer, Resource
 from astro_mcp.core.tool import tool
+from astro_mcp.errors import InvalidInput
+from astro_mcp.net.urls import target
 
 if TYPE_CHECKING:
     from astro_mcp.agents.knowledge.work import KnowledgeWork  # loaded after the start, or with the first call
@@ -33,8 +36,11 @@ def _index_effects(args: IndexInput) -> frozenset[Effect]:
     return frozenset({Effect.READ, Effect.WRITE, Effect.NETWORK} if args.urls else {Effect.READ, Effect.WRITE})
 
 
-def _index_leaves(args: IndexInput) -> Iterable[Leaving]:
-    return map(page, args.urls)
+def _index_leaves(args: IndexInput) -> Iterator[Leaving]:
+    """The requests for the pages; none is made for what is no address, which the result tells."""
+    for url in args.urls:
+        with suppress(InvalidInput):
+            yield page(target(url).url)
 
 
 class KnowledgeAgent(Agent):

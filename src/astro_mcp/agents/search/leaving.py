@@ -8,6 +8,7 @@ from typing import Final
 
 from astro_mcp.agents.search.models import FetchInput, FetchOutput, SearchInput, SearchOutput
 from astro_mcp.core.flow import Leaving, Sort, page
+from astro_mcp.net.urls import target
 
 READ: Final = 200_000
 """Characters of a page in which links are looked for."""
@@ -22,7 +23,9 @@ def query(args: SearchInput) -> Iterable[Leaving]:
 
 
 def address(args: FetchInput) -> Iterable[Leaving]:
-    """The request for the page. Where it leads from there its server says, and no caller."""
+    """The request for the page. Where it leads from there its server says, and no caller. Raises `InvalidInput`
+    for what is no address: of that nothing is asked."""
+    target(args.url)
     return (page(args.url),)
 
 
