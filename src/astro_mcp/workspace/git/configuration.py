@@ -7,6 +7,7 @@ something, which folder a submodule's repository belongs to. Includes are not fo
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _SECTION: Final = re.compile(r'\s*\[\s*([A-Za-z0-9.-]+)(?:\s+"((?:[^"\\\n]|\\.)*)")?\s*\](.*)')
@@ -21,6 +22,12 @@ def parse(text: str) -> dict[Key, str]:
 
     Syntax as in git-config(1); a line that is not of it is passed over, for nothing here depends on being complete.
     """
+    return dict(_parsed(text))
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> dict[Key, str]:
+    """The same text says the same."""
     values: dict[Key, str] = {}
     section, subsection = "", ""
     for line in re.sub(r"\\\r?\n", "", text).splitlines():

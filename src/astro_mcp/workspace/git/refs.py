@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,8 @@ SHA: Final = re.compile(r"[0-9a-f]{40}")
 MOST: Final = 200_000
 """Files and folders beneath `refs/`."""
 PACKED: Final = 64 * 1024 * 1024
+REMEMBERED: Final = 1024 * 1024
+"""Bytes of `packed-refs` that are not gone through again while they are the same."""
 _BAD: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.(?=/|\Z)|\.lock(?=/|\Z)|\A[./-]|/\Z")
 
 
@@ -93,8 +96,15 @@ def _packed(common: Path) -> dict[str, str]:
         raise PathDenied("packed-refs in the repository's folder is a link")
     if path.stat().st_size > PACKED:
         raise TooLarge("the repository has too many refs")
+    data = path.read_bytes()
+    return dict(_table(data)) if len(data) <= REMEMBERED else _table.__wrapped__(data)
+
+
+@lru_cache(maxsize=8)
+def _table(data: bytes) -> dict[str, str]:
+    """What `packed-refs` says; the same bytes say the same."""
     table: dict[str, str] = {}
-    for line in path.read_bytes().decode("utf-8", "replace").split("\n"):
+    for line in data.decode("utf-8", "replace").split("\n"):
         sha, _, name = line.partition(" ")
         if SHA.fullmatch(sha) and name.startswith("refs/") and valid_ref(name):
             table[name] = sha
