@@ -51,9 +51,9 @@ async def test_a_worker_puts_an_ask_to_the_operators_model_and_a_gate_to_nobody(
                 ):
                     await anyio.sleep(0.05)
             assert "value.markdown: string is wanted" in at.bodies[1]["messages"][1]["content"]
+            await anyio.sleep(0.3)  # what only reads is recorded behind the call
             rows = [row for row in await bench.app.audit.last(100) if row["tool"] == "model_answer"]
             assert sorted(row["phase"] for row in rows) == ["intent", "intent", "outcome", "outcome"]
-            await anyio.sleep(0.3)
             assert len(at.bodies) == 2
             await bench.value("workflow_answer", run_id=begun.run_id, step="gate", value="true")
             assert (await reached(bench, begun.run_id, "succeeded", "failed")).outputs == {"m": "of fish"}
