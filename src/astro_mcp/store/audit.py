@@ -64,7 +64,7 @@ async def read_trail(path: Path, count: int) -> list[Row]:
     version has opened yet lacks the column `flow`."""
 
     def look(tx: Transaction) -> list[Row]:
-        there = {row["name"] for row in tx.rows("SELECT name FROM pragma_table_info('audit')")}
+        there = {row["name"] for row in tx.rows("PRAGMA table_info(audit)")}
         return tx.rows(_LAST if "flow" in there else _LAST.replace(", flow", ", '' AS flow"), (count,))
 
     connection = await Connection.open(path, read_only=True)
