@@ -30,7 +30,7 @@ from astro_mcp.errors import TimedOut, Unavailable
 PLACES: Final = "/usr/bin:/bin:/usr/local/bin:/opt/homebrew/bin"
 SECONDS: Final = 45.0
 OUTPUT: Final = 32 * 1024 * 1024
-CHUNK: Final = 256 * 1024
+CHUNK: Final = 64 * 1024
 MUCH: Final = 32 * 1024
 """Bytes after which git is let say more before it is heard again: it says 4 KB at a time."""
 PAUSE: Final = 0.001
