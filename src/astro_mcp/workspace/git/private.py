@@ -82,7 +82,8 @@ def build(layout: Layout, refs: Refs, parent: Path) -> Private:
             (folder / part).mkdir(parents=True, exist_ok=True)
         (folder / "config").write_text(CONFIG.format(filemode=str(layout.modes).lower()))
         (folder / "objects/info/alternates").write_bytes(b"".join(os.fsencode(p) + b"\n" for p in layout.objects))
-        _write_refs(folder, refs)
+        _write_table(folder, refs)
+        _write_head(folder, refs)
         if cut := shallow(layout):
             (folder / "shallow").write_bytes(cut)
         exclude = _exclude(layout)
@@ -96,8 +97,10 @@ def build(layout: Layout, refs: Refs, parent: Path) -> Private:
 def renew(private: Private, layout: Layout, refs: Refs, former: Refs, *, alone: bool) -> Private:
     """Bring a folder that was built from `former` up to date. A changed index becomes a new copy: who reads the copy
     of before keeps it, unless the caller is `alone`."""
-    if refs != former:
-        _write_refs(private.folder, refs)
+    if refs.table != former.table:
+        _write_table(private.folder, refs)
+    if refs.head != former.head:
+        _write_head(private.folder, refs)
     exclude = _exclude(layout)
     if exclude != private.exclude:
         _replace(private.folder / "info/exclude", exclude)
@@ -136,10 +139,13 @@ def stamp_of(status: os.stat_result) -> str:
     return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
 
-def _write_refs(folder: Path, refs: Refs) -> None:
+def _write_table(folder: Path, refs: Refs) -> None:
     lines = sorted((os.fsencode(name), sha) for name, sha in refs.table.items())
     packed = b"".join(sha.encode() + b" " + name + b"\n" for name, sha in lines)
     _replace(folder / "packed-refs", b"# pack-refs with: sorted \n" + packed)
+
+
+def _write_head(folder: Path, refs: Refs) -> None:
     head = f"ref: {refs.head}\n" if refs.head.startswith("refs/") else f"{refs.head}\n"
     _replace(folder / "HEAD", head.encode())
 

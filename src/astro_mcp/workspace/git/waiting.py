@@ -46,11 +46,12 @@ PATCHES: Final = Kind((*_DIFF, "--raw", "--patch"), b"\n")
 LOGGED: Final = Kind(
     (
         *("diff-tree", "--stdin", "-r", *HISTORY, "--root", "--always", "--diff-merges=first-parent", "--shortstat"),
-        "--format=%H%x00%an%x00%aI%x00%s%x00",
+        "--format=%H%x00%P%x00%T%x00%an%x00%aI%x00%s%x00",
     ),
     b"\n",
 )
-"""A line is a commit; the answer is its facts, each ended by a NUL, and the size of its change."""
+"""A line is a commit; the answer is its facts, each ended by a NUL, and the size of its change. Of what is no commit
+nothing is said."""
 TOLD: Final = Kind(
     (
         *(*_DIFF, "--raw", "--patch", "--root", "--always", "--diff-merges=first-parent"),
