@@ -69,7 +69,10 @@ def _name(folder: str, one: Item) -> str:
 async def _show_file(repository: Repository, sha: str, path: str, item: Item, args: ShowInput) -> Shown:
     size, data = await bytes_of(repository, item.sha, FILE)
     if size > FILE:
-        raise TooLarge(f"{printable(path, 200)} holds {size:,} bytes; {FILE:,} are shown at most")
+        raise TooLarge(
+            f"{printable(path, 200)} holds {size:,} bytes; {FILE:,} are shown at most",
+            "git_diff with two commits and this path tells what changed in it",
+        )
     base = {"sha": sha, "path": shown(path), "bytes": len(data)}
     if b"\0" in data[:8000]:
         return ShownFile.model_validate({**base, "kind": "binary"})
