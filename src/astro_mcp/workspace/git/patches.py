@@ -98,6 +98,18 @@ def parse_raw(out: bytes) -> list[FileStat]:
     return found
 
 
+def same_names(out: bytes) -> set[bytes]:
+    """Of the same: the names, old and new, of files whose content stays. No patch tells whether those are binary."""
+    found: set[bytes] = set()
+    records = iter(out.partition(b"\0\0")[0].split(b"\0"))
+    for record in records:
+        facts = record.split(b" ")
+        if record.startswith(b":") and len(facts) == 5:
+            names = [next(records, b"") for _ in range(2 if facts[4][:1] in (b"R", b"C") else 1)]
+            found.update(names if facts[2] == facts[3] else ())
+    return found
+
+
 def _sections(patch: bytes) -> list[bytes]:
     """What is said of each file. A line of content begins with a space, +, - or \\, so that none passes for a line
     that opens a file, or a hunk."""
