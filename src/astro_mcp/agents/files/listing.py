@@ -8,6 +8,7 @@ from typing import Final
 
 from astro_mcp.agents.files.models import CollapsedFolder, ListInput, ListItem, ListOutput
 from astro_mcp.workspace.content import status_of
+from astro_mcp.workspace.counts import Counts
 from astro_mcp.workspace.folders import DEEPEST, folders
 from astro_mcp.workspace.ignore import matcher
 from astro_mcp.workspace.place import Place
@@ -17,14 +18,14 @@ from astro_mcp.workspace.walk import Entry
 DEPTH: Final = 2
 
 
-def list_below(place: Place, args: ListInput) -> ListOutput:
+def list_below(place: Place, args: ListInput, counts: Counts) -> ListOutput:
     """The entries below `place`, or `place` itself where it is a file."""
     if place.relative and not stat.S_ISDIR((status := status_of(place)).st_mode):
         kind = "link" if stat.S_ISLNK(status.st_mode) else "file" if stat.S_ISREG(status.st_mode) else "other"
         item = ListItem(path=place.display, type=kind, bytes=status.st_size, mtime=stamp(status.st_mtime))
         return ListOutput(items=[item], collapsed=[], total=1)
     if args.glob is None:
-        found = tree(place, args.depth or DEPTH, include_ignored=args.include_ignored)
+        found = tree(place, args.depth or DEPTH, counts, include_ignored=args.include_ignored)
     else:
         found = _fitting(place, args.glob, args)
     items = [_item(place, entry) for entry in found.entries]
