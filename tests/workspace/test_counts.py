@@ -89,6 +89,16 @@ def change(chance: random.Random, root: Path, place: Path, number: int) -> None:
         (place / f"{number}.txt").touch()
 
 
+async def test_a_folder_whose_time_was_set_back_is_read_again(root: Path) -> None:
+    known = Counts()
+    for entries in (6, 7):
+        (root / "a" / f"{entries}.txt").touch()
+        os.utime(root / "a", (LONG_AGO, LONG_AGO))
+        found = await look(root, known)
+        assert [one.entries for one in found.collapsed if one.path == "a"] == [entries]
+        await anyio.sleep(0.012)  # longer than a tick of an older kernel's clock
+
+
 async def test_a_folder_that_changed_just_now_is_not_remembered(
     root: Path, listed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

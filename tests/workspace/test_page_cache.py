@@ -115,7 +115,7 @@ def opened(known: PageCache) -> Iterator[list[str]]:
 
 
 def test_a_file_that_was_swapped_after_the_look_is_left_to_the_threads(known: PageCache, root: Path) -> None:
-    (root / "other").write_bytes(b"another\n")
+    (root / "other").write_bytes(b"others\n")
     plain, looks = openat2.open_known_beneath, [1]
 
     def open_known_beneath(folder: int, path: str, flags: int) -> int:
@@ -128,7 +128,7 @@ def test_a_file_that_was_swapped_after_the_look_is_left_to_the_threads(known: Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(openat2, "open_known_beneath", open_known_beneath)
         assert known.read(root, "f.txt", MOST) is None
-    assert known.read(root, "f.txt", MOST) == b"another\n"
+    assert known.read(root, "f.txt", MOST) == b"others\n"
 
 
 def test_a_secret_is_refused_at_once_too(known: PageCache, root: Path) -> None:

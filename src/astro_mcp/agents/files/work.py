@@ -175,7 +175,7 @@ class FilesWork:
             for root in session.grant.roots
             if root.is_dir()
         ]
-        return ListOutput(items=items, collapsed=[], total=len(items))
+        return ListOutput(items=items, total=len(items))
 
     def _target(self, session: Session, place: Place, to: str) -> Place:
         """Where `to` leads; what is relative stays in the root of what is moved."""
