@@ -97,7 +97,9 @@ def drained(queue: int) -> list[Event] | None:
 
 def tells_all(folder: int) -> bool:
     """Whether whatever changes the files below an open folder passes this kernel: not over a network, nor where a
-    process of its own keeps them."""
+    process of its own keeps them. False on other systems, which are not asked."""
+    if sys.platform != "linux":
+        return False
     room = ctypes.create_string_buffer(256)
     _checked(_libc().fstatfs(folder, room))
     return ctypes.c_long.from_buffer(room).value & 0xFFFFFFFF in _LOCAL

@@ -39,7 +39,10 @@ async def show(repository: Repository, args: ShowInput) -> Shown:
     if not repository.readable(path):
         raise ProtectedPath(f"{printable(path, 200)} is on the secrets list, in history too")
     if size > FILE:
-        raise TooLarge(f"{printable(path, 200)} holds {size:,} bytes; {FILE:,} are shown at most")
+        raise TooLarge(
+            f"{printable(path, 200)} holds {size:,} bytes; {FILE:,} are shown at most",
+            "git_diff with two commits and this path tells what changed in it",
+        )
     return await _show_file(repository, sha, path, item.kind, data, args)
 
 
