@@ -17,9 +17,9 @@ from astro_mcp.workspace.git.patches import (
     OPTIONS,
     FileStat,
     Hunk,
+    parse_change,
     parse_numstat,
     parse_patch,
-    parse_raw,
     same_names,
 )
 from astro_mcp.workspace.git.repository import Repository
@@ -117,9 +117,10 @@ async def of_trees(
         binary = {stat.path for stat in parse_numstat(ran.out) if stat.additions is None}
 
     def work() -> tuple[list[FileStat], list[Hunk]]:
-        stats = parse_raw(change) if counted is None else counted
-        moved = [replace(one, additions=None, deletions=None) if one.path in binary else one for one in stats]
-        return moved, parse_patch(patch, cut=cut)
+        if counted is not None:
+            return counted, parse_patch(patch, cut=cut)
+        stats, hunks = parse_change(change)
+        return [replace(one, additions=None, deletions=None) if one.path in binary else one for one in stats], hunks
 
     stats, hunks = await repository.blocking(work)
     files = _files(repository, stats)

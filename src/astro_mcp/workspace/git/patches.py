@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,6 +15,11 @@ LONGEST: Final = 150
 """Lines of one hunk; a longer one is handed out as several that stand for themselves."""
 WIDEST: Final = 2000
 """Bytes of one line; what is longer is cut, and says so."""
+HEADER: Final = 100
+"""Bytes within which a hunk's header tells its lines."""
+ENDLESS: Final = b"\\ No newline at end of file"
+NAME: Final = 12
+"""Hexadecimal digits of a hunk's id."""
 _QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 _ESCAPES: Final = {97: 7, 98: 8, 116: 9, 110: 10, 118: 11, 102: 12, 114: 13, 34: 34, 92: 92}
 
@@ -76,11 +81,12 @@ def parse_numstat(out: bytes) -> list[FileStat]:
     return found
 
 
-def parse_raw(out: bytes) -> list[FileStat]:
+def parse_change(out: bytes) -> tuple[list[FileStat], list[Hunk]]:
     """`git diff --raw -z --patch` of two trees: the lines of a file are counted in its patch, which git makes anyway.
     The patch is whole."""
     raw, _, patch = out.partition(b"\0\0")
-    sections = iter(_sections(patch))
+    sections = _sections(patch.removesuffix(b"\n"))
+    counted = iter([_lines_of(section) for section in sections])
     found: list[FileStat] = []
     records = iter(os.fsdecode(raw).split("\0"))
     for record in records:
@@ -89,13 +95,13 @@ def parse_raw(out: bytes) -> list[FileStat]:
         letter, path = record.rsplit(" ", 1)[1][0], next(records, "")
         former, path = (path, next(records, "")) if letter in "RC" else ("", path)
         # a file that became another kind of file has two sections: it goes, and it comes
-        counts = [_lines_of(next(sections, b"")) for _ in range(2 if letter == "T" else 1)]
+        counts = [next(counted, (0, 0)) for _ in range(2 if letter == "T" else 1)]
         whole = [one for one in counts if one is not None]
         lines = (
             (sum(one[0] for one in whole), sum(one[1] for one in whole)) if len(whole) == len(counts) else (None, None)
         )
         found.append(FileStat(path, former, *lines))
-    return found
+    return found, _hunks_of(sections, cut=False)
 
 
 def same_names(out: bytes) -> set[bytes]:
@@ -110,26 +116,36 @@ def same_names(out: bytes) -> set[bytes]:
     return found
 
 
-def _sections(patch: bytes) -> list[bytes]:
-    """What is said of each file. A line of content begins with a space, +, - or \\, so that none passes for a line
-    that opens a file, or a hunk."""
-    return (b"\n" + patch).split(b"\ndiff --git ")[1:]
+def _sections(patch: bytes) -> list[list[bytes]]:
+    """What is said of each file: what stands above its hunks, then each from after its first `@@ `. A line of content
+    begins with a space, +, - or \\, so that none passes for a line that opens a file, or a hunk."""
+    return [section.split(b"\n@@ ") for section in (b"\n" + patch).split(b"\ndiff --git ")[1:]]
 
 
-def _lines_of(section: bytes) -> tuple[int, int] | None:
-    """Lines added and removed; None for a binary file."""
-    start = section.find(b"\n@@ ")
-    if start < 0:
-        return None if b"\nBinary files " in section else (0, 0)
-    return section.count(b"\n+", start), section.count(b"\n-", start)
+def _lines_of(section: Sequence[bytes]) -> tuple[int, int] | None:
+    """Lines added and removed; None for a binary file. A hunk's header tells how many lines it has of the old file, and
+    how many of the new one: all that it has but the old ones were added."""
+    head, *hunks = section
+    if not hunks and b"\nBinary files " in head:
+        return None
+    added = removed = 0
+    for text in hunks:
+        sides = HUNK.match(b"@@ " + text[:HEADER])
+        count = text.count(b"\n") - (text.count(b"\n" + ENDLESS) if text is hunks[-1] else 0)
+        added += count - int(sides[2] or 1) if sides else 0
+        removed += count - int(sides[4] or 1) if sides else 0
+    return added, removed
 
 
 def parse_patch(out: bytes, *, cut: bool = False) -> list[Hunk]:
     """Every hunk of a patch. With `cut` the text ends anywhere, and a last hunk that is not whole is left out."""
+    return _hunks_of(_sections(out[: out.rfind(b"\n")] if cut else out.removesuffix(b"\n")), cut=cut)
+
+
+def _hunks_of(sections: Sequence[Sequence[bytes]], *, cut: bool) -> list[Hunk]:
     found: list[Hunk] = []
-    sections = _sections(out[: out.rfind(b"\n")] if cut else out.removesuffix(b"\n"))
     for section in sections:
-        head, *hunks = section.split(b"\n@@ ")
+        head, *hunks = section
         if hunks:
             path, former = _named(head)
             for text in hunks:
@@ -171,7 +187,11 @@ def _hunks(path: str, former: str, text: bytes, *, cut: bool) -> Iterator[Hunk]:
         shown = whole
         if len(whole) > WIDEST and max(map(len, piece)) > WIDEST:
             shown = b"\n".join(line if len(line) <= WIDEST else line[:WIDEST] + b" [line cut]" for line in piece)
-        counts = _sides(whole)
+        if removed == b"0" or added == b"0":  # nothing but lines that came, or that went
+            count = len(piece) - piece.count(ENDLESS)
+            counts = (0, count) if removed == b"0" else (count, 0)
+        else:
+            counts = _sides(whole)
         yield _piece(path, former, whole, shown, range(old, old + counts[0]), range(new, new + counts[1]), heading)
         old, new = old + counts[0], new + counts[1]
 
@@ -197,11 +217,9 @@ def _piece(path: str, former: str, lines: bytes, shown: bytes, old: range, new: 
         heading,
     )
     text = (header + shown).decode("utf-8", "replace")
-    return Hunk(_digest(named), _digest(b"%d\0" % new.start + named), path, former, text, old, new)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:12]
+    digest = hashlib.sha256(named).hexdigest()
+    placed = hashlib.sha256(f"{new.start}\0{digest}".encode()).hexdigest()
+    return Hunk(digest[:NAME], placed[:NAME], path, former, text, old, new)
 
 
 def _name(raw: bytes) -> str:
