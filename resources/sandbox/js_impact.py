@@ -166,11 +166,15 @@ class Graph:
         return self._installed(package)
 
     def _of_package(self, package: str, name: str) -> set[str]:
-        """What the project's own package is by its main files; all below it where that can't be told."""
+        """What the project's own package names as its own, and the path itself; all below it where it can't be told."""
         folder = self._packages[package]
-        found = self._main(folder) if name == package else self._files(posixpath.join(folder, name[len(package) + 1 :]))
+        found, rest = self._main(folder), name[len(package) + 1 :]
+        if rest:
+            found = found | self._files(posixpath.join(folder, rest))
+        if found and not any("*" in word for word in self._mains[folder]):
+            return found
         below = f"{folder}/" if folder else ""
-        return found or {path for path in self._there if path.startswith(below)}
+        return {path for path in self._there if path.startswith(below)}
 
     def _main(self, folder: str) -> set[str]:
         found: set[str] = set()

@@ -101,6 +101,13 @@ def test_packages_reach_nothing_of_the_project(text: str) -> None:
     assert ALONE not in reached({ALONE: text}, changed=["src/low.js"])
 
 
+@pytest.mark.parametrize("exports", ['{"./sub": "./src/low.js"}', '{"./*": "./src/*.js"}', '"./built/index.js"'])
+def test_what_a_package_says_of_its_own_paths_counts_beside_the_paths_themselves(exports: str) -> None:
+    new = {"package.json": f'{{"name": "toy", "exports": {exports}}}', "sub.js": "", "low.js": ""}
+    new |= {ALONE: "import a from 'toy/sub'; import b from 'toy/low'"}
+    assert (ALONE in reached(new, changed=["src/low.js"])) == ("built" not in exports)
+
+
 def test_a_name_that_settings_turn_into_a_path_reaches_what_it_names_alone() -> None:
     assert ALONE not in reached({ALONE: "import low from '@/low'"}, changed=["src/apart.ts"])
 
