@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,7 +47,8 @@ def at(tmp_path: Path) -> Iterator[Home]:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def shared(tmp_path_factory: pytest.TempPathFactory, known_engine: Callable[[Path], None]) -> Iterator[Home]:
     with home(tmp_path_factory.mktemp("cli")) as made:
         furnish(made.project)
+        known_engine(made.folder / "images")
         yield made

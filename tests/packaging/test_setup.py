@@ -263,3 +263,63 @@ def test_ripgrep_is_installed_where_that_can_be_and_missed_by_nobody(tmp_path: P
     before = here.calls
     assert here.run("ripgrep").stderr == ""
     assert here.calls == before
+
+
+PARTS = """
+python_environment() { echo environment begins; read -r _ <"$MACHINE/image"; echo environment is made; }
+inspector() { :; }
+docker_engine() { echo engine; }
+language_images() { echo languages; }
+ripgrep() { :; }
+mkdir scripts; mkfifo "$MACHINE/image" "$MACHINE/never"
+printf '#!/bin/bash\necho image; echo made >"$MACHINE/image"\n' >scripts/sandbox-image; chmod +x scripts/sandbox-image
+"""
+
+
+def fresh(folder: Path) -> Machine:
+    """One that has everything but what setup makes."""
+    at = machine(folder)
+    for name in ("chmod", "mkfifo"):
+        (folder / "bin" / name).symlink_to(str(shutil.which(name)))
+    (folder / "checkout/.venv/bin/python").symlink_to(sys.executable)
+    return at
+
+
+def test_the_environment_is_made_beside_the_first_image_and_what_needs_both_waits(tmp_path: Path) -> None:
+    done = fresh(tmp_path).run(f"{PARTS} everything")
+    assert done.returncode == 0, done.stderr
+    told = done.stdout.splitlines()
+    assert sorted(told[:3]) == ["engine", "environment begins", "image"]
+    assert told[3:] == ["environment is made", "languages"]
+
+
+@pytest.mark.parametrize("part", ["python_environment", "inspector"])
+def test_where_a_part_fails_that_went_beside_the_others_setup_fails_as_it_did(tmp_path: Path, part: str) -> None:
+    broken = f'{part}() {{ [ {part} = inspector ] || read -r _ <"$MACHINE/image"; exit 7; }};'
+    free = 'python_environment() { read -r _ <"$MACHINE/image"; };'
+    done = fresh(tmp_path).run(f"{PARTS} {free} {broken} everything")
+    assert done.returncode == 7
+    assert "languages" not in done.stdout
+
+
+def lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_what_goes_beside_the_others_ends_where_setup_fails(tmp_path: Path) -> None:
+    waits = (
+        'python_environment() { echo $BASHPID >"$MACHINE/pid"; echo >"$MACHINE/image"; read -r _ <"$MACHINE/never"; };'
+    )
+    fails = 'docker_engine() { read -r _ <"$MACHINE/image"; exit 5; };'
+    began = time.monotonic()
+    done = fresh(tmp_path).run(f"{PARTS} {waits} {fails} everything")
+    assert done.returncode == 5
+    assert time.monotonic() - began < 30
+    pid = int((tmp_path / "pid").read_text())
+    while lives(pid) and time.monotonic() - began < 30:
+        time.sleep(0.01)
+    assert not lives(pid)

@@ -12,7 +12,7 @@ from tests.sandbox.rig import Containers, Make
 
 from astro_mcp.config import RunLimits
 from astro_mcp.errors import SandboxUnavailable
-from astro_mcp.sandbox import canary, hardening, owner, verdict
+from astro_mcp.sandbox import canary, checked_engine, hardening, owner, verdict
 from astro_mcp.sandbox.job import Job
 from astro_mcp.sandbox.sandbox import Sandbox
 
@@ -49,6 +49,26 @@ async def test_of_a_known_engine_what_python_runs_there_is_told_without_a_contai
 
 async def test_every_limit_holds_when_it_is_tried(sandbox: Sandbox) -> None:
     assert await sandbox.not_held() == []
+
+
+async def test_limits_are_tried_whenever_that_is_asked_but_not_twice_at_the_first_meeting(
+    make: Make, unknown: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[list[str]] = [[], ["disk"], ["memory"]]
+
+    async def one(*_: object) -> list[str]:
+        return found.pop(0)
+
+    monkeypatch.setattr(canary, "not_held", one)
+    sandbox = make()
+    assert await sandbox.not_held() == []
+    monkeypatch.setattr(checked_engine, "JUST_NOW", 0.0)
+    assert await sandbox.not_held() == ["disk"]
+    await sandbox.close()
+    monkeypatch.setattr(checked_engine, "JUST_NOW", 10.0)
+    known = make()
+    assert await known.not_held() == ["memory"], "what another process found is no trial of now"
+    await known.close()
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -22,6 +24,8 @@ from astro_mcp.sandbox.warden import Warden
 
 log = logging.getLogger(__name__)
 
+JUST_NOW: Final = 10.0
+
 
 class CheckedEngine:
     """`tag` is the base image; `folder` keeps what a canary found; `labels` are those of this house's containers."""
@@ -38,6 +42,7 @@ class CheckedEngine:
         self._engine: Engine | None = None
         self._warden: Warden | None = None
         self._python: Mapping[str, str] = {}
+        self._held = float("-inf")
 
     async def get(self) -> Engine:
         """It answers, its API is new enough, the image is there, orphans are gone, and it holds every limit that a
@@ -61,8 +66,10 @@ class CheckedEngine:
         return self._python
 
     async def not_held(self) -> list[str]:
-        """The limits that this engine does not hold when programs go over them, tried now."""
-        return await self._tried(await self.get())
+        """The limits that this engine does not hold when programs go over them, tried now, or some seconds ago where
+        the engine was met first then."""
+        engine = await self.get()
+        return [] if time.monotonic() - self._held < JUST_NOW else await self._tried(engine)
 
     async def health(self) -> Health:
         """Engine, API, image and what the last container said of its own walls."""
@@ -121,6 +128,7 @@ class CheckedEngine:
             raise SandboxUnavailable(
                 f"this Docker engine lets a program go over its limits: {', '.join(missing)}", hints.OTHER_ENGINE
             )
+        self._held = time.monotonic()
         try:
             await anyio.to_thread.run_sync(verdict.keep, self._folder, about, self._python)
         except OSError as error:  # the next start tries it again

@@ -284,7 +284,8 @@ class Sandbox:
         return await self._engine.get()
 
     async def not_held(self) -> list[str]:
-        """The limits that this engine does not hold when programs go over them, tried now; raises what `run` does."""
+        """The limits that this engine does not hold when programs go over them, tried now, or some seconds ago where
+        the engine was met first then. Raises what `run` does."""
         return await self._engine.not_held()
 
     async def health(self) -> Health:

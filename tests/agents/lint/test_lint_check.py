@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.agents.tests.bench import Bench, bench, write
+from tests.agents.tests.bench import Bench, at_once, bench, write
 
 from astro_mcp.agents.lint.models import CheckOutput
 from astro_mcp.core.authority import Effect, Label
@@ -40,12 +40,10 @@ async def test_findings_are_those_of_ruff_itself_with_file_line_column_rule_and_
     house: Bench, project: Path
 ) -> None:
     write(project, {"src/a.py": "import os\nl = 1\nassert l == None\n", "src/broken.py": "def f(:\n"})
-    result = await house.check()
     image = await house.sandbox.python_image("local", ["ruff==0.17.6"])
     files = tuple(SandboxFile(f"src/{path.name}", path.read_bytes()) for path in (project / "src").iterdir())
-    own = await house.sandbox.run(
-        Job(("ruff", "check", "--output-format=json", "--no-cache", "."), files=files, image=image)
-    )
+    argv = ("ruff", "check", "--output-format=json", "--no-cache", ".")
+    result, own = await at_once(house.check(), house.sandbox.run(Job(argv, files=files, image=image)))
     expected = [
         (
             item["filename"].removeprefix("/workspace/"),

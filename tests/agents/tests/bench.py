@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import anyio
 from tests.agents.git.bench import plain_git
 
 from astro_mcp.agents.files.agent import FilesAgent
@@ -46,6 +47,8 @@ from astro_mcp.workspace.changes import Changes
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
 
+A = TypeVar("A")
+B = TypeVar("B")
 RESOURCES = Pack.find().resources / "sandbox"
 NO_ADVISORIES = AdvisorySettings(base_url="")
 
@@ -132,6 +135,19 @@ async def bench(
         finally:
             if sandbox is None:
                 await own.close()
+
+
+async def at_once(one: Awaitable[A], other: Awaitable[B]) -> tuple[A, B]:
+    """What two runs give that do not hang on one another."""
+    found: list[B] = []
+
+    async def beside() -> None:
+        found.append(await other)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(beside)
+        first = await one
+    return first, found[0]
 
 
 def write(project: Path, files: dict[str, str]) -> None:

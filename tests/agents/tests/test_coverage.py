@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.agents.tests.bench import Bench, commit, write
+from tests.agents.tests.bench import Bench, at_once, commit, write
 
 from astro_mcp.agents.tests.coverage import AWAY, BROKE_OFF, ranges
 from astro_mcp.sandbox.job import Job, SandboxFile
@@ -52,10 +52,9 @@ async def test_lines_are_those_of_coverage_itself_and_changed_lines_are_told(hou
     write(project, TOY)
     commit(project)
     write(project, {"src/toy/work.py": WORK.replace("(\n        2\n", "(\n        3\n"), "src/toy/new.py": "z = 1\n"})
-    result = await house.run(coverage=True)
+    result, own = await at_once(house.run(coverage=True), own_report(house, project))
     found = result.coverage
     assert found is not None
-    own = await own_report(house, project)
     assert {each.file: (each.lines, each.missing) for each in found.files} == own
     assert own["src/toy/work.py"] == (8, "6, 10")
     lines, ran = sum(lines for lines, _ in own.values()), found.covered

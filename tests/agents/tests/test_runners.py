@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.agents.tests.bench import Bench, bench, write
+from tests.agents.tests.bench import Bench, at_once, bench, write
 from tests.agents.tests.toys import TOYS, own_counts
 
 from astro_mcp.agents.tests.choice import by_name
@@ -45,11 +45,9 @@ async def test_the_counts_are_the_runners_own_in_the_same_image_and_its_ids_run_
 ) -> None:
     toy, runner = TOYS[name], runner_of(name)
     write(project, dict(toy.files))
-    result = await house.run(timeout=240)
     image = await image_of(house, name)
-    own = await own_counts(
-        house.sandbox, toy, image, {key: runner.env[key] for key in runner.env if key[0:5] != "ASTRO"}
-    )
+    environ = {key: runner.env[key] for key in runner.env if key[0:5] != "ASTRO"}
+    result, own = await at_once(house.run(timeout=240), own_counts(house.sandbox, toy, image, environ))
     counted = compared(result)
     assert {word: counted.get(word, 0) for word in own} == own
     assert result.runner == name

@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.agents.tests.bench import Bench, bench, write
+from tests.agents.tests.bench import Bench, at_once, bench, write
 from tests.quickest import given_more
 from tests.sandbox.locks import pinned, pipfile_lock
 from tests.sandbox.wheels import wheel
@@ -127,8 +127,7 @@ async def test_the_counts_are_those_of_pytest_itself_in_the_same_image(
 ) -> None:
     skipped = "import pytest\npytest.skip('whole module', allow_module_level=True)\n"
     write(project, {"test_all.py": EVERY_OUTCOME, "test_skipped.py": skipped, "requirements.txt": requirement})
-    result = await house.run()
-    own = await own_counts(house, project, [requirement])
+    result, own = await at_once(house.run(), own_counts(house, project, [requirement]))
     assert compared(result) == own
     assert own["passed"] >= 5
     assert own["failed"] >= 3
