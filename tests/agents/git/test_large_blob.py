@@ -27,7 +27,7 @@ def content(kind: str) -> bytes:
     chance = Random(5)
     if kind == "bytes":
         return b"\0" + chance.randbytes(SIZE)
-    line = b"%08d the quick brown fox jumps over the lazy dog, and once more\n"
+    line = b"%08d" + b" the quick brown fox jumps over the lazy dog" * 9 + b"\n"
     return b"".join(line % chance.randrange(10**8) for _ in range(SIZE // len(line % 0) + 1))
 
 
