@@ -170,6 +170,27 @@ async def test_a_git_that_says_more_of_errors_than_a_pipe_holds_still_answers(be
         await pool.close()
 
 
+async def test_an_answer_past_its_limit_is_cut_and_ends_its_process(bench: Bench) -> None:
+    async def start(kind: waiting.Kind) -> Child:
+        return await start_git(kind.arguments, folder=bench.root, environment={}, stdin=True)
+
+    before = gits(bench.root)
+    pool = Pool(start)
+    ran = await pool.ask(waiting.CONTENTS, ["HEAD:src/app.py"], limit=60)
+    assert (len(ran.out), ran.cut, ran.code) == (60, True, 0)
+    assert gits(bench.root) == before
+    await pool.close()
+
+
+async def test_one_copy_of_the_index_is_left_when_it_changed(bench: Bench, tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt", "c.txt"):
+        bench.write(name, "x\n")
+        bench.git("add", name)
+        assert name in [item.path for item in (await bench.call("git_status")).staged]
+    await bench.call("git_status")
+    assert len(list((tmp_path / "private").glob("git-*/index*"))) == 1
+
+
 @pytest.fixture
 def questions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """The lines of each question to a git that waits."""
