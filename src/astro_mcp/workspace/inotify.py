@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import struct
 import sys
+import termios
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -70,6 +73,13 @@ def told(queue: int) -> Iterator[int]:
     for event in _read(queue):
         if not event.mask & _IGNORED:
             yield event.watch
+
+
+def queued(queue: int) -> int:
+    """Bytes of what was told and not read yet."""
+    room = array("i", [0])
+    fcntl.ioctl(queue, termios.FIONREAD, room)
+    return room[0]
 
 
 def drained(queue: int) -> list[Event] | None:
