@@ -13,7 +13,7 @@ import anyio
 import pytest
 from anyio.abc import UNIXSocketStream
 
-from astro_mcp.faces.mcp import wire
+from astro_mcp.faces.mcp import outbox
 from astro_mcp.faces.mcp.lines import LineReader
 from astro_mcp.faces.mcp.peer import Peer
 from astro_mcp.faces.mcp.wire import LINE_MAX
@@ -228,7 +228,7 @@ async def test_few_large_requests_are_in_flight_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_peer_that_stops_reading_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "SEND_SECONDS", 0.2, raising=False)
+    monkeypatch.setattr(outbox, "SEND_SECONDS", 0.2)
     async with raw(tmp_path) as client:
         client.house.reader.motto = "x" * MIB
         await client.send(reading(2))

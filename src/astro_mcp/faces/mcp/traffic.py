@@ -56,7 +56,7 @@ class Traffic:
         self._open: dict[RequestId, Request] = {}
         self._bytes = 0
         self._writing = False
-        self._quiet = anyio.Event()
+        self._quiet: anyio.Event | None = None
         self._reads = anyio.CapacityLimiter(READS)
 
     def open(self, request_id: RequestId, size: int) -> Request:
@@ -91,15 +91,16 @@ class Traffic:
     async def quiet(self) -> None:
         """Wait until everything was answered."""
         while self._awaited() or self._writing:
+            self._quiet = self._quiet or anyio.Event()
             await self._quiet.wait()
 
     def _awaited(self) -> bool:
         return any(not request.standing for request in self._open.values())
 
     def _look(self) -> None:
-        if not self._awaited() and not self._writing:
+        if self._quiet is not None and not self._awaited() and not self._writing:
             self._quiet.set()
-            self._quiet = anyio.Event()
+            self._quiet = None
 
 
 def _busy() -> AstroError:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from types import TracebackType
+from typing import Final, Self
 
 import anyio
 import anyio.to_thread
 from anyio.abc import ByteStream
-from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream, create_context_streams
+from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.dispatcher import as_request_id
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import (
@@ -30,105 +29,91 @@ from mcp_types import (
 from astro_mcp.errors import AstroError, TooLarge
 from astro_mcp.faces.mcp.failures import error_data
 from astro_mcp.faces.mcp.lines import Line, LineReader
+from astro_mcp.faces.mcp.outbox import Aside, Outbox
 from astro_mcp.faces.mcp.traffic import Traffic
-
-log = logging.getLogger(__name__)
 
 LINE_MAX: Final = 9 * 1024 * 1024
 LONG: Final = 256 * 1024
 """Bytes of a line from which on it is parsed in a thread, so that other connections go on meanwhile."""
-CHUNK: Final = 256 * 1024
-SEND_SECONDS: Final = 30.0
-"""How long the peer may take for one chunk before it counts as gone."""
 GRACE_SECONDS: Final = 1.0
 """After the peer's last byte, how long requests that came before it may still be answered."""
 
-Read = ContextReceiveStream[SessionMessage | Exception]
-Write = ContextSendStream[SessionMessage]
-
-
-@dataclass
-class _Aside(SessionMessage):
-    """An answer of the wire's own, to a line that never became a request."""
+Read = ReadStream[SessionMessage | Exception]
+Write = WriteStream[SessionMessage]
 
 
 async def speak(link: ByteStream, lines: LineReader, drive: Callable[[Read, Write], Awaitable[None]]) -> None:
     """Run `drive` over the link until the peer's bytes end, the link breaks, or the peer stops reading; closes it."""
-    inbound, read = create_context_streams[SessionMessage | Exception](0)
-    write, outbound = create_context_streams[SessionMessage](0)
     traffic = Traffic()
     async with link, anyio.create_task_group() as group:
-        group.start_soon(_write_all, link, outbound, traffic, group.cancel_scope)
-        group.start_soon(_read_all, lines, inbound, write.clone(), traffic)
-        await drive(read, write)
+        outbox = Outbox(link, traffic, group.cancel_scope.cancel)
+        group.start_soon(outbox.write_all)
+        async with outbox:
+            await drive(_Inbox(lines, outbox, traffic), outbox)
 
 
-async def _read_all(lines: LineReader, inbound: ContextSendStream[Any], answers: Write, traffic: Traffic) -> None:
-    async with inbound, answers:
-        while (line := await lines.next(LINE_MAX)) is not None:
-            if not line.data.strip():
-                continue
-            try:
-                await _receive(line, inbound, answers, traffic)
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                return
+class _Inbox:
+    """What the SDK reads its messages from: the next line is read when the next message is wanted."""
+
+    def __init__(self, lines: LineReader, answers: Outbox, traffic: Traffic) -> None:
+        self._lines = lines
+        self._answers = answers
+        self._traffic = traffic
+
+    async def receive(self) -> SessionMessage:
+        """The next message that is one; raises anyio's `EndOfStream` after the last, when the requests before had their
+        time to be answered."""
+        while (line := await self._lines.next(LINE_MAX)) is not None:
+            message = await self._message(line) if line.data.strip() else None
+            if message is not None:
+                return message
         with anyio.move_on_after(GRACE_SECONDS):
-            await traffic.quiet()
+            await self._traffic.quiet()
+        raise anyio.EndOfStream
 
-
-async def _receive(line: Line, inbound: ContextSendStream[Any], answers: Write, traffic: Traffic) -> None:
-    """Hand a line on, or answer it. Where the peer does not read its answers, no further line is read."""
-    if line.cut:
-        error = TooLarge(f"a message holds at most {LINE_MAX:,} bytes", "write the content to a file and pass its path")
-        await answers.send(_Aside(_refusal(find_id(line.data), error)))
-        return
-    message = parse(line.data) if len(line.data) < LONG else await anyio.to_thread.run_sync(parse, line.data)
-    metadata = None
-    if isinstance(message, JSONRPCRequest):
-        try:
-            metadata = ServerMessageMetadata(request_context=traffic.open(message.id, len(line.data)))
-        except AstroError as error:
-            await answers.send(_Aside(_refusal(message.id, error)))
-            return
-    elif isinstance(message, Complaint):
-        await answers.send(_Aside(message))
-        return
-    elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
-        traffic.close(as_request_id((message.params or {}).get("requestId")))  # a cancelled request is never answered
-    await inbound.send(SessionMessage(message, metadata))
-
-
-async def _write_all(
-    link: ByteStream, outbound: ContextReceiveStream[SessionMessage], traffic: Traffic, scope: anyio.CancelScope
-) -> None:
-    async with outbound:
-        while True:
+    async def _message(self, line: Line) -> SessionMessage | None:
+        """What a line holds; None where it is answered here. Where the peer does not read its answers, no further line
+        is read."""
+        if line.cut:
+            hint = "write the content to a file and pass its path"
+            error = TooLarge(f"a message holds at most {LINE_MAX:,} bytes", hint)
+            await self._answers.send(Aside(_refusal(find_id(line.data), error)))
+            return None
+        message = parse(line.data) if len(line.data) < LONG else await anyio.to_thread.run_sync(parse, line.data)
+        metadata = None
+        if isinstance(message, JSONRPCRequest):
             try:
-                item = await outbound.receive()
-                data = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
-                answered = None if isinstance(item, _Aside) else _answered(item.message)
-                del item  # it may be large, and the peer slow
-                with traffic.writing():
-                    traffic.close(answered)
-                    await _send(link, data)
-            except anyio.EndOfStream:
-                return
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                scope.cancel()  # nobody is left to answer
-                return
+                metadata = ServerMessageMetadata(request_context=self._traffic.open(message.id, len(line.data)))
+            except AstroError as error:
+                await self._answers.send(Aside(_refusal(message.id, error)))
+                return None
+        elif isinstance(message, Complaint):
+            await self._answers.send(Aside(message))
+            return None
+        elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
+            cancelled = as_request_id((message.params or {}).get("requestId"))
+            self._traffic.close(cancelled)  # a cancelled request is never answered
+        return SessionMessage(message, metadata)
 
+    def __aiter__(self) -> Self:
+        return self
 
-async def _send(link: ByteStream, data: bytes) -> None:
-    for start in range(0, len(data), CHUNK):
-        with anyio.move_on_after(SEND_SECONDS) as waited:
-            await link.send(data[start : start + CHUNK])
-        if waited.cancelled_caught:
-            log.warning("a connection is closed: its peer read nothing for %g s", SEND_SECONDS)
-            raise anyio.BrokenResourceError
+    async def __anext__(self) -> SessionMessage:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
 
+    async def aclose(self) -> None:
+        """The bytes are the link's, which is closed with it."""
 
-def _answered(message: JSONRPCMessage) -> RequestId | None:
-    return None if isinstance(message, JSONRPCRequest | JSONRPCNotification) else message.id
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
 
 def _refusal(request_id: RequestId | None, error: AstroError) -> JSONRPCError:
