@@ -27,8 +27,8 @@ from astro_mcp.core.tool import Tool, tool
 from astro_mcp.errors import InvalidInput, TooLarge
 from astro_mcp.workflow.document.checks import Checked, check
 from astro_mcp.workflow.document.inputs import parse, settled
-from astro_mcp.workflow.document.references import Surroundings
 from astro_mcp.workflow.document.source import load
+from astro_mcp.workflow.document.surroundings import Surroundings
 from astro_mcp.workflow.expressions.evaluator import Evaluator
 
 

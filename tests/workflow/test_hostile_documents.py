@@ -17,7 +17,7 @@ from astro_mcp.workflow.document import slips
 from astro_mcp.workflow.document.bounds import MOST
 from astro_mcp.workflow.document.checks import Checked, check
 from astro_mcp.workflow.document.model import Document, StepSpec
-from astro_mcp.workflow.document.references import Surroundings
+from astro_mcp.workflow.document.surroundings import Surroundings
 from astro_mcp.workflow.expressions.evaluator import Evaluator
 
 MEMORY = 64 * 1024**2

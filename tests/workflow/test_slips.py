@@ -15,8 +15,8 @@ from astro_mcp.core.authority import ALL_EFFECTS
 from astro_mcp.errors import InvalidInput
 from astro_mcp.workflow.document.checks import check
 from astro_mcp.workflow.document.read import read
-from astro_mcp.workflow.document.references import Surroundings
 from astro_mcp.workflow.document.source import load
+from astro_mcp.workflow.document.surroundings import Surroundings
 from astro_mcp.workflow.expressions.evaluator import Evaluator
 
 TEMPLATE = read(
@@ -120,6 +120,62 @@ def test_a_condition_of_elsewhere_is_corrected(around: Surroundings, written: st
     steps = [{"id": "z", "tool": "toy_say"}, {"id": "a", "tool": "toy_say", "if": written.strip("${} ")}]
     if "inputs" not in written and "string" not in EXPRESSIONS[written]:
         assert mended(json.dumps({"steps": steps}), around)["steps"][1]["if"] == EXPRESSIONS[written].strip("${} ")
+
+
+CONDITIONS = {
+    # a condition that is no truth value → the comparison that is proposed
+    "steps.gate": "steps.gate.approved",
+    "${{ steps.gate.by }}": "steps.gate.by != ''",
+    "steps.z.number": "steps.z.number > 0",
+    "steps.list.items": "size(steps.list.items) > 0",
+    "steps.list": "steps.list.total > 0",
+    "steps.each": "size(steps.each) > 0",
+    "steps.each[0].number": "steps.each[0].number > 0",
+    "steps.why.reason": "steps.why.reason != ''",
+    "steps.body": "size(steps.body) > 0",
+    "inputs.name": "inputs.name != ''",
+    "inputs.names[0]": "inputs.names[0] != ''",
+}
+
+
+@pytest.mark.parametrize("written", CONDITIONS)
+def test_a_condition_that_is_no_truth_value_is_told_before_anything_runs(around: Surroundings, written: str) -> None:
+    steps = [
+        {"id": "gate", "approve": {"message": "Go on?", "level": "host"}},
+        {"id": "z", "tool": "toy_say"},
+        {"id": "list", "tool": "toy_list", "with": {"count": 1}},
+        {"id": "each", "tool": "toy_say", "foreach": ["a"]},
+        {"id": "why", "ask": "Why?", "answer": {"reason": "string"}},
+        {"id": "body", "do": [{"id": "inner", "tool": "toy_say"}]},
+        {"id": "a", "tool": "toy_say", "if": written},
+    ]
+    inputs = {"name": {"default": "x"}, "names": {"type": "array", "items": {"type": "string"}}}
+    found = mended(json.dumps({"inputs": inputs, "steps": steps}), around)
+    assert found["steps"][6]["if"] == CONDITIONS[written]
+
+
+def test_a_foreach_over_what_is_no_list_is_told_before_anything_runs(around: Surroundings) -> None:
+    steps = [
+        {"id": "list", "tool": "toy_list", "with": {"count": 1}},
+        {"id": "a", "tool": "toy_say", "foreach": "${{ steps.list }}"},
+        {"id": "b", "tool": "toy_say", "foreach": "${{ inputs.name }}"},
+        {"id": "c", "repeat": {"max": 2, "until": "steps.d.number"}, "do": [{"id": "d", "tool": "toy_say"}]},
+    ]
+    found = mended(json.dumps({"inputs": {"name": {"default": "x"}}, "steps": steps}), around)["steps"]
+    assert [found[1]["foreach"], found[2]["foreach"]] == ["${{ steps.list.items }}", ["${{ inputs.name }}"]]
+    assert found[3]["repeat"] == {"max": 2, "until": "steps.d.number > 0"}
+
+
+def test_a_condition_whose_type_nobody_can_tell_is_left_to_the_run(around: Surroundings) -> None:
+    steps = [
+        {"id": "part", "workflow": "part", "with": {"text": "x"}},
+        {"id": "why", "ask": "Why?"},
+        {"id": "gate", "approve": {"message": "Go on?", "level": "host"}},
+        {"id": "a", "tool": "toy_say", "if": "steps.part.said"},
+        {"id": "b", "tool": "toy_say", "if": "steps.why.answer"},
+        {"id": "d", "tool": "toy_say", "if": "steps.gate.approved"},
+    ]
+    assert not told(check(json.dumps({"steps": steps}), around))
 
 
 def test_the_fields_of_a_tools_output_are_known_within_it(around: Surroundings) -> None:

@@ -19,7 +19,7 @@ from astro_mcp.workflow.document.checks import Checked, check
 from astro_mcp.workflow.document.inputs import settled
 from astro_mcp.workflow.document.model import WORKTREE
 from astro_mcp.workflow.document.plan import Plan
-from astro_mcp.workflow.document.references import Surroundings
+from astro_mcp.workflow.document.surroundings import Surroundings
 from astro_mcp.workflow.document.values import sound
 from astro_mcp.workflow.driver import Driver, Happened, Order, RunView, Summary
 from astro_mcp.workflow.expressions.evaluator import Evaluator

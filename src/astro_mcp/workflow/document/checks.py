@@ -27,8 +27,9 @@ from astro_mcp.workflow.document.places import texts
 from astro_mcp.workflow.document.plan import Plan, build
 from astro_mcp.workflow.document.quoting import quoted
 from astro_mcp.workflow.document.read import meant
-from astro_mcp.workflow.document.references import Scope, Surroundings, step_problems, text_problems
+from astro_mcp.workflow.document.references import step_problems, text_problems
 from astro_mcp.workflow.document.source import load, unfenced
+from astro_mcp.workflow.document.surroundings import Scope, Surroundings
 from astro_mcp.workflow.expressions.template import OPEN, strings
 
 STEPS: Final = 500
@@ -142,7 +143,7 @@ def _check_document(document: Document, where: str, around: Surroundings, checke
     for name, spec in document.inputs.items():
         if not spec.required and spec.default is not None and (wrong := mismatch(spec.default, spec)):
             checked.tell([Problem(f"{where}inputs.{name}.default", wrong)])
-    scope = Scope({}, frozenset(document.inputs))
+    scope = Scope({}, document.inputs)
     top = Scope({step.id: step for step in document.steps}, scope.inputs)
     _check_body(document.steps, f"{where}steps", scope, around, checked, 1)
     if document.on_failure:

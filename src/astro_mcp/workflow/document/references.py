@@ -3,73 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from astro_mcp.core.authority import Effect
-from astro_mcp.core.model import Output, flat_schema
-from astro_mcp.core.tool import Tool
-from astro_mcp.errors import AstroError, Problem, TooLarge
+from astro_mcp.errors import AstroError, Problem
 from astro_mcp.nearest import nearest
 from astro_mcp.workflow.document.amend import Known, Names, amended, unmarked
-from astro_mcp.workflow.document.bounds import EXPRESSIONS, TEXT_EXPRESSIONS
-from astro_mcp.workflow.document.model import RESCUE, Document, StepSpec
+from astro_mcp.workflow.document.bounds import TEXT_EXPRESSIONS
+from astro_mcp.workflow.document.kinds import wrong_kind
+from astro_mcp.workflow.document.model import RESCUE, StepSpec
 from astro_mcp.workflow.document.places import Place, places
 from astro_mcp.workflow.document.plan import referred
-from astro_mcp.workflow.document.slips import PREFIX, TOOLS
+from astro_mcp.workflow.document.surroundings import Scope, Surroundings, output_fields, output_schema
 from astro_mcp.workflow.expressions.prepare import Path, Prepared
 from astro_mcp.workflow.expressions.template import OPEN, condition, expressions, has_expression
 
 SHOWN: Final = 20
 """Names that a reason lists at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a document is checked against. `compile_expression` gives the static type or raises an `AstroError`;
-    `workflows` are those that its steps may run."""
-
-    tools: Mapping[str, Tool]
-    allowed: frozenset[Effect]
-    compile_expression: Callable[[str], str]
-    workflows: Mapping[str, Document] = field(default_factory=dict)
-    renamed: Mapping[str, str] = field(default_factory=dict)
-    seen: dict[str, AstroError | None] = field(default_factory=dict)
-
-    def compiled(self, source: str) -> AstroError | None:
-        """What is wrong with an expression; each is looked at once."""
-        if source not in self.seen:
-            self.seen[source] = None
-            try:
-                if len(self.seen) > EXPRESSIONS:
-                    reason = f"a document has at most {EXPRESSIONS} different expressions"
-                    raise TooLarge(reason, "compute in steps of their own, with code_run")
-                self.compile_expression(source)
-            except AstroError as error:
-                self.seen[source] = error
-        return self.seen[source]
-
-    def tool(self, name: str) -> Tool | None:
-        """The tool of that name, or the one that is meant."""
-        return self.tools.get(name) or self.tools.get(self.meant(name))
-
-    def meant(self, name: str) -> str:
-        """The name of the tool that a wrong name means, or nothing."""
-        last = PREFIX.sub("", name[:100])
-        here = [one for one in (last, TOOLS.get(last.lower(), "")) if one in self.tools]
-        return here[0] if here else nearest(last, list(self.tools)) or ""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What a step sees: the steps of its body and of those around it, and whether it stands in an item or a round."""
-
-    steps: Mapping[str, StepSpec]
-    inputs: frozenset[str]
-    item: bool = False
-    last: bool = False
 
 
 def step_problems(step: StepSpec, path: str, scope: Scope, outer: Scope, around: Surroundings) -> Iterator[Problem]:
@@ -83,6 +34,8 @@ def step_problems(step: StepSpec, path: str, scope: Scope, outer: Scope, around:
         yield from text_problems(place, seen, around, own)
         if place.word == "foreach" and place.path.endswith(".foreach") and not has_expression(place.text):
             yield from _no_list(place, seen, around, own)
+        elif place.bare or (place.word == "foreach" and place.path.endswith(".foreach")):
+            yield from wrong_kind(place, seen, around)
         alone = place.word == "if" and re.fullmatch(r"[\s${]*failure\(\s*\)[\s}]*", place.text)
         if alone and not step.needs and not any(path[0] == "steps" for path in _safely(step)):
             reason = "failure() looks at the steps that this one needs, and it needs none"
@@ -284,15 +237,3 @@ def _fields(step: StepSpec, around: Surroundings) -> list[str]:
     if step.tool is not None:
         return list(output_fields(tool.declaration.output)) if tool else []
     return list(step.answer) or ["answer"]
-
-
-@cache
-def output_schema(model: type[Output]) -> dict[str, Any]:
-    """The schema of an output, in place of which no reference stands."""
-    return flat_schema(model, described=False)
-
-
-@cache
-def output_fields(model: type[Output]) -> tuple[str, ...]:
-    """The names that an output's fields have outside, which may be other ones than in the code."""
-    return tuple(output_schema(model).get("properties", {}))
