@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Final
 
 import anyio
 import pytest
@@ -225,6 +226,7 @@ async def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
 CHILD = """
 import sys, anyio
 from pathlib import Path
+from typing import Final
 from astro_mcp.store.database import Database
 
 async def main():
@@ -256,3 +258,41 @@ async def test_what_was_acknowledged_survives_kill_nine(tmp_path: Path) -> None:
             found = set(await database.read(names))
             await database.write(lambda tx: tx.execute("DELETE FROM artifact"))
         assert {f"{number:08}" for number in range(acknowledged + 1)} <= found
+
+
+ONE: Final = (
+    "INSERT INTO one (tenant, number, text) VALUES (?, ?, ?) ON CONFLICT (number) DO UPDATE SET text = excluded.text"
+)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 19, 149])
+async def test_rows_that_go_in_together_are_all_there_and_the_last_of_two_that_are_one_counts(
+    tmp_path: Path, count: int
+) -> None:
+    def work(tx: Transaction) -> int:
+        tx.execute("CREATE TABLE one (tenant TEXT, number INTEGER PRIMARY KEY CHECK (number >= 0), text TEXT) STRICT")
+        return tx.execute_many(ONE, [("me", number // 2, f"text {number}") for number in range(count)])
+
+    async with Database.open(tmp_path / "astro.db") as database:
+        assert await database.write(work) == count
+        found = await database.read(lambda tx: tx.rows("SELECT number, text FROM one ORDER BY number"))
+    expected = {number // 2: f"text {number}" for number in range(count)}
+    assert {row["number"]: row["text"] for row in found} == expected
+
+
+async def test_one_of_many_rows_that_is_refused_leaves_none_behind_and_the_others_are_kept_where_it_may_be_lost(
+    tmp_path: Path,
+) -> None:
+    rows = [("me", number if number != 40 else -1, "") for number in range(100)]
+
+    async with Database.open(tmp_path / "astro.db") as database:
+        await database.write(
+            lambda tx: tx.execute(
+                "CREATE TABLE one (tenant TEXT, number INTEGER PRIMARY KEY CHECK (number >= 0), text TEXT)"
+            )
+        )
+        with pytest.raises(Conflict):
+            await database.write(lambda tx: tx.execute_many(ONE, rows))
+        assert await database.read(lambda tx: tx.rows("SELECT number FROM one")) == []
+        assert len(await database.write(lambda tx: tx.append(ONE, rows))) == 1
+        assert len(await database.read(lambda tx: tx.rows("SELECT number FROM one"))) == 99

@@ -6,11 +6,13 @@ number of statements, and never on the event loop.
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import aiosqlite
 
@@ -27,6 +29,18 @@ _FOR_NOW = (
     "SQLITE_PROTOCOL",
 )
 """What may be over by the next try: a lock, a disk that is full, read-only or not there."""
+
+
+TOGETHER: Final = (64, 16, 4)
+"""Rows that one statement inserts."""
+_ONE_ROW: Final = re.compile(r"\bVALUES (\(\?(?:, \?)*\))")
+
+
+@lru_cache(maxsize=128)
+def _of_many(sql: str, count: int) -> str:
+    """The statement `sql`, which inserts one row, for `count` of them; "" where it is none such."""
+    row = _ONE_ROW.search(sql)
+    return f"{sql[: row.end()]}{f', {row[1]}' * (count - 1)}{sql[row.end() :]}" if row else ""
 
 
 class Transaction:
@@ -50,10 +64,18 @@ class Transaction:
         """Run one INSERT; returns the new row's id."""
         return int(self._cursor(sql, params).lastrowid or 0)
 
-    def execute_many(self, sql: str, rows: Iterable[Params]) -> int:
-        """Run one statement over many parameter sets; returns the number of rows changed."""
+    def execute_many(self, sql: str, rows: Sequence[Params]) -> int:
+        """Run one statement over many parameter sets; returns the number of rows changed. One that inserts a row of
+        plain `?` is run as one that inserts many: for each run the interpreter's lock is let go of, and asked for
+        again."""
+        changed = at = 0
         try:
-            return self._connection.executemany(sql, rows).rowcount
+            for count in TOGETHER if len(rows) >= TOGETHER[-1] else ():
+                many = _of_many(sql, count)
+                while many and len(rows) - at >= count:
+                    changed += self._connection.execute(many, list(chain(*rows[at : at + count]))).rowcount
+                    at += count
+            return changed + (self._connection.executemany(sql, rows[at:]).rowcount if at < len(rows) else 0)
         except sqlite3.Error as error:
             raise translate(error) from error
 
