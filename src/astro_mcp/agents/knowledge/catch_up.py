@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -134,7 +135,8 @@ class CatchUp:
         spaces = self._serving.spaces
         print_, shelves = await self._backlog.fingerprint(spaces[0].model), await self._backlog.shelves()
         vectors = await self._backlog.vectors()
-        if not await self._index.open(print_, vectors, shelves, spaces):
+        model = spaces[0].model
+        if not await self._index.open(print_, vectors, shelves, spaces, partial(self._backlog.holdings, model)):
             await self._backlog.start_over()
         self._doubted = False
         self._opened = True

@@ -19,7 +19,7 @@ import anyio.to_thread
 
 from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.embedding import BUILTIN, Space
-from astro_mcp.agents.knowledge.vectors import collection_name, ending
+from astro_mcp.agents.knowledge.vectors import Holdings, collection_name, ending
 from astro_mcp.config import ChromaSettings
 from astro_mcp.errors import NotFound, ProviderFailed
 from astro_mcp.net.client import Fetched, GuardedClient
@@ -48,7 +48,14 @@ class ChromaServer:
         self._prefix = ""
         self._ids: dict[str, str] = {}
 
-    async def open(self, fingerprint: str, vectors: int, shelves: Sequence[Shelf], spaces: Sequence[Space]) -> bool:
+    async def open(
+        self,
+        fingerprint: str,
+        vectors: int,
+        shelves: Sequence[Shelf],
+        spaces: Sequence[Space],
+        holdings: Holdings | None = None,
+    ) -> bool:
         """Whether the server holds as many vectors on `shelves` as the record says; what is left otherwise goes."""
         self._prefix = await anyio.to_thread.run_sync(_identity, self._id_file)
         self._ids.clear()

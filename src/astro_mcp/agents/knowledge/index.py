@@ -16,8 +16,9 @@ import anyio.to_thread
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.embedding import BUILTIN, Space
-from astro_mcp.agents.knowledge.seal import Seal
-from astro_mcp.agents.knowledge.vectors import collection_name, ending
+from astro_mcp.agents.knowledge.reopening import same
+from astro_mcp.agents.knowledge.seal import Seal, State
+from astro_mcp.agents.knowledge.vectors import Holdings, collection_name, ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,19 +49,46 @@ class Index:
     def is_open(self) -> bool:
         return self._client is not None
 
-    async def open(self, fingerprint: str, vectors: int, shelves: Sequence[Shelf], spaces: Sequence[Space]) -> bool:
-        """Open; True where the files are those that were sealed with `fingerprint`, False where it starts empty. What
-        lies in none of `spaces` goes."""
-        return await self._do(lambda: self._open(_sealed(fingerprint), vectors, shelves, spaces))
+    async def open(
+        self,
+        fingerprint: str,
+        vectors: int,
+        shelves: Sequence[Shelf],
+        spaces: Sequence[Space],
+        holdings: Holdings | None = None,
+    ) -> bool:
+        """Open; True where the files are those that were sealed with `fingerprint`, or where nobody closed them and a
+        child read back what `holdings` says; False where it starts empty. What lies in none of `spaces` goes."""
+        room = vectors * sum(space.dimension for space in spaces) // BUILTIN.dimension
+        state = await self._do(lambda: self._take(fingerprint, room))
+        kept = state == "whole"
+        if state == "loose":
+            if holdings is not None and len(spaces) == 1:  # of a second one the record says less
+                named = {collection_name(shelf, spaces[0]): held for shelf, held in (await holdings()).items()}
+                kept = await same(self._folder, room, named)
+            if not kept:
+                await self._do(self._seal.clear)
+        await self._do(lambda: self._open(shelves if kept else (), spaces))
+        return kept
 
     async def keep(self, spaces: Sequence[Space]) -> None:
         """Let go what lies in none of `spaces`."""
-        await self._do(lambda: self._keep(spaces))
+
+        def work() -> None:
+            self._keep(spaces)
+            self._seal.loosen(_maker())
+
+        await self._do(work)
 
     async def place(self, shelf: Shelf, chunks: Sequence[int], vectors: Matrix, space: Space = BUILTIN) -> None:
         """Put vectors on a shelf, over what stands there of the same chunks."""
         ids = [str(chunk) for chunk in chunks]
-        await self._do(lambda: self._collection(shelf, space, make=True).upsert(ids=ids, embeddings=vectors))
+
+        def work() -> None:
+            self._collection(shelf, space, make=True).upsert(ids=ids, embeddings=vectors)
+            self._seal.loosen(_maker())
+
+        await self._do(work)
 
     async def drop(self, shelf: Shelf, chunks: Sequence[int], space: Space = BUILTIN) -> None:
         """Take chunks off a shelf; those that are not there don't matter."""
@@ -70,6 +98,7 @@ class Index:
             collection = self._collection(shelf, space, make=False)
             for start in range(0, len(ids) if collection else 0, AT_ONCE):
                 collection.delete(ids=ids[start : start + AT_ONCE])
+            self._seal.loosen(_maker())
 
         await self._do(work)
 
@@ -99,7 +128,9 @@ class Index:
 
         def work() -> None:
             self._shut()
-            if fingerprint is not None:
+            if fingerprint is None:
+                self._seal.break_()
+            else:
                 self._seal.put(_sealed(fingerprint))
 
         if self.is_open:
@@ -108,18 +139,20 @@ class Index:
     async def _do(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work, limiter=self._thread)
 
-    def _open(self, fingerprint: str, vectors: int, shelves: Sequence[Shelf], spaces: Sequence[Space]) -> bool:
+    def _take(self, fingerprint: str, vectors: int) -> State:
         self._shut()
         self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        kept = self._seal.take(fingerprint, vectors * sum(space.dimension for space in spaces) // BUILTIN.dimension)
+        return self._seal.take(_sealed(fingerprint), _maker(), vectors)
+
+    def _open(self, shelves: Sequence[Shelf], spaces: Sequence[Space]) -> None:
         self._folder.mkdir(exist_ok=True, mode=0o700)
-        self._client = _client(self._folder)
+        self._client = opened(self._folder)
         self._keep(spaces)
-        for shelf in shelves if kept else ():
+        for shelf in shelves:
             collection = self._collection(shelf, spaces[0], make=False)
             if collection is not None:
                 collection.count()  # reads its log: the first question shall not wait for that
-        return kept
+        self._seal.loosen(_maker())
 
     def _shut(self) -> None:
         client, self._client = self._client, None
@@ -146,10 +179,15 @@ class Index:
 
 
 def _sealed(fingerprint: str) -> str:
-    return f"{fingerprint}:{version('chromadb')}:{FORMAT}"
+    return f"{fingerprint}:{_maker()}"
 
 
-def _client(folder: Path) -> Any:
+def _maker() -> str:
+    return f"{version('chromadb')}:{FORMAT}"
+
+
+def opened(folder: Path) -> Any:
+    """Chroma's client of a folder."""
     chromadb = libraries.chromadb()
     # Without `_env_file` it would read `.env` of the working folder.
     settings = chromadb.config.Settings(_env_file=None, anonymized_telemetry=False)

@@ -284,6 +284,14 @@ WHERE EXISTS (SELECT 1 FROM knowledge_chunk WHERE tenant = :tenant AND scope = :
 
 PLACED: Final = "UPDATE knowledge_chunk SET placed = 1 WHERE id = ?"
 
+HOLDING: Final = """
+SELECT c.id AS chunk, c.tenant, c.scope, c.collection, c.placed, v.vector
+FROM knowledge_chunk AS c
+JOIN knowledge_vector AS v
+    ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = ?
+WHERE c.placed IN (0, 1) AND c.id > ? ORDER BY c.id LIMIT ?
+"""
+
 GONE: Final = "SELECT chunk, tenant, scope, collection FROM knowledge_gone LIMIT ?"
 
 FORGET_GONE: Final = "DELETE FROM knowledge_gone WHERE chunk = ?"

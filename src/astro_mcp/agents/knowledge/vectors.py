@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from astro_mcp.agents.knowledge.backlog import Shelf
+from astro_mcp.agents.knowledge.backlog import Holding, Shelf
 from astro_mcp.agents.knowledge.embedding import BUILTIN, Space
 
 if TYPE_CHECKING:
     from astro_mcp.agents.knowledge.embedding import Matrix
 
 
+Holdings = Callable[[], Awaitable[Mapping[Shelf, Holding]]]
+
+
 class Vectors(Protocol):
     """Vectors by shelf and space. Closed until `open`; every method raises what Chroma raises, or an `AstroError`."""
 
-    async def open(self, fingerprint: str, vectors: int, shelves: Sequence[Shelf], spaces: Sequence[Space]) -> bool:
+    async def open(
+        self,
+        fingerprint: str,
+        vectors: int,
+        shelves: Sequence[Shelf],
+        spaces: Sequence[Space],
+        holdings: Holdings | None = None,
+    ) -> bool:
         """Open; True where it holds what the record says (`vectors` of the first space on `shelves`), False where it
-        starts empty. What lies in none of `spaces` goes."""
+        starts empty. What lies in none of `spaces` goes. `holdings` says it of every vector, where that is needed."""
 
     async def keep(self, spaces: Sequence[Space]) -> None:
         """Let go what lies in none of `spaces`."""
