@@ -19,6 +19,8 @@ FILES: Final = 2000
 IN_FILE: Final = 50
 FILES_AT_ONCE: Final = 20
 VOCABULARY: Final = 20_000
+RECORD: Final = 2
+"""Seed of the words that the record is made of."""
 UNEMBEDDED: Final = "SELECT DISTINCT tenant, scope, sha256 FROM knowledge_chunk AS c WHERE NOT EXISTS (SELECT 1 FROM"
 UNEMBEDDED_CHUNKS: Final = f"{UNEMBEDDED} knowledge_vector AS v WHERE v.sha256 = c.sha256)"
 KEEP: Final = "INSERT INTO knowledge_vector (tenant, scope, sha256, model, vector) VALUES (?, ?, ?, ?, ?)"
@@ -27,11 +29,14 @@ KEEP: Final = "INSERT INTO knowledge_vector (tenant, scope, sha256, model, vecto
 class Words:
     """Words as often as words are: the n-th is 1/n as frequent as the first (Zipf)."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, order: int | None = None) -> None:
+        """The words of `seed`, in an order of their own where `order` is given: questions want words that are there."""
         self._chance = random.Random(seed)
         letters = "abcdefghiklmnoprstuvw"
         self._all = ["".join(self._chance.choices(letters, k=self._chance.randint(3, 9))) for _ in range(VOCABULARY)]
         self._weights = list(accumulate(1 / (place + 1) for place in range(VOCABULARY)))
+        if order is not None:
+            self._chance = random.Random(order)
 
     def some(self, count: int) -> list[str]:
         return self._chance.choices(self._all, cum_weights=self._weights, k=count)
@@ -53,7 +58,7 @@ def repository(folder: Path, files: int = FILES) -> None:
 
 async def grow(shelf: Shelf, chunks: int) -> None:
     """Documents with random words and random vectors of length 1; what is there already stays."""
-    words, known = Words(2), await shelf.record.known(SCOPE, COLLECTION)
+    words, known = Words(RECORD), await shelf.record.known(SCOPE, COLLECTION)
     drafts = []
     for number in range(chunks // IN_FILE):
         texts = [" ".join(words.some(60)) for _ in range(IN_FILE)]

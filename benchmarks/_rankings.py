@@ -20,7 +20,7 @@ from astro_mcp.agents.knowledge.index import Index
 from astro_mcp.agents.knowledge.record import Draft, Filter, Record
 from astro_mcp.agents.knowledge.search import Search
 from astro_mcp.agents.knowledge.serving import Serving
-from astro_mcp.agents.knowledge.words import match_expression
+from astro_mcp.agents.knowledge.words import terms
 from astro_mcp.config import KnowledgeSettings
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ports import SystemClock
@@ -96,10 +96,7 @@ async def compared(made: Labelled, folder: Path, model: Path, embedding: Any) ->
         units, relevant = made.judged([(row["source"], row["text"]) for row in rows])
         unit = {row["chunk"]: unit for row, unit in zip(rows, units, strict=True)}
         everything = Filter()
-        words = [
-            list(await ours.record.find_words(SCOPE, match_expression(query), everything, MOST))
-            for query in made.queries
-        ]
+        words = [list(await ours.record.find_words(SCOPE, terms(query), everything, MOST)) for query in made.queries]
         vectors = await _nearest(ours, rows, made.queries)
         found = [
             [item.row["chunk"] for item in (await ours.search.find([SCOPE], query, everything, MOST)).found]

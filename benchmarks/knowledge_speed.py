@@ -80,7 +80,7 @@ async def rate(ours: Shelf, repository: Path) -> tuple[float, float]:
 
 async def asked(ours: Shelf) -> tuple[list[float], list[float], Any]:
     """Seconds of whole questions and of their embedding alone, and the vectors of the questions."""
-    words = _many.Words(3)
+    words = _many.Words(_many.RECORD, order=3)
     queries = [" ".join(words.some(5)) for _ in range(QUESTIONS)]
     whole, alone, vectors = [], [], []
     while (await ours.search.find([SCOPE], queries[0], Filter(), 8)).notice:

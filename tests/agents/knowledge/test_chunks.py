@@ -8,7 +8,7 @@ import pytest
 
 from astro_mcp.agents.knowledge.chunks import document_chunks
 from astro_mcp.agents.knowledge.passages import CHARACTERS, OVERLAP
-from astro_mcp.agents.knowledge.words import match_expression, split_identifiers
+from astro_mcp.agents.knowledge.words import any_of, split_identifiers, terms
 
 LONG_CLASS = (
     "import os\n\n\n# Above it.\n@decorated\nclass Big:\n"
@@ -69,6 +69,6 @@ def test_hostile_text_is_cut_in_bounded_time(text: str, source: str) -> None:
 
 def test_identifiers_count_whole_and_in_parts() -> None:
     assert split_identifiers("parseHTTPConfig plain snake_case_2") == "parse http config snake case 2"
-    assert match_expression("where is parseConfig") == '"parseconfig" OR "parse" OR "config"'
-    assert match_expression('what "is" it') == '"what" OR "is" OR "it"'
-    assert match_expression("?!") == ""
+    assert any_of(terms("where is parseConfig")) == '"parseconfig" OR "parse" OR "config"'
+    assert any_of(terms('what "is" it')) == '"what" OR "is" OR "it"'
+    assert any_of(terms("?!")) == ""

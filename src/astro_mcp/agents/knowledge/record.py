@@ -11,7 +11,8 @@ from typing import Final, Literal
 from astro_mcp.agents.knowledge import statements as sql
 from astro_mcp.agents.knowledge.chunks import Chunk, Kind
 from astro_mcp.agents.knowledge.embedding import MODEL
-from astro_mcp.agents.knowledge.words import split_identifiers
+from astro_mcp.agents.knowledge.frequencies import Frequencies
+from astro_mcp.agents.knowledge.words import any_of, split_identifiers
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import Clock
@@ -58,6 +59,7 @@ class Record:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._frequencies = Frequencies()
 
     async def known(self, scope: Scope, collection: str) -> dict[str, str]:
         """source → sha256 of every document of the collection."""
@@ -79,17 +81,20 @@ class Record:
             lambda tx: tx.execute(sql.DROP_ORPHAN_VECTORS, {"tenant": scope.tenant, "scope": scope.key})
         )
 
-    async def find_words(self, scope: Scope, match: str, only: Filter, most: int) -> dict[int, float]:
-        """chunk → bm25 (the higher the better) of the best `most` for an FTS5 expression."""
+    async def find_words(self, scope: Scope, terms: Sequence[str], only: Filter, most: int) -> dict[int, float]:
+        """chunk → bm25 (the higher the better) of the best `most` that have any of `terms`. In a large scope words
+        that more than half of it has find nothing beside rarer ones, unless `only` narrows the search."""
         words = words_table(scope)
-        params = {"tenant": scope.tenant, "scope": scope.key, "match": match, "most": most}
-        statement = sql.FIND_WORDS
-        if only.narrows:
-            statement, params = sql.FIND_CHOSEN_WORDS, {**params, **only.params}
+        params = {"tenant": scope.tenant, "scope": scope.key, "most": most}
 
         def look(tx: Transaction) -> list[Row]:
-            exists = match and tx.one(sql.WORDS_EXIST, (words,))
-            return tx.rows(statement.format(words=words), params) if exists else []
+            if not terms or not tx.one(sql.WORDS_EXIST, (words,)):
+                return []
+            if only.narrows:
+                chosen = {**params, **only.params, "match": any_of(terms)}
+                return tx.rows(sql.FIND_CHOSEN_WORDS.format(words=words), chosen)
+            match = any_of(self._frequencies.telling(tx, words, terms))
+            return tx.rows(sql.FIND_WORDS.format(words=words), {**params, "match": match})
 
         return {row["chunk"]: row["score"] for row in await self._database.read(look)}
 

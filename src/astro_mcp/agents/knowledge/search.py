@@ -16,7 +16,7 @@ from astro_mcp.agents.knowledge.ranking import combine, weights
 from astro_mcp.agents.knowledge.record import Filter, Record
 from astro_mcp.agents.knowledge.serving import Serving
 from astro_mcp.agents.knowledge.vectors import Vectors
-from astro_mcp.agents.knowledge.words import covered, match_expression
+from astro_mcp.agents.knowledge.words import covered, terms
 from astro_mcp.core.authority import Scope
 from astro_mcp.errors import AstroError
 from astro_mcp.store.connection import Row
@@ -106,7 +106,7 @@ class Search:
     ) -> None:
         try:
             for scope in scopes:
-                words[scope] = await self._record.find_words(scope, match_expression(query), only, CANDIDATES)
+                words[scope] = await self._record.find_words(scope, terms(query), only, CANDIDATES)
         except AstroError as error:
             failed.append(error)
 

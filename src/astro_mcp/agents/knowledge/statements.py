@@ -63,13 +63,21 @@ ADD_WORDS: Final = "INSERT INTO {words} (rowid, title, body, parts) VALUES (?, ?
 
 DROP_WORDS: Final = "DELETE FROM {words} WHERE rowid = ?"
 
-# bm25 is below 0, the better the lower; a title counts twice, a part of an identifier less than a whole word.
+# Rows and the newest of them, by the pages of the small table that FTS5 keeps beside: no row is read.
+WORDS_SIZE: Final = """
+SELECT (SELECT count(*) FROM {words}_docsize) AS rows, (SELECT max(id) FROM {words}_docsize) AS newest
+"""
+
+WORDS_WITH: Final = "SELECT count(*) AS rows FROM (SELECT 1 FROM {words} WHERE {words} MATCH :match LIMIT :most)"
+
+# bm25 is below 0, the better the lower; a title counts twice, a part of an identifier less than a whole word. It is
+# asked for once: in the column and in the order it would be made twice for every row.
 FIND_WORDS: Final = """
-SELECT w.chunk, w.score FROM (
-    SELECT rowid AS chunk, -bm25({words}, 2.0, 1.0, 0.7) AS score FROM {words} WHERE {words} MATCH :match
-    ORDER BY bm25({words}, 2.0, 1.0, 0.7), rowid LIMIT :most) AS w
+SELECT w.chunk, -w.score AS score FROM (
+    SELECT rowid AS chunk, bm25({words}, 2.0, 1.0, 0.7) AS score FROM {words} WHERE {words} MATCH :match
+    ORDER BY score, rowid LIMIT :most) AS w
 JOIN knowledge_chunk AS c ON c.id = w.chunk AND c.tenant = :tenant AND c.scope = :scope
-ORDER BY w.score DESC, w.chunk
+ORDER BY w.score, w.chunk
 """
 
 # The same where documents are chosen: every row that matches is looked up, which takes ten times as long.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 MOST_TERMS: Final = 64
@@ -48,12 +49,12 @@ def split_identifiers(text: str) -> str:
     return " ".join(found)
 
 
-def match_expression(query: str) -> str:
-    """An FTS5 expression that finds any word of `query`; "" where it has none.
+def any_of(terms: Iterable[str]) -> str:
+    """An FTS5 expression that finds any of `terms`; "" where there is none.
 
     Every term is quoted, so that nothing in a query is an operator.
     """
-    return " OR ".join(f'"{term}"' for term in terms(query))
+    return " OR ".join(f'"{term}"' for term in terms)
 
 
 def terms(query: str) -> list[str]:
