@@ -76,6 +76,16 @@ class Report(Table):
         return self
 
 
+class Reach(Table):
+    """How the test files that a change can reach are found by their imports, for what runs JavaScript."""
+
+    list: tuple[Word, ...] = Field(
+        (),
+        description=f"Program and arguments that print the test files as JSON, paths or objects with `file`; {PATHS} "
+        "is as in argv. Empty: node's own rules.",
+    )
+
+
 class RunnerImage(Table):
     """What the runner's sandbox image holds beyond the base, and beside what the project names."""
 
@@ -106,6 +116,7 @@ class Runner(Manifest):
     selects: bool = Field(
         False, description="Whether our pytest plugins fit it, which leave out tests and count lines."
     )
+    reach: Reach | None = Field(None, description="Whether our program that selects by imports of JavaScript fits it.")
     plugin: str = Field("", description="The file below resources/sandbox/ that makes the runner report JSON lines.")
     report: Report
     exit_codes: Mapping[int, str] = Field(description="What each exit code means, where it is not simply the counts.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,26 @@ def unknown(make: Make, folder: Path) -> Path:
     """A house in which nothing is known of the engine."""
     (folder / verdict.FILE).unlink(missing_ok=True)
     return folder
+
+
+async def test_of_a_known_engine_what_python_runs_there_is_told_without_a_container(
+    make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import platform, sys; print(platform.machine(), platform.release(), *sys.version_info[:3])"
+    sandbox = make()
+    said = (await sandbox.run(Job(("python3", "-c", code), collect=""))).stdout.decode().split()
+    await sandbox.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(hardening, "container", lambda *_, **__: pytest.fail("a container was made"))
+        sandbox = make()
+        told = await sandbox.python()
+        await sandbox.close()
+    version = ".".join(said[2:])
+    assert [told["platform_machine"], told["platform_release"], told["python_full_version"]] == [*said[:2], version]
+    kept = json.loads((folder / verdict.FILE).read_text())
+    for damaged in ({**kept, "python": {"libc": 7}}, {"held": kept["held"]}, {**kept, "held": "another"}):
+        (folder / verdict.FILE).write_text(json.dumps(damaged))
+        assert verdict.known(folder, kept["held"]) is None
 
 
 async def test_every_limit_holds_when_it_is_tried(sandbox: Sandbox) -> None:

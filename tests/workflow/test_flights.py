@@ -76,7 +76,7 @@ async def test_a_call_that_is_stopped_ends_alone() -> None:
     field = Field()
     async with field.flown("wait", "wait"):
         first = field.run.calls["s0"]
-        first.scope.cancel()
+        first.stop()
         await first.wait()
         assert list(field.run.calls) == ["s1"]
         assert field.landings == field.flights.count == 1
@@ -88,9 +88,21 @@ async def test_a_call_that_is_stopped_before_it_began_never_begins() -> None:
     field = Field()
     async with anyio.create_task_group() as group:
         field.begin(group, "go", "go", "go")
-        field.run.calls["s1"].scope.cancel()
+        field.run.calls["s1"].stop()
     assert field.ended == ["s0", "s2"]
     assert (field.landings, field.flights.count, field.run.calls) == (3, 0, {})
+
+
+async def test_a_call_that_is_stopped_takes_none_along_that_the_same_task_carries_out_after_it() -> None:
+    field = Field()
+    async with field.flown("wait") as group:
+        stopped = field.run.calls["s0"]
+        field.flights.begin(group, field.run, Start("next", 1, "wait", {}))
+        await anyio.wait_all_tasks_blocked()
+        field.let_go.set()  # it is woken, and goes through to its end, although it is stopped now
+        stopped.stop()
+        field.flights.begin(group, field.run, Start("last", 1, "wait", {}))
+    assert sorted(field.ended) == ["last", "next", "s0"]
 
 
 async def test_calls_that_were_not_begun_at_the_end_leave_nothing_behind() -> None:

@@ -3,9 +3,8 @@ secret says so here, in whichever worker thread it does."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
+from types import TracebackType
 from typing import Final
 
 from astro_mcp.core.authority import Label
@@ -13,14 +12,23 @@ from astro_mcp.core.authority import Label
 _LABELS: Final[ContextVar[set[Label] | None]] = ContextVar("labels", default=None)
 
 
-@contextmanager
-def bearing(labels: set[Label]) -> Iterator[None]:
+class Bearing:
     """While this lasts `bears` adds to `labels`, here and in worker threads and tasks that begin here."""
-    token = _LABELS.set(labels)
-    try:
-        yield
-    finally:
-        _LABELS.reset(token)
+
+    __slots__ = ("_labels", "_token")
+
+    def __init__(self, labels: set[Label]) -> None:
+        self._labels = labels
+        self._token: Token[set[Label] | None] | None = None
+
+    def __enter__(self) -> None:
+        self._token = _LABELS.set(self._labels)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            _LABELS.reset(self._token)
 
 
 def bears(label: Label) -> None:

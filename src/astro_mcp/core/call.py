@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from astro_mcp.core.authority import Approval, Effect, Label, Level, Session
 from astro_mcp.core.durable import Durable
@@ -76,8 +76,7 @@ class NoGate:
         return Verdict.FREE
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """A value or an error, never both; labels and sources say where it came from, questions are what a person may
     decide, `durable` is the work that a caller who comes back is told of, and `flow` what left (see `Gate.passed`)."""
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
+from typing import Final, NamedTuple, Protocol
 
 from astro_mcp.core import bounds
 from astro_mcp.core.authority import Effect
-from astro_mcp.core.bearing import bearing
+from astro_mcp.core.bearing import Bearing
 from astro_mcp.core.call import Call, Context, Gate, NoGate, Result
 from astro_mcp.core.model import Input
 from astro_mcp.core.registry import Registry
@@ -22,8 +22,10 @@ from astro_mcp.errors import AstroError, Internal
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+NO_GATE: Final = NoGate()
+
+
+class Invocation(NamedTuple):
     """A call whose tool was found, whose arguments were parsed, and whose effects are known. What leaves by it passes
     `gate`."""
 
@@ -31,7 +33,7 @@ class Invocation:
     tool: Tool
     arguments: Input
     effects: frozenset[Effect]
-    gate: Gate = field(default_factory=NoGate)
+    gate: Gate = NO_GATE
 
 
 Proceed = Callable[[Invocation], Awaitable[Result]]
@@ -62,7 +64,7 @@ class Dispatcher:
         self._argument_bytes = argument_bytes
         proceed: Proceed = _run
         for policy in reversed(policies):
-            proceed = _Step(policy, proceed)
+            proceed = partial(policy.apply, proceed=proceed)
         self._proceed = proceed
 
     async def call(self, call: Call) -> Result:
@@ -96,27 +98,17 @@ class Dispatcher:
         return Result(error=known)
 
 
-class _Step:
-    __slots__ = ("_policy", "_proceed")
-
-    def __init__(self, policy: Policy, proceed: Proceed) -> None:
-        self._policy = policy
-        self._proceed = proceed
-
-    def __call__(self, invocation: Invocation) -> Awaitable[Result]:
-        return self._policy.apply(invocation, self._proceed)
-
-
 async def _run(invocation: Invocation) -> Result:
-    ctx = Context(invocation.call, invocation.effects, invocation.gate)
+    call, tool, arguments, effects, gate = invocation
+    ctx = Context(call, effects, gate)
     try:
-        with bearing(ctx.labels):
-            value = await invocation.tool.run(invocation.arguments, ctx)
+        with Bearing(ctx.labels):
+            value = await tool.run(arguments, ctx)
     except AstroError:
         raise
     except Exception as error:
-        log.exception("%s broke in call %s", invocation.tool.name, invocation.call.id)
-        raise Internal(hint=f"call id {invocation.call.id}") from error
-    labels = invocation.call.labels | invocation.tool.declaration.labels | ctx.labels
+        log.exception("%s broke in call %s", tool.name, call.id)
+        raise Internal(hint=f"call id {call.id}") from error
+    labels = call.labels | tool.declaration.labels | ctx.labels
     tray = tuple(ctx.sources), tuple(ctx.blobs), tuple(ctx.questions)
-    return Result(value, None, labels, *tray, ctx.durable, tuple(invocation.gate.passed))
+    return Result(value, None, labels, *tray, ctx.durable, tuple(gate.passed))

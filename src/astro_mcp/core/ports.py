@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -13,13 +13,15 @@ Phase = Literal["intent", "outcome", "refusal"]
 
 
 class AuditRecord(NamedTuple):
-    """One line of the trail. `digest` is keyed: it tells whether two arguments were equal, and not what they were.
-    `flow` tells by which verdict and to whom something left a session that held what must not get out."""
+    """One line of the trail, in the order in which it is stored. `digest` is keyed: it tells whether two arguments were
+    equal, and not what they were. `flow` tells by which verdict and to whom something left a session that held what
+    must not get out."""
 
     at: float
     phase: Phase
     call_id: str
-    scope: Scope
+    tenant: str
+    scope: str
     principal: str
     kind: str
     tool: str
@@ -38,7 +40,7 @@ class AuditSink(Protocol):
     async def commit(self, record: AuditRecord) -> None:
         """Return when the record is on disk."""
 
-    async def post(self, record: AuditRecord) -> None:
+    def post(self, record: AuditRecord) -> Awaitable[None]:
         """Return when the record is in line to be written; waits only where the line is full, and is not cancelled."""
 
     def digest(self, data: bytes) -> str:

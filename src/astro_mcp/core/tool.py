@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from astro_mcp.core.authority import HARMLESS, Effect, Label
+from astro_mcp.core.bounds import small
 from astro_mcp.core.call import Context
 from astro_mcp.core.flow import Leaving
 from astro_mcp.core.model import Input, Output
@@ -19,6 +20,7 @@ from astro_mcp.errors import InvalidInput, Problem
 from astro_mcp.nearest import nearest
 
 Method = Callable[[Any, Any, Context], Awaitable[Output]]
+_SCALARS: Final = (int, float, type(None))
 PROBLEMS: Final = 20
 """Problems that one refusal tells, and unknown arguments that are looked at one by one."""
 Leaves = Callable[[Any], Iterable[Leaving]]
@@ -92,7 +94,7 @@ class Tool:
         model = self.declaration.input
         if len(arguments) > len(model.model_fields) + PROBLEMS:
             raise InvalidInput(f"{self.name} takes {len(model.model_fields)} arguments; {len(arguments)} were given")
-        if not _whole_text(arguments):
+        if not small(arguments) and not _whole_text(arguments):
             raise InvalidInput(f"{self.name} was given text with half a character in it (a lone surrogate)")
         try:
             return model.model_validate(arguments)
@@ -125,11 +127,13 @@ def _whole_text(arguments: Any) -> bool:
     waiting = [arguments]
     while waiting:
         value = waiting.pop()
-        if isinstance(value, str) and not value.isascii():
+        if isinstance(value, str):
             try:
-                value.encode()
+                value.isascii() or value.encode()
             except UnicodeEncodeError:
                 return False
+        elif isinstance(value, _SCALARS):  # before what a look into the ABCs would cost
+            continue
         elif isinstance(value, Mapping):
             waiting += [*value.keys(), *value.values()]
         elif isinstance(value, list | tuple):

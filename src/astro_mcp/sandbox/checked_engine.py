@@ -37,6 +37,7 @@ class CheckedEngine:
         self._opening = anyio.Lock()
         self._engine: Engine | None = None
         self._warden: Warden | None = None
+        self._python: Mapping[str, str] = {}
 
     async def get(self) -> Engine:
         """It answers, its API is new enough, the image is there, orphans are gone, and it holds every limit that a
@@ -53,6 +54,11 @@ class CheckedEngine:
                     raise
                 self._engine = engine
             return self._engine
+
+    async def python(self) -> Mapping[str, str]:
+        """What Python runs in a container of the base image, as PID 1 of the canary's told. Raises what `get` does."""
+        await self.get()
+        return self._python
 
     async def not_held(self) -> list[str]:
         """The limits that this engine does not hold when programs go over them, tried now."""
@@ -103,7 +109,9 @@ class CheckedEngine:
 
     async def _hold(self, engine: Engine) -> None:
         about = await verdict.subject(engine, self._tag)
-        if await anyio.to_thread.run_sync(verdict.known, self._folder, about):
+        known = await anyio.to_thread.run_sync(verdict.known, self._folder, about)
+        if known is not None:
+            self._python = known
             return
         missing = await self._tried(engine)
         if missing:  # a limit that is not there is not there twice; what a busy machine made of a program is
@@ -114,13 +122,14 @@ class CheckedEngine:
                 f"this Docker engine lets a program go over its limits: {', '.join(missing)}", hints.OTHER_ENGINE
             )
         try:
-            await anyio.to_thread.run_sync(verdict.keep, self._folder, about)
+            await anyio.to_thread.run_sync(verdict.keep, self._folder, about, self._python)
         except OSError as error:  # the next start tries it again
             log.warning("what the canary found could not be kept: %s", error)
 
     async def _tried(self, engine: Engine) -> list[str]:
         limits = canary.BELOW_GVISOR if engine.runtime in runtimes.NAMES["runsc"] else canary.LIMITS
         async with await self._maker.make(engine, Sort(self._tag, limits)) as container:
+            self._python = {str(name): str(value) for name, value in container.facts["python"].items()}
 
             async def turn(job: Job) -> Outcome:
                 return (await container.carry_out(job, limits.output_bytes)).outcome(0.0, 0.0)

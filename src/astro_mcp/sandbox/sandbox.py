@@ -218,9 +218,7 @@ class Sandbox:
 
     async def python(self) -> dict[str, str]:
         """What Python runs there: the environment of dependency markers (PEP 508), and `libc`."""
-        if not self._maker.facts:
-            await self.run(Job(("true",), collect=""))
-        return {str(name): str(value) for name, value in self._maker.facts["python"].items()}
+        return dict(await self._engine.python())
 
     async def python_image(
         self,

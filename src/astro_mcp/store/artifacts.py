@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ from astro_mcp.store.database import Database
 MOST: Final = 256 * 1024 * 1024
 REMEMBERED: Final = 4_096
 """Rows that are known to be there."""
+SEEN_SECONDS: Final = 60.0
+"""How long a file that was seen on disk is taken to be there: whoever removes one by hand gets it back after that."""
+SMALL: Final = 256 * 1024
+"""Bytes whose digest is taken on the event loop: a worker thread costs as much."""
 SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 _KEEP: Final = (
     "INSERT INTO artifact (tenant, scope, sha256, bytes, mime, name, created, labels) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -34,7 +39,7 @@ class Artifacts:
         self._database = database
         self._blobs = Blobs(folder)
         self._clock = clock
-        self._there: dict[tuple[str, str, str], frozenset[Label]] = {}
+        self._there: dict[tuple[str, str, str], _There] = {}
 
     async def put(
         self, scope: Scope, data: bytes, mime: str, name: str = "", labels: frozenset[Label] = REPOSITORY
@@ -43,10 +48,17 @@ class Artifacts:
         who put it. Raises `TooLarge` over 256 MiB."""
         if len(data) > MOST:
             raise TooLarge(f"an artifact holds at most {MOST:,} bytes; this one has {len(data):,}")
+        now = self._clock.monotonic()
+        if len(data) <= SMALL:
+            sha256 = hashlib.sha256(data).hexdigest()
+            there = self._there.get((scope.tenant, scope.key, sha256))
+            if there is not None and labels <= there.labels and now - there.seen < SEEN_SECONDS:
+                return sha256
         sha256 = await anyio.to_thread.run_sync(self._blobs.put, scope.tenant, data)
         key = (scope.tenant, scope.key, sha256)
         there = self._there.get(key)
-        if there is not None and labels <= there:  # no row is ever deleted, and labels only join
+        if there is not None and labels <= there.labels:  # no row is ever deleted, and labels only join
+            there.seen = now
             return sha256
         known = await self._look(scope, sha256)
         if known is None or not labels <= known.labels:  # what is on disk needs no transaction
@@ -54,7 +66,7 @@ class Artifacts:
             await self._database.write(lambda tx: _keep(tx, key, row, labels))
         if len(self._there) >= REMEMBERED:
             self._there.clear()
-        self._there[key] = labels
+        self._there[key] = _There(labels, now)
         return sha256
 
     async def get(self, scope: Scope, sha256: str) -> tuple[bytes, str]:
@@ -74,6 +86,14 @@ class Artifacts:
 
     async def _look(self, scope: Scope, sha256: str) -> _Known | None:
         return await self._database.read(lambda tx: _known(tx, (scope.tenant, scope.key, sha256)))
+
+
+@dataclass(slots=True)
+class _There:
+    """A row that is on disk, and when its file was last seen there, on the monotonic clock."""
+
+    labels: frozenset[Label]
+    seen: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Awaitable
 from pathlib import Path
 
 from astro_mcp.core.ports import AuditRecord
@@ -13,6 +14,7 @@ from astro_mcp.store.database import Database
 _COLUMNS = (
     "at, phase, call_id, tenant, scope, principal, kind, tool, digest, effects, code, duration_ms, run_id, step, flow"
 )
+"""Those of an `AuditRecord`, in its order."""
 _INSERT = f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own constant
 _LAST = f"SELECT seq, {_COLUMNS} FROM audit ORDER BY seq DESC LIMIT ?"  # noqa: S608 - our own constant
 
@@ -25,11 +27,10 @@ class AuditTrail:
         self._key = key
 
     async def commit(self, record: AuditRecord) -> None:
-        row = _row(record)
-        await self._database.write(lambda tx: tx.execute(_INSERT, row))
+        await self._database.write(lambda tx: tx.execute(_INSERT, record))
 
-    async def post(self, record: AuditRecord) -> None:
-        await self._database.post(_INSERT, _row(record))
+    def post(self, record: AuditRecord) -> Awaitable[None]:
+        return self._database.post(_INSERT, record)
 
     def digest(self, data: bytes) -> str:
         return hashlib.blake2b(data, key=self._key, digest_size=16).hexdigest()
@@ -38,12 +39,6 @@ class AuditTrail:
         """The newest records, newest first."""
 
         return await self._database.read(lambda tx: tx.rows(_LAST, (count,)))
-
-
-def _row(record: AuditRecord) -> tuple[object, ...]:
-    """The record's values in the order of the columns."""
-    at, phase, call_id, scope, *others = record
-    return (at, phase, call_id, scope.tenant, scope.key, *others)
 
 
 def audit_key(folder: Path) -> bytes:

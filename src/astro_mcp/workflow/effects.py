@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 import anyio.to_thread
 from pydantic import BaseModel
 
 from astro_mcp.core.authority import Label, Session
+from astro_mcp.core.bounds import small
 from astro_mcp.core.call import Call
 from astro_mcp.core.dispatcher import Dispatcher
 from astro_mcp.core.model import Output
@@ -26,17 +25,17 @@ INLINE: Final = 256 * 1024
 """Bytes of output kept in the step's own row."""
 LARGE: Final = 32 * 1024
 """Characters and values of output that are dumped in a thread."""
+_HOLDERS: Final = (dict, list, tuple)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """An attempt's end, with what the journal keeps beside it. `ref` is the sha256 of an output that is kept apart,
-    `size` are the bytes of an output."""
+    `text` an output as it is stored."""
 
     event: Finished
     labels: frozenset[Label]
     ref: str | None = None
-    size: int = 0
+    text: str = ""
 
 
 class Effects:
@@ -50,7 +49,6 @@ class Effects:
     async def carry_out(self, run_id: str, session: Session, command: Start) -> Outcome:
         """One attempt, whose end is a value or an error; only cancellation is raised."""
         path, attempt = command.path, command.attempt
-        finished = partial(Finished, now=0.0, path=path, attempt=attempt)
         labels = session.labels
         call = Call(
             session,
@@ -65,44 +63,49 @@ class Effects:
         try:
             result = await self._dispatcher.call(call)
             labels = result.labels
-            output, body = await self._as_json(result.unwrap())
-            ref = await self._kept_apart(session, path, body, labels)
+            output, text = await self._as_json(result.unwrap())
+            ref = await self._kept_apart(session, path, text, labels)
         except AstroError as error:
-            return Outcome(finished(error=error.as_dict()), labels)
+            return Outcome(Finished(now=0.0, path=path, attempt=attempt, error=error.as_dict()), labels)
         except Exception:  # whatever a call can raise ends the attempt
             log.exception("the step %s of run %s broke in call %s", path, run_id, call.id)
-            return Outcome(finished(error=Internal(hint=f"call id {call.id}").as_dict()), labels)
-        return Outcome(finished(output=output), labels, ref, len(body))
+            broke = Internal(hint=f"call id {call.id}")
+            return Outcome(Finished(now=0.0, path=path, attempt=attempt, error=broke.as_dict()), labels)
+        return Outcome(Finished(now=0.0, path=path, attempt=attempt, output=output), labels, ref, text)
 
-    async def _as_json(self, value: Output) -> tuple[Any, bytes]:
+    async def _as_json(self, value: Output) -> tuple[Any, str]:
         """On the loop where it takes no time: a thread for each of a thousand small outputs is a fifth of a run."""
         if _large(value):
             return await anyio.to_thread.run_sync(_dumped, value, limiter=self._dumpers)
         return _dumped(value)
 
-    async def _kept_apart(self, session: Session, path: str, body: bytes, labels: frozenset[Label]) -> str | None:
-        if self._artifacts is None or len(body) <= INLINE:
+    async def _kept_apart(self, session: Session, path: str, text: str, labels: frozenset[Label]) -> str | None:
+        if self._artifacts is None or len(text) <= INLINE:
             return None
-        return await self._artifacts.put(session.scope, body, "application/json", f"{path}.json", labels)
+        return await self._artifacts.put(session.scope, text.encode(), "application/json", f"{path}.json", labels)
 
 
-def _dumped(value: Output) -> tuple[Any, bytes]:
+def _dumped(value: Output) -> tuple[Any, str]:
     """An output as JSON data and as ASCII text of it, which reads back equal. Takes its time where it is large."""
     output = value.model_dump(mode="json")
-    return output, stored_json(output).encode()
+    return output, stored_json(output)
 
 
 def _large(value: Output) -> bool:
     """Whether there is much in it; stops looking as soon as that is clear."""
+    if small(value.__dict__):
+        return False
     seen = 0
     waiting: list[Any] = [value]
     while waiting and seen <= LARGE:
         item = waiting.pop()
-        seen += len(item) if isinstance(item, str | list | tuple | dict) else 1
-        if seen <= LARGE and isinstance(item, dict):
-            waiting.extend(item.values())
-        elif seen <= LARGE and isinstance(item, list | tuple):
-            waiting.extend(item)
-        elif isinstance(item, BaseModel):
+        if isinstance(item, BaseModel):
+            seen += 1
             waiting.extend(item.__dict__.values())
+        elif isinstance(item, _HOLDERS):
+            seen += len(item)
+            if seen <= LARGE:
+                waiting.extend(item.values() if isinstance(item, dict) else item)
+        else:
+            seen += len(item) if isinstance(item, str) else 1
     return seen > LARGE

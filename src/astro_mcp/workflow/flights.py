@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+import anyio
 from anyio.abc import TaskGroup
 
 from astro_mcp.workflow.drivers.sqlite.active import Active, Flight
@@ -49,14 +50,15 @@ class Flights:
     async def _fly(self, group: TaskGroup) -> None:
         self._coming = False
         while self._line:
-            run, command, flight = self._line.popleft()
-            self._send(group)  # whoever is next does not wait for this one
-            try:
-                if not flight.scope.cancel_called:
-                    with flight.scope:
-                        await self._carry_out(run, command)
-            finally:
-                self._land(run, command, flight)
+            with anyio.CancelScope() as scope:
+                while self._line and not scope.cancel_called:  # one that was stopped takes its scope along
+                    run, command, flight = self._line.popleft()
+                    self._send(group)  # whoever is next does not wait for this one
+                    try:
+                        if flight.begins(scope):
+                            await self._carry_out(run, command)
+                    finally:
+                        self._land(run, command, flight)
 
     def _land(self, run: Active, command: Start, flight: Flight) -> None:
         self.count -= 1

@@ -325,7 +325,7 @@ class Loop:
             self.answering.look(run, self._group)
         for command in stepped.commands:
             if isinstance(command, e.Stop) and command.path in run.calls:
-                run.calls[command.path].scope.cancel()
+                run.calls[command.path].stop()
             elif isinstance(command, e.Make | e.Close) and self._group is not None:
                 self._group.start_soon(self._worktree, run, command)
             elif isinstance(command, e.Start) and self._group is not None:
@@ -337,7 +337,7 @@ class Loop:
 
     async def _carry_out(self, run: Active, command: e.Start) -> None:
         outcome = await self._effects.carry_out(run.state.run_id, run.labelled_session(), command)
-        self._post(Post(run, outcome.event, outcome.labels, outcome.ref, outcome.size))
+        self._post(Post(run, outcome.event, outcome.labels, outcome.ref, outcome.text, len(outcome.text)))
 
     async def _worktree(self, run: Active, command: e.Make | e.Close) -> None:
         """One after the other, and the close once the calls have ended that were stopped before it."""

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from astro_mcp.errors import AstroError, Conflict, InvalidInput, NotFound, PathDenied, Unavailable
+from astro_mcp.errors import AstroError, Conflict, InvalidInput, NotFound, PathDenied, TooLarge, Unavailable
 from astro_mcp.workspace.actions import ABSENT, Action, Put, Rename, State
 from astro_mcp.workspace.beneath import open_file, open_folder, open_parent, translate
 from astro_mcp.workspace.content import read_all
@@ -68,7 +68,7 @@ def _bytes(folder: int, name: str, shown: str) -> bytes:
         if status.st_nlink > 1:
             raise PathDenied(f"{shown} is a hard link: its content has {status.st_nlink} names", "copy it first")
         if status.st_size > LARGEST:
-            raise InvalidInput(f"{shown} has {status.st_size:,} bytes; {LARGEST:,} are allowed", "change it by hand")
+            raise TooLarge(f"{shown} has {status.st_size:,} bytes; {LARGEST:,} are allowed", "change it by hand")
         return read_all(descriptor, status.st_size, LARGEST)
     finally:
         os.close(descriptor)

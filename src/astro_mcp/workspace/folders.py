@@ -84,10 +84,14 @@ class Scanner:
 
     def count(self, descriptor: int) -> int:
         """How many entries the folder has, the hidden ones too."""
-        from_thread.check_cancelled()
         entries = len(os.listdir(descriptor))
-        self._saw(entries)
+        self.counted(entries)
         return entries
+
+    def counted(self, entries: int) -> None:
+        """A folder of so many entries was seen."""
+        from_thread.check_cancelled()
+        self._saw(entries)
 
     def scan(self, descriptor: int, path: str, ignore: Ignore) -> tuple[list[Found], Ignore]:
         """The visible entries of the folder at `path` by name, and the rules for what is in it; `ignore` are those of

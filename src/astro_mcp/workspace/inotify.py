@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import struct
 import sys
+import termios
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -72,6 +75,13 @@ def told(queue: int) -> Iterator[int]:
             yield event.watch
 
 
+def queued(queue: int) -> int:
+    """Bytes of what was told and not read yet."""
+    room = array("i", [0])
+    fcntl.ioctl(queue, termios.FIONREAD, room)
+    return room[0]
+
+
 def drained(queue: int) -> list[Event] | None:
     """Everything that was told since; None where that is not all that happened, or goes on and on."""
     found: list[Event] = []
@@ -87,7 +97,9 @@ def drained(queue: int) -> list[Event] | None:
 
 def tells_all(folder: int) -> bool:
     """Whether whatever changes the files below an open folder passes this kernel: not over a network, nor where a
-    process of its own keeps them."""
+    process of its own keeps them. False on other systems, which are not asked."""
+    if sys.platform != "linux":
+        return False
     room = ctypes.create_string_buffer(256)
     _checked(_libc().fstatfs(folder, room))
     return ctypes.c_long.from_buffer(room).value & 0xFFFFFFFF in _LOCAL

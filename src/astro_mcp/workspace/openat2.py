@@ -10,9 +10,13 @@ from typing import Any, ClassVar, Final
 
 _CALL: Final = 437
 """The same number on every architecture but Alpha."""
+_NO_XDEV: Final = 0x01
 _NO_MAGICLINKS: Final = 0x02
 _NO_SYMLINKS: Final = 0x04
 _BENEATH: Final = 0x08
+_CACHED: Final = 0x20
+_HERE: Final = -100
+"""AT_FDCWD."""
 
 
 class _How(ctypes.Structure):
@@ -26,7 +30,22 @@ def open_beneath(folder: int, path: str, flags: int) -> int:
 
     Raises `OSError`: ELOOP for a link anywhere in the path, EXDEV for what would leave the folder.
     """
-    how = _How(flags, 0, _BENEATH | _NO_MAGICLINKS | _NO_SYMLINKS)
+    return _open(folder, path, flags, _BENEATH | _NO_MAGICLINKS | _NO_SYMLINKS)
+
+
+def open_known(path: str, flags: int) -> int:
+    """The descriptor of what lies at the absolute `path`, free of links, where the kernel has all of its names in
+    memory. Raises `OSError`: EAGAIN where a disk would have to be waited for, EINVAL before Linux 5.12."""
+    return _open(_HERE, path, flags, _NO_MAGICLINKS | _NO_SYMLINKS | _CACHED)
+
+
+def open_known_beneath(folder: int, path: str, flags: int) -> int:
+    """`open_beneath` and `open_known` in one, and on the folder's own file system; EXDEV for what lies on another."""
+    return _open(folder, path, flags, _BENEATH | _NO_MAGICLINKS | _NO_SYMLINKS | _NO_XDEV | _CACHED)
+
+
+def _open(folder: int, path: str, flags: int, resolve: int) -> int:
+    how = _How(flags, 0, resolve)
     descriptor = int(_libc().syscall(_CALL, folder, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how)))
     if descriptor < 0:
         number = ctypes.get_errno()

@@ -18,6 +18,7 @@ from astro_mcp.errors import InvalidInput, NoRoot, PathDenied
 from astro_mcp.workspace.beneath import OUTSIDE, resolve
 from astro_mcp.workspace.content import read_file
 from astro_mcp.workspace.guards import ReadGuard, check_write
+from astro_mcp.workspace.page_cache import PageCache
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.snapshot import Snapshot, take
 from astro_mcp.workspace.walk import Entry, walk
@@ -38,6 +39,7 @@ class Workspace:
         self.read_guard = ReadGuard(secrets.readable)
         self._quick = anyio.CapacityLimiter(QUICK)
         self._long = anyio.CapacityLimiter(LONG)
+        self._page_cache = PageCache()
         self._shares: WeakValueDictionary[Path | None, anyio.CapacityLimiter] = WeakValueDictionary()
 
     async def quickly(self, work: Callable[[], T]) -> T:
@@ -88,7 +90,23 @@ class Workspace:
     def read_now(self, place: Place, limit: int) -> bytes:
         """`read` for those who are in a worker thread already."""
         self.guard_read(place)
-        return read_file(place, limit)[0]
+        data = read_file(place, limit)[0]
+        self._page_cache.learn(place.root)
+        return data
+
+    def read_at_once(self, session: Session, path: str, limit: int) -> tuple[Place, bytes] | None:
+        """`locate` and `read` in one for the event loop, of a file that needs no wait: the kernel has it in memory, and
+        no link leads there. None for every other, and over `limit` bytes. Raises `ProtectedPath`."""
+        for index, root in enumerate(session.grant.roots):
+            relative = path.removeprefix(f"{root}/")
+            data = self._page_cache.read(root, relative, limit)
+            if data is not None:
+                place = Place(root, relative, primary=index == 0)
+                self.guard_read(place)
+                return place, data
+            if not os.path.isabs(path):
+                return None  # another root has it only where this one has not, and that is for `locate` to see
+        return None
 
     async def walk(self, place: Place, *, include_ignored: bool = False) -> list[Entry]:
         """Everything below a folder, without what `.gitignore` hides, `.git`, and what lies behind links."""

@@ -56,7 +56,8 @@ class House:
 
 Open = Callable[..., Awaitable[House]]
 """`await open_house(settings)`, and a pack if it is another than the checkout's; `egress` is what the sandbox has, and
-`told` what its agent is told of it, where that is not what the settings say; `strict` is the operator's flow."""
+`told` what its agent is told of it, where that is not what the settings say; `strict` is the operator's flow. A
+`sandbox` that is given is left open."""
 
 
 @pytest.fixture
@@ -79,12 +80,14 @@ async def open_house(tmp_path: Path, known_engine: Callable[[Path], None]) -> As
             told: bool | None = None,
             *,
             strict: bool = False,
+            sandbox: Sandbox | None = None,
         ) -> House:
             flow = Flow(SystemClock(), strict=strict)
             policies: list[Policy] = [audit, Authorize(), flow, Limit(Limits()), Deadline(), audit.intent()]
-            sandbox = Sandbox(settings, data / "images", RESOURCES, egress=egress)
-            stack.push_async_callback(sandbox.close)
-            await stack.enter_async_context(sandbox.warm())
+            if sandbox is None:
+                sandbox = Sandbox(settings, data / "images", RESOURCES, egress=egress)
+                stack.push_async_callback(sandbox.close)
+                await stack.enter_async_context(sandbox.warm())
             work = CodeWork(
                 sandbox, Workspace(SecretSettings()), artifacts, (pack or Pack.find()).manifests("language")
             )
@@ -94,6 +97,19 @@ async def open_house(tmp_path: Path, known_engine: Callable[[Path], None]) -> As
 
         yield open_it
         await registry.unregister("code")
+
+
+@pytest.fixture(scope="module")
+async def sandbox(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, known_engine: Callable[[Path], None]
+) -> AsyncIterator[Sandbox]:
+    """One, of the module's `SETTINGS`, for all its tests that make no images: a container that waits is the next
+    test's."""
+    known_engine(folder := tmp_path_factory.mktemp("code") / "images")
+    made = Sandbox(request.module.SETTINGS, folder, RESOURCES)
+    async with made.warm():
+        yield made
+    await made.close()
 
 
 @pytest.fixture

@@ -17,6 +17,14 @@ from astro_mcp.config import SandboxSettings
 from astro_mcp.core.authority import Effect, Label
 from astro_mcp.core.call import Call, Result
 from astro_mcp.errors import NotFound
+from astro_mcp.sandbox.sandbox import Sandbox
+
+SETTINGS = SandboxSettings(memory_mb=256)
+
+
+@pytest.fixture
+async def house(open_house: Open, sandbox: Sandbox) -> House:
+    return await open_house(SETTINGS, sandbox=sandbox)
 
 
 def output(result: Result) -> CodeOutput:

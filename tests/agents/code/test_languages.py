@@ -16,8 +16,9 @@ from astro_mcp.agents.code.model import CodeInput, CodeOutput
 from astro_mcp.config import SandboxSettings
 from astro_mcp.errors import AstroError, InvalidInput
 from astro_mcp.packs import Language, Pack
+from astro_mcp.sandbox.sandbox import Sandbox
 
-SMALL = SandboxSettings(memory_mb=256, warm=0)
+SETTINGS = SandboxSettings(memory_mb=256, warm=0)
 
 # Each copies its input in upper case to out/made.txt, says "done" on stderr, and ends with 3.
 WHOLE = {
@@ -94,9 +95,9 @@ FAILING = {
 
 
 @pytest.fixture
-async def house(open_house: Open) -> House:
+async def house(open_house: Open, sandbox: Sandbox) -> House:
     """No container waits here: each test has one run or two, and the next would be made for nobody."""
-    return await open_house(SMALL)
+    return await open_house(SETTINGS, sandbox=sandbox)
 
 
 def output(result: Any) -> CodeOutput:
@@ -190,7 +191,7 @@ async def test_a_manifest_in_a_pack_adds_a_language(open_house: Open, tmp_path: 
     awk = 'file = "code_run.awk"\nargv = ["awk", "-f", "code_run.awk"]\naliases = ["mawk"]\n[env]\nGREETING = "hello"\n'
     slow = 'file = "slow"\nbuild = ["sh", "-c", "echo at work; sleep 100", "slow"]\nargv = ["true"]\n'
     absent = 'file = "absent"\nbuild = ["no-such-compiler", "absent"]\nargv = ["true"]\n'
-    house = await open_house(SMALL, pack_with(tmp_path / "pack", awk=awk, slow=slow, absent=absent))
+    house = await open_house(SETTINGS, pack_with(tmp_path / "pack", awk=awk, slow=slow, absent=absent))
     greet = '{ print ENVIRON["GREETING"], $1 }'
     assert output(await house.run(language=" MAWK ", stdin="you", code=greet)).stdout == "hello you\n"
     late = output(await house.run(language="slow", timeout=1, code="x"))
@@ -205,7 +206,7 @@ async def test_a_manifest_in_a_pack_adds_a_language(open_house: Open, tmp_path: 
 
 async def test_a_missing_image_is_told_at_once_with_the_line_that_makes_it(open_house: Open, tmp_path: Path) -> None:
     text = 'file = "x.zig"\nargv = ["zig", "x.zig"]\n[image]\ndebian = ["a-package-that-nobody-made"]\n'
-    house = await open_house(SMALL, pack_with(tmp_path / "pack", zig=text))
+    house = await open_house(SETTINGS, pack_with(tmp_path / "pack", zig=text))
     refused = await within(2, lambda: house.run(language="zig", code="x"))
     assert refused.error is not None
     assert (refused.error.code, refused.error.hint) == ("sandbox_unavailable", "make it")

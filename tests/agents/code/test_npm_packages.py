@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.agents.code.conftest import House, Open
-from tests.agents.code.test_languages import SMALL, output, together
+from tests.agents.code.test_languages import SETTINGS, output, together
 
 from astro_mcp.core.authority import Effect, Label
 
@@ -19,7 +19,7 @@ TYPED = "import odd from 'is-odd'; const given: number = 3; console.log(odd(give
 
 @pytest.fixture
 async def house(open_house: Open) -> House:
-    return await open_house(SMALL)
+    return await open_house(SETTINGS)
 
 
 @pytest.mark.full

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.agents.code.conftest import House, Open
-from tests.agents.code.test_languages import SMALL, output, together
+from tests.agents.code.test_languages import SETTINGS, output, together
 from tests.sandbox.registry import Registry, only_registry
 
 from astro_mcp.core.authority import Label
@@ -20,7 +20,7 @@ TYPED = "import { said } from 'thing'; const shown: string = said; console.log(s
 
 @pytest.fixture
 async def house(open_house: Open) -> House:
-    return await open_house(SMALL)
+    return await open_house(SETTINGS)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import hashlib
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.agents.files.house import House, session_of
@@ -15,6 +16,8 @@ from tests.quickest import within
 
 from astro_mcp.core.authority import Label
 from astro_mcp.errors import InvalidInput, LimitHit, NotFound, TooLarge
+from astro_mcp.faces.mcp.budget import Budget
+from astro_mcp.faces.mcp.peer import FULL
 from astro_mcp.workspace import tree
 
 PNG = base64.b64decode(
@@ -173,6 +176,26 @@ async def test_a_big_folder_is_named_with_its_count(house: House, root: Path) ->
     assert [(folder.path, folder.entries) for folder in listed.collapsed] == [("many", 300)]
     assert "many/ … 300 entries" in listed.text()
     assert (await house.ok("fs_list", path="many")).total == 300
+
+
+async def test_a_tree_of_many_counted_folders_comes_in_full_pages(
+    house: House, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "WIDEST", 0)
+    for number in range(400):
+        (root / f"a folder with number {number:03}").mkdir()
+        (root / f"a folder with number {number:03}" / "file").touch()
+    arguments: dict[str, Any] = {"path": ".", "depth": 50}
+    value = await house.ok("fs_list", **arguments)
+    budget, fs_list = Budget(house.artifacts), house.dispatcher.registry.tools["fs_list"]
+    shapes = [await budget.shape(house.session, fs_list, arguments, value, FULL)]
+    while cursor := (shapes[-1].structured or {}).get("next_cursor"):
+        shapes.append(await budget.resume(house.session, fs_list, arguments, cursor, FULL))
+    pages = [(shape.structured or {})["items"] for shape in shapes]
+    assert len(pages) < 5
+    assert [item["path"] for page in pages for item in page] == [item.path for item in value.items]
+    assert all(item["entries"] == 1 for page in pages for item in page)
+    assert sum((shape.text or "").count(" … 1 entries, not listed") for shape in shapes) == 400
 
 
 async def test_a_tree_shows_all_of_its_top_before_its_depths_and_counts_the_rest(house: House, root: Path) -> None:

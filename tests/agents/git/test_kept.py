@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 from tests.agents.git.bench import Bench
 
 from astro_mcp.config import SecretSettings
-from astro_mcp.errors import PathDenied, TimedOut
+from astro_mcp.errors import NotFound, PathDenied, TimedOut
 from astro_mcp.workspace.git import kept, waiting
-from astro_mcp.workspace.git.child import Child, start_git
+from astro_mcp.workspace.git.child import Child, Ran, start_git
 from astro_mcp.workspace.git.objects import shas_of
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.git.waiting import CHECK, Pool
@@ -67,8 +69,14 @@ async def test_attributes_that_change_change_what_is_shown(bench: Bench) -> None
 async def test_a_link_among_objects_that_were_gone_through_is_refused(bench: Bench) -> None:
     await anyio.sleep(1.1)  # the folders are old enough to be known by their times
     await bench.call("git_show")
-    (bench.root / ".git/objects/pack/pack-1.pack").symlink_to("/etc/passwd")
-    assert isinstance((await bench.result("git_show")).error, PathDenied)
+    known = next((bench.root / ".git/objects").glob("[0-9a-f][0-9a-f]"))
+    bench.git("commit", "-q", "--allow-empty", "-m", "Other folders change")
+    assert (await bench.call("git_show")).message == "Other folders change"
+    for link in (known / ("0" * 38), bench.root / ".git/objects/pack/pack-1.pack"):
+        link.symlink_to("/etc/passwd")
+        assert isinstance((await bench.result("git_show")).error, PathDenied)
+        link.unlink()
+        assert (await bench.call("git_show")).message == "Other folders change"
 
 
 async def test_a_process_that_was_killed_is_replaced(bench: Bench) -> None:
@@ -145,6 +153,65 @@ async def test_a_question_that_is_cancelled_or_late_ends_its_process(tmp_path: P
         await pool.ask(silent, ["x"])
     assert scope.cancelled_caught
     assert gits(tmp_path) == []
+
+
+async def test_a_git_that_says_more_of_errors_than_a_pipe_holds_still_answers(bench: Bench, tmp_path: Path) -> None:
+    async def start(kind: waiting.Kind) -> Child:
+        return await start_git(kind.arguments, folder=bench.root, environment={}, stdin=True)
+
+    bench.git("tag", "-a", "-m", "x", "tag")
+    head, tag = bench.git("rev-parse", "HEAD", "tag").split()
+    pool = Pool(start)
+    try:
+        for _ in range(2):
+            ran = await pool.ask(waiting.LOGGED, [tag] * 2_000 + [head], seconds=20)
+            assert ran.out.startswith(head.encode()), "of what is no commit nothing is said but on the other pipe"
+    finally:
+        await pool.close()
+
+
+@pytest.fixture
+def questions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The lines of each question to a git that waits."""
+    found: list[tuple[str, ...]] = []
+    ask = Pool.ask
+
+    async def noted(self: Pool, kind: waiting.Kind, lines: Sequence[str], *rest: Any) -> Ran:
+        found.append(tuple(lines))
+        return await ask(self, kind, lines, *rest)
+
+    monkeypatch.setattr(Pool, "ask", noted)
+    return found
+
+
+async def test_a_log_after_a_commit_asks_about_that_commit_alone(
+    bench: Bench, questions: list[tuple[str, ...]]
+) -> None:
+    await bench.call("git_log")
+    bench.write("README.md", "# Changed\n")
+    bench.git("commit", "-q", "-a", "-m", "Third")
+    questions.clear()
+    log = await bench.call("git_log")
+    assert [item.subject for item in log.items] == ["Third", "Add two", "Begin"]
+    assert questions == [(bench.git("rev-parse", "HEAD").strip(),)]
+
+
+async def test_a_name_that_a_log_led_through_is_not_asked_and_means_what_git_says(
+    bench: Bench, questions: list[tuple[str, ...]]
+) -> None:
+    bench.git("checkout", "-q", "-b", "side", "HEAD~1")
+    bench.git("commit", "-q", "--allow-empty", "-m", "Beside")
+    bench.git("checkout", "-q", "main")
+    bench.git("merge", "-q", "--no-ff", "--no-edit", "side")
+    await bench.call("git_log")
+    questions.clear()
+    for name in ("HEAD", "HEAD^", "HEAD~", "HEAD~2", "HEAD~1^", "HEAD^~0"):
+        assert (await bench.call("git_show", ref=name)).sha == bench.git("rev-parse", name).strip()
+    assert all(len(lines) == 1 and len(lines[0]) == 40 for lines in questions), "commits, and no names"
+    for name in ("HEAD^2", "HEAD^2~1", "HEAD^0", "main~1"):
+        assert (await bench.call("git_show", ref=name)).sha == bench.git("rev-parse", name).strip()
+    for name in ("HEAD~3", "HEAD^^^", "HEAD^3"):
+        assert isinstance((await bench.result("git_show", ref=name)).error, NotFound), name
 
 
 async def test_a_log_after_more_commits_is_gits(bench: Bench) -> None:

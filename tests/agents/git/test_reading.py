@@ -331,6 +331,46 @@ async def test_a_binary_file_that_only_moved_has_no_lines_to_count(bench: Bench)
         assert {shown.additions, differs.additions} == {None if told == "-" else int(told)}, ref
 
 
+async def test_files_that_only_moved_are_counted_whatever_they_are_called(bench: Bench) -> None:
+    names = (":100644 100644 aa aa M", ":odd", "with\nline", "*.bin", "-rf")
+    for number, name in enumerate(names):
+        (bench.root / name).write_bytes(b"\0%d" % number * 50)
+    (bench.root / "text.txt").write_text("a\nb\nc\n")
+    bench.git("add", "-A")
+    bench.git("commit", "-qm", "Add")
+    for name in (*names, "text.txt"):
+        (bench.root / name).rename(bench.root / f"{name} moved")
+    bench.write("src/app.py", "changed\n")
+    bench.git("add", "-A")
+    bench.git("commit", "-qm", "Move")
+    files = (await bench.call("git_diff", **{"from": "HEAD~1", "to": "HEAD"})).files
+    counted = {file.path: (file.former, file.additions) for file in files}
+    assert counted == {
+        **{f"{name} moved": (name, None) for name in names},
+        "text.txt moved": ("text.txt", 0),
+        "src/app.py": ("", 1),
+    }
+    assert (await bench.call("git_show")).files == files
+
+
+async def test_lines_are_counted_as_git_counts_them(bench: Bench) -> None:
+    """With and without an end of the last line, in short hunks and in long ones that come in pieces."""
+    long = "".join(f"line {number}\n" for number in range(400))
+    before = {"cut.txt": "a\nb", "grown.txt": "a\nb", "gone.txt": long + "last", "both.txt": long, "same.txt": long}
+    after = {"cut.txt": "a\n", "grown.txt": "a\nb\nc", "new.txt": long + "last", "both.txt": long.upper() + "end"}
+    after |= {"same.txt": long.replace("line 7\n", "\\ No newline at end of file\n-\n+\n")}
+    for files, message in ((before, "Before"), (after, "After")):
+        (bench.root / "gone.txt").unlink(missing_ok=True)
+        for path, text in files.items():
+            bench.write(path, text)
+        bench.git("add", "-A")
+        bench.git("commit", "-q", "-m", message)
+    told = [row.split("\t")[:2] for row in bench.git("diff", "--numstat", "-M", "HEAD~1", "HEAD").splitlines()]
+    diff = await bench.call("git_diff", **{"from": "HEAD~1", "to": "HEAD"})
+    assert [[str(file.additions), str(file.deletions)] for file in diff.files] == told
+    assert (await bench.call("git_show")).files == diff.files
+
+
 async def test_a_diffs_hunks_stand_beneath_their_files(bench: Bench) -> None:
     bench.write("README.md", "# Changed\n")
     bench.write("src/app.py", "def one():\n    return 2\n\n\ndef two():\n    return 2\n")

@@ -8,13 +8,17 @@ from astro_mcp.agents.knowledge.ranking import NAMED, VECTOR_WEIGHT, combine, we
 from astro_mcp.agents.knowledge.words import covered, names_identifier
 
 
-@pytest.mark.parametrize("query", ["where is send_file called", "sendWithBackoff", "__init__ of it", "parseHTTPConfig"])
+@pytest.mark.parametrize(
+    "query", ["where is send_file called", "sendWithBackoff", "__init__ of it", "parseHTTPConfig", "what is E40213"]
+)
 def test_a_query_that_names_an_identifier_is_told(query: str) -> None:
     assert names_identifier(query)
     assert max(weights(query).values()) == NAMED
 
 
-@pytest.mark.parametrize("query", ["how to read a file in Python 3", "HTTP retries", "the _ alone", "utf8 or Latin1"])
+@pytest.mark.parametrize(
+    "query", ["how to read a file in Python 3", "HTTP retries", "the _ alone", "utf8 or Latin1", "sha256 in 2024"]
+)
 def test_a_query_in_plain_words_is_none(query: str) -> None:
     assert not names_identifier(query)
     assert weights(query) == VECTOR_WEIGHT
@@ -46,4 +50,12 @@ def test_words_count_by_the_share_of_the_query_that_they_find() -> None:
 
 def test_kinds_in_one_list_are_weighed_alike() -> None:
     scores = combine({2: 1.0}, {1: 0.4, 2: 0.2, 3: 0.0}, {1: "document", 2: "code", 3: "code"}, weights("said plainly"))
+    assert max(scores, key=scores.__getitem__) == 1
+
+
+def test_while_few_vectors_are_known_the_chunk_that_has_the_named_word_stands_first() -> None:
+    words, kinds = {1: 10.0, 2: 0.1, 3: 0.1}, {1: "note", 2: "note", 3: "code"}
+    scores = combine(words, {1: 0.6, 2: 0.7}, kinds, weights("token40213"))
+    assert max(scores, key=scores.__getitem__) == 1
+    scores = combine(words, {1: 0.6, 2: 0.7, 3: 0.1}, kinds, weights("token40213"))
     assert max(scores, key=scores.__getitem__) == 1

@@ -46,6 +46,7 @@ from astro_mcp.workspace.changes import Changes
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
 
+RESOURCES = Pack.find().resources / "sandbox"
 NO_ADVISORIES = AdvisorySettings(base_url="")
 
 
@@ -100,23 +101,25 @@ async def bench(
     linters: Pack | None = None,
     advisories: AdvisorySettings = NO_ADVISORIES,
     runners: Pack | None = None,
+    sandbox: Sandbox | None = None,
     **settings: Any,
 ) -> AsyncIterator[Bench]:
-    """`images` may be one folder for many benches: the second use of the same packages is served from it."""
+    """`images` may be one folder for many benches: the second use of the same packages is served from it. A `sandbox`
+    that is given, of that folder, is left open."""
     folder.mkdir(parents=True, exist_ok=True)
     pack, workspace, clock = Pack.find(), Workspace(SecretSettings()), SystemClock()
     async with Database.open(folder / "astro.db") as database:
         artifacts = Artifacts(database, folder / "artifacts", clock)
-        sandbox = Sandbox(SandboxSettings(**settings), images, pack.resources / "sandbox")
+        own = sandbox or Sandbox(SandboxSettings(**settings), images, RESOURCES)
         registry = Registry()
         those = (runners or pack).manifests("runner")
         git, history = Git(workspace, folder / "git"), History(database, workspace, clock)
-        work = TestsWork(sandbox, workspace, git, history, artifacts, those, pack.modules())
+        work = TestsWork(own, workspace, git, history, artifacts, those, pack.modules())
         await registry.register(TestsAgent(Ready(work)))
         manifests = (linters or pack).manifests("linter")
-        lint = LintWork(sandbox, workspace, git, artifacts, manifests)
+        lint = LintWork(own, workspace, git, artifacts, manifests)
         changes = Changes(workspace, database, artifacts, clock)
-        fixers = Fixers(sandbox, workspace, (pack.resources / "sandbox" / "mend.py").read_bytes())
+        fixers = Fixers(own, workspace, (RESOURCES / "mend.py").read_bytes())
         fixing = FixWork(lint, fixers, workspace, changes)
         auditing = AuditWork(workspace, Osv(GuardedClient(WebSettings()), advisories))
         await registry.register(LintAgent(Ready(lint), Ready(fixing), Ready(auditing)))
@@ -125,9 +128,10 @@ async def bench(
         dispatcher = Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
         session = Session(Principal("user", Kind.STDIO), Grant(roots=tuple(root.resolve() for root in roots)))
         try:
-            yield Bench(dispatcher, artifacts, sandbox, session, images)
+            yield Bench(dispatcher, artifacts, own, session, images)
         finally:
-            await sandbox.close()
+            if sandbox is None:
+                await own.close()
 
 
 def write(project: Path, files: dict[str, str]) -> None:

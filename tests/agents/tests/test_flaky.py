@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
-import anyio
 import pytest
 from tests.agents.tests.bench import Bench, write
 
@@ -122,24 +120,3 @@ async def test_reruns_are_bounded_in_number_and_in_time() -> None:
     unreached = (await late.judge(2, seconds=0.5))["a.py::x"]
     assert (unreached.verdict, unreached.text()) == ("", "")
     assert late.ran == []
-
-
-@pytest.mark.full
-async def test_cancelling_the_call_ends_the_reruns_too(house: Bench, project: Path) -> None:
-    alone = "os.path.exists('.astro/selection.json')"  # what a rerun is told by
-    write(project, {"test_a.py": f"import os, time\ndef test_a():\n    assert {alone}\n    time.sleep(100)\n"})
-    again = anyio.Event()
-
-    async def progress(done: float, total: float | None, text: str) -> None:
-        if text.startswith("again, alone"):
-            again.set()
-
-    with anyio.fail_after(60):
-        async with anyio.create_task_group() as group:
-            group.start_soon(partial(house.call, "test_run", progress, reruns=2))
-            await again.wait()
-            while len(await house.containers()) < 2:
-                await anyio.sleep(0.05)
-            group.cancel_scope.cancel()
-        await house.sandbox.close()
-        assert await house.containers() == set()

@@ -334,24 +334,6 @@ async def test_progress_counts_the_tests_as_they_finish(house: Bench, project: P
     assert tests[-1] == (5, 5, "test_a.py::test_4")
 
 
-async def test_cancelling_the_call_ends_the_container(house: Bench, project: Path) -> None:
-    write(project, {"test_a.py": "import time\ndef test_0(): pass\ndef test_a(): time.sleep(100)\n"})
-    running = anyio.Event()
-
-    async def progress(done: float, total: float | None, text: str) -> None:
-        if "test_0" in text:
-            running.set()
-
-    with anyio.fail_after(40):
-        async with anyio.create_task_group() as group:
-            group.start_soon(house.call, "test_run", progress)
-            await running.wait()
-            assert len(await house.containers()) == 1
-            group.cancel_scope.cancel()
-        await house.sandbox.close()
-        assert await house.containers() == set()
-
-
 async def test_without_an_engine_the_call_fails_at_once_and_nothing_runs_here(tmp_path: Path) -> None:
     root = tmp_path / "project"
     write(root, {"test_a.py": f"def test_a(): open({str(tmp_path / 'ran')!r}, 'w')"})

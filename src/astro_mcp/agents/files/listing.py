@@ -6,8 +6,9 @@ import stat
 from datetime import UTC, datetime
 from typing import Final
 
-from astro_mcp.agents.files.models import CollapsedFolder, ListInput, ListItem, ListOutput
+from astro_mcp.agents.files.models import ListInput, ListItem, ListOutput
 from astro_mcp.workspace.content import status_of
+from astro_mcp.workspace.counts import Counts
 from astro_mcp.workspace.folders import DEEPEST, folders
 from astro_mcp.workspace.ignore import matcher
 from astro_mcp.workspace.place import Place
@@ -17,21 +18,21 @@ from astro_mcp.workspace.walk import Entry
 DEPTH: Final = 2
 
 
-def list_below(place: Place, args: ListInput) -> ListOutput:
+def list_below(place: Place, args: ListInput, counts: Counts) -> ListOutput:
     """The entries below `place`, or `place` itself where it is a file."""
     if place.relative and not stat.S_ISDIR((status := status_of(place)).st_mode):
         kind = "link" if stat.S_ISLNK(status.st_mode) else "file" if stat.S_ISREG(status.st_mode) else "other"
         item = ListItem(path=place.display, type=kind, bytes=status.st_size, mtime=stamp(status.st_mtime))
-        return ListOutput(items=[item], collapsed=[], total=1)
+        return ListOutput(items=[item], total=1)
     if args.glob is None:
-        found = tree(place, args.depth or DEPTH, include_ignored=args.include_ignored)
+        found = tree(place, args.depth or DEPTH, counts, include_ignored=args.include_ignored)
     else:
         found = _fitting(place, args.glob, args)
-    items = [_item(place, entry) for entry in found.entries]
-    collapsed = [CollapsedFolder(path=place.shown(one.path), entries=one.entries) for one in found.collapsed]
+    entries = {one.path: one.entries for one in found.collapsed}
+    items = [_item(place, entry, entries.get(entry.path)) for entry in found.entries]
     cut = found.total > len(items)
     note = f"only the first {MOST:,} are kept; name a folder within" if cut else None
-    return ListOutput(items=items, collapsed=collapsed, total=found.total, truncated=cut, note=note)
+    return ListOutput(items=items, total=found.total, truncated=cut, note=note)
 
 
 def _fitting(place: Place, glob: str, args: ListInput) -> Tree:
@@ -52,9 +53,11 @@ def _fitting(place: Place, glob: str, args: ListInput) -> Tree:
     return made
 
 
-def _item(place: Place, entry: Entry) -> ListItem:
+def _item(place: Place, entry: Entry, entries: int | None) -> ListItem:
     size = None if entry.type == "folder" else entry.bytes
-    return ListItem(path=place.shown(entry.path), type=entry.type, bytes=size, mtime=stamp(entry.mtime))
+    return ListItem(
+        path=place.shown(entry.path), type=entry.type, bytes=size, mtime=stamp(entry.mtime), entries=entries
+    )
 
 
 def stamp(seconds: float) -> str:

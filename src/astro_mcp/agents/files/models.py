@@ -85,25 +85,26 @@ class ListInput(Input):
 
 
 class ListItem(Part):
+    """`entries` is of a folder that was counted and not listed."""
+
     path: str
     type: str
     bytes: int | None = None
     mtime: str
-
-
-class CollapsedFolder(Part):
-    path: str
-    entries: int
+    entries: int | None = None
 
 
 class ListOutput(Listing):
     items: list[ListItem]
-    collapsed: list[CollapsedFolder]
     note: str | None = None
+
+    @property
+    def collapsed(self) -> list[ListItem]:
+        """The folders that were counted and not listed."""
+        return [item for item in self.items if item.entries is not None]
 
     def text(self) -> str:
         lines = [_list_line(item) for item in self.items]
-        lines += [f"{one_line(folder.path)}/ … {folder.entries} entries, not listed" for folder in self.collapsed]
         shown = "" if len(self.items) == self.total else f"{len(self.items)} of "
         lines.append(f"{shown}{self.total} entries" + (f"; {self.note}" if self.note else ""))
         if self.next_cursor:
@@ -113,6 +114,8 @@ class ListOutput(Listing):
 
 def _list_line(item: ListItem) -> str:
     shown = one_line(item.path)
+    if item.entries is not None:
+        return f"{shown}/ … {item.entries} entries, not listed  {item.mtime}"
     if item.type == "folder":
         return f"{shown}/  {item.mtime}"
     kind = "" if item.type == "file" else f"  {item.type}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 
 from astro_mcp.agents.files import reading
 from astro_mcp.agents.files.editing import Edited, edited
@@ -42,6 +43,7 @@ from astro_mcp.core.resource import Body
 from astro_mcp.documents.pdf import pdf_text
 from astro_mcp.errors import AstroError, InvalidInput, NoRoot
 from astro_mcp.workspace.changes import Changes, Delete, Image, Move, Write
+from astro_mcp.workspace.counts import Counts
 from astro_mcp.workspace.diff import diff_bytes
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.text import one_line, utf8
@@ -62,6 +64,7 @@ class FilesWork:
     def __init__(self, workspace: Workspace, changes: Changes) -> None:
         self._workspace = workspace
         self._changes = changes
+        self._counts = Counts()
         self.watching = Watching(workspace)
         self._pdfs = anyio.CapacityLimiter(PDFS)
 
@@ -79,7 +82,7 @@ class FilesWork:
         if args.path is None:
             return self._roots(ctx.session)
         place = self._workspace.locate(ctx.session, args.path)
-        return await self._workspace.at_length(lambda: list_below(place, args), place.root)
+        return await self._workspace.at_length(lambda: list_below(place, args, self._counts), place.root)
 
     async def search(self, args: SearchInput, ctx: Context) -> SearchOutput:
         paths = [args.path] if args.path is not None else [str(root) for root in ctx.session.grant.roots] or ["."]
@@ -126,7 +129,9 @@ class FilesWork:
         return ChangeOutput(files=files, undo_id=undone.undo_id or None, diff=await self._diff(undone.images))
 
     async def _content(self, session: Session, path: str, lines: Lines) -> Content:
-        content = await self._workspace.quickly(partial(reading.read, self._workspace, session, path, lines))
+        content = reading.read_at_once(self._workspace, session, path, lines)
+        if content is None:
+            content = await self._workspace.quickly(partial(reading.read, self._workspace, session, path, lines))
         if content.kind != "pdf":
             return content
         async with self._pdfs:
@@ -137,6 +142,7 @@ class FilesWork:
         files: list[FileFacts] = []
         parts: list[str] = []
         for path in paths:
+            await anyio.lowlevel.checkpoint()  # files in memory take turns with other calls
             try:
                 content = await self._content(ctx.session, path, lines)
             except NoRoot:
@@ -169,7 +175,7 @@ class FilesWork:
             for root in session.grant.roots
             if root.is_dir()
         ]
-        return ListOutput(items=items, collapsed=[], total=len(items))
+        return ListOutput(items=items, total=len(items))
 
     def _target(self, session: Session, place: Place, to: str) -> Place:
         """Where `to` leads; what is relative stays in the root of what is moved."""
@@ -207,7 +213,7 @@ class FilesWork:
         place = self._workspace.locate(session, folder or ".")
         args = ListInput(depth=1)
         try:
-            found = await self._workspace.at_length(lambda: list_below(place, args), place.root)
+            found = await self._workspace.at_length(lambda: list_below(place, args, self._counts), place.root)
         except AstroError:
             return []
         names = [f"{item.path}/" if item.type == "folder" else item.path for item in found.items]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from astro_mcp.agents.git.inputs import DiffInput
@@ -13,7 +12,16 @@ from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk, DiffStat
 from astro_mcp.errors import InvalidInput
 from astro_mcp.workspace.git.child import Ran
 from astro_mcp.workspace.git.objects import trees_of
-from astro_mcp.workspace.git.patches import HISTORY, OPTIONS, FileStat, Hunk, parse_numstat, parse_patch, parse_raw
+from astro_mcp.workspace.git.patches import (
+    HISTORY,
+    OPTIONS,
+    FileStat,
+    Hunk,
+    parse_change,
+    parse_numstat,
+    parse_patch,
+    same_names,
+)
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
 from astro_mcp.workspace.git.waiting import COUNTS, PATCHES
@@ -27,8 +35,8 @@ def shown(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-SAME: Final = re.compile(rb":\d{6} \d{6} ([0-9a-f]+) \1 ")
-"""A file whose content stays: no patch tells whether it is a binary one."""
+NAMED: Final = 200
+"""Names that git is asked about; where there are more it is asked about everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ async def difference(
 
 def is_open(change: bytes, *, cut: bool) -> bool:
     """Whether the patch alone does not tell the lines of each file."""
-    return cut or SAME.search(change.partition(b"\0\0")[0]) is not None
+    return cut or bool(same_names(change))
 
 
 async def of_trees(
@@ -99,12 +107,20 @@ async def of_trees(
     """The same of what `PATCHES` says of two trees."""
     patch = change.partition(b"\0\0")[2]
     counted: list[FileStat] | None = None
-    if is_open(change, cut=cut):
+    named = same_names(change)
+    binary: set[str] = set()
+    if cut or len(named) > NAMED:
         ran = await repository.ask(COUNTS, " ".join(trees))
         counted = parse_numstat(_answer(ran, " ".join(trees)))
+    elif named:
+        ran = await repository.git("diff-tree", "-r", *HISTORY, "-z", "--numstat", *trees, "--", *sorted(named))
+        binary = {stat.path for stat in parse_numstat(ran.out) if stat.additions is None}
 
     def work() -> tuple[list[FileStat], list[Hunk]]:
-        return parse_raw(change) if counted is None else counted, parse_patch(patch, cut=cut)
+        if counted is not None:
+            return counted, parse_patch(patch, cut=cut)
+        stats, hunks = parse_change(change)
+        return [replace(one, additions=None, deletions=None) if one.path in binary else one for one in stats], hunks
 
     stats, hunks = await repository.blocking(work)
     files = _files(repository, stats)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from astro_mcp.agents.git.inputs import LogInput
 from astro_mcp.agents.git.outputs import Commit, Log
-from astro_mcp.workspace.git.logged import Logged, listed, logged
+from astro_mcp.workspace.git.logged import Logged, is_near, listed, logged
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import commit_of
 
 
 async def log(repository: Repository, args: LogInput) -> Log:
     """The commits that match, with what each changed."""
-    if args.ref == "HEAD" and not repository.refs.sha:
+    head = repository.refs.sha if args.ref == "HEAD" else ""
+    if args.ref == "HEAD" and not head:
         return Log(items=[])
-    sha = await commit_of(repository, args.ref)
+    sha = head if head and await is_near(repository, head) else await commit_of(repository, args.ref)
     filters = [f"--author={args.author}"] if args.author else []
     filters += [f"--grep={args.grep}"] if args.grep else []
     filters = ["--fixed-strings", "--regexp-ignore-case", *filters] if filters else []

@@ -10,7 +10,7 @@ from astro_mcp.agents.git.outputs import BlameLine, Shown, ShownBlame, ShownComm
 from astro_mcp.errors import InvalidInput, NotFound, ProtectedPath, TooLarge, Unsupported
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git.blamed import blamed
-from astro_mcp.workspace.git.objects import Item, bytes_of, item_at, items_of, missing, trees_of
+from astro_mcp.workspace.git.objects import Item, held_at, items_of, missing, trees_of
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
 from astro_mcp.workspace.git.waiting import TOLD
@@ -27,7 +27,8 @@ async def show(repository: Repository, args: ShowInput) -> Shown:
             raise InvalidInput("blame needs a path")
         return await _show_commit(repository, sha)
     path = repository.inside(args.path)
-    item = await item_at(repository, sha, path) if path else Item("", "folder", sha)
+    top = Item("", "folder", sha), 0, b""
+    item, size, data = await held_at(repository, sha, path, FILE) if path else top
     if item is None:
         raise NotFound(f"{printable(path, 200)} is not in {sha[:12]}")
     if item.kind == "submodule":
@@ -37,7 +38,12 @@ async def show(repository: Repository, args: ShowInput) -> Shown:
         return ShownFile(sha=sha, path=path, kind="folder", content=names)
     if not repository.readable(path):
         raise ProtectedPath(f"{printable(path, 200)} is on the secrets list, in history too")
-    return await _show_file(repository, sha, path, item, args)
+    if size > FILE:
+        raise TooLarge(
+            f"{printable(path, 200)} holds {size:,} bytes; {FILE:,} are shown at most",
+            "git_diff with two commits and this path tells what changed in it",
+        )
+    return await _show_file(repository, sha, path, item.kind, data, args)
 
 
 async def _show_commit(repository: Repository, sha: str) -> Shown:
@@ -66,10 +72,7 @@ def _name(folder: str, one: Item) -> str:
     return shown(f"{folder}/{one.name}" if folder else one.name) + ("/" if one.kind == "folder" else "")
 
 
-async def _show_file(repository: Repository, sha: str, path: str, item: Item, args: ShowInput) -> Shown:
-    size, data = await bytes_of(repository, item.sha, FILE)
-    if size > FILE:
-        raise TooLarge(f"{printable(path, 200)} holds {size:,} bytes; {FILE:,} are shown at most")
+async def _show_file(repository: Repository, sha: str, path: str, kind: str, data: bytes, args: ShowInput) -> Shown:
     base = {"sha": sha, "path": shown(path), "bytes": len(data)}
     if b"\0" in data[:8000]:
         return ShownFile.model_validate({**base, "kind": "binary"})
@@ -78,7 +81,7 @@ async def _show_file(repository: Repository, sha: str, path: str, item: Item, ar
     end = min(args.end_line or total, total)
     if args.start_line > max(end, 1):
         raise InvalidInput(f"start_line is {args.start_line}; the file has {total} lines here")
-    base |= {"kind": item.kind, "start_line": args.start_line, "total_lines": total}
+    base |= {"kind": kind, "start_line": args.start_line, "total_lines": total}
     if args.blame and total:
         span = range(args.start_line, end + 1)
         wrote = await blamed(repository, sha, path, span, total)

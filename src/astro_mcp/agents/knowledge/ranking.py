@@ -35,10 +35,13 @@ def combine(
 
     A list has one weight, the mean of its chunks': with one for each kind a half meant function would stand above the
     document that is meant. A chunk without a cosine has no vector yet: it goes by its words alone, and not to the end
-    of the list.
+    of the list. Where there are such, cosines count from 0: the lowest of the few that are known is not the worst of
+    all, and may be the very chunk that the query's words name.
     """
     best = max(words.values(), default=0.0)
     low, high = min(meaning.values(), default=0.0), max(meaning.values(), default=0.0)
+    if meaning.keys() < kinds.keys():
+        low = min(low, 0.0)
     weight = sum(weights[kind] for kind in kinds.values()) / max(1, len(kinds))
     scores = {}
     for chunk in kinds:

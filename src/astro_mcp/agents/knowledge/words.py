@@ -24,11 +24,11 @@ _JOINING: Final = frozenset(_JOINING_WORDS.split())
 _WORD: Final = re.compile(r"\w+")
 _PART: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 
-_JOINED: Final = re.compile(r"_[^\W_]|[^\W_]_|[a-z][A-Z]")
+_JOINED: Final = re.compile(r"_[^\W_]|[^\W_]_|[a-z][A-Z]|[^\W\d_]\d{4}")
 
 
 def names_identifier(query: str) -> bool:
-    """Whether a word of `query` is written as names in code are: `send_file`, `sendFile`."""
+    """Whether a word of `query` is written as names are: `send_file`, `sendFile`, `E40213`."""
     return _JOINED.search(query) is not None
 
 

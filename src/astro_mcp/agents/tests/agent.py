@@ -61,8 +61,9 @@ class TestsAgent(Agent):
 
         Runners: pytest, unittest, node (node:test), jest, vitest, go, cargo, ctest. Without `runner` it is that of the
         nearest project at or above `path`, as its files tell: pyproject.toml, go.mod, Cargo.toml and their like, and
-        what package.json and others name. `other_runners` are those that fit as well. `changed` and `coverage` are
-        pytest's alone; go takes folders, cargo and ctest take whole projects; ids run again in every one of them.
+        what package.json and others name. `other_runners` are those that fit as well. `changed` is for pytest, and for
+        jest, vitest and node by whole test files and by imports alone; `coverage` is pytest's alone. go takes folders,
+        cargo and ctest take whole projects; ids run again in every one of them.
 
         Python: what the project needs is read from its pylock.toml, uv.lock, poetry.lock or Pipfile.lock (the first
         that there is), with versions and hashes as they are pinned; where there is none, from `[project]`,

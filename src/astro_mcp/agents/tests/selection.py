@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from astro_mcp.agents.tests.models import Chosen
 from astro_mcp.agents.tests.project import OURS, Project
-from astro_mcp.agents.tests.targets import check, file_of, of_ids, of_path
+from astro_mcp.agents.tests.targets import check, file_of, of_ids, of_path, word_of
 from astro_mcp.errors import AstroError, InvalidInput, Unsupported
-from astro_mcp.runner import Runner
+from astro_mcp.manifest import PATHS
+from astro_mcp.runner import Reach, Runner
 from astro_mcp.sandbox.job import Outcome, SandboxFile
 
 SELECTION: Final = "selection.json"
 TOLD_BYTES: Final = 2_000_000
 TOLD: Final = "selected.json"
 PLUGIN: Final = "pytest_selected"
+STARTER: Final = ("js_selected.py", "js_impact.py")
+"""The program that starts a runner of JavaScript on some files, and the module that it needs."""
+CODE: Final = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".vue", ".svelte")
 GONE: Final = "none of the tests that failed is there any more"
 NAMED: Final = 500
 """Files that the runner is named; where it would be more it looks through all and leaves out the others."""
@@ -28,17 +32,23 @@ NAMED: Final = 500
 @dataclass(frozen=True, slots=True)
 class Selection:
     """`targets` are what the runner is named; none is all. `asked` is what the plugin in the sandbox leaves out by,
-    empty where it is not needed, and `written` the same as it reads it. Where there are ids in `only`, the runner may
-    run others as well, and they don't count. `nothing` says why there is nothing to run."""
+    empty where it is not needed, and `written` the same as it reads it; `starter` are the files of the program that
+    does so in place of a plugin. Where there are ids in `only`, the runner may run others as well, and they don't
+    count. `nothing` says why there is nothing to run."""
 
     targets: Sequence[str] = ()
     asked: Mapping[str, Any] = field(default_factory=dict)
     written: bytes = b""
     only: frozenset[str] = frozenset()
     nothing: str = ""
+    starter: Sequence[str] = ()
 
     def plugins(self) -> list[str]:
-        return [PLUGIN] if self.asked else []
+        return [PLUGIN] if self.asked and not self.starter else []
+
+    def started(self, argv: Sequence[str]) -> tuple[str, ...]:
+        """`argv` as the starter takes it, where there is one."""
+        return ("python3", f"{OURS}/{self.starter[0]}", *argv) if self.starter else tuple(argv)
 
     def files(self) -> list[SandboxFile]:
         """What the plugin reads."""
@@ -90,12 +100,28 @@ def _is_id(runner: Runner, test: str, project: Project) -> bool:
 
 
 def reached(runner: Runner, changed: Sequence[str], recorded: Mapping[str, Any], project: Project) -> Selection:
-    """The tests that a change of the files `changed` can reach; the plugin finds them. Raises `Unsupported` for a
+    """The tests that a change of the files `changed` can reach; the sandbox finds them. Raises `Unsupported` for a
     runner that it does not fit. Writes out all that was recorded: for worker threads."""
+    if runner.reach is not None:
+        return _in_javascript(runner, runner.reach, changed, project)
     if not runner.selects:
         raise Unsupported(f"what a change reaches is not known of {runner.name}'s tests", "run them with select='all'")
     asked = {"paths": sorted(project.files), "changed": sorted(changed), "recorded": recorded}
     return _asking(everything(runner, project).targets, asked)
+
+
+def _in_javascript(runner: Runner, reach: Reach, changed: Sequence[str], project: Project) -> Selection:
+    targets = list(everything(runner, project).targets)
+    words = {path: word_of(runner, path) for path in project.files if path.endswith(CODE)}
+    asked = {
+        "paths": sorted(project.files),
+        "changed": sorted(changed),
+        "target": project.target,
+        "targets": targets,
+        "list": [part for word in reach.list for part in (targets if word == PATHS else [word])],
+        "words": words,
+    }
+    return replace(_asking([PATHS], asked), starter=STARTER)
 
 
 def _asking(targets: Sequence[str], asked: Mapping[str, Any]) -> Selection:
@@ -118,12 +144,13 @@ class Told(BaseModel):
     collected: int = Field(0, ge=0, le=10_000_000)
     missing: list[Annotated[str, StringConstraints(max_length=5_000)]] = Field(default_factory=list, max_length=100)
     reasons: list[_Reason] = Field(default_factory=list, max_length=500)
+    of: Literal["tests", "test files"] = "tests"
 
     def none(self) -> str:
         """Why nothing was left to run."""
         if self.missing:
             return GONE
-        return f"none of the {self.collected} tests is reached by what changed"
+        return f"none of the {self.collected} {self.of} is reached by what changed"
 
     def chosen(self) -> list[Chosen]:
         return [Chosen(why=reason.why, tests=reason.tests, ids=reason.ids) for reason in self.reasons]

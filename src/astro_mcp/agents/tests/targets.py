@@ -42,6 +42,11 @@ def of_path(runner: Runner, project: Project) -> Sequence[str]:
     return [_written(template, project.target)]
 
 
+def word_of(runner: Runner, path: str) -> str:
+    """What the runner is told of a test file."""
+    return _written(runner.places.file, path)
+
+
 def _written(template: str, path: str) -> str:
     folder = path.rpartition("/")[0] or "."
     return template.format(path=path, folder=folder, pattern=_escaped(path))

@@ -130,11 +130,11 @@ class TestsWork:
         if runner.packages == "pypi":
             environ["PYTHONPATH"] = ":".join(project.python_path)
         options = [word for plugin in plugins for word in ("-p", plugin)]
-        names = [f"{module}.py" for module in (*plugins, SHARED)] if plugins else []
+        names = [*(f"{module}.py" for module in (*plugins, SHARED) if plugins), *selection.starter]
         modules = [SandboxFile(f"{OURS}/{name}", self._modules[name]) for name in names]
         ours = (*self._copying.ours(runner, project.files), *selection.files(), *modules)
         return Job(
-            argv=command(runner, [*options, *selection.targets], report),
+            argv=selection.started(command(runner, [*options, *selection.targets], report)),
             files=(*project.files.values(), *ours),
             timeout=timeout,
             env=environ,
@@ -147,7 +147,8 @@ class TestsWork:
     async def _result(self, run: Run, outcome: Outcome, tally: Tally, ctx: Context) -> RunOutput:
         runner, log = run.runner, _log(run, outcome)
         chosen = told(outcome) if run.selection.asked else None
-        if chosen is not None and nothing_ran(tally, outcome, runner):
+        none_chosen = chosen is not None and not log and not chosen.reasons and outcome.exit_code == 0
+        if chosen is not None and (none_chosen or nothing_ran(tally, outcome, runner)):
             return nothing(chosen.none())
         if run.selection.only and tally.ended and not tally.counts:
             raise NotFound(

@@ -13,14 +13,13 @@ from typing import Final
 import anyio
 
 from astro_mcp.core.authority import HARMLESS, Effect
-from astro_mcp.core.call import Call, Gate, NoGate, Result
-from astro_mcp.core.dispatcher import Invocation, Proceed
+from astro_mcp.core.call import Call, Gate, Result
+from astro_mcp.core.dispatcher import NO_GATE, Invocation, Proceed
 from astro_mcp.core.ports import AuditRecord, AuditSink, Clock, Phase
 from astro_mcp.errors import AstroError, Lost, TooLarge, Unavailable
 
 FLOW: Final = 1_000
 """Characters of what a record tells of flow."""
-NO_GATE: Final = NoGate()
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, default=str, separators=(",", ":"))
 
 
@@ -30,7 +29,7 @@ class Audit:
     def __init__(self, sink: AuditSink, clock: Clock) -> None:
         self._sink = sink
         self._clock = clock
-        self._begun: dict[str, tuple[str, Gate]] = {}
+        self._begun: dict[str, tuple[AuditRecord, Gate]] = {}
 
     async def apply(self, invocation: Invocation, proceed: Proceed) -> Result:
         began = self._clock.monotonic()
@@ -47,9 +46,11 @@ class Audit:
             raise
         finally:
             took = (self._clock.monotonic() - began) * 1000
-            digest, gate = self._begun.pop(invocation.call.id, (None, invocation.gate))
-            phase: Phase = "refusal" if digest is None else "outcome"
-            record = self._record(invocation.call, phase, _named(invocation.effects), code, took, digest, gate)
+            begun = self._begun.pop(invocation.call.id, None)
+            if begun is None:
+                record = self._record(invocation.call, "refusal", _named(invocation.effects), code, took)
+            else:
+                record = self._outcome(*begun, code, took)
             if invocation.effects <= HARMLESS:
                 await self._sink.post(record)
             else:
@@ -76,9 +77,9 @@ class Audit:
 
     async def intended(self, invocation: Invocation) -> None:
         """The effect is about to be: what ends without this was refused by a policy."""
-        effects, gate = _named(invocation.effects), invocation.gate
-        record = self._record(invocation.call, "intent", effects, "", None, gate=gate)
-        self._begun[invocation.call.id] = record.digest, gate
+        call, gate = invocation.call, invocation.gate
+        record = self._record(call, "intent", _named(invocation.effects), "", None, gate=gate)
+        self._begun[call.id] = record, gate
         if invocation.effects <= HARMLESS:
             await self._sink.post(record)
         else:
@@ -94,28 +95,37 @@ class Audit:
         digest: str | None = None,
         gate: Gate = NO_GATE,
     ) -> AuditRecord:
-        principal = call.session.principal
-        return AuditRecord(
-            at=self._clock.now(),
-            phase=phase,
-            call_id=call.id,
-            scope=call.session.scope,
-            principal=principal.id,
-            kind=principal.kind,
-            tool=call.tool[:60],
-            digest=digest or self._sink.digest(canonical(call)),
-            effects=effects,
-            code=code,
-            duration_ms=took,
-            run_id=call.run_id,
-            step=call.step,
-            flow="; ".join(gate.passed)[:FLOW],
+        principal, scope = call.session.principal, call.session.scope
+        return AuditRecord(  # by place: names would cost as much again, twice a call
+            self._clock.now(),
+            phase,
+            call.id,
+            scope.tenant,
+            scope.key,
+            principal.id,
+            str(principal.kind),  # a plain one: the store would look for how to bind another
+            call.tool[:60],
+            digest or self._sink.digest(canonical(call)),
+            effects,
+            code,
+            took,
+            call.run_id,
+            call.step,
+            _flow(gate),
         )
+
+    def _outcome(self, intent: AuditRecord, gate: Gate, code: str, took: float) -> AuditRecord:
+        """What became of what was intended; the gate may have let out more meanwhile."""
+        return intent._replace(at=self._clock.now(), phase="outcome", code=code, duration_ms=took, flow=_flow(gate))
 
 
 @lru_cache(maxsize=64)
 def _named(effects: frozenset[Effect]) -> str:
     return ",".join(sorted(effects))
+
+
+def _flow(gate: Gate) -> str:
+    return "; ".join(gate.passed)[:FLOW] if gate.passed else ""
 
 
 class _Intent:

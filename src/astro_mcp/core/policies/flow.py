@@ -33,17 +33,18 @@ class Flow:
         self._strict = strict
 
     async def apply(self, invocation: Invocation, proceed: Proceed) -> Result:
-        call, declaration = invocation.call, invocation.tool.declaration
-        ledger, own = call.session.ledger, call.run_id is None
-        seen = call.labels | call.session.labels | (ledger.labels if own else frozenset())
+        call, tool, arguments, effects, _ = invocation
+        declaration, ledger, own = tool.declaration, call.session.ledger, call.run_id is None
+        seen = call.labels | call.session.labels
+        if own:
+            seen |= ledger.labels
         if seen != call.labels:
             call = replace(call, labels=seen)
         gate = _Gate(call, self._clock, strict=self._strict)
         try:
-            if Effect.NETWORK in invocation.effects and declaration.leaves is not None:
-                for leaving in declaration.leaves(invocation.arguments):
+            if Effect.NETWORK in effects and declaration.leaves is not None:
+                for leaving in declaration.leaves(arguments):
                     gate.let_out(leaving)
-            tool, arguments, effects = invocation.tool, invocation.arguments, invocation.effects
             result = await proceed(Invocation(call, tool, arguments, effects, gate))
         except AstroError as error:
             if own:
@@ -53,7 +54,7 @@ class Flow:
             ledger.join(result.labels)
         if declaration.gives is not None and result.value is not None:
             flow.learn(ledger, declaration.gives(result.value))
-        return replace(result, questions=(*result.questions, *gate.questions)) if gate.questions else result
+        return result._replace(questions=(*result.questions, *gate.questions)) if gate.questions else result
 
 
 class _Gate:

@@ -15,6 +15,7 @@ import anyio
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.call import Result
 from astro_mcp.core.dispatcher import Invocation, Proceed
+from astro_mcp.core.places import Places
 from astro_mcp.errors import Busy
 
 KEPT: Final = 64
@@ -41,11 +42,11 @@ class Limits:
 
 
 @dataclass(slots=True)
-class _Places:
-    """One scope's."""
+class _Own:
+    """One scope's places."""
 
-    all: anyio.CapacityLimiter
-    agents: dict[str, anyio.CapacityLimiter] = field(default_factory=dict)
+    all: Places
+    agents: dict[str, Places] = field(default_factory=dict)
     calls: int = 0
 
 
@@ -59,47 +60,49 @@ class Limit:
     def __init__(self, limits: Limits, exempt: frozenset[str] = frozenset()) -> None:
         self._limits = limits
         self._exempt = exempt
-        self._total = anyio.CapacityLimiter(limits.total)
-        self._agents: dict[str, anyio.CapacityLimiter] = {}
-        self._scopes: dict[Scope, _Places] = {}
+        self._total = Places(limits.total)
+        self._agents: dict[str, Places] = {}
+        self._scopes: dict[Scope, _Own] = {}
 
     async def apply(self, invocation: Invocation, proceed: Proceed) -> Result:
-        if invocation.tool.agent in self._exempt or invocation.tool.frees(invocation.arguments):
+        tool = invocation.tool
+        if tool.agent in self._exempt or tool.frees(invocation.arguments):
             return await proceed(invocation)
-        scope, agent = invocation.call.session.scope, invocation.tool.agent
-        places = self._scopes.get(scope)
-        if places is None:
-            places = self._scopes[scope] = _Places(anyio.CapacityLimiter(self._limits.by_scope))
-        share = self._share(places, agent)
-        taken: list[anyio.CapacityLimiter] = []
-        places.calls += 1
+        scope = invocation.call.session.scope
+        own = self._scopes.get(scope)
+        if own is None:
+            own = self._scopes[scope] = _Own(Places(self._limits.by_scope))
+        own.calls += 1
+        taken: list[Places] = []
         try:
-            for limiter in (places.all, share, self._agent(agent), self._total):
-                try:
-                    limiter.acquire_on_behalf_of_nowait(invocation.call.id)
-                except anyio.WouldBlock:
-                    await self._wait(limiter, invocation)
-                taken.append(limiter)
+            for places in (own.all, self._share(own, tool.agent), self._agent(tool.agent), self._total):
+                if places.free:
+                    places.free -= 1
+                else:
+                    await self._wait(places, tool.name)
+                taken.append(places)
             return await proceed(invocation)
         finally:
-            for limiter in taken:
-                limiter.release_on_behalf_of(invocation.call.id)
-            places.calls -= 1
-            if not places.calls and len(self._scopes) > KEPT:
+            for places in taken:
+                places.leave()
+            own.calls -= 1
+            if not own.calls and len(self._scopes) > KEPT:
                 del self._scopes[scope]
 
-    async def _wait(self, limiter: anyio.CapacityLimiter, invocation: Invocation) -> None:
+    async def _wait(self, places: Places, name: str) -> None:
         with anyio.move_on_after(self._limits.wait) as waited:
-            await limiter.acquire_on_behalf_of(invocation.call.id)
+            await places.wait()
         if waited.cancelled_caught:
-            raise Busy(f"{invocation.tool.name} waited {self._limits.wait:g} s for a free place", retry_after_ms=1000)
+            raise Busy(f"{name} waited {self._limits.wait:g} s for a free place", retry_after_ms=1000)
 
-    def _agent(self, name: str) -> anyio.CapacityLimiter:
-        if name not in self._agents:
-            self._agents[name] = anyio.CapacityLimiter(self._limits.of(name))
-        return self._agents[name]
+    def _agent(self, name: str) -> Places:
+        places = self._agents.get(name)
+        if places is None:
+            places = self._agents[name] = Places(self._limits.of(name))
+        return places
 
-    def _share(self, places: _Places, name: str) -> anyio.CapacityLimiter:
-        if name not in places.agents:
-            places.agents[name] = anyio.CapacityLimiter(self._limits.share(name))
-        return places.agents[name]
+    def _share(self, own: _Own, name: str) -> Places:
+        places = own.agents.get(name)
+        if places is None:
+            places = own.agents[name] = Places(self._limits.share(name))
+        return places

@@ -72,6 +72,10 @@ class Plan:
         return self.body if not path else self.node(path).body or self.body
 
     def _find(self, path: str) -> Node:
+        holder, _, last = path.rpartition(".")
+        many = self._nodes.get(holder)
+        if last.isdigit() and many is not None and many.many:
+            return many  # an instance
         body: Body | None = self.body
         node = None
         for part in path.split("."):

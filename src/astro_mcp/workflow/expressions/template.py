@@ -86,15 +86,17 @@ def expressions(value: Any) -> Iterator[Prepared]:
 
 def render(value: Any, lookup: Lookup, evaluate: Evaluate) -> Any:
     """`value` with every expression replaced; raises `InvalidInput`, `ExpressionLimit`."""
-    if isinstance(value, Mapping):
-        return {key: render(item, lookup, evaluate) for key, item in value.items()}
-    if isinstance(value, list):
-        return [render(item, lookup, evaluate) for item in value]
-    if not isinstance(value, str) or OPEN not in value:
+    if not isinstance(value, str):
+        if isinstance(value, dict | Mapping):
+            return {key: render(item, lookup, evaluate) for key, item in value.items()}
+        return [render(item, lookup, evaluate) for item in value] if isinstance(value, list) else value
+    if OPEN not in value:
         return value
     template = parse(value)
+    if template.whole and isinstance(only := template.pieces[0], Prepared):
+        return evaluated(only, lookup, NO_STATUS, evaluate)
     values = [p if isinstance(p, str) else evaluated(p, lookup, NO_STATUS, evaluate) for p in template.pieces]
-    return values[0] if template.whole else "".join(as_text(v) for v in values)
+    return "".join(as_text(v) for v in values)
 
 
 def as_text(value: Any) -> str:

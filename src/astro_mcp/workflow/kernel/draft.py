@@ -113,8 +113,10 @@ class Draft:
 
     def put_run(self, **fields: Any) -> None:
         """Change the run."""
-        if any(getattr(self.run, name) != value for name, value in fields.items()):
-            self.run = replace(self.run, **fields)
+        for name, value in fields.items():
+            if getattr(self.run, name) != value:
+                self.run = replace(self.run, **fields)
+                return
 
     def advance(self) -> Advance:
         """The draft, frozen: it is not touched again."""

@@ -193,6 +193,8 @@ def _recovered(draft: Draft, event: e.Recovered) -> None:
 
 def _due(draft: Draft) -> None:
     """What was to happen by now."""
+    if not draft.wakes:
+        return
     due = [(at, draft.steps[path].position, path) for path, at in draft.wakes.items() if at <= draft.now]
     for _, _, path in sorted(due):
         if draft.steps[path].status == READY:
@@ -232,7 +234,9 @@ def _start_ready(draft: Draft, *, held: bool) -> None:
 
 def _within_budget(draft: Draft, path: str) -> list[str]:
     """The workflows around a call that count their calls; raises `LimitHit` where one has none left."""
-    holders = []
+    holders: list[str] = []
+    if not draft.plan.document.workflows:
+        return holders
     while path := parent(path):
         used = draft.plan.node(path).uses
         if used is None or used.calls is None or draft.steps[path].inputs is None:
@@ -260,8 +264,8 @@ def _status(draft: Draft, *, paused: bool, making: bool) -> dict[str, Any]:
         return _ended(draft)
     if paused:
         return {"status": PAUSED}
-    retries = any(draft.steps[path].status == READY for path in draft.wakes)
-    return {"status": RUNNING if draft.running or draft.ready or retries or making else WAITING}
+    goes_on = draft.running or draft.ready or making or any(draft.steps[p].status == READY for p in draft.wakes)
+    return {"status": RUNNING if goes_on else WAITING}
 
 
 def _ended(draft: Draft) -> dict[str, Any]:

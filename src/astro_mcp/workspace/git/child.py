@@ -6,12 +6,14 @@ start of processes does: that takes longer than most of what git is asked.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +30,14 @@ from astro_mcp.errors import TimedOut, Unavailable
 PLACES: Final = "/usr/bin:/bin:/usr/local/bin:/opt/homebrew/bin"
 SECONDS: Final = 45.0
 OUTPUT: Final = 32 * 1024 * 1024
-CHUNK: Final = 256 * 1024
+CHUNK: Final = 64 * 1024
+MUCH: Final = 32 * 1024
+"""Bytes after which git is let say more before it is heard again: it says 4 KB at a time."""
+PAUSE: Final = 0.001
+SHARE: Final = 16
+"""A pause is at most one part in so many of the time since it was asked, and where that is less, `PAUSE` seconds."""
+PIPE: Final = 1024 * 1024
+"""Bytes of a pipe's room, where the system gives that much."""
 ERRORS: Final = 16 * 1024
 MEMORY: Final = 2 * 1024 * 1024 * 1024
 """Bytes that one git may allocate: a small repository can hold objects that unpack to any size."""
@@ -98,28 +107,43 @@ class Child:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
+        self._said, self._since = 0, time.monotonic()
         for pipe in self._pipes():
             os.set_blocking(pipe.fileno(), False)
+        if process.stdout is not None:
+            _widen(process.stdout)
 
     async def receive(self) -> bytes:
-        """Some of what it says; nothing where it says no more."""
-        return await _some_of(self._process.stdout)
+        """Some of what it says; nothing where it says no more. Nothing is lost by a cancel."""
+        if self._said > MUCH:
+            await anyio.sleep(max(PAUSE, (time.monotonic() - self._since) / SHARE))
+        chunk = await _some_of(self._process.stdout)
+        self._said += len(chunk)
+        return chunk
 
     async def errors(self, kept: bytearray) -> None:
         """Read what it says on its standard error until that ends; the first `ERRORS` bytes are kept."""
         while chunk := await _some_of(self._process.stderr):
             kept += chunk[: max(0, ERRORS - len(kept))]
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes | memoryview) -> None:
         """All of it, or as much as it wants: who had read enough says itself why it stopped."""
-        left = memoryview(data)
+        left = self.offer(memoryview(data))
         while left and self._process.stdin is not None:
-            try:
-                left = left[os.write(self._process.stdin.fileno(), left) :]
-            except BlockingIOError:
-                await anyio.wait_writable(self._process.stdin.fileno())
-            except BrokenPipeError:
-                return
+            await anyio.wait_writable(self._process.stdin.fileno())
+            left = self.offer(left)
+
+    def offer(self, data: memoryview) -> memoryview:
+        """Send what it takes without a wait; returns what is left."""
+        self._said, self._since = 0, time.monotonic()
+        if not data or self._process.stdin is None:
+            return data[:0]
+        try:
+            return data[os.write(self._process.stdin.fileno(), data) :]
+        except BlockingIOError:
+            return data
+        except BrokenPipeError:
+            return data[:0]
 
     def no_more(self) -> None:
         """Let its standard input end."""
@@ -224,11 +248,15 @@ async def _feed(child: Child, data: bytes) -> None:
 async def _some_of(pipe: IO[bytes] | None) -> bytes:
     if pipe is None:
         raise AssertionError("a process was started without its pipes")
+    await anyio.lowlevel.checkpoint()
     while True:
         try:
-            chunk = os.read(pipe.fileno(), CHUNK)
+            return os.read(pipe.fileno(), CHUNK)
         except BlockingIOError:
             await anyio.wait_readable(pipe.fileno())
-        else:
-            await anyio.lowlevel.checkpoint()
-            return chunk
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    if sys.platform == "linux":
+        with suppress(OSError):  # what one user's pipes may hold is bounded
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE)

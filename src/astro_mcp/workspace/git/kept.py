@@ -241,7 +241,7 @@ async def _drop(kept: Kept) -> None:
 def _attributes(worktree: Path) -> str:
     """The state of the file that says how paths are compared; one further down is read anew with each process."""
     try:
-        status = os.lstat(worktree / ".gitattributes")
+        status = os.lstat(f"{worktree}/.gitattributes")
     except OSError:
         return ""
     return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"

@@ -23,7 +23,7 @@ BORROWED: Final = 16
 SETTLED: Final = 1_000_000_000
 """Nanoseconds after a change of a folder from which on another change is sure to give it another ctime."""
 KNOWN: Final = 64
-"""Object folders whose state is remembered."""
+"""Object folders of which it is remembered what was gone through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +46,17 @@ class Layout:
 
 
 class Seen:
-    """Object folders that were gone through, each by the state of all its folders: a folder's ctime changes with
-    whatever is put into it or taken out, and can't be set back."""
+    """Folders of objects that were gone through, each by its state: a folder's ctime changes with whatever is put into
+    it or taken out, and can't be set back."""
 
     def __init__(self) -> None:
-        self._states: dict[Path, tuple[tuple[str, int, int], ...]] = {}
+        self._states: dict[str, dict[str, tuple[int, int]]] = {}
 
-    def knows(self, objects: Path, state: tuple[tuple[str, int, int], ...]) -> bool:
-        return self._states.get(objects) == state
-
-    def note(self, objects: Path, state: tuple[tuple[str, int, int], ...]) -> None:
-        if time.time_ns() - max(ctime for _, _, ctime in state) > SETTLED:
-            if len(self._states) >= KNOWN:
-                self._states.clear()
-            self._states[objects] = state
+    def of(self, objects: str) -> dict[str, tuple[int, int]]:
+        """What is known of the folders within `objects`: inode and ctime, by their names."""
+        if objects not in self._states and len(self._states) >= KNOWN:
+            self._states.clear()
+        return self._states.setdefault(objects, {})
 
 
 def find(folder: Path, roots: Sequence[Path], home: Sequence[Path] = (), seen: Seen | None = None) -> Layout:
@@ -73,7 +70,7 @@ def find(folder: Path, roots: Sequence[Path], home: Sequence[Path] = (), seen: S
     roots = (*roots, *home)
     gitdir = _gitdir(worktree, roots)
     common = _common(gitdir, roots)
-    config = parse((small(common / "config") or b"").decode("utf-8", "replace"))
+    config = parse((small(f"{common}/config") or b"").decode("utf-8", "replace"))
     _supported(common, gitdir, config)
     if gitdir != worktree / ".git":
         _belongs(worktree, gitdir, common, config)
@@ -84,7 +81,7 @@ def find(folder: Path, roots: Sequence[Path], home: Sequence[Path] = (), seen: S
 def beneath(path: Path, roots: Sequence[Path]) -> Path:
     """The real path; raises `PathDenied` where it is not beneath a root, `NotFound` where it is missing."""
     try:
-        real = path.resolve(strict=True)
+        real = Path(os.path.realpath(path, strict=True))
     except (OSError, RuntimeError, ValueError):
         raise NotFound("this repository names a part of itself that is missing") from None
     if not any(real == root or root in real.parents for root in roots):
@@ -97,28 +94,33 @@ def beneath(path: Path, roots: Sequence[Path]) -> Path:
 
 def small(path: Path | str) -> bytes | None:
     """The bytes of a regular file; None where there is none, or a folder. A link, a device, over 1 MB are refused."""
-    name = os.path.basename(path)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError:
-        raise PathDenied(f"{name} in the repository's folder is a link or can't be read") from None
+        raise PathDenied(f"{_name(path)} in the repository's folder is a link or can't be read") from None
     try:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
             return None
-        if not stat.S_ISREG(mode):
-            raise PathDenied(f"{name} in the repository's folder is no regular file")
-        data = os.read(descriptor, SMALL + 1)
+        if not stat.S_ISREG(status.st_mode):
+            raise PathDenied(f"{_name(path)} in the repository's folder is no regular file")
+        data = os.read(descriptor, min(status.st_size, SMALL) + 1)  # room for more costs more than the file
+        if len(data) > status.st_size:  # it grows while it is read
+            data += os.read(descriptor, SMALL)
     finally:
         os.close(descriptor)
     if len(data) > SMALL:
-        raise TooLarge(f"{name} in the repository's folder is over {SMALL:,} bytes")
+        raise TooLarge(f"{_name(path)} in the repository's folder is over {SMALL:,} bytes")
     return data
 
 
-def is_folder(path: Path) -> bool:
+def _name(path: Path | str) -> str:
+    return os.path.basename(path)
+
+
+def is_folder(path: Path | str) -> bool:
     """Whether it is a folder, and not a link to one."""
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)
@@ -156,7 +158,7 @@ def _missing(worktree: Path, roots: Sequence[Path]) -> Exception:
 
 
 def _common(gitdir: Path, roots: Sequence[Path]) -> Path:
-    text = small(gitdir / "commondir")
+    text = small(f"{gitdir}/commondir")
     if text is None:
         return gitdir
     return _folder(beneath(gitdir / text.decode("utf-8", "replace").strip("\r\n"), roots))
@@ -166,7 +168,7 @@ def _supported(common: Path, gitdir: Path, config: dict[Key, str]) -> None:
     extensions = {key: value.lower() for (section, _, key), value in config.items() if section == "extensions"}
     if extensions.pop("objectformat", "sha1") != "sha1":
         raise Unsupported("repositories of sha256 objects are not supported")
-    if extensions.pop("refstorage", "files") != "files" or os.path.lexists(common / "reftable"):
+    if extensions.pop("refstorage", "files") != "files" or os.path.lexists(f"{common}/reftable"):
         raise Unsupported("repositories that keep their refs as reftable are not supported")
     if unknown := sorted(set(extensions) - EXTENSIONS):
         raise Unsupported(f"the repository uses an extension that is not supported: {unknown[0][:40]}")
@@ -200,7 +202,7 @@ def _objects(first: Path, roots: Sequence[Path], seen: Seen) -> list[Path]:
             raise Unsupported("the repository borrows objects from too many places")
         _no_links(folder, seen)
         found.append(folder)
-        for line in (small(folder / "info" / "alternates") or b"").decode("utf-8", "surrogateescape").splitlines():
+        for line in (small(f"{folder}/info/alternates") or b"").decode("utf-8", "surrogateescape").splitlines():
             if line.startswith('"'):
                 raise Unsupported("a quoted path in objects/info/alternates is not supported")
             if line and not line.startswith("#"):
@@ -209,21 +211,23 @@ def _objects(first: Path, roots: Sequence[Path], seen: Seen) -> list[Path]:
 
 
 def _no_links(objects: Path, seen: Seen) -> None:
-    folders = [str(objects)]
-    for entry in os.scandir(objects):
+    top = str(objects)
+    known = seen.of(top)
+    for entry in os.scandir(top):
         if entry.is_symlink():
             raise _linked()
         if FANOUT.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-            folders.append(entry.path)
-    state = _state(folders)
-    if seen.knows(objects, state):
-        return
-    deeper = [inner for folder in folders[1:] for inner in _files_alone(folder)]
-    # commit-graphs/ is the one folder at this depth
-    if any(_files_alone(folder) for folder in deeper):
-        raise _linked()
-    if not deeper:
-        seen.note(objects, state)
+            status = os.lstat(entry.path)
+            state = status.st_ino, status.st_ctime_ns
+            if known.get(entry.name) == state:
+                continue
+            known.pop(entry.name, None)
+            deeper = _files_alone(entry.path)
+            # commit-graphs/ is the one folder at this depth
+            if any(_files_alone(folder) for folder in deeper):
+                raise _linked()
+            if not deeper and time.time_ns() - state[1] > SETTLED:
+                known[entry.name] = state
 
 
 def _files_alone(folder: str) -> list[str]:
@@ -235,14 +239,6 @@ def _files_alone(folder: str) -> list[str]:
         elif not entry.is_file(follow_symlinks=False):
             raise _linked()
     return found
-
-
-def _state(folders: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
-    found = []
-    for folder in sorted(folders):
-        status = os.lstat(folder)
-        found.append((os.path.basename(folder), status.st_ino, status.st_ctime_ns))
-    return tuple(found)
 
 
 def _linked() -> PathDenied:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from astro_mcp.workspace.git.objects import shas_of
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.waiting import LOGGED
 
@@ -36,9 +35,8 @@ async def listed(repository: Repository, commit: str, filters: Sequence[str], pa
     """How many commits that lead to `commit` match git's `filters`, and the first shas of them, newest first."""
     known = repository.memory.lists
     plain = not filters and not path
-    if plain and (found := known.get(commit) or await _after(repository, commit)):
-        known[commit] = found
-        return found
+    if plain and await is_near(repository, commit):
+        return known[commit]
     repository.memory.walked = True
     span = [*filters, "--end-of-options", commit, "--", *([path] if path else [])]
     ran = await repository.git("rev-list", *span, limit=_LISTING)
@@ -51,52 +49,57 @@ async def listed(repository: Repository, commit: str, filters: Sequence[str], pa
     return total, first
 
 
-async def _after(repository: Repository, commit: str) -> tuple[int, list[str]] | None:
-    """The same where what leads to a commit before it is known, and each commit since has one parent: git tells of
-    those first, and of the rest as before."""
+async def is_near(repository: Repository, sha: str) -> bool:
+    """Whether it is a commit whose history is known: all of it, or that of one shortly before, where each commit since
+    has one parent. Git tells of those first, and of the rest as before."""
     known = repository.memory.lists
-    if not known:
-        return None
-    names = [f"{commit}~{back}" for back in range(1, NEAR + 1)]
-    others = [f"{commit}~{back}^2" for back in range(NEAR)]
-    shas = await shas_of(repository, *names, *others)
-    line = [commit, *shas[:NEAR]]
-    for back in range(1, NEAR + 1):
-        if not line[back] or shas[NEAR + back - 1]:
-            return None
-        if line[back] in known:
-            total, first = known[line[back]]
-            return total + back, [*line[:back], *first][:MOST]
-    return None
+    line = [sha]
+    while line[-1] not in known:
+        if not known or len(line) > NEAR:
+            return False
+        await _tell(repository, line[-1:])
+        record = repository.memory.logged.get(line[-1])
+        parents = record.split(b"\0", 1)[0].decode("ascii").split() if record else []
+        if len(parents) != 1:
+            return False
+        line += parents
+    if len(line) > 1:
+        total, first = known[line[-1]]
+        known[sha] = total + len(line) - 1, [*line[:-1], *first][:MOST]
+    return True
 
 
 async def logged(repository: Repository, shas: Sequence[str], path: str) -> list[Logged]:
     """What each of these commits is, and how much of `path` it changed ("" for all). Raises `Unsupported` where
     objects are missing."""
-    known = repository.memory.logged if not path else {}
-    if unknown := [sha for sha in shas if sha not in known]:
-        if path:
-            stdin = "\n".join([*unknown, ""]).encode()
-            ran = await repository.git(*LOGGED.arguments, "--", path, stdin=stdin)
-        else:
-            ran = await repository.ask(LOGGED, *unknown)
-        known.update(_records(ran.out))
+    if not path:
+        await _tell(repository, shas)
+        known = repository.memory.logged
+    else:
+        stdin = "\n".join([*shas, ""]).encode()
+        known = _records((await repository.git(*LOGGED.arguments, "--", path, stdin=stdin)).out)
     return [_logged(sha, known[sha]) for sha in shas if sha in known]
 
 
+async def _tell(repository: Repository, shas: Sequence[str]) -> None:
+    """Have the memory know of these commits."""
+    known = repository.memory.logged
+    if unknown := [sha for sha in shas if sha not in known]:
+        known.update(_records((await repository.ask(LOGGED, *unknown)).out))
+
+
 def _records(out: bytes) -> dict[str, bytes]:
-    """By sha. A record is four fields, each ended by a NUL that none of them can hold, and the size of the change."""
+    """By sha. A record is six fields, each ended by a NUL that none of them can hold, and the size of the change."""
     fields = out.split(b"\0")
     found, sha = {}, fields[0][-40:]
-    for at in range(1, len(fields) - 3, 4):
-        tail = fields[at + 3]
-        found[sha.decode("ascii")] = b"\0".join([*fields[at : at + 3], tail])
-        sha = tail[-40:]
+    for at in range(1, len(fields) - 5, 6):
+        found[sha.decode("ascii")] = b"\0".join(fields[at : at + 6])
+        sha = fields[at + 5][-40:]
     return found
 
 
 def _logged(sha: str, record: bytes) -> Logged:
-    author, date, subject, tail = record.split(b"\0")
+    _, _, author, date, subject, tail = record.split(b"\0")
     counts = {word: int(number) for number, word in _COUNTS.findall(tail)}
     return Logged(
         sha,

@@ -17,6 +17,7 @@ HEADER: Final = 100
 """Bytes of the line before an object, more or less."""
 _LASTING: Final = re.compile(r"[0-9a-f]{40}(?:[~^][0-9]{0,9}|\^\{(?:commit|tree)\})*")
 """A name that means one object for ever."""
+_BLOBS: Final = ("file", "link")
 _KINDS: Final = {b"40000": "folder", b"120000": "link", b"160000": "submodule"}
 
 
@@ -53,7 +54,8 @@ async def trees_of(repository: Repository, *shas: str) -> list[str]:
 async def bytes_of(repository: Repository, name: str, limit: int = OUTPUT) -> tuple[int, bytes]:
     """How many bytes an object has, and what it holds, of which only the size is whole past `limit`. Raises
     `Unsupported` where it is missing."""
-    _, size, data = await _read(repository, name, limit)
+    ran = await repository.ask(CONTENTS, name, limit=limit + HEADER)
+    _, size, data, _ = _object(ran.out, name)
     return size, data
 
 
@@ -62,14 +64,29 @@ async def items_of(repository: Repository, tree: str) -> list[Item]:
     return _items(*await bytes_of(repository, f"{tree}^{{tree}}"))
 
 
-async def item_at(repository: Repository, commit: str, path: str) -> Item | None:
-    """What stands at a path of a commit; None where nothing does."""
+async def held_at(repository: Repository, commit: str, path: str, limit: int) -> tuple[Item | None, int, bytes]:
+    """What stands at a path of a commit, None where nothing does; of a file or a link also what `bytes_of` tells."""
     folder, _, last = path.rpartition("/")
-    if "\n" not in folder:  # a question is a line; what is not found by one is looked for step by step
+    if "\n" not in path:  # a question is a line; what is not found by one is looked for step by step
         with suppress(Unsupported):
-            kind, size, data = await _read(repository, f"{commit}:{folder}")
+            names = f"{commit}:{folder}", f"{commit}:{path}"
+            ran = await repository.ask(CONTENTS, *names, limit=limit + OUTPUT)
+            kind, size, data, rest = _object(ran.out, names[0])
             found = _items(size, data) if kind == b"tree" else []
-            return next((one for one in found if one.name == last), None)
+            item = next((one for one in found if one.name == last), None)
+            if item is None or item.kind not in _BLOBS:
+                return item, 0, b""
+            _, size, data, _ = _object(rest, names[1])
+            if len(data) == size:
+                return item, size, data
+            return item, *await bytes_of(repository, item.sha, limit)
+    item = await _step_by_step(repository, commit, path)
+    if item is None or item.kind not in _BLOBS:
+        return item, 0, b""
+    return item, *await bytes_of(repository, item.sha, limit)
+
+
+async def _step_by_step(repository: Repository, commit: str, path: str) -> Item | None:
     item = Item("", "folder", commit)
     for part in path.split("/"):
         if item.kind != "folder":
@@ -89,14 +106,14 @@ def missing(name: str) -> Unsupported:
     )
 
 
-async def _read(repository: Repository, name: str, limit: int = OUTPUT) -> tuple[bytes, int, bytes]:
-    """The object's kind and size, and what it holds."""
-    ran = await repository.ask(CONTENTS, name, limit=limit + HEADER)
-    header, _, rest = ran.out.partition(b"\n")
+def _object(answer: bytes, name: str) -> tuple[bytes, int, bytes, bytes]:
+    """The first object of an answer: its kind and size, and what it holds; and what comes after it."""
+    header, _, rest = answer.partition(b"\n")
     row = header.split(b" ")
     if len(row) != 3 or not row[2].isdigit():
         raise missing(name)
-    return row[1], int(row[2]), rest[: int(row[2])]
+    size = int(row[2])
+    return row[1], size, rest[:size], rest[size + 1 :]
 
 
 def _items(size: int, data: bytes) -> list[Item]:

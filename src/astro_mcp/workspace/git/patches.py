@@ -15,6 +15,12 @@ LONGEST: Final = 150
 """Lines of one hunk; a longer one is handed out as several that stand for themselves."""
 WIDEST: Final = 2000
 """Bytes of one line; what is longer is cut, and says so."""
+HEADER: Final = 100
+"""Bytes within which a hunk's header tells its lines."""
+ENDLESS: Final = b"\\ No newline at end of file"
+NAME: Final = 12
+"""Hexadecimal digits of a hunk's id."""
+_QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 _ESCAPES: Final = {97: 7, 98: 8, 116: 9, 110: 10, 118: 11, 102: 12, 114: 13, 34: 34, 92: 92}
 
 OPTIONS: Final = (
@@ -75,11 +81,12 @@ def parse_numstat(out: bytes) -> list[FileStat]:
     return found
 
 
-def parse_raw(out: bytes) -> list[FileStat]:
+def parse_change(out: bytes) -> tuple[list[FileStat], list[Hunk]]:
     """`git diff --raw -z --patch` of two trees: the lines of a file are counted in its patch, which git makes anyway.
     The patch is whole."""
     raw, _, patch = out.partition(b"\0\0")
-    sections = iter(_sections(patch))
+    sections = _sections(patch.removesuffix(b"\n"))
+    counted = iter([_lines_of(section) for section in sections])
     found: list[FileStat] = []
     records = iter(os.fsdecode(raw).split("\0"))
     for record in records:
@@ -88,35 +95,57 @@ def parse_raw(out: bytes) -> list[FileStat]:
         letter, path = record.rsplit(" ", 1)[1][0], next(records, "")
         former, path = (path, next(records, "")) if letter in "RC" else ("", path)
         # a file that became another kind of file has two sections: it goes, and it comes
-        counts = [_lines_of(next(sections, b"")) for _ in range(2 if letter == "T" else 1)]
+        counts = [next(counted, (0, 0)) for _ in range(2 if letter == "T" else 1)]
         whole = [one for one in counts if one is not None]
         lines = (
             (sum(one[0] for one in whole), sum(one[1] for one in whole)) if len(whole) == len(counts) else (None, None)
         )
         found.append(FileStat(path, former, *lines))
+    return found, _hunks_of(sections, cut=False)
+
+
+def same_names(out: bytes) -> set[bytes]:
+    """Of the same: the names, old and new, of files whose content stays. No patch tells whether those are binary."""
+    found: set[bytes] = set()
+    records = iter(out.partition(b"\0\0")[0].split(b"\0"))
+    for record in records:
+        facts = record.split(b" ")
+        if record.startswith(b":") and len(facts) == 5:
+            names = [next(records, b"") for _ in range(2 if facts[4][:1] in (b"R", b"C") else 1)]
+            found.update(names if facts[2] == facts[3] else ())
     return found
 
 
-def _sections(patch: bytes) -> list[bytes]:
-    """What is said of each file. A line of content begins with a space, +, - or \\, so that none passes for a line
-    that opens a file, or a hunk."""
-    return (b"\n" + patch).split(b"\ndiff --git ")[1:]
+def _sections(patch: bytes) -> list[list[bytes]]:
+    """What is said of each file: what stands above its hunks, then each from after its first `@@ `. A line of content
+    begins with a space, +, - or \\, so that none passes for a line that opens a file, or a hunk."""
+    return [section.split(b"\n@@ ") for section in (b"\n" + patch).split(b"\ndiff --git ")[1:]]
 
 
-def _lines_of(section: bytes) -> tuple[int, int] | None:
-    """Lines added and removed; None for a binary file."""
-    start = section.find(b"\n@@ ")
-    if start < 0:
-        return None if b"\nBinary files " in section else (0, 0)
-    return section.count(b"\n+", start), section.count(b"\n-", start)
+def _lines_of(section: Sequence[bytes]) -> tuple[int, int] | None:
+    """Lines added and removed; None for a binary file. A hunk's header tells how many lines it has of the old file, and
+    how many of the new one: all that it has but the old ones were added."""
+    head, *hunks = section
+    if not hunks and b"\nBinary files " in head:
+        return None
+    added = removed = 0
+    for text in hunks:
+        sides = HUNK.match(b"@@ " + text[:HEADER])
+        count = text.count(b"\n") - (text.count(b"\n" + ENDLESS) if text is hunks[-1] else 0)
+        added += count - int(sides[2] or 1) if sides else 0
+        removed += count - int(sides[4] or 1) if sides else 0
+    return added, removed
 
 
 def parse_patch(out: bytes, *, cut: bool = False) -> list[Hunk]:
     """Every hunk of a patch. With `cut` the text ends anywhere, and a last hunk that is not whole is left out."""
+    return _hunks_of(_sections(out[: out.rfind(b"\n")] if cut else out.removesuffix(b"\n")), cut=cut)
+
+
+def _hunks_of(sections: Sequence[Sequence[bytes]], *, cut: bool) -> list[Hunk]:
     found: list[Hunk] = []
-    sections = _sections(out[: out.rfind(b"\n")] if cut else out.removesuffix(b"\n"))
     for section in sections:
-        head, *hunks = section.split(b"\n@@ ")
+        head, *hunks = section
         if hunks:
             path, former = _named(head)
             for text in hunks:
@@ -126,16 +155,15 @@ def parse_patch(out: bytes, *, cut: bool = False) -> list[Hunk]:
 
 
 def _named(head: bytes) -> tuple[str, str]:
-    """A file's name, and the one before a rename, out of what stands above its hunks."""
-    before, after, former = "", "", ""
-    for line in head.split(b"\n"):
-        if line.startswith(b"rename from "):
-            former = _name(line[12:])
-        elif line.startswith(b"--- "):
-            before = _name(line[4:])
-        elif line.startswith(b"+++ "):
-            after = _name(line[4:])
-    return before.removeprefix("a/") if after == "/dev/null" else after.removeprefix("b/"), former
+    """A file's name, and the one before a rename, out of what stands above its hunks. (A name holds no line feed.)"""
+    above, _, after = head.rpartition(b"\n+++ ")
+    above, _, before = above.rpartition(b"\n--- ")
+    former = ""
+    if (at := above.find(b"\nrename from ")) >= 0:
+        former = _name(above[at + 13 :].split(b"\n", 1)[0])
+    if after == b"/dev/null":
+        return _name(before).removeprefix("a/"), former
+    return _name(after).removeprefix("b/"), former
 
 
 def _hunks(path: str, former: str, text: bytes, *, cut: bool) -> Iterator[Hunk]:
@@ -144,49 +172,59 @@ def _hunks(path: str, former: str, text: bytes, *, cut: bool) -> Iterator[Hunk]:
     sides = HUNK.match(b"@@ " + header)
     if sides is None:
         return  # cut within its header
-    old, new = (int(sides[side]) - (sides[side + 1] != b"0") for side in (1, 3))
-    removed, added = int(sides[2] or 1), int(sides[4] or 1)
+    first, removed, second, added, heading = sides.groups()
+    old, new = int(first) - (removed != b"0"), int(second) - (added != b"0")
+    counts = int(removed or 1), int(added or 1)
     lines = body.split(b"\n") if cut or body.count(b"\n") >= LONGEST or len(body) > WIDEST else None
     if lines is None:
-        yield _piece(path, former, body, body, range(old, old + removed), range(new, new + added), sides[5])
+        yield _piece(path, former, body, body, range(old, old + counts[0]), range(new, new + counts[1]), heading)
         return
-    if cut and _sides(lines) != (removed, added):
+    if cut and _sides(body) != counts:
         return
     for start in range(0, len(lines), LONGEST):
         piece = lines[start : start + LONGEST]
-        removed, added = _sides(piece)
-        shown = (line if len(line) <= WIDEST else line[:WIDEST] + b" [line cut]" for line in piece)
-        places = range(old, old + removed), range(new, new + added)
-        yield _piece(path, former, b"\n".join(piece), b"\n".join(shown), *places, sides[5])
-        old, new = old + removed, new + added
+        whole = b"\n".join(piece)
+        shown = whole
+        if len(whole) > WIDEST and max(map(len, piece)) > WIDEST:
+            shown = b"\n".join(line if len(line) <= WIDEST else line[:WIDEST] + b" [line cut]" for line in piece)
+        if removed == b"0" or added == b"0":  # nothing but lines that came, or that went
+            count = len(piece) - piece.count(ENDLESS)
+            counts = (0, count) if removed == b"0" else (count, 0)
+        else:
+            counts = _sides(whole)
+        yield _piece(path, former, whole, shown, range(old, old + counts[0]), range(new, new + counts[1]), heading)
+        old, new = old + counts[0], new + counts[1]
 
 
-def _sides(lines: Sequence[bytes]) -> tuple[int, int]:
+def _sides(body: bytes) -> tuple[int, int]:
     """How many of a hunk's lines the old file has, and how many the new one."""
-    first = [line[:1] for line in lines]
-    both = first.count(b" ")
-    return both + first.count(b"-"), both + first.count(b"+")
+    both = body.count(b"\n ") + body.startswith(b" ")
+    return (
+        both + body.count(b"\n-") + body.startswith(b"-"),
+        both + body.count(b"\n+") + body.startswith(b"+"),
+    )
 
 
 def _piece(path: str, former: str, lines: bytes, shown: bytes, old: range, new: range, heading: bytes) -> Hunk:
     """A side without lines is named by the line before it."""
     named = os.fsencode(path) + b"\0" + lines
+    removed, added = len(old), len(new)
     header = b"@@ -%d,%d +%d,%d @@%s\n" % (
-        *(old.start + bool(old), len(old)),
-        *(new.start + bool(new), len(new)),
+        old.start + (removed > 0),
+        removed,
+        new.start + (added > 0),
+        added,
         heading,
     )
     text = (header + shown).decode("utf-8", "replace")
-    return Hunk(_digest(named), _digest(b"%d\0" % new.start + named), path, former, text, old, new)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:12]
+    digest = hashlib.sha256(named).hexdigest()
+    placed = hashlib.sha256(f"{new.start}\0{digest}".encode()).hexdigest()
+    return Hunk(digest[:NAME], placed[:NAME], path, former, text, old, new)
 
 
 def _name(raw: bytes) -> str:
     """A name of a header line: quoted as in C where it has to be, and followed by a tab where it holds a space."""
-    quoted = re.match(rb'"((?:[^"\\]|\\.)*)"', raw)
+    quoted = _QUOTED.match(raw) if raw.startswith(b'"') else None
     if quoted is None:
         return os.fsdecode(raw.removesuffix(b"\t"))
     return os.fsdecode(re.sub(rb"\\([0-7]{3}|.)", _unescape, quoted[1]))

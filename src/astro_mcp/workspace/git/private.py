@@ -12,7 +12,7 @@ import re
 import shutil
 import stat
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -55,11 +55,14 @@ then."""
 
 @dataclass(frozen=True, slots=True)
 class Private:
-    """`stamp` is the real index as it was when it was copied: "" where there was none; `name` is the copy's."""
+    """`stamp` is the real index as it was when it was copied: "" where there was none; `name` is the copy's, and
+    `older` tells that copies of before may be there, too. `exclude` are the patterns of `info/exclude`."""
 
     folder: Path
     stamp: str
+    exclude: bytes
     name: str = "index"
+    older: bool = False
 
     @property
     def index(self) -> Path:
@@ -79,9 +82,13 @@ def build(layout: Layout, refs: Refs, parent: Path) -> Private:
             (folder / part).mkdir(parents=True, exist_ok=True)
         (folder / "config").write_text(CONFIG.format(filemode=str(layout.modes).lower()))
         (folder / "objects/info/alternates").write_bytes(b"".join(os.fsencode(p) + b"\n" for p in layout.objects))
-        _write_refs(folder, refs)
-        _copy_data(layout, folder)
-        return Private(folder, _copy_index(layout.gitdir / "index", folder / "index"))
+        _write_table(folder, refs)
+        _write_head(folder, refs)
+        if cut := shallow(layout):
+            (folder / "shallow").write_bytes(cut)
+        exclude = _exclude(layout)
+        (folder / "info/exclude").write_bytes(exclude)
+        return Private(folder, _copy_index(layout.gitdir / "index", folder / "index"), exclude)
     except BaseException:
         remove(folder)
         raise
@@ -90,25 +97,30 @@ def build(layout: Layout, refs: Refs, parent: Path) -> Private:
 def renew(private: Private, layout: Layout, refs: Refs, former: Refs, *, alone: bool) -> Private:
     """Bring a folder that was built from `former` up to date. A changed index becomes a new copy: who reads the copy
     of before keeps it, unless the caller is `alone`."""
-    if refs != former:
-        _write_refs(private.folder, refs)
+    if refs.table != former.table:
+        _write_table(private.folder, refs)
+    if refs.head != former.head:
+        _write_head(private.folder, refs)
     exclude = _exclude(layout)
-    if exclude != (private.folder / "info/exclude").read_bytes():
+    if exclude != private.exclude:
         _replace(private.folder / "info/exclude", exclude)
-    stamp = _stamp(layout.gitdir / "index")
+        private = replace(private, exclude=exclude)
+    stamp = _stamp(f"{layout.gitdir}/index")
     if stamp != private.stamp:
         name = f"index-{os.urandom(6).hex()}"
-        private = Private(private.folder, _copy_index(layout.gitdir / "index", private.folder / name), name)
-    if alone:
+        stamp = _copy_index(layout.gitdir / "index", private.folder / name)
+        private = replace(private, stamp=stamp, name=name, older=True)
+    if alone and private.older:
         for name in os.listdir(private.folder):
             if name.startswith("index") and name != private.name:
                 (private.folder / name).unlink()
+        private = replace(private, older=False)
     return private
 
 
 def shallow(layout: Layout) -> bytes:
     """The commits where history was cut off, a line each."""
-    found = re.findall(rb"^[0-9a-f]{40}$", small(layout.common / "shallow") or b"", re.MULTILINE)
+    found = re.findall(rb"^[0-9a-f]{40}$", small(f"{layout.common}/shallow") or b"", re.MULTILINE)
     return b"".join(sha + b"\n" for sha in found)
 
 
@@ -127,23 +139,20 @@ def stamp_of(status: os.stat_result) -> str:
     return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
 
-def _write_refs(folder: Path, refs: Refs) -> None:
+def _write_table(folder: Path, refs: Refs) -> None:
     lines = sorted((os.fsencode(name), sha) for name, sha in refs.table.items())
     packed = b"".join(sha.encode() + b" " + name + b"\n" for name, sha in lines)
     _replace(folder / "packed-refs", b"# pack-refs with: sorted \n" + packed)
+
+
+def _write_head(folder: Path, refs: Refs) -> None:
     head = f"ref: {refs.head}\n" if refs.head.startswith("refs/") else f"{refs.head}\n"
     _replace(folder / "HEAD", head.encode())
 
 
-def _copy_data(layout: Layout, folder: Path) -> None:
-    if cut := shallow(layout):
-        (folder / "shallow").write_bytes(cut)
-    (folder / "info/exclude").write_bytes(_exclude(layout))
-
-
 def _exclude(layout: Layout) -> bytes:
-    info = layout.common / "info"
-    return b"" if info.is_symlink() else small(info / "exclude") or b""
+    info = f"{layout.common}/info"
+    return b"" if os.path.islink(info) else small(f"{info}/exclude") or b""
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -153,7 +162,7 @@ def _replace(path: Path, data: bytes) -> None:
     os.replace(draft, path)
 
 
-def _stamp(index: Path) -> str:
+def _stamp(index: str) -> str:
     try:
         return stamp_of(os.lstat(index))
     except FileNotFoundError:

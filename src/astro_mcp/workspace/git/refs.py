@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -61,7 +62,7 @@ def read_refs(layout: Layout) -> Refs:
 
 def read_head(layout: Layout) -> str:
     """A full ref name or a sha."""
-    text = (small(layout.gitdir / "HEAD") or b"").decode("utf-8", "replace").strip()
+    text = (small(f"{layout.gitdir}/HEAD") or b"").decode("utf-8", "replace").strip()
     if SHA.fullmatch(text):
         return text
     name = text.removeprefix("ref:").strip()
@@ -89,14 +90,19 @@ def no_links(layout: Layout, name: str) -> bool:
 
 
 def _packed(common: Path) -> dict[str, str]:
-    path = common / "packed-refs"
-    if not os.path.lexists(path):
+    try:
+        descriptor = os.open(f"{common}/packed-refs", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
         return {}
-    if path.is_symlink() or not path.is_file():
-        raise PathDenied("packed-refs in the repository's folder is a link")
-    if path.stat().st_size > PACKED:
-        raise TooLarge("the repository has too many refs")
-    data = path.read_bytes()
+    except OSError:
+        raise PathDenied("packed-refs in the repository's folder is a link or can't be read") from None
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise PathDenied("packed-refs in the repository's folder is no regular file")
+        if status.st_size > PACKED:
+            raise TooLarge("the repository has too many refs")
+        data = file.read()
     return dict(_table(data)) if len(data) <= REMEMBERED else _table.__wrapped__(data)
 
 
@@ -115,7 +121,7 @@ def _loose(common: Path) -> list[tuple[str, str]]:
     """Name and content of every file beneath `refs/` whose name can be a ref's; others git calls broken."""
     found: list[tuple[str, str]] = []
     waiting = ["refs"]
-    if (common / "refs").is_symlink():
+    if os.path.islink(f"{common}/refs"):
         raise PathDenied("the repository's refs hold a link")
     seen = 0
     while waiting:

@@ -15,6 +15,8 @@ from astro_mcp.workspace.git.repository import Repository
 
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _HEAD: Final = re.compile(r"HEAD(?=[~^]|\Z)")
+_ANCESTOR: Final = re.compile(r"([0-9a-f]{40})((?:~[0-9]{0,4}|\^)*)")
+_STEP: Final = re.compile(r"~[0-9]*|\^")
 _KINDS: Final = ("refs/heads/", "refs/tags/", "refs/remotes/")
 _REVISION: Final = re.compile(r"[^-\x00-\x20\x7f:?*\[\\{}][^\x00-\x20\x7f:?*\[\\{}]{0,249}")
 
@@ -30,13 +32,27 @@ async def commit_of(repository: Repository, revision: str) -> str:
         raise NotFound("this branch has no commit yet")
     head = _HEAD.match(revision) and repository.refs.sha
     name = head + revision[4:] if head else revision
-    sha, tree = await shas_of(repository, f"{name}^{{commit}}", f"{name}^{{tree}}")
+    sha, tree = _told(repository, name) or await shas_of(repository, f"{name}^{{commit}}", f"{name}^{{tree}}")
     if not sha:
         near = nearest(revision, list(names(repository.refs)))
         raise NotFound(f"no commit is named {printable(revision, 80)!r}", f"did you mean {near}?" if near else "")
     if tree:  # which most who ask want next
         repository.memory.found[f"{sha}^{{tree}}"] = tree
     return sha
+
+
+def _told(repository: Repository, name: str) -> list[str]:
+    """The commit and its tree, where a log told of all that `sha~3` leads through; else nothing."""
+    if (found := _ANCESTOR.fullmatch(name)) is None:
+        return []
+    steps = sum(int(step[1:] or 1) for step in _STEP.findall(found[2]))
+    sha = found[1]
+    while record := repository.memory.logged.get(sha):
+        parents, tree, _ = record.split(b"\0", 2)
+        if not steps:
+            return [sha, tree.decode("ascii")]
+        sha, steps = parents[:40].decode("ascii"), steps - 1
+    return []
 
 
 def names(refs: Refs) -> Iterator[str]:

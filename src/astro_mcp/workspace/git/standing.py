@@ -93,16 +93,21 @@ class Standing:
     entries: tuple[tuple[str, bool], Entries | None] = (("none yet", False), None)
     _failed: tuple[Collection[str], float] | None = None
 
-    def touched(self, tree: Path) -> set[str] | None:
-        """The files that may have changed since the last look; None where that can't be told: then there is a new watch
-        from here on, if there can be one. Blocks: for worker threads."""
-        found = self.watch.touched() if self.watch is not None else None
-        if found is None:
-            self.close()
-            if self._failed is None or self._failed[0] != self.left_out or time.monotonic() > self._failed[1]:
-                self.watch = Watch.over(tree, self.left_out)
-                self._failed = None if self.watch else (self.left_out, time.monotonic() + RETRY)
-        return found
+    @property
+    def much(self) -> bool:
+        """Whether `touched` takes a while, and is for worker threads."""
+        return self.watch is not None and self.watch.much
+
+    def touched(self) -> set[str] | None:
+        """The files that may have changed since the last look; None where that can't be told."""
+        return self.watch.touched() if self.watch is not None else None
+
+    def begin(self, tree: Path) -> None:
+        """A new watch from here on, if there can be one. Blocks: for worker threads."""
+        self.close()
+        if self._failed is None or self._failed[0] != self.left_out or time.monotonic() > self._failed[1]:
+            self.watch = Watch.over(tree, self.left_out)
+            self._failed = None if self.watch else (self.left_out, time.monotonic() + RETRY)
 
     def keep(self, answer: Answer, ignored: Iterable[str]) -> None:
         """Let it stand, where all that git did not ignore was watched before it was asked, and it is not long."""

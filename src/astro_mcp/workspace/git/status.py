@@ -11,7 +11,7 @@ from typing import Final
 from astro_mcp.errors import LimitHit
 from astro_mcp.workspace.git.changed import Changed, parse
 from astro_mcp.workspace.git.repository import Repository
-from astro_mcp.workspace.git.standing import Answer, Entries, Key, Standing, look, merged
+from astro_mcp.workspace.git.standing import Answer, Entries, Standing, look, merged
 
 TOUCHED: Final = 200
 """Files that are looked at one by one."""
@@ -39,7 +39,10 @@ async def current(repository: Repository) -> list[Changed]:
     async with standing.lock:
         # taken away until all that was told is in it: a call that is cut off has lost what it read of the watch
         answer, standing.answer = standing.answer, None
-        key, touched = await repository.blocking(lambda: _now(repository, standing))
+        key = repository.refs.sha, repository.private.stamp, repository.private.exclude
+        touched = await repository.blocking(standing.touched) if standing.much else standing.touched()
+        if touched is None:
+            await repository.blocking(lambda: standing.begin(repository.layout.worktree))
         if answer is not None and touched is not None and answer.holds(key):
             letters = await _letters(repository, standing, answer.changes, touched)
             if letters is not None:
@@ -55,12 +58,6 @@ async def current(repository: Repository) -> list[Changed]:
             return await changes(repository)
         standing.keep(Answer(key, began, found), ignored)
         return found
-
-
-def _now(repository: Repository, standing: Standing) -> tuple[Key, set[str] | None]:
-    exclude = (repository.private.folder / "info/exclude").read_bytes()
-    key = (repository.refs.sha, repository.private.stamp, exclude)
-    return key, standing.touched(repository.layout.worktree)
 
 
 async def _letters(

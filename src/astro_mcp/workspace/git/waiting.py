@@ -20,6 +20,8 @@ from astro_mcp.workspace.git.patches import HISTORY
 
 AGE: Final = 60.0
 """Seconds after which a process is replaced: it has read attributes of the working tree once, at its first need."""
+SOON: Final = 0.05
+"""Seconds within which most answers are there: until then nobody listens to what git says of errors."""
 SPARE: Final = 2
 """Processes of one kind that wait in one repository."""
 
@@ -44,11 +46,12 @@ PATCHES: Final = Kind((*_DIFF, "--raw", "--patch"), b"\n")
 LOGGED: Final = Kind(
     (
         *("diff-tree", "--stdin", "-r", *HISTORY, "--root", "--always", "--diff-merges=first-parent", "--shortstat"),
-        "--format=%H%x00%an%x00%aI%x00%s%x00",
+        "--format=%H%x00%P%x00%T%x00%an%x00%aI%x00%s%x00",
     ),
     b"\n",
 )
-"""A line is a commit; the answer is its facts, each ended by a NUL, and the size of its change."""
+"""A line is a commit; the answer is its facts, each ended by a NUL, and the size of its change. Of what is no commit
+nothing is said."""
 TOLD: Final = Kind(
     (
         *(*_DIFF, "--raw", "--patch", "--root", "--always", "--diff-merges=first-parent"),
@@ -87,22 +90,34 @@ class Waiting:
 
     async def _exchange(self, request: bytes, end: bytes, limit: int) -> Ran:
         said, errors = bytearray(), bytearray()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._child.errors, errors)
-            tasks.start_soon(self._child.send, request)
-            while not said.endswith(end):
-                chunk = await self._child.receive()
-                if not chunk:
-                    break
-                said += chunk
-                if len(said) > limit + len(end):
+        left = self._child.offer(memoryview(request))
+        over, code = False, 0
+        if not left:
+            with anyio.move_on_after(SOON):
+                over = await self._hear(said, end, limit)
+        if not over:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._child.errors, errors)
+                tasks.start_soon(self._child.send, left)
+                over = await self._hear(said, end, limit)
+                if over:
                     tasks.cancel_scope.cancel()
-                    return Ran(0, bytes(said[:limit]), "", cut=True)
-            else:
-                tasks.cancel_scope.cancel()
-                return Ran(0, bytes(said[: -len(end)]), "")
-            code = await self._child.wait()
-        return Ran(code or 128, bytes(said), errors.decode("utf-8", "replace"))
+                else:
+                    code = await self._child.wait() or 128
+        if len(said) > limit + len(end):
+            return Ran(0, bytes(said[:limit]), "", cut=True)
+        if over:
+            return Ran(0, bytes(said[: -len(end)]), "")
+        return Ran(code, bytes(said), errors.decode("utf-8", "replace"))
+
+    async def _hear(self, said: bytearray, end: bytes, limit: int) -> bool:
+        """Until the answer is over, or too long; False where the process ended before."""
+        while not said.endswith(end) and len(said) <= limit + len(end):
+            chunk = await self._child.receive()
+            if not chunk:
+                return False
+            said += chunk
+        return True
 
 
 class Pool:

@@ -18,6 +18,8 @@ FOLDERS: Final = 4_096
 """That are watched; a tree with more is not."""
 DEEP: Final = 64
 """Folders one in another: each holds a descriptor while what is in it is gone through."""
+MUCH: Final = 4096
+"""Bytes of events: a hundred, or fewer of long names."""
 RULES: Final = (b".gitignore", b".gitattributes", b".git")
 """Names that change what is said of other files."""
 
@@ -48,6 +50,11 @@ class Watch:
             pass
         watch.close()
         return None
+
+    @property
+    def much(self) -> bool:
+        """Whether so much was told that it takes a while to read."""
+        return inotify.queued(self.queue) > MUCH
 
     def touched(self) -> set[str] | None:
         """The files of which something was told since the last look; None where that may not be all: folders came or

@@ -17,7 +17,7 @@ from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.drivers.sqlite.rows import Entry, entry
 from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.kernel.draft import Draft
-from astro_mcp.workflow.kernel.events import Command, Event, Start
+from astro_mcp.workflow.kernel.events import Command, Event, Start, set_time
 from astro_mcp.workflow.kernel.machine import take
 from astro_mcp.workflow.kernel.state import FAILED, RunState
 from astro_mcp.workflow.shares import Shares
@@ -38,11 +38,23 @@ class NotAtOnce(Exception):
 class Flight:
     """One call in flight."""
 
-    __slots__ = ("_landed", "scope")
+    __slots__ = ("_landed", "_scope", "_stopped")
 
     def __init__(self) -> None:
-        self.scope = anyio.CancelScope()
+        self._scope: anyio.CancelScope | None = None
+        self._stopped = False
         self._landed: anyio.Event | None = None
+
+    def begins(self, scope: anyio.CancelScope) -> bool:
+        """It is carried out in `scope` from here on, which ends with it where it is stopped; False where it was."""
+        self._scope = scope
+        return not self._stopped
+
+    def stop(self) -> None:
+        """Nobody waits for its answer any more: cancelled, or never begun."""
+        self._stopped = True
+        if self._scope is not None:
+            self._scope.cancel()
 
     async def wait(self) -> None:
         """Return when it has ended. (Few are waited for: whoever does brings the event.)"""
@@ -52,6 +64,7 @@ class Flight:
 
     def land(self) -> None:
         """It has ended."""
+        self._scope = None
         if self._landed is not None:
             self._landed.set()
 
@@ -118,7 +131,7 @@ class Active:
         """It can't go on: what it has in flight is stopped, and those who watch are told."""
         self.state = replace(self.state, status=FAILED, error=error.as_dict(), ended=now)
         for call in self.calls.values():
-            call.scope.cancel()
+            call.stop()
         self._tell()
 
     def _tell(self) -> None:
@@ -129,12 +142,14 @@ class Active:
 @dataclass(slots=True, eq=False)
 class Post:
     """An event on its way to the loop; `done`, where somebody waits, is set once it is on disk, or `error` says why
-    not. `size` are the characters of what it brings, where that is known."""
+    not. Its event is its own: the loop sets its time. `text` is the event's output as it is stored, `size` are the
+    characters of what it brings, where those are known."""
 
     run: Active
     event: Event
     labels: frozenset[Label] = frozenset()
     ref: str | None = None
+    text: str = ""
     size: float = math.inf
     done: anyio.Event | None = None
     error: AstroError | None = None
@@ -216,13 +231,15 @@ def advanced(
 def _advance(posts: list[Post], now: float, slots: int, evaluate: Evaluate) -> Stepped:
     run, labels = posts[0].run, posts[0].run.labels
     draft = Draft(run.plan, run.state, evaluate)
-    events = []
+    events = [post.event for post in posts]
+    begun = run.state.calls
     for post in posts:
-        started = draft.calls - run.state.calls
-        events.append(replace(post.event, now=now, slots=slots - started))
-        take(draft, events[-1])
-        labels |= post.labels
+        set_time(post.event, now, slots - (draft.calls - begun))
+        take(draft, post.event)
+        if not post.labels <= labels:
+            labels |= post.labels
     advance = draft.advance()
     refs = {post.event.path: post.ref for post in posts if post.ref is not None}
-    written = entry(run.session.scope, advance.state, advance.changed, events, run.events, labels, refs, now)
+    texts = {post.event.path: (post.event, post.text) for post in posts if post.text}
+    written = entry(run.session.scope, advance.state, advance.changed, events, run.events, labels, refs, now, texts)
     return Stepped(run, tuple(posts), advance.state, labels, advance.commands, written)

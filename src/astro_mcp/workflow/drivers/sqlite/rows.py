@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -31,7 +32,8 @@ _TOLD: Final = frozenset({"now", "path", "output", "outputs"})
 """Fields of an event that stand elsewhere."""
 _KINDS: Final[list[type[Event]]] = [Event, *Event.__subclasses__()]
 _TOLD_OF: Final = {
-    kind.__name__: tuple(f.name for f in dataclasses.fields(kind) if f.name not in _TOLD) for kind in _KINDS
+    kind: (kind.__name__.lower(), tuple(f.name for f in dataclasses.fields(kind) if f.name not in _TOLD))
+    for kind in _KINDS
 }
 
 
@@ -98,11 +100,14 @@ def entry(
     labels: frozenset[Label],
     refs: Mapping[str, str],
     now: float,
+    texts: Mapping[str, tuple[Event, str]] = MappingProxyType({}),
 ) -> Entry:
-    """What `save` writes for one advance. `refs` are the artifacts of outputs that are kept apart, by path."""
+    """What `save` writes for one advance. `refs` are the artifacts of outputs that are kept apart, `texts` the events
+    that brought outputs, and these as they are stored, by path."""
     key = key_of(scope, state.run_id)
-    lines = tuple((*key.values(), *_event(before + n, item)) for n, item in enumerate(events, 1))
-    steps = tuple((*key.values(), *_step(path, state.steps[path], refs.get(path))) for path in sorted(changed))
+    owner = tuple(key.values())
+    lines = tuple([owner + _event(before + n, item) for n, item in enumerate(events, 1)])
+    steps = tuple([owner + _step(path, state.steps[path], refs.get(path), texts.get(path)) for path in sorted(changed)])
     head = {
         **key,
         "status": state.status,
@@ -131,17 +136,22 @@ def head_text(state: RunState) -> str:
 
 
 def _event(seq: int, event: Event) -> tuple[Any, ...]:
-    kind = type(event).__name__
-    body = {name: value for name in _TOLD_OF[kind] if (value := getattr(event, name)) is not None}
+    kind, names = _TOLD_OF[type(event)]
+    body = {name: value for name in names if (value := getattr(event, name)) is not None}
     if isinstance(event, Recovered):
         body["repeatable"] = sorted(event.repeatable)
-    return (seq, event.now, kind.lower(), event.path, stored_json(body))
+    return (seq, event.now, kind, event.path, stored_json(body))
 
 
-def _step(path: str, state: StepState, ref: str | None) -> tuple[Any, ...]:
+def _step(path: str, state: StepState, ref: str | None, text: tuple[Event, str] | None) -> tuple[Any, ...]:
     """Without what is as it is by itself."""
     body = {name: value for (name, default), value in zip(_BODY, _body(state), strict=True) if value != default}
-    output = None if state.output is None or ref else stored_json(state.output)
+    if state.output is None or ref:
+        output = None
+    elif text is not None and state.output is getattr(text[0], "output", None):
+        output = text[1]
+    else:
+        output = stored_json(state.output)
     given = state.items if state.items is not None else state.inputs  # a step goes over a list, or runs a workflow
     items = None if given is None else stored_json(given)
     return (path, state.status, stored_json(body), items, output, ref)
