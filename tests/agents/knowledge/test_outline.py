@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 
 from astro_mcp.agents.knowledge import sources
 from astro_mcp.agents.knowledge.chunks import Chunk, document_chunks, ending
-from astro_mcp.agents.knowledge.outline import child, grammars, parser
+from astro_mcp.agents.knowledge.outline import grammars, parser
 from astro_mcp.agents.knowledge.outline.parser import Outline, Parser
+from astro_mcp.agents.knowledge.outline.protocol import ASKED
 from astro_mcp.agents.knowledge.passages import CHARACTERS, OVERLAP
 
 BODY = "\n".join(f"        step{number}(value, {number});" for number in range(14))
@@ -137,7 +139,7 @@ def test_a_child_that_ends_costs_one_file(monkeypatch: pytest.MonkeyPatch, how: 
             os.kill(started[0].pid, how)
         return started[-1]
 
-    monkeypatch.setattr(parser.subprocess, "Popen", starting)
+    monkeypatch.setattr(subprocess, "Popen", starting)
     made = Parser()
     try:
         text = LANGUAGES["a.py"][0]
@@ -156,8 +158,8 @@ def test_a_file_that_takes_too_much_time_ends_its_child() -> None:
         "from astro_mcp.agents.knowledge.outline import child\nchild._answer = lambda *_: [0 for _ in iter(int, 1)]\n"
     )
     code += "child.SECONDS = 0.1\nchild.main()"
-    command = [parser.sys.executable, "-I", "-c", code]
-    done = subprocess.run(command, input=child.ASKED.pack(0, 1) + b"x", capture_output=True, timeout=30, check=False)
+    command = [sys.executable, "-I", "-c", code]
+    done = subprocess.run(command, input=ASKED.pack(0, 1) + b"x", capture_output=True, timeout=30, check=False)
     assert -done.returncode in parser.OWN_DOING
 
 
