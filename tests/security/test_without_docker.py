@@ -205,6 +205,10 @@ STARTS = {
         "[sys.executable, '-I', '-m', 'astro_mcp.workflow.expressions.worker']",
     ),
     (
+        *("agents/knowledge/outline/parser.py", "_start", "subprocess.Popen"),
+        "[sys.executable, '-I', '-m', 'astro_mcp.agents.knowledge.outline.child']",
+    ),
+    (
         *("agents/files/ripgrep.py", "__init__", "subprocess.Popen"),
         "[program, *_OPTIONS, '--regexp', expression, '--', *names]",
     ),

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from astro_mcp.agents.knowledge.definitions import definitions
+from astro_mcp.agents.knowledge.definitions import marks_by_lines
 from astro_mcp.agents.knowledge.headings import heading_at, headings
 from astro_mcp.agents.knowledge.markup import shown
 from astro_mcp.agents.knowledge.passages import CHARACTERS, OVERLAP, spans, stripped
+from astro_mcp.agents.knowledge.segments import marks_of, segments
 
 Kind = Literal["note", "document", "code", "run"]
 
 VERSION: Final = "2"
 """Part of a document's digest: another way to chunk makes every document new."""
+CODE_VERSION: Final = "3"
+"""Of code, in place of `VERSION`."""
 HTML: Final = frozenset({"html", "htm", "xhtml"})
 MARKDOWN: Final = frozenset({"md", "markdown", "mdx"})
 _ENDINGS: Final = (
@@ -47,12 +50,13 @@ class Chunk:
 
 def kind_of(source: str) -> Kind:
     """Whether the file named `source` is code or a document."""
-    return "code" if _suffix(source) in CODE else "document"
+    return "code" if ending(source) in CODE else "document"
 
 
-def document_chunks(text: str, source: str) -> list[Chunk]:
-    """The chunks of a file: code by definitions, anything else by its structure."""
-    return list(_code(text, source) if kind_of(source) == "code" else _prose(text, source))
+def document_chunks(text: str, source: str, outline: Sequence[tuple[int, int, int]] | None = None) -> list[Chunk]:
+    """The chunks of a file: code by its definitions, which `outline` tells, else its lines; anything else by its
+    structure."""
+    return list(_code(text, source, outline) if kind_of(source) == "code" else _prose(text, source))
 
 
 def note_chunks(text: str, title: str) -> list[Chunk]:
@@ -61,17 +65,18 @@ def note_chunks(text: str, title: str) -> list[Chunk]:
     return [Chunk(text[a:b], *lines.span(a, b), title, title) for a, b in _sections(text, lines, headings(text))]
 
 
-def _code(text: str, source: str) -> Iterator[Chunk]:
+def _code(text: str, source: str, outline: Sequence[tuple[int, int, int]] | None) -> Iterator[Chunk]:
     lines = _Lines(text)
-    for start, end, title in definitions(text, CHARACTERS):
+    marks = marks_by_lines(text) if outline is None else marks_of(text, outline)
+    for start, end, title, _ in segments(text, marks, CHARACTERS, CHARACTERS + OVERLAP):
         whole = end - start <= CHARACTERS + OVERLAP
         for a, b in stripped(text, start, end) if whole else spans(text, start, end):
             yield Chunk(text[a:b], *lines.span(a, b), title or source, source)
 
 
 def _prose(text: str, source: str) -> Iterator[Chunk]:
-    found = headings(text) if _suffix(source) in MARKDOWN else []
-    if _suffix(source) in HTML:
+    found = headings(text) if ending(source) in MARKDOWN else []
+    if ending(source) in HTML:
         text, found = shown(text)
     yield from _under(text, found, source)
 
@@ -100,7 +105,8 @@ def _sections(text: str, lines: _Lines, found: list[tuple[int, str]]) -> Iterato
     yield from spans(text, start, end)
 
 
-def _suffix(source: str) -> str:
+def ending(source: str) -> str:
+    """What stands behind the last dot of a file's name, in small letters."""
     return source.rpartition("/")[2].rpartition(".")[2].lower()
 
 

@@ -56,13 +56,14 @@ class Indexing:
         listing = await self._sources.listing(ctx.session, args.paths, known)
         failed += listing.failed
         seen: set[str] = set()
-        for start in range(0, len(listing.places), FILES_AT_ONCE):
-            await ctx.progress(start, len(listing.places), f"reading {len(listing.places)} files")
-            batch = await self._sources.read(listing.places[start : start + FILES_AT_ONCE], known)
-            counts.update(outcome for outcome, _ in await self._record.put(scope, args.collection, batch.drafts))
-            counts.update(unchanged=batch.unchanged, skipped=batch.skipped)
-            failed += batch.failed
-            seen.update(batch.seen)
+        async with self._sources.parser() as parser:
+            for start in range(0, len(listing.places), FILES_AT_ONCE):
+                await ctx.progress(start, len(listing.places), f"reading {len(listing.places)} files")
+                batch = await self._sources.read(listing.places[start : start + FILES_AT_ONCE], known, parser)
+                counts.update(outcome for outcome, _ in await self._record.put(scope, args.collection, batch.drafts))
+                counts.update(unchanged=batch.unchanged, skipped=batch.skipped)
+                failed += batch.failed
+                seen.update(batch.seen)
         gone = [source for source in known if source not in seen and listing.speaks_for(source)]
         counts["removed"] += await self._record.remove(scope, args.collection, gone)
 

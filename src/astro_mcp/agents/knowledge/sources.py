@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from stat import S_ISDIR
 from typing import Final
@@ -12,8 +13,10 @@ import anyio
 import anyio.to_thread
 from anyio import from_thread
 
-from astro_mcp.agents.knowledge.chunks import VERSION, Chunk, document_chunks, kind_of
+from astro_mcp.agents.knowledge.chunks import CODE_VERSION, VERSION, Chunk, document_chunks, ending, kind_of
 from astro_mcp.agents.knowledge.models import Failure
+from astro_mcp.agents.knowledge.outline.grammars import grammar_of, identity
+from astro_mcp.agents.knowledge.outline.parser import Parser
 from astro_mcp.agents.knowledge.record import Draft
 from astro_mcp.core.authority import Label, Session
 from astro_mcp.documents.pdf import pdf_text
@@ -54,6 +57,16 @@ class Pdf:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A file of code that is new or changed, and the number of its grammar."""
+
+    source: str
+    data: bytes
+    text: str
+    grammar: int
+
+
 @dataclass(slots=True)
 class Batch:
     """Some files, read: new or changed ones as drafts."""
@@ -61,6 +74,7 @@ class Batch:
     drafts: list[Draft] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     pdfs: list[Pdf] = field(default_factory=list)
+    code: list[Code] = field(default_factory=list)
     unchanged: int = 0
     skipped: int = 0
     failed: list[Failure] = field(default_factory=list)
@@ -92,9 +106,19 @@ class Sources:
             raise TooLarge(f"the files hold {found.bytes:,} bytes; {MOST_BYTES:,} are allowed", "name fewer paths")
         return found
 
-    async def read(self, places: Sequence[Place], known: Mapping[str, str]) -> Batch:
+    @asynccontextmanager
+    async def parser(self) -> AsyncIterator[Parser]:
+        """For the files of one call; its child ends with it."""
+        made = Parser(from_thread.check_cancelled)
+        try:
+            yield made
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(made.close)
+
+    async def read(self, places: Sequence[Place], known: Mapping[str, str], parser: Parser) -> Batch:
         """Files as drafts; those with the digest in `known` are only counted."""
-        batch = await anyio.to_thread.run_sync(lambda: self._read(places, known), limiter=self._chunking)
+        batch = await anyio.to_thread.run_sync(lambda: self._read(places, known, parser), limiter=self._chunking)
         for pdf in batch.pdfs:
             try:
                 text, _ = await pdf_text(pdf.data, pdf.source)
@@ -123,7 +147,7 @@ class Sources:
             found.places.append(below)
             found.bytes += entry.bytes
 
-    def _read(self, places: Sequence[Place], known: Mapping[str, str]) -> Batch:
+    def _read(self, places: Sequence[Place], known: Mapping[str, str], parser: Parser) -> Batch:
         batch = Batch()
         for place in places:
             from_thread.check_cancelled()
@@ -133,11 +157,17 @@ class Sources:
                 batch.failed.append(Failure(source=place.display, reason=error.message))
                 continue
             _take(batch, place.display, data, known)
+        outlines = parser.outlines([(code.grammar, code.text) for code in batch.code])
+        for code, outline in zip(batch.code, outlines, strict=True):
+            from_thread.check_cancelled()
+            sha256 = _digest(code.source, code.data, code.grammar if outline.settled else None)
+            batch.drafts.append(_draft(code.source, sha256, document_chunks(code.text, code.source, outline.marks)))
         return batch
 
 
 def _take(batch: Batch, source: str, data: bytes, known: Mapping[str, str]) -> None:
-    sha256 = hashlib.sha256(f"{VERSION}\0".encode() + data).hexdigest()
+    grammar = grammar_of(ending(source))
+    sha256 = _digest(source, data, grammar)
     pdf = data.startswith(b"%PDF-")
     text = None if pdf else _text(data)
     if text is None and not pdf:
@@ -149,8 +179,17 @@ def _take(batch: Batch, source: str, data: bytes, known: Mapping[str, str]) -> N
         return
     if text is None:
         batch.pdfs.append(Pdf(source, sha256, data))
+    elif grammar is not None:
+        batch.code.append(Code(source, data, text, grammar))
     else:
         batch.drafts.append(_draft(source, sha256, document_chunks(text, source)))
+
+
+def _digest(source: str, data: bytes, grammar: int | None) -> str:
+    """Of a file and of how it is cut: what was cut by lines alone is made anew when its grammar is there."""
+    version = VERSION if kind_of(source) != "code" else CODE_VERSION
+    cut = version if grammar is None else f"{version} {identity(grammar)}"
+    return hashlib.sha256(f"{cut}\0".encode() + data).hexdigest()
 
 
 def _draft(source: str, sha256: str, chunks: Sequence[Chunk]) -> Draft:
