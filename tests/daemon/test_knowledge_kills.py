@@ -7,6 +7,7 @@ The full form has 200 rounds in 40 parts, each with a data folder of its own; `-
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -217,7 +218,8 @@ def recovered(at: Home, acknowledged: dict[str, str]) -> None:
     host.end()
     os.kill(pid, signal.SIGTERM)
     until(lambda: not alive(pid))
-    assert (at.folder / "knowledge" / "index.seal.json").exists()
+    seal = json.loads((at.folder / "knowledge" / "index.seal.json").read_text())
+    assert "files" in seal, "sealed by a clean end"
 
 
 @pytest.fixture
