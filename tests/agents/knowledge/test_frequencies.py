@@ -11,6 +11,7 @@ from astro_mcp.agents.knowledge import frequencies
 from astro_mcp.agents.knowledge.chunks import Chunk
 from astro_mcp.agents.knowledge.frequencies import RAREST
 from astro_mcp.agents.knowledge.record import Draft, Filter, Record, words_table
+from astro_mcp.agents.knowledge.statements import HITS
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.store.database import Database
@@ -80,3 +81,9 @@ async def test_words_are_counted_again_when_much_was_taken_out(record: Record) -
 
 async def test_a_search_that_is_narrowed_looks_for_every_word(record: Record) -> None:
     assert len(await find(record, "commona", "wombat", only=Filter(kinds=("document",)))) == ROWS
+
+
+async def test_chunks_are_looked_up_by_their_numbers_and_not_by_a_walk_through_the_scope(record: Record) -> None:
+    params = {"tenant": SCOPE.tenant, "scope": SCOPE.key, "model": "m", "chunks": "[1]", **Filter().params}
+    plan = await record._database.read(lambda tx: tx.rows(f"EXPLAIN QUERY PLAN {HITS}", params))
+    assert "SEARCH c USING INTEGER PRIMARY KEY (rowid=?)" in [row["detail"] for row in plan]

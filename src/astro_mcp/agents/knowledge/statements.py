@@ -92,10 +92,11 @@ WHERE {words} MATCH :match
 ORDER BY bm25({words}, 2.0, 1.0, 0.7), w.rowid LIMIT :most
 """
 
+# NOT INDEXED leaves the numbers of the rows to go by: SQLite would read all of the scope for some of them.
 HITS: Final = """
 SELECT c.id AS chunk, c.document, c.ordinal, c.start_line, c.end_line, c.title, c.text,
     d.source, d.kind, d.title AS document_title, d.labels, d.tags, v.vector
-FROM knowledge_chunk AS c
+FROM knowledge_chunk AS c NOT INDEXED
 JOIN knowledge_document AS d ON d.tenant = c.tenant AND d.scope = c.scope AND d.id = c.document
 LEFT JOIN knowledge_vector AS v
     ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = :model
