@@ -35,7 +35,8 @@ MUCH: Final = 32 * 1024
 """Bytes after which git is let say more before it is heard again: it says 4 KB at a time."""
 PAUSE: Final = 0.001
 SHARE: Final = 16
-"""A pause is at most one part in so many of the time since it was asked, and where that is less, `PAUSE` seconds."""
+"""A pause is one part in so many of the time since it was asked, and `PAUSE` seconds at most: one that grew with that
+time would make the next longer."""
 PIPE: Final = 1024 * 1024
 """Bytes of a pipe's room, where the system gives that much."""
 ERRORS: Final = 16 * 1024
@@ -116,7 +117,7 @@ class Child:
     async def receive(self) -> bytes:
         """Some of what it says; nothing where it says no more. Nothing is lost by a cancel."""
         if self._said > MUCH:
-            await anyio.sleep(max(PAUSE, (time.monotonic() - self._since) / SHARE))
+            await anyio.sleep(min(PAUSE, (time.monotonic() - self._since) / SHARE))
         chunk = await _some_of(self._process.stdout)
         self._said += len(chunk)
         return chunk
