@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import anyio
 import pytest
 from tests.security.chain import SECRET, Host, chained, ground
 
@@ -91,6 +92,10 @@ async def test_an_ask_that_the_operators_model_would_answer_carries_no_secret_ou
             run_id = await started(host, {**page, **url}, read, ask)
             told = await host.good("workflow_status", run_id=run_id, wait_seconds=0)
             assert told["status"] == "waiting", told
-            asked = [row["code"] for row in await chain.app.audit.last(400) if row["tool"] == "model_answer"]
-            assert "forbidden" in asked
+            with anyio.fail_after(10):  # a run waits before the model is asked, and a record is written behind its call
+                while not (
+                    asked := [r["code"] for r in await chain.app.audit.last(400) if r["tool"] == "model_answer"]
+                ):
+                    await anyio.sleep(0.02)
+            assert asked[0] == "forbidden"
         assert chain.taken() == []
