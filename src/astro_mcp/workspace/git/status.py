@@ -39,7 +39,8 @@ async def current(repository: Repository) -> list[Changed]:
     async with standing.lock:
         # taken away until all that was told is in it: a call that is cut off has lost what it read of the watch
         answer, standing.answer = standing.answer, None
-        key = repository.refs.sha, repository.private.stamp, repository.private.exclude
+        private = await repository.made_ready()
+        key = repository.refs.sha, private.stamp, private.exclude
         touched = await repository.blocking(standing.touched) if standing.much else standing.touched()
         if touched is None:
             await repository.blocking(lambda: standing.begin(repository.layout.worktree))
