@@ -158,6 +158,14 @@ class Repository:
         """The place of a path of this repository, for the guards."""
         return self._top.at("/".join(part for part in (self._top.relative, path) if part))
 
+    def known(self, place: Place, limit: int) -> tuple[bytes, os.stat_result] | None:
+        """Bytes and status of a file that takes no wait, on the event loop; None for others."""
+        return self._workspace.known(place, limit)
+
+    def learn(self) -> None:
+        """Find out whether there are such files. Blocks: for worker threads."""
+        self._workspace.learn(self._top)
+
     def readable(self, path: str) -> bool:
         """Whether ReadGuard gives the bytes of `path` out; it speaks of history as of the working tree."""
         return not self.read_guard.withholds(f"{self._top.relative}/{path}" if self._top.relative else path)
