@@ -12,9 +12,10 @@ import anyio
 import pytest
 from tests.agents.git.bench import Bench
 
+from astro_mcp.agents.git import shows
 from astro_mcp.config import SecretSettings
-from astro_mcp.errors import NotFound, PathDenied, TimedOut
-from astro_mcp.workspace.git import kept, waiting
+from astro_mcp.errors import NotFound, PathDenied, TimedOut, TooLarge
+from astro_mcp.workspace.git import kept, objects, waiting
 from astro_mcp.workspace.git.child import Child, Ran, start_git
 from astro_mcp.workspace.git.objects import shas_of
 from astro_mcp.workspace.git.repository import Git
@@ -308,3 +309,30 @@ async def test_an_index_that_is_a_link_is_refused_where_nobody_reads_it(bench: B
     assert isinstance((await bench.result("git_log")).error, PathDenied)
     index.rmdir()
     assert (await bench.call("git_log")).total == 2
+
+
+async def test_a_file_that_is_too_large_is_asked_about_once(bench: Bench, questions: list[tuple[str, ...]]) -> None:
+    size = (shows.FILE + 2 * objects.FOLDER) // 7 * 7
+    (bench.root / "large").write_bytes(b"a line\n" * (size // 7))
+    bench.git("add", "large")
+    bench.git("commit", "-q", "-m", "Large")
+    head = bench.git("rev-parse", "HEAD").strip()
+    await bench.call("git_log")
+    questions.clear()
+    error = (await bench.result("git_show", path="large")).error
+    assert isinstance(error, TooLarge)
+    assert f"{size:,} bytes" in error.message
+    assert questions == [(f"{head}:", f"{head}:large")]
+
+
+async def test_a_file_of_a_folder_with_too_many_names_is_found_step_by_step(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        bench.write(f"src/file_{number}.txt", f"{number}\n")
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "Many")
+    monkeypatch.setattr(objects, "FOLDER", -shows.FILE)  # of an answer 200 bytes are left
+    assert (await bench.call("git_show", path="src/file_39.txt")).content == "39\n"
+    assert (await bench.call("git_show", path="src")).kind == "folder"
+    assert isinstance((await bench.result("git_show", path="src/none.txt")).error, NotFound)

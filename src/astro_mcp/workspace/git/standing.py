@@ -204,4 +204,8 @@ def merged(changes: Iterable[Changed], letters: Mapping[str, str]) -> list[Chang
             before = replace(before, unstaged=letter)
         if (before.staged, before.unstaged) != (".", "."):
             known[path, False] = before
-    return sorted(known.values(), key=lambda one: (one.conflicted + 2 * one.untracked, os.fsencode(one.path)))
+    return sorted(known.values(), key=_place_in_list)
+
+
+def _place_in_list(one: Changed) -> tuple[int, bytes]:
+    return one.conflicted + 2 * one.untracked, one.path.encode("utf-8", "surrogateescape")
