@@ -98,7 +98,8 @@ class ModelSettings(Section):
 
 
 class ScheduleSettings(Section):
-    """Runs that begin by the clock: `[schedules.NAME]`. The daemon does not end while there are some."""
+    """Runs that begin by the clock: `[schedules.NAME]`. While an earlier run of a schedule has not ended a time is left
+    out. The daemon does not end while there are some."""
 
     cron: str = Field(description="When: minute, hour, day of the month, month, day of the week, as cron has them.")
     zone: str = Field("UTC", description="The time zone of `cron`, by its IANA name.")

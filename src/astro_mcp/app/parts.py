@@ -191,7 +191,7 @@ class Parts:
         base = self._base
         kept_away = self._kept_away()
         ceiling, user = base.settings.roots.ceiling, f"uid:{os.geteuid()}"
-        found = Schedules(base.settings.schedules, await self.scheduler.get(), ceiling, kept_away, user, base.clock)
+        found = Schedules(base.settings.schedules, self.scheduler, ceiling, kept_away, user, base.clock)
         return await self._loader.hold(found.running())
 
     async def _workspace(self) -> Workspace:
