@@ -148,8 +148,8 @@ class Parts:
         remote = base.settings.workflow.driver == "temporal"
         driver = await self._temporal(evaluator) if remote else await self._embedded(evaluator)
         templates = Templates(base.pack.resources / "workflows")
-        scheduler = Scheduler(driver, base.registry, templates, evaluator, base.clock)
         model = base.settings.model
+        scheduler = Scheduler(driver, base.registry, templates, evaluator, base.clock, answers=bool(model.base_url))
         if model.base_url:
             driver.answered_by(Answerer(await _model(base), every=model.answers == "every"))
         return await self._loader.hold(scheduler.running())
