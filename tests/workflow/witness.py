@@ -177,8 +177,11 @@ class Witness:
         if not leaf and found.status == "running" and path not in self.opened:
             self.opened[path] = self.now
         if not leaf and path not in self.late and self._is_late(found):
-            assert self._overdue(path) or self._named(path, event), f"{path} has time left"
-            self.late.add(path)
+            if self._overdue(path) or self._named(path, event):
+                self.late.add(path)
+            else:
+                rounds = self._last_round(path) if self.plan.node(path).spec.repeat is not None else ""
+                assert rounds in ("failed", "cancelled"), f"{path} has time left"
         if found.status == "cancelled":
             assert self._cancelled(path, event), f"{path} was cancelled by {event}"
         elif not leaf or found.status not in ENDS or found.status == "skipped":
