@@ -86,6 +86,10 @@ async def test_a_run_is_started_once_seen_by_its_scope_alone_and_shows_the_serve
         seen = f"{shown.id} {await shown.memo()} {shown.search_attributes} {shown.task_queue}"
         assert str(tmp_path) not in seen
         assert "hello" not in seen
+        events = [one async for one in client.get_workflow_handle(shown.id).fetch_history_events()]
+        begun = [one.activity_task_scheduled_event_attributes for one in events]
+        queues = {one.activity_id: one.task_queue.name for one in begun if one.activity_id}
+        assert set(queues.values()) == {"t-scopes-agent-toys"}, "each agent has a queue of its own"
 
 
 @pytest.mark.full
