@@ -80,6 +80,26 @@ async def test_a_waiting_caller_sees_progress_with_a_total(tmp_path: Path) -> No
     assert all(total is not None and len(text) < 200 for _, total, text in seen)
 
 
+async def test_a_waiting_caller_is_told_of_each_step_as_it_ends(tmp_path: Path) -> None:
+    steps = [
+        {"id": "first", "tool": "toy_say"},
+        {"id": "held", "needs": "first", "tool": "toy_hold"},
+        {"id": "last", "needs": "held", "tool": "toy_say"},
+    ]
+    seen: list[str] = []
+    async with house(tmp_path) as h:
+
+        async def progress(done: float, total: float | None, text: str) -> None:
+            seen.append(text)
+            if (done, total) == (1, 3):
+                h.toys.gate.set()  # or the run goes on without end
+
+        done = await h.run({"steps": steps}, progress=progress, wait_seconds=5)
+        assert done["status"] == "succeeded"
+    assert "1/3 steps, running: held" in seen
+    assert seen[-1] == "3/3 steps, succeeded"
+
+
 async def test_a_start_record_is_on_disk_before_the_effect(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         result = await h.run({"steps": [{"id": "a", "tool": "toy_hold_write"}]}, wait_seconds=0)
