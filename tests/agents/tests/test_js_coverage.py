@@ -158,13 +158,12 @@ def numbers(text: str) -> list[int]:
 
 
 async def test_a_changed_argument_of_a_call_is_the_line_that_the_call_begins_in(house: Bench, project: Path) -> None:
-    text = (
-        "exports.f = () => {\n  return [\n    1,\n    // why\n    () => {\n      return 2;\n    },\n    3,\n  ];\n};\n"
-    )
+    inner = "() => {\n      return [\n        2,\n      ];\n    }"
+    text = f"exports.f = () => {{\n  return [\n    1,\n    // why\n    {inner},\n    3,\n  ];\n}};\n"
     test = "const { f } = require('./work');\ntest('f', () => { f(); });\n"
     write(project, {"package.json": '{"jest": {}}', "work.js": text, "work.test.js": test})
     commit(project)
-    write(project, {"work.js": text.replace("    3,", "    4,").replace("why", "how").replace("2;", "3;")})
+    write(project, {"work.js": text.replace("    3,", "    4,").replace("why", "how").replace("    2,", "    3,")})
     found = (await house.run(coverage=True, runner="jest")).coverage
     assert found is not None
     assert found.changed is not None
