@@ -99,7 +99,8 @@ module.exports = class Report {
     if (!path || NOT_THEIRS.test(path)) return;
     const lines = Object.entries(file.getLineCoverage()).map(([line, count]) => [Number(line), count]);
     this.#records.push(record(path, lines, spans(file.statementMap, code(source(path)))));
-    // The runners write the same data into their own reports, which leave the sandbox as well: once is enough.
+    // The runners hold the same data against the project's thresholds, by which a run fails in which every test passed,
+    // and write it into their own reports, which leave the sandbox as well.
     for (const part of ['statementMap', 's', 'fnMap', 'f', 'branchMap', 'b']) file.data[part] = {};
   }
 };

@@ -191,7 +191,8 @@ async def test_settings_of_the_project_hold_but_for_thresholds_and_what_they_lea
     house: Bench, project: Path
 ) -> None:
     files = tree("jest")
-    settings = {"collectCoverageFrom": ["src/work.js"], "coverageThreshold": {"global": {"lines": 100}}}
+    limits = {"global": {"lines": 100}, "src/other.js": {"lines": 1}}
+    settings = {"collectCoverageFrom": ["src/work.js"], "coverageThreshold": limits}
     files["package.json"] = json.dumps({"scripts": {"test": "jest"}, "jest": settings})
     files["test/work.test.js"] = "require('child_process');\n" + files["test/work.test.js"].split("test('bad'")[0]
     write(project, files)
@@ -215,7 +216,8 @@ async def test_vitest_counts_by_the_provider_that_the_project_names_and_says_whe
 ) -> None:
     files = tree("ts")
     files["test/work.test.ts"] = files["test/work.test.ts"].split("test('bad'")[0]
-    settings = "export default { test: { coverage: { thresholds: { lines: 100 }, include: ['src/work.ts'] } } };\n"
+    limits = "{ lines: 100, perFile: true, 'src/*.ts': { lines: 100 }, 'src/none.ts': { lines: 1 } }"
+    settings = f"export default {{ test: {{ coverage: {{ thresholds: {limits}, include: ['src/work.ts'] }} }} }};\n"
     write(project, files | {"package.json": '{"devDependencies": {"vitest": "4.1.12"}}', "vitest.config.mjs": settings})
     error = (await house.call("test_run", coverage=True, runner="vitest")).error
     assert isinstance(error, Unsupported)
