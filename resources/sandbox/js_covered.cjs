@@ -31,7 +31,7 @@ function code(text) {
       comment = end < 0;
       rest = comment ? '' : rest.slice(end + 2).trim();
     }
-    found.push(!rest.startsWith('//') && /[\w$'"`]/.test(rest));
+    found.push(!rest.startsWith('//') && /[\w$'"]/.test(rest));
   }
   return found;
 }

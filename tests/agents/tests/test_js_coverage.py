@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -80,14 +80,16 @@ OWN = {
 }
 
 
-async def own_report(house: Bench, runner: str, files: Mapping[str, str]) -> dict[str, tuple[int, str]]:
+async def own_report(
+    house: Bench, runner: str, files: Mapping[str, str], needs: Sequence[str] = (), path: str = ""
+) -> dict[str, tuple[int, str]]:
     """Lines and those that did not run by file, as the runner tells them with nothing of ours in the same image."""
     means = runner_of(runner).image
     base = await house.sandbox.language_image(means.debian, "scripts/setup --full")
-    wanted = VITEST if runner == "vitest" else means.npm
+    wanted = (*needs, *(VITEST if runner == "vitest" else means.npm))
     image = await house.sandbox.package_image("npm", base, "local", wanted) if wanted else base
     sources = tuple(SandboxFile(path, text.encode()) for path, text in files.items())
-    job = Job(("bash", "-c", f"mkdir -p out; {OWN[runner]}; true"), files=sources, image=image, timeout=200.0)
+    job = Job(("bash", "-c", f"mkdir -p out; {OWN[runner]} {path}; true"), files=sources, image=image, timeout=200.0)
     outcome = await house.sandbox.run(job)
     told = {file.path: file.data.decode() for file in outcome.files}
     return of_lcov(told["own"], files) if runner == "node" else of_istanbul(json.loads(told["coverage-final.json"]))
@@ -106,12 +108,14 @@ def of_istanbul(found: Mapping[str, Mapping[str, dict[str, object]]]) -> dict[st
 
 
 def of_lcov(text: str, files: Mapping[str, str]) -> dict[str, tuple[int, str]]:
-    """Node tells of each line, of empty ones and comments as well."""
+    """Node tells of each line, of empty ones and comments as well, and of what tests run elsewhere."""
     told = {}
     for path, rows in re.findall(r"SF:(.+)\n((?:.*\n)*?)end_of_record", text):
+        if path not in files:
+            continue
         lines = ["", *files[path].split("\n")]
-        holds = {number for number, line in enumerate(lines) if re.match(r" *[\w}]*[^/*\s]*\w", line)}
-        holds -= {number for number, line in enumerate(lines) if "the test */" in line}
+        comment = re.compile(r"\s*(//|/\*|\*|the test \*/)")
+        holds = {number for number, line in enumerate(lines) if re.search(r"\w", line) and not comment.match(line)}
         counts = {int(line): int(count) for line, count in re.findall(r"DA:(\d+),(\d+)", rows)}
         counts = {line: count for line, count in counts.items() if line in holds}
         told[path] = len(counts), ranges(line for line, count in counts.items() if not count)
