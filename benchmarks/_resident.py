@@ -9,7 +9,7 @@ from typing import Final
 
 import anyio
 
-from astro_mcp.agents.knowledge.record import Filter
+from astro_mcp.agents.knowledge.candidates import Filter
 from benchmarks import _many
 from benchmarks._rankings import SCOPE, shelf
 

@@ -21,8 +21,8 @@ import numpy as np
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from astro_mcp.agents.knowledge.candidates import Filter
 from astro_mcp.agents.knowledge.embedding import MODEL
-from astro_mcp.agents.knowledge.record import Filter
 from astro_mcp.packs import Pack
 from astro_mcp.store.connection import Row, Transaction
 from benchmarks import _many
@@ -121,6 +121,7 @@ async def asked(ours: Shelf) -> tuple[list[float], list[float], Any]:
     words = _many.Words(_many.RECORD, order=3)
     queries = [" ".join(words.some(5)) for _ in range(QUESTIONS)]
     whole, alone, vectors = [], [], []
+    await ours.settled()
     while (await ours.search.find([SCOPE], queries[0], Filter(), 8)).notice:
         await anyio.sleep(0.1)
     for query in queries:
