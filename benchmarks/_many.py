@@ -21,8 +21,12 @@ FILES_AT_ONCE: Final = 20
 VOCABULARY: Final = 20_000
 RECORD: Final = 2
 """Seed of the words that the record is made of."""
-UNEMBEDDED: Final = "SELECT DISTINCT tenant, scope, sha256 FROM knowledge_chunk AS c WHERE NOT EXISTS (SELECT 1 FROM"
-UNEMBEDDED_CHUNKS: Final = f"{UNEMBEDDED} knowledge_vector AS v WHERE v.sha256 = c.sha256)"
+UNEMBEDDED_CHUNKS: Final = """
+SELECT DISTINCT c.tenant, c.scope, c.sha256 FROM knowledge_chunk AS c
+LEFT JOIN knowledge_vector AS v
+    ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = ?
+WHERE v.sha256 IS NULL
+"""
 KEEP: Final = "INSERT INTO knowledge_vector (tenant, scope, sha256, model, vector) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -60,7 +64,7 @@ async def grow(shelf: Shelf, chunks: int) -> None:
     """Documents with random words and random vectors of length 1; what is there already stays."""
     words, known = Words(RECORD), await shelf.record.known(SCOPE, COLLECTION)
     drafts = []
-    for number in range(chunks // IN_FILE):
+    for number in range(chunks // IN_FILE if len(known) < chunks // IN_FILE else 0):
         texts = [" ".join(words.some(60)) for _ in range(IN_FILE)]
         source = f"module_{number}.py"
         made = tuple(Chunk(text, 1, 9, f"part {place}", source) for place, text in enumerate(texts))
@@ -72,7 +76,7 @@ async def grow(shelf: Shelf, chunks: int) -> None:
 
 
 def _embed(tx: Transaction) -> None:
-    rows = tx.rows(UNEMBEDDED_CHUNKS)
+    rows = tx.rows(UNEMBEDDED_CHUNKS, (MODEL,))
     made = np.random.default_rng(1).standard_normal((len(rows), DIMENSION)).astype("<f4")
     made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
     keys = [(row["tenant"], row["scope"], row["sha256"], MODEL) for row in rows]

@@ -13,11 +13,12 @@ import anyio
 import numpy as np
 
 from astro_mcp.agents.knowledge.backlog import Backlog
+from astro_mcp.agents.knowledge.candidates import Filter
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.chunks import document_chunks, kind_of
 from astro_mcp.agents.knowledge.embedding import Embedder
 from astro_mcp.agents.knowledge.index import Index
-from astro_mcp.agents.knowledge.record import Draft, Filter, Record
+from astro_mcp.agents.knowledge.record import Draft, Record
 from astro_mcp.agents.knowledge.search import Search
 from astro_mcp.agents.knowledge.serving import Serving
 from astro_mcp.agents.knowledge.words import terms
@@ -56,6 +57,10 @@ class Shelf:
         drafts = [draft(source, text) for source, text in made.files.items() if source not in known]
         for start in range(0, len(drafts), FILES_AT_ONCE):
             await self.record.put(SCOPE, COLLECTION, drafts[start : start + FILES_AT_ONCE])
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until all stands in the index: what is asked meanwhile would only hold that up."""
         self.catch_up.wake()
         while await self.record.pending(SCOPE, COLLECTION):
             await self.catch_up.moved().wait()
@@ -73,7 +78,7 @@ async def shelf(folder: Path, model: Path) -> AsyncIterator[Shelf]:
     async with Database.open(folder / "astro.db") as database, anyio.create_task_group() as tasks:
         record = Record(database, SystemClock())
         settings, place = KnowledgeSettings(), folder / "knowledge"
-        embedder, index = Embedder(model, settings.embed_batch), Index(place)
+        embedder, index = Embedder(model), Index(place)
         serving = Serving(place, embedder, settings.embedding, None)
         catch_up = CatchUp(Backlog(database), serving, index)
         catch_up.start(tasks)

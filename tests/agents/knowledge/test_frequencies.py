@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from astro_mcp.agents.knowledge import frequencies
+from astro_mcp.agents.knowledge.candidates import Filter
 from astro_mcp.agents.knowledge.chunks import Chunk
-from astro_mcp.agents.knowledge.frequencies import RAREST
-from astro_mcp.agents.knowledge.record import Draft, Filter, Record, words_table
-from astro_mcp.agents.knowledge.statements import HITS
+from astro_mcp.agents.knowledge.frequencies import RAREST, size_of
+from astro_mcp.agents.knowledge.record import Draft, Record, words_table
+from astro_mcp.agents.knowledge.statements import CANDIDATES, HITS
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ports import SystemClock
+from astro_mcp.store.connection import Transaction
 from astro_mcp.store.database import Database
 
 SCOPE = Scope("local", "here")
@@ -58,7 +61,9 @@ async def test_a_question_of_only_common_words_still_finds_and_asks_for_the_rare
     assert len(await find(record, *COMMON, "missing")) == ROWS  # what is nowhere is not the rarer word
     assert not await find(record, "missing")
     rarest = await record._database.read(
-        lambda tx: record._frequencies.telling(tx, words_table(SCOPE), [*COMMON, "missing"])
+        lambda tx: record._words._frequencies.telling(
+            tx, words_table(SCOPE), [*COMMON, "missing"], size_of(tx, words_table(SCOPE))
+        )
     )
     assert len(rarest) == RAREST
     assert "missing" not in rarest
@@ -85,5 +90,8 @@ async def test_a_search_that_is_narrowed_looks_for_every_word(record: Record) ->
 
 async def test_chunks_are_looked_up_by_their_numbers_and_not_by_a_walk_through_the_scope(record: Record) -> None:
     params = {"tenant": SCOPE.tenant, "scope": SCOPE.key, "model": "m", "chunks": "[1]", **Filter().params}
-    plan = await record._database.read(lambda tx: tx.rows(f"EXPLAIN QUERY PLAN {HITS}", params))
-    assert "SEARCH c USING INTEGER PRIMARY KEY (rowid=?)" in [row["detail"] for row in plan]
+    for statement in (CANDIDATES, HITS):
+        plan = await record._database.read(
+            partial(Transaction.rows, sql=f"EXPLAIN QUERY PLAN {statement}", params=params)
+        )
+        assert "SEARCH c USING INTEGER PRIMARY KEY (rowid=?)" in [row["detail"] for row in plan]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from astro_mcp.agents.knowledge.record import Filter, Record
+from astro_mcp.agents.knowledge.candidates import Filter
+from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.core.authority import Grant, Label
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.errors import InvalidInput, NoRoot, NotFound

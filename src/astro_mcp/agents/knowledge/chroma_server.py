@@ -19,7 +19,7 @@ import anyio.to_thread
 
 from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.embedding import BUILTIN, Space
-from astro_mcp.agents.knowledge.vectors import Holdings, collection_name, ending
+from astro_mcp.agents.knowledge.vectors import Holdings, collection_name, cosines, ending
 from astro_mcp.config import ChromaSettings
 from astro_mcp.errors import NotFound, ProviderFailed
 from astro_mcp.net.client import Fetched, GuardedClient
@@ -88,14 +88,13 @@ class ChromaServer:
         for start in range(0, len(chunks) if own else 0, PAGE):
             await self._post(f"/{own}/delete", {"ids": [str(chunk) for chunk in chunks[start : start + PAGE]]})
 
-    async def nearest(self, shelf: Shelf, query: Matrix, most: int, space: Space = BUILTIN) -> list[int]:
+    async def nearest(self, shelf: Shelf, query: Matrix, most: int, space: Space = BUILTIN) -> dict[int, float]:
         """As `Vectors.nearest`."""
         own = await self._found(shelf, space)
         if not own:
-            return []
-        body = {"query_embeddings": query.tolist(), "n_results": most, "include": []}
-        answer = await self._post(f"/{own}/query", body, QUERY_SECONDS)
-        return [int(key) for key in answer["ids"][0]]
+            return {}
+        body = {"query_embeddings": query.tolist(), "n_results": most, "include": ["distances"]}
+        return cosines(await self._post(f"/{own}/query", body, QUERY_SECONDS))
 
     async def count(self, shelf: Shelf, space: Space = BUILTIN) -> int:
         """How many vectors stand on a shelf."""

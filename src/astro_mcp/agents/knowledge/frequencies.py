@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from astro_mcp.agents.knowledge import statements as sql
 from astro_mcp.agents.knowledge.words import any_of
@@ -24,6 +24,30 @@ MOST_TERMS: Final = 20_000
 """Counts that are remembered of one scope."""
 MOST_SCOPES: Final = 64
 """Scopes of which counts are remembered."""
+
+
+class Size(NamedTuple):
+    """Of a full-text table: its rows, and the number of the newest. Never twice the same of two states of one table:
+    numbers are not given again."""
+
+    rows: int
+    newest: int
+
+    @property
+    def large(self) -> bool:
+        """Whether words are worth counting and keeping."""
+        return self.rows >= LARGE
+
+
+def size_of(tx: Transaction, words: str) -> Size:
+    """The size of the table `words`, which exists."""
+    row = tx.rows(sql.WORDS_SIZE.format(words=words))[0]
+    rows = 0
+    for byte in row["totals"] or b"":  # SQLite's varint: seven bits a byte, the highest says that more follow
+        rows = rows << 7 | byte & 0x7F
+        if byte < 0x80:
+            break
+    return Size(rows, row["newest"] or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +70,11 @@ class Frequencies:
     def __init__(self) -> None:
         self._counted: dict[str, _Counted] = {}
 
-    def telling(self, tx: Transaction, words: str, terms: Sequence[str]) -> list[str]:
-        """Those of `terms` to look for in the table `words`, which exists."""
-        size = tx.rows(sql.WORDS_SIZE.format(words=words))[0]
-        if size["rows"] < LARGE:
+    def telling(self, tx: Transaction, words: str, terms: Sequence[str], size: Size) -> list[str]:
+        """Those of `terms` to look for in the table `words`, which exists and is of `size`."""
+        if not size.large:
             return list(terms)
-        counted = self._of(words, size["rows"], size["newest"])
+        counted = self._of(words, size.rows, size.newest)
         half = counted.rows // 2
         counts = {term: _count(tx, words, term, half + 1, counted) for term in terms}
         rare = [term for term in terms if counts[term] <= half]

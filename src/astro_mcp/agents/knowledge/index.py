@@ -18,7 +18,7 @@ from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.embedding import BUILTIN, Space
 from astro_mcp.agents.knowledge.reopening import same
 from astro_mcp.agents.knowledge.seal import Seal, State
-from astro_mcp.agents.knowledge.vectors import Holdings, collection_name, ending
+from astro_mcp.agents.knowledge.vectors import Holdings, collection_name, cosines, ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,15 +102,14 @@ class Index:
 
         await self._do(work)
 
-    async def nearest(self, shelf: Shelf, query: Matrix, most: int, space: Space = BUILTIN) -> list[int]:
-        """The chunks of a shelf that are nearest to the one row of `query`, nearest first."""
+    async def nearest(self, shelf: Shelf, query: Matrix, most: int, space: Space = BUILTIN) -> dict[int, float]:
+        """The chunks of a shelf that are nearest to the one row of `query`, nearest first, with their cosines."""
 
-        def work() -> list[int]:
+        def work() -> dict[int, float]:
             collection = self._collection(shelf, space, make=False)
             if collection is None:
-                return []
-            found = collection.query(query_embeddings=query, n_results=most, include=[])
-            return [int(key) for key in found["ids"][0]]
+                return {}
+            return cosines(collection.query(query_embeddings=query, n_results=most, include=["distances"]))
 
         return await self._do(work)
 

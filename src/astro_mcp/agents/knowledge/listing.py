@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from astro_mcp.agents.knowledge.candidates import Filter
 from astro_mcp.agents.knowledge.models import Collection, Item, Kept, ListOutput
-from astro_mcp.agents.knowledge.record import Filter, Record
+from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.core.authority import Label, Scope
 from astro_mcp.core.call import Context
 from astro_mcp.store.connection import Row

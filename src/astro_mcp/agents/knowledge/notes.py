@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
+from astro_mcp.agents.knowledge.candidates import Filter
 from astro_mcp.agents.knowledge.chunks import VERSION, note_chunks
 from astro_mcp.agents.knowledge.models import RememberInput, Similar
-from astro_mcp.agents.knowledge.record import Draft, Filter
+from astro_mcp.agents.knowledge.record import Draft
 from astro_mcp.agents.knowledge.search import Found, Search
 from astro_mcp.core.authority import Label, Scope
 

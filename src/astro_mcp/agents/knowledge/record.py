@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from astro_mcp.agents.knowledge import statements as sql
+from astro_mcp.agents.knowledge.candidates import Filter, Matches, Words, chosen, hits, matches
 from astro_mcp.agents.knowledge.chunks import Chunk, Kind
-from astro_mcp.agents.knowledge.embedding import MODEL
-from astro_mcp.agents.knowledge.frequencies import Frequencies
-from astro_mcp.agents.knowledge.words import any_of, split_identifiers
+from astro_mcp.agents.knowledge.words import split_identifiers
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import Clock
@@ -37,29 +36,13 @@ class Draft:
     labels: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which documents count: of any of these kinds (none: all), with every one of these tags."""
-
-    kinds: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-
-    @property
-    def params(self) -> dict[str, str]:
-        return {"kinds": json.dumps(self.kinds), "tags": json.dumps(self.tags)}
-
-    @property
-    def narrows(self) -> bool:
-        return bool(self.kinds or self.tags)
-
-
 class Record:
     """Puts documents in and takes them out whole, and finds chunks by their words."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._frequencies = Frequencies()
+        self._words = Words()
 
     async def known(self, scope: Scope, collection: str) -> dict[str, str]:
         """source → sha256 of every document of the collection."""
@@ -84,29 +67,45 @@ class Record:
     async def find_words(self, scope: Scope, terms: Sequence[str], only: Filter, most: int) -> dict[int, float]:
         """chunk → bm25 (the higher the better) of the best `most` that have any of `terms`. In a large scope words
         that more than half of it has find nothing beside rarer ones, unless `only` narrows the search."""
-        words = words_table(scope)
-        params = {"tenant": scope.tenant, "scope": scope.key, "most": most}
+        return await self._database.read(lambda tx: self._words.find(tx, scope, words_table(scope), terms, only, most))
 
-        def look(tx: Transaction) -> list[Row]:
-            if not terms or not tx.one(sql.WORDS_EXIST, (words,)):
-                return []
-            if only.narrows:
-                chosen = {**params, **only.params, "match": any_of(terms)}
-                return tx.rows(sql.FIND_CHOSEN_WORDS.format(words=words), chosen)
-            match = any_of(self._frequencies.telling(tx, words, terms))
-            return tx.rows(sql.FIND_WORDS.format(words=words), {**params, "match": match})
+    async def matches(
+        self, scopes: Sequence[Scope], terms: Sequence[str], only: Filter, most: int, model: str
+    ) -> Matches:
+        """What `find_words` finds in each of `scopes`, with `model`'s vectors: all of one snapshot."""
 
-        return {row["chunk"]: row["score"] for row in await self._database.read(look)}
+        def look(tx: Transaction) -> Matches:
+            found = {scope: self._words.find(tx, scope, words_table(scope), terms, only, most) for scope in scopes}
+            return matches(tx, found, only, model)
 
-    async def hits(self, scope: Scope, chunks: Sequence[int], only: Filter, model: str = MODEL) -> list[Row]:
-        """Those of `chunks` that are this scope's and that `only` lets pass, with document and `model`'s vector."""
-        owner = {"tenant": scope.tenant, "scope": scope.key, "model": model}
-        return await self._rows(sql.HITS, {**owner, "chunks": json.dumps(list(chunks)), **only.params})
+        return await self._database.read(look)
 
-    async def shelves(self, scope: Scope) -> dict[str, int]:
-        """collection → chunks that the vector index does not hold yet."""
-        rows = await self._rows(sql.SHELVES, {"tenant": scope.tenant, "scope": scope.key})
-        return {row["collection"]: row["pending"] for row in rows}
+    async def chosen(
+        self,
+        near: Mapping[Scope, Sequence[int]],
+        known: Mapping[int, Scope],
+        only: Filter,
+        ranked: Callable[[Mapping[int, str]], Sequence[int]],
+        most: int,
+    ) -> list[Row]:
+        """As `candidates.chosen`; `ranked` is called in the connection's thread."""
+        return await self._database.read(lambda tx: chosen(tx, near, known, only, ranked, most))
+
+    async def hits(self, scope: Scope, chunks: Sequence[int], only: Filter) -> list[Row]:
+        """Those of `chunks` that are this scope's and that `only` lets pass, with their document."""
+        return await self._database.read(lambda tx: hits(tx, scope, chunks, only))
+
+    async def shelves(self, scopes: Sequence[Scope]) -> dict[Scope, dict[str, int]]:
+        """scope → collection → chunks that the vector index does not hold yet."""
+
+        def look(tx: Transaction) -> dict[Scope, dict[str, int]]:
+            owners = {scope: {"tenant": scope.tenant, "scope": scope.key} for scope in scopes}
+            return {
+                scope: {row["collection"]: row["pending"] for row in tx.rows(sql.SHELVES, owner)}
+                for scope, owner in owners.items()
+            }
+
+        return await self._database.read(look)
 
     async def collections(self, scope: Scope) -> list[Row]:
         """collection, documents, chunks, pending: one row each."""

@@ -9,9 +9,10 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from astro_mcp.agents.knowledge.candidates import Filter
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.chunks import VERSION, note_chunks
-from astro_mcp.agents.knowledge.record import Draft, Filter, Record
+from astro_mcp.agents.knowledge.record import Draft, Record
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ports import Product, Products
 from astro_mcp.errors import AstroError, Internal, NotFound

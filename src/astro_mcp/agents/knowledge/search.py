@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Shelf
+from astro_mcp.agents.knowledge.candidates import Filter, Matches
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.embedding import Space
 from astro_mcp.agents.knowledge.ranking import combine, weights
-from astro_mcp.agents.knowledge.record import Filter, Record
+from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.agents.knowledge.serving import Serving
 from astro_mcp.agents.knowledge.vectors import Vectors
 from astro_mcp.agents.knowledge.words import covered, terms
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 CANDIDATES: Final = 100
 NARROWED: Final = 1000
 """Candidates by meaning where a filter will let only some of them pass."""
-BEST: Final = 5
-"""Matches by words that tell how much of the query words can find."""
 PATIENCE: Final = 3.0
 """Seconds that a search waits for an index that is being opened."""
 
@@ -52,14 +51,24 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
-    """The query's vector in its space, and what is near it; `problem` says why that is not all, `pending` how many
-    chunks the index lacks."""
+    """The query's vector in its space, and what is near it (chunk → cosine); `problem` says why that is not all,
+    `pending` how many chunks the index lacks."""
 
     vector: Matrix | None
-    near: Mapping[Scope, Sequence[int]]
+    near: Mapping[Scope, Mapping[int, float]]
     problem: str
     space: Space
     pending: int
+
+
+@dataclass(slots=True)
+class _Beside:
+    """What the record says while the query is embedded; `failed` since a task group would wrap it."""
+
+    matches: Matches = field(default_factory=Matches)
+    shelves: Mapping[Scope, Mapping[str, int]] = field(default_factory=dict)
+    counted: anyio.Event = field(default_factory=anyio.Event)
+    failed: list[AstroError] = field(default_factory=list)
 
 
 class Search:
@@ -76,53 +85,61 @@ class Search:
     ) -> Answer:
         """The `most` best chunks for `query` that `only` lets pass. Words and meaning are asked at once. No
         endpoint is sent a `secret` query."""
-        words: dict[Scope, dict[int, float]] = {}
-        failed: list[AstroError] = []  # a task group would wrap them
+        space = (await self._serving.settled()).space
+        beside = _Beside()
         meaning: _Meaning | None = None
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._words, scopes, query, only, words, failed)
+            tasks.start_soon(self._count, scopes, beside)
+            tasks.start_soon(self._words, scopes, query, only, space.model, beside)
             try:
-                meaning = await self._meaning(scopes, query, only, secret=secret)
+                meaning = await self._meaning(scopes, query, only, beside, secret=secret)
             except AstroError as error:
-                failed.append(error)
-        if failed or meaning is None:
-            raise failed[0]
-        rows: list[Row] = []
-        for scope in scopes:
-            candidates = {**words[scope], **dict.fromkeys(meaning.near.get(scope, ()))}
-            rows += await self._record.hits(scope, list(candidates), only, meaning.space.model)
-        by_words = {chunk: score for found in words.values() for chunk, score in found.items()}
-        found = _ranked(rows, by_words, meaning.vector, query)
+                beside.failed.append(error)
+        if beside.failed or meaning is None:
+            raise beside.failed[0]
+        if meaning.space != space:  # another model took over meanwhile: these are the vectors of before
+            await self._words(scopes, query, only, meaning.space.model, beside)
+        ranking = _Ranking(query, beside.matches, meaning)
+        rows = await self._record.chosen(
+            {scope: list(near) for scope, near in meaning.near.items()},
+            beside.matches.scopes,
+            only,
+            ranking.order,
+            most,
+        )
+        found = [Found(row, ranking.scores[row["chunk"]], ranking.cosines.get(row["chunk"])) for row in rows]
         notices = [_notice(meaning.problem, meaning.pending), self._serving.notice]
-        return Answer(found[:most], "; ".join(filter(None, notices)))
+        return Answer(found, "; ".join(filter(None, notices)))
 
-    async def _words(
-        self,
-        scopes: Sequence[Scope],
-        query: str,
-        only: Filter,
-        words: dict[Scope, dict[int, float]],
-        failed: list[AstroError],
-    ) -> None:
+    async def _count(self, scopes: Sequence[Scope], beside: _Beside) -> None:
         try:
-            for scope in scopes:
-                words[scope] = await self._record.find_words(scope, terms(query), only, CANDIDATES)
+            beside.shelves = await self._record.shelves(scopes)
         except AstroError as error:
-            failed.append(error)
+            beside.failed.append(error)
+        beside.counted.set()
 
-    async def _meaning(self, scopes: Sequence[Scope], query: str, only: Filter, *, secret: bool) -> _Meaning:
-        space = (await self._serving.settled()).space
+    async def _words(self, scopes: Sequence[Scope], query: str, only: Filter, model: str, beside: _Beside) -> None:
+        try:
+            beside.matches = await self._record.matches(scopes, terms(query), only, CANDIDATES, model)
+        except AstroError as error:
+            beside.failed.append(error)
+
+    async def _meaning(
+        self, scopes: Sequence[Scope], query: str, only: Filter, beside: _Beside, *, secret: bool
+    ) -> _Meaning:
+        ready, space = self._catch_up.ready, self._serving.space
         vector, problem = await self._vector(query, secret=secret)
         if space != self._serving.space:  # another model took over just now
             space = self._serving.space
             vector, problem = await self._vector(query, secret=secret)
-        near: dict[Scope, list[int]] = {}
-        pending = 0
-        for scope in scopes:  # after the wait for the index: what was opened anew lacks what it had before
-            names = await self._record.shelves(scope)
-            pending += sum(names.values())
+        await beside.counted.wait()
+        if not ready:  # what was opened anew meanwhile lacks what it had before
+            await self._count(scopes, beside)
+        near: dict[Scope, Mapping[int, float]] = {}
+        for scope, shelves in beside.shelves.items():
             if vector is not None and not problem:
-                near[scope], problem = await self._nearest(scope, list(names), vector, only, space)
+                near[scope], problem = await self._nearest(scope, list(shelves), vector, only, space)
+        pending = sum(sum(shelves.values()) for shelves in beside.shelves.values())
         return _Meaning(vector, near, problem, space, pending)
 
     async def _vector(self, query: str, *, secret: bool) -> tuple[Matrix | None, str]:
@@ -143,39 +160,50 @@ class Search:
 
     async def _nearest(
         self, scope: Scope, collections: Sequence[str], vector: Matrix, only: Filter, space: Space
-    ) -> tuple[list[int], str]:
-        near: list[int] = []
+    ) -> tuple[dict[int, float], str]:
+        near: dict[int, float] = {}
         try:
             for name in collections:
                 shelf = Shelf(scope.tenant, scope.key, name)
                 most = NARROWED if only.narrows else CANDIDATES
-                near += await self._index.nearest(shelf, vector, most, space)
+                near |= await self._index.nearest(shelf, vector, most, space)
         except AstroError as error:  # a server's; what is there is kept
             self._catch_up.doubt(error)
-            return [], error.message
+            return {}, error.message
         except Exception as error:  # noqa: BLE001 - whatever Chroma raises, words still answer, and the index is made again
             self._catch_up.doubt(error)
-            return [], "the vector index failed and is made again"
+            return {}, "the vector index failed and is made again"
         return near, ""
 
 
-def _ranked(rows: Sequence[Row], words: Mapping[int, float], vector: Matrix | None, query: str) -> list[Found]:
-    cosines = _cosines(rows, vector)
-    best = sorted((row for row in rows if row["chunk"] in words), key=lambda row: -words[row["chunk"]])[:BEST]
-    texts = (f"{row['source']} {row['title']} {row['text']}" for row in best)
-    coverage = max((covered(query, text) for text in texts), default=0.0)
-    scores = combine(words, cosines, {row["chunk"]: row["kind"] for row in rows}, weights(query), coverage)
-    found = [Found(row, scores[row["chunk"]], cosines.get(row["chunk"])) for row in rows]
-    return sorted(found, key=lambda item: (-item.score, item.row["chunk"]))
+class _Ranking:
+    """The order of what words and meaning found; `scores` and `cosines` by chunk, once it was asked for."""
+
+    def __init__(self, query: str, matches: Matches, meaning: _Meaning) -> None:
+        self._query = query
+        self._matches = matches
+        self._meaning = meaning
+        self.scores: dict[int, float] = {}
+        self.cosines: dict[int, float] = {}
+
+    def order(self, near: Mapping[int, str]) -> list[int]:
+        """Chunks, best first, with those that meaning alone found: chunk → kind."""
+        kinds = {chunk: str(row["kind"]) for chunk, row in self._matches.candidates.items()} | dict(near)
+        self.cosines = _cosines(list(self._matches.candidates.values()), self._meaning.vector)
+        for found in self._meaning.near.values():
+            self.cosines |= {chunk: cosine for chunk, cosine in found.items() if chunk in near}
+        coverage = max((covered(self._query, text) for text in self._matches.texts), default=0.0)
+        self.scores = combine(self._matches.scores, self.cosines, kinds, weights(self._query), coverage)
+        return sorted(kinds, key=lambda chunk: (-self.scores[chunk], chunk))
 
 
 def _cosines(rows: Sequence[Row], vector: Matrix | None) -> dict[int, float]:
-    """Exact, from the record's vectors; the index only names the candidates."""
+    """Exact, from the record's vectors."""
     known = [row for row in rows if row["vector"] is not None]
     if vector is None or not known:
         return {}
     np = libraries.numpy()
-    matrix = np.stack([np.frombuffer(row["vector"], "<f4") for row in known])
+    matrix = np.frombuffer(b"".join(row["vector"] for row in known), "<f4").reshape(len(known), -1)
     return dict(zip((row["chunk"] for row in known), (matrix @ vector[0]).tolist(), strict=True))
 
 

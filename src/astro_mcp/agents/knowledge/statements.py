@@ -63,9 +63,10 @@ ADD_WORDS: Final = "INSERT INTO {words} (rowid, title, body, parts) VALUES (?, ?
 
 DROP_WORDS: Final = "DELETE FROM {words} WHERE rowid = ?"
 
-# Rows and the newest of them, by the pages of the small table that FTS5 keeps beside: no row is read.
+# What FTS5 keeps of the whole table (how many rows first, then the tokens of each column, all as varints), and the
+# newest row: two look-ups, where to count the rows would read hundreds of pages.
 WORDS_SIZE: Final = """
-SELECT (SELECT count(*) FROM {words}_docsize) AS rows, (SELECT max(id) FROM {words}_docsize) AS newest
+SELECT (SELECT block FROM {words}_data WHERE id = 1) AS totals, (SELECT max(id) FROM {words}_docsize) AS newest
 """
 
 WORDS_WITH: Final = "SELECT count(*) AS rows FROM (SELECT 1 FROM {words} WHERE {words} MATCH :match LIMIT :most)"
@@ -80,6 +81,16 @@ JOIN knowledge_chunk AS c ON c.id = w.chunk AND c.tenant = :tenant AND c.scope =
 ORDER BY w.score, w.chunk
 """
 
+# For what is kept of the words in memory: the rows that came after one, and what one word gives to such rows.
+WORDS_SINCE: Final = "SELECT id FROM {words}_docsize WHERE id > :after ORDER BY id"
+
+WORDS_THERE: Final = "SELECT id FROM {words}_docsize WHERE id IN (SELECT value FROM json_each(:chunks))"
+
+WORD_SCORES: Final = """
+SELECT rowid AS chunk, -bm25({words}, 2.0, 1.0, 0.7) AS score FROM {words}
+WHERE {words} MATCH :match AND rowid > :after AND rowid <= :upto ORDER BY rowid
+"""
+
 # The same where documents are chosen: every row that matches is looked up, which takes ten times as long.
 FIND_CHOSEN_WORDS: Final = """
 SELECT w.rowid AS chunk, -bm25({words}, 2.0, 1.0, 0.7) AS score
@@ -92,17 +103,27 @@ WHERE {words} MATCH :match
 ORDER BY bm25({words}, 2.0, 1.0, 0.7), w.rowid LIMIT :most
 """
 
-# NOT INDEXED leaves the numbers of the rows to go by: SQLite would read all of the scope for some of them.
-HITS: Final = """
-SELECT c.id AS chunk, c.document, c.ordinal, c.start_line, c.end_line, c.title, c.text,
-    d.source, d.kind, d.title AS document_title, d.labels, d.tags, v.vector
+# What ranking must know of a candidate. The vector stays NULL where no model is named.
+CANDIDATES: Final = """
+SELECT c.id AS chunk, d.kind, v.vector
 FROM knowledge_chunk AS c NOT INDEXED
 JOIN knowledge_document AS d ON d.tenant = c.tenant AND d.scope = c.scope AND d.id = c.document
 LEFT JOIN knowledge_vector AS v
     ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = :model
 WHERE c.tenant = :tenant AND c.scope = :scope AND c.id IN (SELECT value FROM json_each(:chunks))
     AND (:kinds = '[]' OR d.kind IN (SELECT value FROM json_each(:kinds)))
-    AND NOT EXISTS (SELECT value FROM json_each(:tags) EXCEPT SELECT value FROM json_each(d.tags))
+    AND (:tags = '[]' OR NOT EXISTS (SELECT value FROM json_each(:tags) EXCEPT SELECT value FROM json_each(d.tags)))
+"""
+
+# NOT INDEXED leaves the numbers of the rows to go by: SQLite would read all of the scope for some of them.
+HITS: Final = """
+SELECT c.id AS chunk, c.document, c.ordinal, c.start_line, c.end_line, c.title, c.text,
+    d.source, d.kind, d.title AS document_title, d.labels, d.tags
+FROM knowledge_chunk AS c NOT INDEXED
+JOIN knowledge_document AS d ON d.tenant = c.tenant AND d.scope = c.scope AND d.id = c.document
+WHERE c.tenant = :tenant AND c.scope = :scope AND c.id IN (SELECT value FROM json_each(:chunks))
+    AND (:kinds = '[]' OR d.kind IN (SELECT value FROM json_each(:kinds)))
+    AND (:tags = '[]' OR NOT EXISTS (SELECT value FROM json_each(:tags) EXCEPT SELECT value FROM json_each(d.tags)))
 """
 
 COLLECTIONS: Final = """

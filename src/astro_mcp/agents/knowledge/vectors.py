@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from astro_mcp.agents.knowledge.backlog import Holding, Shelf
 from astro_mcp.agents.knowledge.embedding import BUILTIN, Space
@@ -39,8 +39,8 @@ class Vectors(Protocol):
     async def drop(self, shelf: Shelf, chunks: Sequence[int], space: Space = BUILTIN) -> None:
         """Take chunks off a shelf; those that are not there don't matter."""
 
-    async def nearest(self, shelf: Shelf, query: Matrix, most: int, space: Space = BUILTIN) -> list[int]:
-        """The chunks of a shelf that are nearest to the one row of `query`, nearest first."""
+    async def nearest(self, shelf: Shelf, query: Matrix, most: int, space: Space = BUILTIN) -> dict[int, float]:
+        """The chunks of a shelf that are nearest to the one row of `query`, nearest first, with their cosines."""
 
     async def close(self, fingerprint: str | None) -> None:
         """Close; `fingerprint` tells what it holds, and is None where that is in doubt."""
@@ -54,3 +54,8 @@ def ending(space: Space) -> str:
 def collection_name(shelf: Shelf, space: Space) -> str:
     """A name of our own making: nothing of a caller's text, model and dimension in it."""
     return f"kb-{hashlib.sha256(chr(0).join(shelf).encode()).hexdigest()[:40]}{ending(space)}"
+
+
+def cosines(answer: Mapping[str, Any]) -> dict[int, float]:
+    """chunk → cosine, in the order of Chroma's answer to one query; a distance is what the inner product lacks to 1."""
+    return {int(key): 1 - float(far) for key, far in zip(answer["ids"][0], answer["distances"][0], strict=True)}

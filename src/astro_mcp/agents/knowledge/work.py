@@ -10,6 +10,7 @@ from anyio.abc import TaskGroup
 
 from astro_mcp.agents.knowledge import notes
 from astro_mcp.agents.knowledge.backlog import Backlog
+from astro_mcp.agents.knowledge.candidates import Filter
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.chroma_server import ChromaServer
 from astro_mcp.agents.knowledge.chunks import Kind
@@ -32,7 +33,7 @@ from astro_mcp.agents.knowledge.models import (
     SearchOutput,
 )
 from astro_mcp.agents.knowledge.reach import readable, writable
-from astro_mcp.agents.knowledge.record import Filter, Record
+from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.agents.knowledge.runs import COLLECTION as RUNS
 from astro_mcp.agents.knowledge.runs import Runs
 from astro_mcp.agents.knowledge.search import Found, Search
@@ -79,7 +80,7 @@ class KnowledgeWork:
         index: Vectors = Index(folder)
         if settings.chroma.url and client is not None:
             index = ChromaServer(client, settings.chroma, folder)
-        serving = Serving(folder, Embedder(model_folder, settings.embed_batch), settings.embedding, client)
+        serving = Serving(folder, Embedder(model_folder), settings.embedding, client)
         self._catch_up = CatchUp(Backlog(database), serving, index)
         self._search = Search(self._record, serving, index, self._catch_up)
         web = Web(self._record, pages)

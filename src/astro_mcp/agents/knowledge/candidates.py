@@ -1,0 +1,135 @@
+"""What a question is ranked by: chunks by their words with their vectors, and the rows of the few that are the best."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from astro_mcp.agents.knowledge import statements as sql
+from astro_mcp.agents.knowledge.frequencies import Frequencies, size_of
+from astro_mcp.agents.knowledge.postings import Postings
+from astro_mcp.agents.knowledge.words import any_of
+from astro_mcp.core.authority import Scope
+from astro_mcp.store.connection import Row, Transaction
+
+BEST: Final = 5
+"""Matches by words that tell how much of the query words can find."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which documents count: of any of these kinds (none: all), with every one of these tags."""
+
+    kinds: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @property
+    def params(self) -> dict[str, str]:
+        return {"kinds": json.dumps(self.kinds), "tags": json.dumps(self.tags)}
+
+    @property
+    def narrows(self) -> bool:
+        return bool(self.kinds or self.tags)
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """What words found in some scopes: chunk → bm25, the higher the better; and `candidates`, a row of each (chunk,
+    kind, vector) by chunk, with the text of the best of all."""
+
+    scores: dict[int, float] = field(default_factory=dict)
+    scopes: dict[int, Scope] = field(default_factory=dict)
+    candidates: dict[int, Row] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
+
+
+class Words:
+    """Finds by words; remembers what it may of large scopes. Used from several threads."""
+
+    def __init__(self) -> None:
+        self._frequencies = Frequencies()
+        self._postings = Postings()
+
+    def find(
+        self, tx: Transaction, scope: Scope, words: str, terms: Sequence[str], only: Filter, most: int
+    ) -> dict[int, float]:
+        """chunk → bm25 of the best `most` in the table `words`, best first."""
+        if not terms or not tx.one(sql.WORDS_EXIST, (words,)):
+            return {}
+        params = {"tenant": scope.tenant, "scope": scope.key, "most": most}
+        if only.narrows:
+            chosen = {**params, **only.params, "match": any_of(terms)}
+            return _scores(tx.rows(sql.FIND_CHOSEN_WORDS.format(words=words), chosen))
+        size = size_of(tx, words)
+        telling = self._frequencies.telling(tx, words, terms, size)
+        if size.large:
+            return self._postings.best(tx, words, telling, size, most)
+        return _scores(tx.rows(sql.FIND_WORDS.format(words=words), {**params, "match": any_of(telling)}))
+
+
+def _scores(rows: Sequence[Row]) -> dict[int, float]:
+    return {row["chunk"]: row["score"] for row in rows}
+
+
+def candidates(tx: Transaction, scope: Scope, chunks: Sequence[int], only: Filter, model: str | None) -> list[Row]:
+    """chunk, kind, vector (of `model`) of those of `chunks` that are this scope's and that `only` lets pass."""
+    return _of(tx, sql.CANDIDATES, scope, chunks, only, model=model)
+
+
+def hits(tx: Transaction, scope: Scope, chunks: Sequence[int], only: Filter) -> list[Row]:
+    """Those of `chunks` that are this scope's and that `only` lets pass, with their document."""
+    return _of(tx, sql.HITS, scope, chunks, only)
+
+
+def _of(tx: Transaction, statement: str, scope: Scope, chunks: Sequence[int], only: Filter, **more: Any) -> list[Row]:
+    if not chunks:
+        return []
+    params = {"tenant": scope.tenant, "scope": scope.key, "chunks": json.dumps(list(chunks))}
+    return tx.rows(statement, {**params, **only.params, **more})
+
+
+def matches(tx: Transaction, found: Mapping[Scope, dict[int, float]], only: Filter, model: str) -> Matches:
+    """What is to be known of what words `found`, of that which the record has."""
+    scores, scopes, rows = {}, {}, {}
+    for scope, by_words in found.items():
+        for row in candidates(tx, scope, list(by_words), only, model):
+            chunk = row["chunk"]
+            scores[chunk], scopes[chunk], rows[chunk] = by_words[chunk], scope, row
+    best = sorted(scores, key=lambda chunk: -scores[chunk])[:BEST]
+    texts = [
+        f"{row['source']} {row['title']} {row['text']}"
+        for scope in found
+        for row in hits(tx, scope, [chunk for chunk in best if scopes[chunk] == scope], only)
+    ]
+    return Matches(scores, scopes, rows, tuple(texts))
+
+
+def chosen(
+    tx: Transaction,
+    near: Mapping[Scope, Sequence[int]],
+    known: Mapping[int, Scope],
+    only: Filter,
+    ranked: Callable[[Mapping[int, str]], Sequence[int]],
+    most: int,
+) -> list[Row]:
+    """The rows of the `most` best, best first, on one snapshot: chunks that are `near`, and those that are `known`
+    already. `ranked` gives the order from the kinds of those near; what is gone meanwhile is left out."""
+    scopes, kinds = dict(known), {}
+    for scope, chunks in near.items():
+        for row in candidates(tx, scope, [chunk for chunk in chunks if chunk not in known], only, None):
+            scopes[row["chunk"]], kinds[row["chunk"]] = scope, row["kind"]
+    order = ranked(kinds)
+    found: list[Row] = []
+    for start in range(0, len(order), max(1, most)):
+        part = order[start : start + most]
+        rows = {
+            row["chunk"]: row
+            for scope in dict.fromkeys(scopes[chunk] for chunk in part)
+            for row in hits(tx, scope, [chunk for chunk in part if scopes[chunk] == scope], only)
+        }
+        found += [rows[chunk] for chunk in part if chunk in rows]
+        if len(found) >= most:
+            break
+    return found[:most]
