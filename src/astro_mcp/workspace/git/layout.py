@@ -213,21 +213,35 @@ def _objects(first: Path, roots: Sequence[Path], seen: Seen) -> list[Path]:
 def _no_links(objects: Path, seen: Seen) -> None:
     top = str(objects)
     known = seen.of(top)
-    for entry in os.scandir(top):
-        if entry.is_symlink():
-            raise _linked()
-        if FANOUT.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-            status = os.lstat(entry.path)
-            state = status.st_ino, status.st_ctime_ns
-            if known.get(entry.name) == state:
+    try:
+        descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except NotADirectoryError:  # it was one a moment ago
+        raise _linked() from None
+    try:
+        for entry in os.scandir(descriptor):
+            name = entry.name
+            state = known.get(name)
+            if state is not None and state == _state(name, descriptor):  # most of up to 256
                 continue
-            known.pop(entry.name, None)
-            deeper = _files_alone(entry.path)
-            # commit-graphs/ is the one folder at this depth
-            if any(_files_alone(folder) for folder in deeper):
+            if entry.is_symlink():
                 raise _linked()
-            if not deeper and time.time_ns() - state[1] > SETTLED:
-                known[entry.name] = state
+            if FANOUT.fullmatch(name) and entry.is_dir(follow_symlinks=False):
+                state = _state(name, descriptor)
+                known.pop(name, None)
+                deeper = _files_alone(f"{top}/{name}")
+                # commit-graphs/ is the one folder at this depth
+                if any(_files_alone(folder) for folder in deeper):
+                    raise _linked()
+                if not deeper and time.time_ns() - state[1] > SETTLED:
+                    known[name] = state
+    finally:
+        os.close(descriptor)
+
+
+def _state(name: str, folder: int) -> tuple[int, int]:
+    """Of what has that name in the open folder: a link there has an inode of its own."""
+    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    return status.st_ino, status.st_ctime_ns
 
 
 def _files_alone(folder: str) -> list[str]:
