@@ -8,7 +8,7 @@ from typing import Any, Final
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SUFFIXES: Final = frozenset(
-    {".toml", ".yaml", ".json", ".md", ".onnx", ".py", ".mjs", ".txt", ".sh", ".css", ".html", ""}
+    {".toml", ".yaml", ".json", ".md", ".onnx", ".py", ".mjs", ".cjs", ".txt", ".sh", ".css", ".html", ""}
 )
 NAMED: Final = frozenset({"SHA256SUMS", "Dockerfile"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import AsyncIterator
@@ -131,4 +132,6 @@ async def ours(folder: Path, synchronous: str) -> AsyncIterator[Ours]:
         )
         scheduler = Scheduler(driver, registry, templates, evaluator, clock)
         await stack.enter_async_context(scheduler.running())
+        gc.collect()
+        gc.freeze()  # as the daemon does once all is loaded
         yield Ours(scheduler, Session(Principal("bench", Kind.STDIO), Grant((folder.resolve(),))), database)

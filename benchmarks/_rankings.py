@@ -78,7 +78,7 @@ async def shelf(folder: Path, model: Path) -> AsyncIterator[Shelf]:
     async with Database.open(folder / "astro.db") as database, anyio.create_task_group() as tasks:
         record = Record(database, SystemClock())
         settings, place = KnowledgeSettings(), folder / "knowledge"
-        embedder, index = Embedder(model, settings.embed_batch), Index(place)
+        embedder, index = Embedder(model), Index(place)
         serving = Serving(place, embedder, settings.embedding, None)
         catch_up = CatchUp(Backlog(database), serving, index)
         catch_up.start(tasks)

@@ -130,6 +130,7 @@ export default async function* report(source) {
     if (type === 'test:dequeue') recorder.begun(data);
     else if (type === 'test:start') recorder.started(data);
     else if (type === 'test:stdout' || type === 'test:stderr') recorder.printed(data);
+    else if (type === 'test:coverage') (await import('./js_covered.cjs')).default.ofNode(data.summary);
     else if (type === 'test:pass' || type === 'test:fail') {
       const test = recorder.ended(data, type === 'test:pass');
       if (test) yield `\x1e${JSON.stringify({ done: recorder.done, total: 0, id: cut(test, MESSAGE) })}\n`;

@@ -297,7 +297,6 @@ class ChromaSettings(Section):
 class KnowledgeSettings(Section):
     """The index of notes, documents and code."""
 
-    embed_batch: int = Field(4, ge=1, le=256, description="Chunks embedded at once.")
     shared: bool = Field(
         False,
         description="Whether sessions may write to the scope `tenant`, which all principals of a tenant read.",

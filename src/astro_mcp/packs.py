@@ -322,7 +322,9 @@ class Pack:
 
     def modules(self) -> dict[str, bytes]:
         """The files that go into the sandbox beside a project, by name. Blocks: for worker threads."""
-        files = (path for path in sorted((self.resources / "sandbox").iterdir()) if path.suffix in (".py", ".mjs"))
+        files = (
+            path for path in sorted((self.resources / "sandbox").iterdir()) if path.suffix in (".py", ".mjs", ".cjs")
+        )
         return {path.name: path.read_bytes() for path in files}
 
     @overload

@@ -98,11 +98,15 @@ class ModelSettings(Section):
 
 
 class ScheduleSettings(Section):
-    """Runs that begin by the clock: `[schedules.NAME]`. The daemon does not end while there are some."""
+    """Runs that begin by the clock: `[schedules.NAME]`. While an earlier run of a schedule has not ended a time is left
+    out. The daemon does not end while there are some."""
 
     cron: str = Field(description="When: minute, hour, day of the month, month, day of the week, as cron has them.")
     zone: str = Field("UTC", description="The time zone of `cron`, by its IANA name.")
-    template: str = Field(min_length=1, description="The workflow template that is run.")
+    template: str = Field(
+        min_length=1,
+        description="The workflow template that is run; one with asks needs `[model]`, and network in `allow`.",
+    )
     root: Path = Field(description="The workspace root that its steps see; a host with that root alone sees the runs.")
     inputs: dict[str, Any] = Field(default_factory=dict, description="The template's inputs.")
     allow: tuple[Literal["read", "write", "destroy", "execute", "network"], ...] = Field(

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
-from astro_mcp.manifest import PATHS, REPORT, DebianName, Glob, Manifest, NpmRequirement, Requirement
+from astro_mcp.manifest import PATHS, REPORT, DebianName, Glob, Manifest, NpmName, NpmRequirement, Requirement
 from astro_mcp.report_formats import Table, Word
 
 IDS: Final = "{ids}"
@@ -18,6 +18,8 @@ PATTERN: Final = "{pattern}"
 """Stands in `ids.argv` for one regular expression that the names match, and maybe others."""
 LEVEL: Final = "{level}"
 """Stands in an element of `ids.argv` that is there once for each level of a name, for an expression that it matches."""
+COVERAGE: Final = "{coverage}"
+"""The element of `argv` that what `coverage` says takes the place of where lines are counted, and nothing where not."""
 
 Form = Literal["jsonl", "junit", "jest-json", "go-json", "libtest"]
 SUFFIXES: Final[Mapping[Form, str]] = {
@@ -86,6 +88,28 @@ class Reach(Table):
     )
 
 
+class Counting(Table):
+    """How lines are counted by what runs JavaScript."""
+
+    argv: tuple[Word, ...] = Field(min_length=1, description=f"What stands for {COVERAGE} where lines are counted.")
+    module: str = Field(description="The file below resources/sandbox/ that tells which lines ran.")
+    needs: Mapping[NpmName, tuple[Word, ...]] = Field(
+        default_factory=dict,
+        description="npm packages of which the project has to name one, and what goes with argv where it is alone.",
+    )
+    every: tuple[Word, ...] = Field(
+        (), description="What goes with argv so that files count that no test loads; only where no settings say which."
+    )
+    settings: tuple[Glob, ...] = Field((), description="Names of files at the project's top that may say so.")
+    says: str = Field("", description="RE2 that one of these matches where it does.")
+    others: bool = Field(False, description="Whether lines count as well that ran in programs that tests start.")
+
+    @model_validator(mode="after")
+    def _linear(self) -> Counting:
+        expression(self.says)
+        return self
+
+
 class RunnerImage(Table):
     """What the runner's sandbox image holds beyond the base, and beside what the project names."""
 
@@ -117,6 +141,7 @@ class Runner(Manifest):
         False, description="Whether our pytest plugins fit it, which leave out tests and count lines."
     )
     reach: Reach | None = Field(None, description="Whether our program that selects by imports of JavaScript fits it.")
+    coverage: Counting | None = Field(None, description="How it counts lines, where it is not by our pytest plugins.")
     plugin: str = Field("", description="The file below resources/sandbox/ that makes the runner report JSON lines.")
     report: Report
     exit_codes: Mapping[int, str] = Field(description="What each exit code means, where it is not simply the counts.")
@@ -140,6 +165,8 @@ class Runner(Manifest):
         expression(self.mentions)
         if PATHS not in self.argv:
             raise ValueError(f"argv has no {PATHS}")
+        if (COVERAGE in self.argv) != (self.coverage is not None):
+            raise ValueError(f"argv has {COVERAGE} where there is coverage, and only there")
         if self.unasked == "mentioned" and not self.mentions:
             raise ValueError("what runs where it is mentioned has mentions")
         return self

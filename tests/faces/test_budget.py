@@ -11,7 +11,10 @@ import pytest
 from mcp_types import CallToolResult
 
 from astro_mcp.core.authority import Effect
-from astro_mcp.faces.mcp.peer import Peer
+from astro_mcp.core.model import Output
+from astro_mcp.faces.mcp.budget import BYTES, NEAR
+from astro_mcp.faces.mcp.peer import Peer, Profile
+from astro_mcp.faces.mcp.shape import Shape
 
 from .bench import House, open_bench
 from .test_tools import PROMPTS, said
@@ -59,6 +62,26 @@ async def test_long_text_is_cut_at_the_end_of_a_line_and_loses_nothing(tmp_path:
         bodies = [(page.structured_content or {})["body"] for page in found]
         assert all(body.endswith("\n") for body in bodies)
         assert "".join(bodies) == "".join(f"{number} {'ö' * 40}\n" for number in range(2000))
+
+
+async def test_a_page_of_text_is_rendered_once_and_is_nearly_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[Shape] = []
+
+    def of(value: Output, profile: Profile) -> Shape:
+        rendered.append(Shape.weighed(value.text() if profile.text else None, _structured(value, profile)))
+        return rendered[-1]
+
+    async with open_bench(tmp_path, PROMPTS) as house, house.client() as client:
+        monkeypatch.setattr(Shape, "of", of)
+        found = await pages(client, "bench_prose", {"count": 3000, "wide": 40})
+        assert len(rendered) == len(found) > 10
+        assert all(shape.size > BYTES - NEAR for shape in rendered[:-1])
+
+
+def _structured(value: Output, profile: Profile) -> dict[str, Any] | None:
+    return value.model_dump(mode="json", exclude_none=True) if profile.structured else None
 
 
 async def test_the_rest_of_a_result_comes_without_running_the_tool_again(tmp_path: Path) -> None:

@@ -212,13 +212,13 @@ STARTS = {
         *("agents/files/ripgrep.py", "__init__", "subprocess.Popen"),
         "[program, *_OPTIONS, '--regexp', expression, '--', *names]",
     ),
+    ("documents/child.py", "run", "anyio.open_process", "argv, a parameter"),
     (
-        *("agents/knowledge/reopening.py", "_run", "anyio.open_process"),
+        *("agents/knowledge/reopening.py", "same", "astro_mcp.documents.child.run"),
         "[sys.executable, '-I', '-m', CHILD, *arguments]",
     ),
-    ("documents/pdf.py", "_run", "anyio.open_process", "argv, a parameter"),
     (
-        *("documents/pdf.py", "pdf_text", "astro_mcp.documents.pdf._run"),
+        *("documents/pdf.py", "pdf_text", "astro_mcp.documents.child.run"),
         "[sys.executable, '-I', str(_CHILD), str(MEMORY), str(int(SECONDS)), str(PAGES), str(CHARACTERS)]",
     ),
     ("cli/parser.py", "_work", "importlib.import_module", "f'astro_mcp.cli.{name}'"),
@@ -245,7 +245,7 @@ STARTERS = (
     *("pty.spawn", "multiprocessing", "concurrent.futures.ProcessPoolExecutor", "concurrent.futures.process"),
     *("anyio.open_process", "anyio.run_process", "anyio.to_process", "asyncio.create_subprocess"),
     *("asyncio.subprocess", "_posixsubprocess", "importlib.import_module", "__import__", "eval", "exec"),
-    *("astro_mcp.sandbox.child.run", "astro_mcp.documents.pdf._run"),
+    *("astro_mcp.sandbox.child.run", "astro_mcp.documents.child.run"),
 )
 HIDDEN = """
 import os as o, subprocess as sp, anyio, asyncio, multiprocessing, importlib

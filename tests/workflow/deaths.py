@@ -117,12 +117,14 @@ class Doomed(Toys):
             die()
 
 
-async def carry_out(effects: Effects, run_id: str, session: Session, command: Start) -> Outcome:
+async def carry_out(
+    effects: Effects, run_id: str, session: Session, command: Start, lent: anyio.CancelScope | None = None
+) -> Outcome:
     where = point.reached("effect")
     if where == "before":
         die()
     Doomed.inside = where == "inside"
-    outcome = await CARRY_OUT(effects, run_id, session, command)
+    outcome = await CARRY_OUT(effects, run_id, session, command, lent)
     if where == "after":
         die()
     return outcome

@@ -14,7 +14,7 @@ from tests.workflow.endpoint import Endpoint, configured, endpoint, said
 
 from astro_mcp.config import Settings, load
 from astro_mcp.core.authority import Effect
-from astro_mcp.errors import Forbidden, InvalidInput, NotFound, ProviderFailed
+from astro_mcp.errors import Forbidden, InvalidInput, NotFound, Problem, ProviderFailed
 from astro_mcp.net.client import GuardedClient
 from astro_mcp.testing import Workbench, workbench
 
@@ -109,6 +109,25 @@ async def test_the_asks_of_a_run_that_somebody_watches_are_left_to_them(tmp_path
         with anyio.fail_after(10):
             while (await scheduler.view(made.session.scope, run_id)).state.status != "succeeded":
                 await anyio.sleep(0.02)
+
+
+async def test_an_unattended_run_whose_asks_nobody_can_answer_is_refused(tmp_path: Path) -> None:
+    inner = {"steps": [{"id": "q", "ask": "Why?"}, {"id": "gate", "approve": {"message": "go?", "level": "operator"}}]}
+    spec = json.dumps({"steps": [{"id": "a", "workflow": "inner"}], "workflows": {"inner": inner}})
+
+    async def refused(made: Workbench, *allow: Effect) -> Problem:
+        scheduler = await made.app.scheduler.get()
+        with pytest.raises(InvalidInput) as met:
+            await scheduler.start(made.session, spec, {}, allow, unattended=True)
+        [problem] = met.value.problems
+        assert problem.path == "workflows.inner.steps[0].ask"
+        assert await scheduler.recent(made.session.scope) == []
+        return problem
+
+    async with workbench(tmp_path / "alone", roots=[tmp_path]) as made:
+        assert "[model]" in (await refused(made, Effect.READ, Effect.NETWORK)).reason
+    async with endpoint(*said(RIGHT)) as at, bench(tmp_path, at) as made:
+        assert (await refused(made, Effect.READ)).suggestion == 'allow: ["network", "read"]'
 
 
 async def test_a_run_that_may_not_use_the_network_asks_no_model(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class Field:
         self.landings = 0
         self.let_go = anyio.Event()
 
-    async def carry_out(self, run: Active, command: Start) -> None:
+    async def carry_out(self, run: Active, command: Start, scope: anyio.CancelScope) -> None:
         self.begun.append((command.path, anyio.get_current_task().id))
         if command.tool == "wait":
             await self.let_go.wait()

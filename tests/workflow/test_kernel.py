@@ -325,6 +325,15 @@ def test_no_more_items_are_open_than_max_parallel() -> None:
     assert len(player.started) == 10
 
 
+def test_a_foreach_over_a_million_items_fails_and_opens_none() -> None:
+    spec = {"id": "each", "foreach": "${{ steps.list.items }}", "tool": "t"}
+    player = Player(plan_of({"id": "list", "tool": "t"}, spec)).began()
+    player.finish("list", {"items": list(range(1_000_000))})
+    assert (player.state.status, (player.state.error or {})["code"]) == ("failed", "limit_hit")
+    assert player.started == ["list"]
+    assert player.state.steps.keys() == {"", "list", "each"}
+
+
 def test_an_empty_foreach_succeeds_with_an_empty_list() -> None:
     player = Player(plan_of({"id": "each", "foreach": [], "tool": "t"}, outputs={"all": "${{ steps.each }}"})).began()
     assert player.state.outputs == {"all": []}

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -102,6 +103,27 @@ async def test_a_question_waits_over_a_restart_and_its_answer_counts(tmp_path: P
         assert status["waiting_for"][0]["text"] == "well?"
         await h.call("workflow_answer", run_id=run_id, step="q", value="yes")
         assert (await h.call("workflow_status", run_id=run_id, wait_seconds=5))["outputs"] == {"a": "yes"}
+
+
+@pytest.mark.full
+async def test_a_full_queue_is_taken_up_and_what_was_in_flight_begins_within_a_second(tmp_path: Path) -> None:
+    """A second of this process's own time, and not of what the machine does beside it."""
+    held = {"id": "held", "needs": "each", "tool": "toy_hold"}
+    busy = {"steps": [{"id": "each", "foreach": list(range(40)), "tool": "toy_say"}, held]}
+    async with house(tmp_path) as h:
+        for n in range(200):
+            await h.run(busy if n < 4 else {"steps": [{"id": "q", "ask": "well?"}]}, wait_seconds=0)
+        with anyio.fail_after(60):
+            while h.toys.at_once < 4:
+                await anyio.sleep(0.01)
+    toys, began = Toys(), time.process_time()
+    async with house(tmp_path, toys=toys):
+        with anyio.fail_after(30):
+            while toys.at_once < 4:
+                await anyio.sleep(0.001)
+        took = time.process_time() - began
+        print(f"taken up after {took:.2f} s")
+        assert took < 1
 
 
 class Tomorrow(SystemClock):

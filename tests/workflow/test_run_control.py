@@ -11,6 +11,7 @@ import pytest
 from tests.workflow.house import house, session, until_called
 
 from astro_mcp.core.authority import Kind
+from astro_mcp.core.call import Call
 from astro_mcp.run_settings import WorkflowSettings
 
 
@@ -115,6 +116,51 @@ async def test_cancelling_a_run_stops_what_is_in_flight(tmp_path: Path) -> None:
         assert not h.scheduler.active()
 
 
+EACH: dict[str, Any] = {
+    "id": "each",
+    "foreach": ["x", "y", "z"],
+    "max_parallel": 2,
+    "continue-on-error": True,
+    "do": [
+        {"id": "hold", "tool": "toy_hold", "with": {"text": "${{ item }}"}},
+        {"id": "w", "needs": "hold", "tool": "toy_write"},
+    ],
+}
+
+
+async def test_cancelling_a_step_with_steps_inside_stops_these_and_the_run_goes_on(tmp_path: Path) -> None:
+    after = {"id": "after", "needs": "each", "tool": "toy_say", "with": {"text": "after"}}
+    async with house(tmp_path) as h:
+        run = {"run_id": (await h.run({"steps": [EACH, after]}, wait_seconds=0))["run_id"]}
+        await until_called(h.toys, "hold y")
+        await h.call("workflow_control", **run, action="cancel", step="each")
+        done = await h.call("workflow_status", **run, wait_seconds=5)
+        assert done["status"] == "succeeded"
+        assert h.toys.calls == ["hold x", "hold y", "say after"]
+        assert h.toys.at_once == 0
+        steps = {line["id"]: line["status"] for line in done["steps"]}
+        assert (steps["each"], steps["each.0.hold"], steps["each.1.w"]) == ("failed", "cancelled", "cancelled")
+        assert "each.2" not in steps
+
+
+async def test_cancelling_a_step_before_its_turn_keeps_it_from_beginning(tmp_path: Path) -> None:
+    steps = [
+        {"id": "hold", "tool": "toy_hold"},
+        {"id": "w", "needs": "hold", "tool": "toy_write"},
+        {"id": "many", "needs": "hold", "foreach": ["x"], "tool": "toy_write"},
+        {"id": "after", "if": "always()", "needs": ["w", "many"], "tool": "toy_say"},
+    ]
+    async with house(tmp_path) as h:
+        run = {"run_id": (await h.run({"steps": steps}, wait_seconds=0))["run_id"]}
+        await until_called(h.toys, "hold ")
+        for step in ("w", "many"):
+            await h.call("workflow_control", **run, action="cancel", step=step)
+        h.toys.gate.set()
+        done = await h.call("workflow_status", **run, wait_seconds=5)
+        assert (done["status"], done["error"]["code"]) == ("failed", "cancelled")
+        assert h.toys.calls == ["hold ", "say "]
+
+
 async def test_cancelling_the_call_only_detaches_from_the_run(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         with anyio.move_on_after(5) as scope:
@@ -141,6 +187,23 @@ async def test_past_the_queue_s_bound_a_caller_is_told_busy(tmp_path: Path) -> N
         assert error.retry_after_ms
         await h.call("workflow_control", run_id=first, action="cancel")
         assert (await h.run(ask))["status"] == "waiting"
+
+
+async def test_hosts_that_start_runs_at_once_get_no_more_than_the_queue_takes(tmp_path: Path) -> None:
+    ask = {"steps": [{"id": "q", "ask": "well?"}]}
+    async with house(tmp_path, settings=WorkflowSettings(queue=3)) as h:
+        codes: list[str] = []
+
+        async def one() -> None:
+            call = Call(h.me, "workflow_run", {"spec": json.dumps(ask), "wait_seconds": 0})
+            error = (await h.dispatcher.call(call)).error
+            codes.append(error.code if error else "")
+
+        async with anyio.create_task_group() as group:
+            for _ in range(8):
+                group.start_soon(one)
+        assert sorted(codes) == [""] * 3 + ["busy"] * 5
+        assert await h.rows("SELECT count(*) FROM workflow_run") == [(3,)]
 
 
 async def test_a_run_that_waits_does_not_keep_the_daemon_awake(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from astro_mcp.core.authority import Effect, Label
 from astro_mcp.core.call import Call
 from astro_mcp.run_settings import WorkflowSettings
 from astro_mcp.store.database import Database
+from astro_mcp.workflow.drivers.sqlite.journal import Journal
+from astro_mcp.workflow.drivers.sqlite.rows import Entry
 
 FAN = """
 name: fan
@@ -80,12 +82,40 @@ async def test_a_waiting_caller_sees_progress_with_a_total(tmp_path: Path) -> No
     assert all(total is not None and len(text) < 200 for _, total, text in seen)
 
 
-async def test_a_start_record_is_on_disk_before_the_effect(tmp_path: Path) -> None:
+async def test_a_waiting_caller_is_told_of_each_step_as_it_ends(tmp_path: Path) -> None:
+    steps = [
+        {"id": "first", "tool": "toy_say"},
+        {"id": "held", "needs": "first", "tool": "toy_hold"},
+        {"id": "last", "needs": "held", "tool": "toy_say"},
+    ]
+    seen: list[str] = []
     async with house(tmp_path) as h:
+
+        async def progress(done: float, total: float | None, text: str) -> None:
+            seen.append(text)
+            if (done, total) == (1, 3):
+                h.toys.gate.set()  # or the run goes on without end
+
+        done = await h.run({"steps": steps}, progress=progress, wait_seconds=5)
+        assert done["status"] == "succeeded"
+    assert "1/3 steps, running: held" in seen
+    assert seen[-1] == "3/3 steps, succeeded"
+
+
+async def test_a_start_record_is_on_disk_before_the_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written, before = Journal.save, []
+
+    async def save(self: Journal, entry: Entry) -> None:
+        await anyio.sleep(0.05)  # as a slow disk does: what is begun without waiting for it is begun by now
+        before.append(list(h.toys.calls))
+        await written(self, entry)
+
+    async with house(tmp_path) as h:
+        monkeypatch.setattr(Journal, "save", save)
         result = await h.run({"steps": [{"id": "a", "tool": "toy_hold_write"}]}, wait_seconds=0)
         await until_called(h.toys, "hold_write ")
         [(status,)] = await h.rows("SELECT status FROM workflow_step WHERE run_id = ? AND path = 'a'", result["run_id"])
-        assert status == "running"
+        assert (status, before) == ("running", [[]])
 
 
 async def test_a_retry_goes_on_until_it_succeeds(tmp_path: Path) -> None:

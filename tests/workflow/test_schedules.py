@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -10,14 +11,16 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.workflow.house import House, house, session
+from tests.workflow.house import House, house, session, until_called
 
 from astro_mcp.config import load
+from astro_mcp.core.deferred import Deferred, Ready
 from astro_mcp.core.ports import SystemClock
-from astro_mcp.errors import InvalidInput
-from astro_mcp.run_settings import ScheduleSettings
+from astro_mcp.errors import InvalidInput, Unavailable
+from astro_mcp.run_settings import ScheduleSettings, WorkflowSettings
 from astro_mcp.testing import workbench
 from astro_mcp.workflow import schedules as s
+from astro_mcp.workflow.scheduler import Scheduler
 
 TEMPLATE = """
 name: nightly
@@ -46,12 +49,20 @@ def nightly(folder: Path, **more: Any) -> ScheduleSettings:
 
 
 @asynccontextmanager
-async def kept(folder: Path, clock: Set, schedule: ScheduleSettings) -> AsyncIterator[House]:
+async def kept(
+    folder: Path,
+    clock: Set,
+    schedule: ScheduleSettings,
+    *,
+    text: str = TEMPLATE,
+    scheduler: Deferred[Scheduler] | None = None,
+    settings: WorkflowSettings | None = None,
+) -> AsyncIterator[House]:
     templates = folder / "templates"
     templates.mkdir(exist_ok=True)
-    (templates / "nightly.yaml").write_text(TEMPLATE)
-    async with house(folder, templates=templates, clock=clock) as at:
-        found = s.Schedules({"n": schedule}, at.scheduler, (), (), "me", clock)
+    (templates / "nightly.yaml").write_text(text)
+    async with house(folder, templates=templates, clock=clock, settings=settings) as at:
+        found = s.Schedules({"n": schedule}, scheduler or Ready(at.scheduler), (), (), "me", clock)
         async with found.running():
             yield at
 
@@ -145,6 +156,97 @@ async def test_what_can_not_be_started_is_told_and_the_others_go_on(
                     await anyio.sleep(0.01)
             assert at.toys.calls == []
         caplog.clear()
+
+
+async def test_a_time_at_which_the_queue_is_full_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(s, "AGAIN", 0.05)
+    clock = Set("2026-11-27T02:59:00")
+    async with kept(tmp_path, clock, nightly(tmp_path), settings=WorkflowSettings(queue=1)) as at:
+        waits = await at.run({"steps": [{"id": "q", "ask": "well?"}]})
+        clock.at += 70
+        found = s.Schedules({"n": nightly(tmp_path)}, Ready(at.scheduler), (), (), "me", clock)
+        async with found.running():
+            with anyio.fail_after(5):
+                while "the schedule n can't be started" not in caplog.text:
+                    await anyio.sleep(0.01)
+            await at.call("workflow_control", run_id=waits["run_id"], action="cancel")
+            with anyio.fail_after(5):
+                while at.toys.calls != ["say night"]:
+                    await anyio.sleep(0.01)
+
+
+class Absent(Deferred[Scheduler]):
+    """A scheduler whose server is not there yet, or one that is broken."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.there: Scheduler | None = None
+        self.asked = 0
+
+    @property
+    def built(self) -> Scheduler | None:
+        return self.there
+
+    async def get(self) -> Scheduler:
+        self.asked += 1
+        if self.there is None:
+            raise self.error
+        return self.there
+
+
+async def test_a_scheduler_that_is_there_later_begins_what_was_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s, "AGAIN", 0.02)
+    absent = Absent(Unavailable("the server does not answer"))
+    async with kept(tmp_path, Set("2026-11-27T03:00:10"), nightly(tmp_path), scheduler=absent) as at:
+        with anyio.fail_after(5):
+            while absent.asked < 3:
+                await anyio.sleep(0.01)
+        absent.there = at.scheduler
+        assert await runs(at, 1) == ["succeeded"]
+        assert at.toys.calls == ["say night"]
+
+
+async def test_a_schedule_that_breaks_oddly_ends_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    broken = Absent(RuntimeError("of all things"))
+    async with kept(tmp_path, Set("2026-11-27T03:00:10"), nightly(tmp_path), scheduler=broken) as at:
+        with anyio.fail_after(5):
+            while "of all things" not in caplog.text:
+                await anyio.sleep(0.01)
+        assert (await at.run({"steps": [{"id": "a", "tool": "toy_say"}]}))["status"] == "succeeded"
+        assert broken.asked == 1, "it waits for its next time"
+
+
+GATED = (
+    TEMPLATE
+    + """  - id: gate
+    needs: say
+    approve: {message: "Good?", level: operator}
+"""
+)
+
+
+async def test_a_time_is_left_out_while_an_earlier_run_has_not_ended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, s.__name__)
+    clock = Set("2026-11-27T03:00:10")
+    async with kept(tmp_path, clock, nightly(tmp_path), text=GATED) as at:
+        await until_called(at.toys, "say night")
+    clock.at += 86_400
+    async with kept(tmp_path, clock, nightly(tmp_path), text=GATED) as at:
+        with anyio.fail_after(5):
+            while "is left out this time" not in caplog.text:
+                await anyio.sleep(0.01)
+        [run] = (await at.call("workflow_status"))["steps"]
+        await at.call("workflow_control", run_id=run["id"], action="cancel")
+    clock.at += 86_400
+    async with kept(tmp_path, clock, nightly(tmp_path), text=GATED) as at:
+        await until_called(at.toys, "say night")
+        assert len((await at.call("workflow_status"))["steps"]) == 2
 
 
 async def test_a_run_may_do_what_the_schedule_allows_and_no_more(tmp_path: Path) -> None:

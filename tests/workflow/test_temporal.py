@@ -27,8 +27,8 @@ from astro_mcp.errors import NotFound
 from astro_mcp.workflow.drivers.temporal.claims import BOUND, Claims
 from astro_mcp.workflow.drivers.temporal.connection import connect
 from astro_mcp.workflow.drivers.temporal.driver import TemporalDriver
-from astro_mcp.workflow.drivers.temporal.naming import workflow_id
-from astro_mcp.workflow.drivers.temporal.run import Run
+from astro_mcp.workflow.drivers.temporal.naming import tenant_key, workflow_id
+from astro_mcp.workflow.drivers.temporal.run import PRIORITIES, Run
 
 ROOT = Path(__file__).parents[2]
 SAY: dict[str, Any] = {"name": "say", "steps": [{"id": "a", "tool": "toy_say", "with": {"text": "hello"}}]}
@@ -86,6 +86,13 @@ async def test_a_run_is_started_once_seen_by_its_scope_alone_and_shows_the_serve
         seen = f"{shown.id} {await shown.memo()} {shown.search_attributes} {shown.task_queue}"
         assert str(tmp_path) not in seen
         assert "hello" not in seen
+        events = [one async for one in client.get_workflow_handle(shown.id).fetch_history_events()]
+        begun = [one.activity_task_scheduled_event_attributes for one in events]
+        [call] = [one for one in begun if one.activity_id]
+        assert call.task_queue.name == "t-scopes-agent-toys", "each agent has a queue of its own"
+        share = (call.priority.priority_key, call.priority.fairness_key)
+        assert share == (PRIORITIES["normal"], tenant_key(at.me.scope.tenant))
+        assert PRIORITIES["high"] < PRIORITIES["normal"] < PRIORITIES["low"], "the server takes the least first"
 
 
 @pytest.mark.full
@@ -332,7 +339,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.converter import DataConverter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from astro_mcp.workflow.drivers.temporal.claims import Claims
-from astro_mcp.workflow.drivers.temporal.run import Run
+from astro_mcp.workflow.drivers.temporal.run import PRIORITIES, Run
 
 history = WorkflowHistory.from_json(sys.argv[3], Path(sys.argv[1]).read_text())
 converter = DataConverter(payload_codec=Claims(Path(sys.argv[2])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
 from tests.workflow.temporal_server import Server
 
@@ -19,6 +22,7 @@ from astro_mcp.cli.doctor import _temporal
 from astro_mcp.config import Settings, load
 from astro_mcp.errors import Unavailable
 from astro_mcp.testing import workbench
+from astro_mcp.workflow import schedules
 
 NOBODY = "127.0.0.1:1"
 LIST: dict[str, Any] = {
@@ -73,6 +77,7 @@ async def test_the_daemon_of_sqlite_imports_nothing_of_temporal(tmp_path: Path, 
 import sys, anyio
 from pathlib import Path
 from astro_mcp.testing import workbench
+from astro_mcp.workflow import schedules
 async def main():
     async with workbench(Path(sys.argv[1])) as bench:
         await bench.app.scheduler.get()
@@ -126,6 +131,29 @@ async def test_a_run_of_a_daemon_is_carried_out_by_a_worker_with_a_data_folder_o
         out, _ = lost.communicate(timeout=60)
         assert lost.returncode == 3
         assert json.loads(out)["error"]["code"] == "unavailable"
+
+
+@pytest.mark.full
+async def test_a_schedule_begins_its_run_once_the_server_is_there(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(schedules, "AGAIN", 0.2)
+    caplog.set_level(logging.INFO, schedules.__name__)
+    (tmp_path / "home").mkdir(mode=0o700)
+    what = f'template = "index-codebase"\nroot = "{project}"\nallow = ["read", "write"]\n'
+    (tmp_path / "home" / "config.toml").write_text(f'[schedules.n]\ncron = "* * * * *"\n{what}')
+    server = Server(tmp_path, keeps=False)
+    try:
+        async with workbench(tmp_path / "home", environment=environment(server.address, "t-clock")):
+            with anyio.fail_after(20):
+                while "the schedule n can't be started" not in caplog.text:
+                    await anyio.sleep(0.05)
+            await anyio.to_thread.run_sync(server.start)
+            with anyio.fail_after(30):
+                while "the schedule n began the run" not in caplog.text:
+                    await anyio.sleep(0.1)
+    finally:
+        server.kill()
 
 
 @pytest.mark.full

@@ -28,7 +28,8 @@ LARGE = Payload(metadata={"encoding": b"json/plain"}, data=b"x" * BOUND)
 
 async def test_a_large_payload_travels_as_its_sha256_and_a_small_one_as_it_is(tmp_path: Path) -> None:
     claims = Claims(tmp_path)
-    small = Payload(metadata={"encoding": b"json/plain"}, data=b"1")
+    assert BOUND == 262_144, "256 KB, as docs/temporal.md says"
+    small = Payload(metadata={"encoding": b"json/plain"}, data=b"x" * 200_000)
     sent = await claims.encode([small, LARGE])
     assert sent[0] == small
     assert len(sent[1].data) == 64

@@ -177,8 +177,11 @@ class Witness:
         if not leaf and found.status == "running" and path not in self.opened:
             self.opened[path] = self.now
         if not leaf and path not in self.late and self._is_late(found):
-            assert self._overdue(path), f"{path} has time left"
-            self.late.add(path)
+            if self._overdue(path) or self._named(path, event):
+                self.late.add(path)
+            else:
+                rounds = self._last_round(path) if self.plan.node(path).spec.repeat is not None else ""
+                assert rounds in ("failed", "cancelled"), f"{path} has time left"
         if found.status == "cancelled":
             assert self._cancelled(path, event), f"{path} was cancelled by {event}"
         elif not leaf or found.status not in ENDS or found.status == "skipped":
@@ -201,18 +204,23 @@ class Witness:
         self.facts[path] = Fact(found.status, found.output)
 
     def _cancelled(self, path: str, event: e.Event) -> bool:
-        if isinstance(event, e.Cancelled) and event.path in ("", path):
+        if self._named(path, event):
             return True
         if self.state.status == "failed" and (self.state.error or {}).get("code") == "timeout" and self.state.over:
             return True
         return self._overdue(path) or self._last_round(path) == "cancelled"
+
+    def _named(self, path: str, event: e.Event) -> bool:
+        """Whether the event cancels the step, or what holds it."""
+        return isinstance(event, e.Cancelled) and (not event.path or f"{path}.".startswith(f"{event.path}."))
 
     def _last_round(self, path: str) -> str:
         rounds = self.state.steps[path].opened
         return self.state.steps[child(path, rounds - 1)].status if rounds else ""
 
     def _is_late(self, found: StepState) -> bool:
-        return (found.error or {}).get("message") == "this took longer than its timeout"
+        """Whether it was cut short: nothing more is opened in it."""
+        return (found.error or {}).get("message") in ("this took longer than its timeout", "cancelled on request")
 
     def _bound(self, path: str) -> float | None:
         """Until when (Unix seconds) a body may go on, where it has a timeout of its own."""

@@ -148,8 +148,8 @@ class Parts:
         remote = base.settings.workflow.driver == "temporal"
         driver = await self._temporal(evaluator) if remote else await self._embedded(evaluator)
         templates = Templates(base.pack.resources / "workflows")
-        scheduler = Scheduler(driver, base.registry, templates, evaluator, base.clock)
         model = base.settings.model
+        scheduler = Scheduler(driver, base.registry, templates, evaluator, base.clock, answers=bool(model.base_url))
         if model.base_url:
             driver.answered_by(Answerer(await _model(base), every=model.answers == "every"))
         return await self._loader.hold(scheduler.running())
@@ -191,7 +191,7 @@ class Parts:
         base = self._base
         kept_away = self._kept_away()
         ceiling, user = base.settings.roots.ceiling, f"uid:{os.geteuid()}"
-        found = Schedules(base.settings.schedules, await self.scheduler.get(), ceiling, kept_away, user, base.clock)
+        found = Schedules(base.settings.schedules, self.scheduler, ceiling, kept_away, user, base.clock)
         return await self._loader.hold(found.running())
 
     async def _workspace(self) -> Workspace:

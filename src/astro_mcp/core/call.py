@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+import anyio
+
 from astro_mcp.core.authority import Approval, Effect, Label, Level, Session
 from astro_mcp.core.durable import Durable
 from astro_mcp.core.flow import Leaving, Verdict
@@ -30,6 +32,9 @@ class Call:
     `approval` is a person's word, which a face alone attaches, as it alone says that a `person` can be asked; `resumes`
     the run that the same call started before it asked for one. `comes_back` is there where the caller comes back by its
     id for work that goes on: with words of these levels, and of no other.
+
+    `lent` is a cancel scope that the caller entered, and leaves after this call if it is cancelled: for its deadline,
+    so that it needs none of its own. Until then nothing is awaited that a cancellation reaches.
     """
 
     session: Session
@@ -46,6 +51,7 @@ class Call:
     person: bool = False
     resumes: str = ""
     comes_back: frozenset[Level] | None = None
+    lent: anyio.CancelScope | None = None
 
 
 @dataclass(frozen=True, slots=True)

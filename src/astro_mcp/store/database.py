@@ -141,12 +141,14 @@ class Database:
     async def _linger_forever(self) -> None:
         """See that posted work is committed though no other comes."""
         while not self._closing.is_set():  # the writer takes along what is left then
-            await self._first_posted.wait()
+            first = self._first_posted
+            await first.wait()
             with anyio.move_on_after(LINGER):
                 await self._closing.wait()
                 return
-            with suppress(Unavailable):  # it closed meanwhile
-                await self._enter(_Job(lambda tx: None))
+            if first is self._first_posted:  # else a commit took those along that waited so long
+                with suppress(Unavailable):  # it closed meanwhile
+                    await self._enter(_Job(lambda tx: None))
 
     async def _commit(self, group: list[_Job]) -> None:
         if self._posted:  # the event is set then, so nobody waits on the one that goes

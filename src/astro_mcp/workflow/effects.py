@@ -46,8 +46,11 @@ class Effects:
         self._artifacts = artifacts
         self._dumpers = anyio.CapacityLimiter(2)
 
-    async def carry_out(self, run_id: str, session: Session, command: Start) -> Outcome:
-        """One attempt, whose end is a value or an error; only cancellation is raised."""
+    async def carry_out(
+        self, run_id: str, session: Session, command: Start, lent: anyio.CancelScope | None = None
+    ) -> Outcome:
+        """One attempt, whose end is a value or an error; only cancellation is raised. `lent` (see `Call.lent`) may
+        be cancelled at the very moment when the call has ended."""
         path, attempt = command.path, command.attempt
         labels = session.labels
         call = Call(
@@ -59,12 +62,22 @@ class Effects:
             idempotency_key=f"{run_id}/{path}/{attempt}",
             labels=labels,
             timeout=command.timeout,
+            lent=lent,
         )
         try:
             result = await self._dispatcher.call(call)
             labels = result.labels
-            output, text = await self._as_json(result.unwrap())
-            ref = await self._kept_apart(session, path, text, labels)
+            value = result.unwrap()
+            if _large(value):
+                with anyio.CancelScope(shield=True):
+                    output, text = await anyio.to_thread.run_sync(_dumped, value, limiter=self._dumpers)
+            else:  # a thread for each of a thousand small outputs is a fifth of a run
+                output, text = _dumped(value)
+            ref = None
+            if self._artifacts is not None and len(text) > INLINE:
+                with anyio.CancelScope(shield=True):
+                    data, name = text.encode(), f"{path}.json"
+                    ref = await self._artifacts.put(session.scope, data, "application/json", name, labels)
         except AstroError as error:
             return Outcome(Finished(now=0.0, path=path, attempt=attempt, error=error.as_dict()), labels)
         except Exception:  # whatever a call can raise ends the attempt
@@ -72,17 +85,6 @@ class Effects:
             broke = Internal(hint=f"call id {call.id}")
             return Outcome(Finished(now=0.0, path=path, attempt=attempt, error=broke.as_dict()), labels)
         return Outcome(Finished(now=0.0, path=path, attempt=attempt, output=output), labels, ref, text)
-
-    async def _as_json(self, value: Output) -> tuple[Any, str]:
-        """On the loop where it takes no time: a thread for each of a thousand small outputs is a fifth of a run."""
-        if _large(value):
-            return await anyio.to_thread.run_sync(_dumped, value, limiter=self._dumpers)
-        return _dumped(value)
-
-    async def _kept_apart(self, session: Session, path: str, text: str, labels: frozenset[Label]) -> str | None:
-        if self._artifacts is None or len(text) <= INLINE:
-            return None
-        return await self._artifacts.put(session.scope, text.encode(), "application/json", f"{path}.json", labels)
 
 
 def _dumped(value: Output) -> tuple[Any, str]:

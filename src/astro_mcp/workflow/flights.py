@@ -13,7 +13,7 @@ from astro_mcp.workflow.drivers.sqlite.active import Active, Flight
 from astro_mcp.workflow.kernel.events import Start
 from astro_mcp.workflow.shares import Shares
 
-CarryOut = Callable[[Active, Start], Awaitable[None]]
+CarryOut = Callable[[Active, Start, anyio.CancelScope], Awaitable[None]]
 
 
 class Flights:
@@ -51,12 +51,12 @@ class Flights:
         self._coming = False
         while self._line:
             with anyio.CancelScope() as scope:
-                while self._line and not scope.cancel_called:  # one that was stopped takes its scope along
+                while self._line and not scope.cancel_called:  # one that was stopped, or is late, takes its scope along
                     run, command, flight = self._line.popleft()
                     self._send(group)  # whoever is next does not wait for this one
                     try:
                         if flight.begins(scope):
-                            await self._carry_out(run, command)
+                            await self._carry_out(run, command, scope)
                     finally:
                         self._land(run, command, flight)
 

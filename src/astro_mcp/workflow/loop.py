@@ -335,8 +335,8 @@ class Loop:
         for post in stepped.posts:
             post.settle()
 
-    async def _carry_out(self, run: Active, command: e.Start) -> None:
-        outcome = await self._effects.carry_out(run.state.run_id, run.labelled_session(), command)
+    async def _carry_out(self, run: Active, command: e.Start, scope: anyio.CancelScope) -> None:
+        outcome = await self._effects.carry_out(run.state.run_id, run.labelled_session(), command, scope)
         self._post(Post(run, outcome.event, outcome.labels, outcome.ref, outcome.text, len(outcome.text)))
 
     async def _worktree(self, run: Active, command: e.Make | e.Close) -> None:

@@ -20,6 +20,7 @@ from astro_mcp.workflow.document.inputs import settled
 from astro_mcp.workflow.document.model import WORKTREE
 from astro_mcp.workflow.document.plan import Plan
 from astro_mcp.workflow.document.surroundings import Surroundings
+from astro_mcp.workflow.document.unanswered import unanswered
 from astro_mcp.workflow.document.values import sound
 from astro_mcp.workflow.driver import Driver, Happened, Order, RunView, Summary
 from astro_mcp.workflow.expressions.evaluator import Evaluator
@@ -41,13 +42,16 @@ class Scheduler:
         templates: Templates,
         evaluator: Evaluator,
         clock: Clock,
+        *,
+        answers: bool = False,
     ) -> None:
-        """`evaluator` is closed with it."""
+        """`evaluator` is closed with it. `answers`: the operator has set a model that answers asks."""
         self.templates = templates
         self._driver = driver
         self._registry = registry
         self._evaluator = evaluator
         self._clock = clock
+        self._answers = answers
         self._checkers = anyio.CapacityLimiter(1)
 
     def active(self) -> bool:
@@ -99,7 +103,7 @@ class Scheduler:
         unattended: bool = False,
     ) -> str:
         """Accept a run; its id is given out once it is on disk. With a `run_id` that there is already nothing happens.
-        `unattended`: nobody watches it, and the operator's model answers its asks.
+        `unattended`: nobody watches it, and the operator's model answers its asks: one that has none is refused.
         Raises `InvalidInput` with every problem, or `Busy`."""
         own = frozen(session, allow)
         if run_id and await self._driver.knows(own.scope, run_id):
@@ -107,6 +111,8 @@ class Scheduler:
         checked = await self.check(spec, own.grant.effects, session)
         values, problems = settled(checked.plan.document.inputs, given) if checked.plan else ({}, [])
         problems = [*checked.problems, *problems]
+        if unattended and checked.plan:
+            problems += unanswered(checked.plan.document, own.grant.effects, answers=self._answers)
         if checked.plan is None or problems:
             raise _unsound(problems)
         return await self._driver.accept(Order(own, checked.spec, checked.plan, values, priority, run_id, unattended))

@@ -1,14 +1,16 @@
 """Runs that begin by the clock: `[schedules.NAME]`, an operator's to make.
 
 A time that passes while no daemon runs is not made up for, but for the last one within `GRACE`: a daemon that was just
-being started again misses nothing. Each time has one run, whose id follows from it: it is never started twice.
+being started again misses nothing, nor does one whose queue is full just then, or whose scheduler is not there. Each
+time has one run, whose id follows from it: it is never started twice. While an earlier run of the schedule goes on, or
+waits for a word, a time is left out.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +22,11 @@ import anyio.to_thread
 from cronsim import CronSim, CronSimError
 
 from astro_mcp.core.authority import Effect, Grant, Kind, Principal, Session
+from astro_mcp.core.deferred import Deferred
 from astro_mcp.core.ports import Clock
 from astro_mcp.errors import AstroError, InvalidInput, PathDenied
 from astro_mcp.run_settings import ScheduleSettings
+from astro_mcp.workflow.kernel.state import ENDED
 from astro_mcp.workflow.scheduler import Scheduler
 from astro_mcp.workspace.roots import usable_roots
 
@@ -31,6 +35,12 @@ log = logging.getLogger(__name__)
 GRACE: Final = 300.0
 LONGEST: Final = 30.0
 """Seconds between two looks at the clock, which may be set meanwhile."""
+AGAIN: Final = 10.0
+"""Seconds before another try where what stands against a start may pass."""
+LATE: Final = 60.0
+"""Seconds by which a run's own clock may be ahead of this one: a server's may keep it."""
+LOOKED_AT: Final = 500
+"""Runs of the schedule's root, newest first, among which an earlier one is looked for."""
 
 
 def check(schedules: Mapping[str, ScheduleSettings]) -> None:
@@ -58,7 +68,7 @@ class Schedules:
     def __init__(
         self,
         schedules: Mapping[str, ScheduleSettings],
-        scheduler: Scheduler,
+        scheduler: Deferred[Scheduler],
         ceiling: Sequence[Path],
         refused: Sequence[Path],
         user: str,
@@ -90,13 +100,22 @@ class Schedules:
             if (left := due - self._clock.now()) > 0:
                 await anyio.sleep(min(left, LONGEST))
                 continue
-            told = due
-            try:
-                run_id = await self._start(name, schedule, due)
-            except AstroError as error:
-                log.error("the schedule %s can't be started: %s (%s)", name, error, error.hint)
+            if await self._begun(name, schedule, due):
+                told = due
             else:
-                log.info("the schedule %s began the run %s", name, run_id)
+                await anyio.sleep(AGAIN)
+
+    async def _begun(self, name: str, schedule: ScheduleSettings, due: float) -> bool:
+        """Whether the time is settled, in one way or another; False where another try may go better."""
+        try:
+            log.info("the schedule %s %s", name, await self._start(name, schedule, due))
+        except AstroError as error:
+            level = logging.WARNING if error.retryable else logging.ERROR
+            log.log(level, "the schedule %s can't be started: %s (%s)", name, error, error.hint)
+            return not error.retryable
+        except Exception:  # what breaks in one schedule ends neither the others nor the daemon
+            log.exception("the schedule %s can't be started", name)
+        return True
 
     def _due(self, name: str, schedule: ScheduleSettings, told: float) -> float:
         """The last time that has passed since `told`, or the one to come."""
@@ -106,15 +125,28 @@ class Schedules:
         return due
 
     async def _start(self, name: str, schedule: ScheduleSettings, due: float) -> str:
+        """What came of it, in words."""
         roots, reasons = await anyio.to_thread.run_sync(usable_roots, [schedule.root], self._ceiling, self._refused)
         if not roots:
             raise PathDenied(f"schedules.{name}.root: {reasons[0]}")
         session = Session(Principal(self._user, Kind.CLI), Grant(roots))
-        template = await self._scheduler.templates.get(schedule.template)
+        scheduler = await self._scheduler.get()
+        template = await scheduler.templates.get(schedule.template)
         run_id = run_id_of(name, schedule, due)
+        for run in await scheduler.recent(session.scope, count=LOOKED_AT):
+            if run.status not in ENDED and run.run_id != run_id and run.run_id in _ids(name, schedule, run.created):
+                return f"is left out this time: its run {run.run_id} has not ended"
         allow, inputs = map(Effect, schedule.allow), dict(schedule.inputs)
-        start = self._scheduler.start
-        return await start(session, template.text, inputs, allow, schedule.priority, run_id, unattended=True)
+        await scheduler.start(session, template.text, inputs, allow, schedule.priority, run_id, unattended=True)
+        return f"began the run {run_id}"
+
+
+def _ids(name: str, schedule: ScheduleSettings, created: float) -> Iterator[str]:
+    """The ids of runs of the schedule that may have begun at that time (Unix seconds)."""
+    due = following(name, schedule, created - GRACE - LATE)
+    while due <= created + LATE:
+        yield run_id_of(name, schedule, due)
+        due = following(name, schedule, due)
 
 
 def run_id_of(name: str, schedule: ScheduleSettings, due: float) -> str:

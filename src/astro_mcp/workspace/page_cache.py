@@ -43,9 +43,14 @@ class PageCache:
                 self._quick[device] = False
 
     def read(self, root: Path, path: str, most: int) -> bytes | None:
-        """The bytes of the regular file at `path`, which is relative to `root`, spelled as the root's own walk would
-        and without a link; None for any other, where it has over `most` bytes, and where it would have to be waited
-        for."""
+        """`read_whole` without the file's status."""
+        found = self.read_whole(root, path, most)
+        return None if found is None else found[0]
+
+    def read_whole(self, root: Path, path: str, most: int) -> tuple[bytes, os.stat_result] | None:
+        """Bytes and status of the regular file at `path`, which is relative to `root`, spelled as the root's own walk
+        would and without a link; None for any other, where it has over `most` bytes, and where it would have to be
+        waited for."""
         if not self._quick or not is_plain(path):
             return None
         device = 0
@@ -67,7 +72,7 @@ def is_plain(path: str) -> bool:
     return path.isprintable() and len(path) < LONGEST_PATH // 4 and not {"", ".", ".."} & set(path.split("/"))
 
 
-def _read(folder: int, path: str, most: int) -> bytes | None:
+def _read(folder: int, path: str, most: int) -> tuple[bytes, os.stat_result] | None:
     looked = openat2.open_known_beneath(folder, path, _LOOK)  # a pipe or a device is not opened to see what it is
     try:
         seen = os.fstat(looked)
@@ -84,4 +89,4 @@ def _read(folder: int, path: str, most: int) -> bytes | None:
         count = os.preadv(descriptor, [room], 0, os.RWF_NOWAIT)
     finally:
         os.close(descriptor)
-    return bytes(memoryview(room)[:count]) if count == seen.st_size else None
+    return (bytes(memoryview(room)[:count]), status) if count == seen.st_size else None

@@ -108,6 +108,15 @@ class Workspace:
                 return None  # another root has it only where this one has not, and that is for `locate` to see
         return None
 
+    def known(self, place: Place, limit: int) -> tuple[bytes, os.stat_result] | None:
+        """`content.read_file` for the event loop, as `read_at_once` does it; for who compares a file and gives nothing
+        of it out."""
+        return self._page_cache.read_whole(place.root, place.relative, limit)
+
+    def learn(self, place: Place) -> None:
+        """Find out whether `known` may do something for files of that root. Blocks: for worker threads."""
+        self._page_cache.learn(place.root)
+
     async def walk(self, place: Place, *, include_ignored: bool = False) -> list[Entry]:
         """Everything below a folder, without what `.gitignore` hides, `.git`, and what lies behind links."""
         return await self.at_length(

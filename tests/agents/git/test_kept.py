@@ -12,9 +12,10 @@ import anyio
 import pytest
 from tests.agents.git.bench import Bench
 
+from astro_mcp.agents.git import shows
 from astro_mcp.config import SecretSettings
-from astro_mcp.errors import NotFound, PathDenied, TimedOut
-from astro_mcp.workspace.git import kept, waiting
+from astro_mcp.errors import NotFound, PathDenied, TimedOut, TooLarge
+from astro_mcp.workspace.git import kept, objects, waiting
 from astro_mcp.workspace.git.child import Child, Ran, start_git
 from astro_mcp.workspace.git.objects import shas_of
 from astro_mcp.workspace.git.repository import Git
@@ -258,3 +259,80 @@ async def test_a_log_after_more_commits_is_gits(bench: Bench) -> None:
     bench.git("reset", "-q", "--hard", "HEAD~3")
     bench.git("commit", "-q", "--allow-empty", "-m", "Beside it")
     await same()
+
+
+async def test_a_log_after_a_commit_writes_nothing_and_what_comes_then_sees_it(bench: Bench, tmp_path: Path) -> None:
+    await bench.call("git_log")
+    (private,) = (tmp_path / "private").glob("git-*")
+
+    def held() -> dict[str, bytes]:
+        return {name: (private / name).read_bytes() for name in os.listdir(private) if (private / name).is_file()}
+
+    before = held()
+    bench.write("README.md", "# Changed\n")
+    bench.git("commit", "-q", "-a", "-m", "Third")
+    bench.git("tag", "third")
+    assert (await bench.call("git_log")).total == 3
+    assert (await bench.call("git_show")).message == "Third"
+    assert held() == before, "neither refs nor index were copied for what names objects alone"
+    assert (await bench.call("git_show", ref="third")).message == "Third"
+    assert (await bench.call("git_status")).unstaged == []
+    assert held() != before
+
+
+async def test_a_call_that_began_before_a_change_takes_nothing_back(bench: Bench, tmp_path: Path) -> None:
+    git = Git(Workspace(SecretSettings()), tmp_path / "kept")
+    async with git.keeping():
+        async with git.read(bench.session, "."):
+            pass
+        bench.git("tag", "before")
+        async with git.read(bench.session, ".") as older:
+            bench.git("tag", "after")
+            bench.write("new.txt", "x\n")
+            bench.git("add", "new.txt")
+            async with git.read(bench.session, ".") as newer:
+                head = newer.refs.sha
+                assert await shas_of(newer, "after") == [head]
+                assert await shas_of(older, "before", "after") == [head, head], "it is given the newer folder"
+                assert b"new.txt" in await newer.check_index((await newer.made_ready()).index)
+            assert (await older.made_ready()).stamp == (await newer.made_ready()).stamp
+
+
+async def test_an_index_that_is_a_link_is_refused_where_nobody_reads_it(bench: Bench, tmp_path: Path) -> None:
+    await bench.call("git_log")
+    index = bench.root / ".git/index"
+    index.rename(tmp_path / "elsewhere")
+    index.symlink_to(tmp_path / "elsewhere")
+    assert isinstance((await bench.result("git_log")).error, PathDenied)
+    index.unlink()
+    index.mkdir()
+    assert isinstance((await bench.result("git_log")).error, PathDenied)
+    index.rmdir()
+    assert (await bench.call("git_log")).total == 2
+
+
+async def test_a_file_that_is_too_large_is_asked_about_once(bench: Bench, questions: list[tuple[str, ...]]) -> None:
+    size = (shows.FILE + 2 * objects.FOLDER) // 7 * 7
+    (bench.root / "large").write_bytes(b"a line\n" * (size // 7))
+    bench.git("add", "large")
+    bench.git("commit", "-q", "-m", "Large")
+    head = bench.git("rev-parse", "HEAD").strip()
+    await bench.call("git_log")
+    questions.clear()
+    error = (await bench.result("git_show", path="large")).error
+    assert isinstance(error, TooLarge)
+    assert f"{size:,} bytes" in error.message
+    assert questions == [(f"{head}:", f"{head}:large")]
+
+
+async def test_a_file_of_a_folder_with_too_many_names_is_found_step_by_step(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        bench.write(f"src/file_{number}.txt", f"{number}\n")
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "Many")
+    monkeypatch.setattr(objects, "FOLDER", -shows.FILE)  # of an answer 200 bytes are left
+    assert (await bench.call("git_show", path="src/file_39.txt")).content == "39\n"
+    assert (await bench.call("git_show", path="src")).kind == "folder"
+    assert isinstance((await bench.result("git_show", path="src/none.txt")).error, NotFound)

@@ -15,10 +15,12 @@ from tests.agents.git.bench import Bench
 from tests.agents.git.edits import NAMES, Edits
 
 from astro_mcp.config import SecretSettings
+from astro_mcp.workspace import openat2
 from astro_mcp.workspace.git import standing, watch
 from astro_mcp.workspace.git.child import run_git
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.git.status import current
+from astro_mcp.workspace.page_cache import PageCache
 from astro_mcp.workspace.workspace import Workspace
 
 RUN = "astro_mcp.workspace.git.repository.run_git"
@@ -109,6 +111,39 @@ async def test_a_file_of_the_index_that_was_touched_is_compared_here(bench: Benc
     (bench.root / "README.md").write_bytes(before)
     await same(bench)
     assert asked == []
+
+
+async def test_a_touched_file_that_is_in_memory_needs_no_thread(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await same(bench)
+    bench.write("README.md", "# Changed\n")
+    await same(bench)
+    if not openat2.is_available() or not known_at_once(bench.root):
+        pytest.skip("this file system is not read without waiting")
+    looked: list[set[str]] = []
+
+    def look(entries: Any, paths: set[str], *rest: Any, **options: Any) -> dict[str, str]:
+        looked.append(set(paths))
+        return standing.look(entries, paths, *rest, **options)
+
+    monkeypatch.setattr("astro_mcp.workspace.git.status.look", look)
+    bench.write("README.md", "# Again\n")
+    await same(bench)
+    (bench.root / "README.md").chmod(0o755)
+    await same(bench)
+    assert looked == []
+    (bench.root / "README.md").unlink()
+    await same(bench)
+    (bench.root / "README.md").symlink_to("src/app.py")
+    await same(bench)
+    bench.write("src/app.py", "x" * 200_000)
+    await same(bench)
+    assert looked == [{"README.md"}, {"README.md"}, {"src/app.py"}], "what is gone, a link, and what takes long"
+
+
+def known_at_once(root: Path) -> bool:
+    cache = PageCache()
+    cache.learn(root)
+    return cache.read(root, "README.md", 1_000) is not None
 
 
 async def test_git_is_asked_about_a_new_file_alone(bench: Bench, asked: list[str]) -> None:

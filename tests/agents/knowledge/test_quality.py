@@ -24,7 +24,7 @@ class Int8(EmbeddingFunction[Any]):
     """The shipped model as Chroma's embedding function."""
 
     def __init__(self) -> None:
-        self._embedder = Embedder(FOLDER, 8)
+        self._embedder = Embedder(FOLDER)
 
     def __call__(self, input: Any) -> Any:  # noqa: A002 - Chroma's name
         return [np.asarray(vector) for vector in from_thread.run(self._embedder.documents, list(input))]

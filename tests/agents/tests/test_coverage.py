@@ -9,6 +9,7 @@ import pytest
 from tests.agents.tests.bench import Bench, at_once, commit, write
 
 from astro_mcp.agents.tests.coverage import AWAY, BROKE_OFF, ranges
+from astro_mcp.errors import Unsupported
 from astro_mcp.sandbox.job import Job, SandboxFile
 
 WORK = (
@@ -66,6 +67,14 @@ async def test_lines_are_those_of_coverage_itself_and_changed_lines_are_told(hou
         ("src/toy/work.py", "10"),
     ]
     assert "did not run: src/toy/work.py:10" in result.text()
+
+
+@pytest.mark.parametrize("runner", ["unittest", "go", "cargo", "ctest"])
+async def test_what_can_count_no_lines_says_which_runners_can(house: Bench, project: Path, runner: str) -> None:
+    write(project, {"a.txt": ""})
+    error = (await house.call("test_run", coverage=True, runner=runner)).error
+    assert isinstance(error, Unsupported)
+    assert error.message == f"lines are counted for jest, node, pytest, vitest, and not for {runner}"
 
 
 SHARED = "def shared():\n    return 2\n"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.agents.tests.bench import Bench, bench
+from tests.agents.tests.test_js_coverage import own_report
 from tests.agents.tests.test_runners import compared, runner_of
 from tests.agents.tests.test_test_run import own_counts as pytests_counts
 from tests.agents.tests.toys import TOYS, own_counts
@@ -113,3 +114,23 @@ async def test_the_counts_and_failures_of_a_public_packages_suite_are_the_runner
     assert failed >= package.least
     assert len(result.failures) + result.failures_left_out == failed
     assert all(item.file and item.line for item in result.failures)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["fastify-error", "process-warning", "process-warning-jest", "safe-regex2"])
+async def test_the_lines_that_a_public_packages_suite_runs_are_those_that_the_runner_itself_tells(
+    tmp_path: Path, images: Path, name: str
+) -> None:
+    package = PACKAGES[name]
+    (tmp_path / "there").mkdir()
+    project = unpacked(package, tmp_path / "there")
+    files = {str(path.relative_to(project)): path.read_text() for path in project.rglob("*") if path.is_file()}
+    async with bench(tmp_path / "data", (project,), images) as house:
+        result = await house.run(path=package.path, runner=package.runner, coverage=True)
+        said = await own_report(house, package.runner, files, package.needs, package.path.removeprefix("."))
+    found = result.coverage
+    assert found is not None
+    told = {each.file: (each.lines, each.missing) for each in found.files}
+    assert {path: told.get(path) for path in said} == said
+    assert len(said) >= 1
+    assert {path for path in told.keys() - said.keys() if told[path][1] == ""} == set(), "no test loads these"

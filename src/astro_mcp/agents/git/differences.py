@@ -32,6 +32,8 @@ PATCH: Final = 8 * 1024 * 1024
 
 def shown(path: str) -> str:
     """A path as text: bytes that are no UTF-8 as escapes."""
+    if path.isascii():  # nearly every one, of thousands
+        return path
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

@@ -28,6 +28,9 @@ MODEL: Final = "minilm-l6-v2-int8"
 DIMENSION: Final = 384
 TOKENS: Final = 256
 """Tokens of a text that count; the model was trained on no more."""
+SLOW_FUSIONS: Final = ("SkipLayerNormFusion",)
+"""What onnxruntime 1.32 is to leave apart: of an addition and a normalization it makes one operator that takes twice as
+long as the two, a twelfth of the whole."""
 
 
 class Space(NamedTuple):
@@ -61,12 +64,13 @@ class Embedding(Protocol):
 class Embedder:
     """Texts to vectors of length 1, as rows of float32.
 
-    Documents and queries have a thread each: a query never waits behind a batch. Loaded at first use.
+    A vector is made of its text alone, and of no other that is embedded at the time: the network rounds by the largest
+    number of all that it is given at once. Documents and queries have a thread each: a query never waits behind
+    documents. Loaded at first use.
     """
 
-    def __init__(self, folder: Path, batch: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._batch = batch
         self._documents = anyio.CapacityLimiter(1)
         self._queries = anyio.CapacityLimiter(1)
         self._loading = threading.Lock()
@@ -91,7 +95,7 @@ class Embedder:
     def _run(self, texts: Sequence[str]) -> Matrix:
         with self._loading:
             self._model = self._model or _Model(self._folder)
-        return self._model.embed(texts, self._batch)
+        return self._model.embed(texts)
 
 
 class _Model:
@@ -99,43 +103,51 @@ class _Model:
 
     def __init__(self, folder: Path) -> None:
         verify(folder)
-        onnxruntime = libraries.onnxruntime()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        self._session: Any = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
-        self._tokenizer: Any = libraries.tokenizers().Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(TOKENS)
+        self._session: Any = network(folder)
+        self._tokenizer: Any = tokenizer(folder)
 
-    def embed(self, texts: Sequence[str], batch: int) -> Matrix:
-        """Batches of like length, since a batch costs as much as its longest text."""
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        """One after the other: a batch is no faster on one thread, and takes its size in memory."""
         np = libraries.numpy()
-        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch([plain(text) for text in texts])]
-        order = sorted(range(len(texts)), key=lambda index: len(tokens[index]))
         vectors: Matrix = np.zeros((len(texts), DIMENSION), np.float32)
-        for start in range(0, len(order), batch):
+        for row, text in enumerate(texts):
             from_thread.check_cancelled()
-            chosen = order[start : start + batch]
-            vectors[chosen] = self._forward([tokens[index] for index in chosen])
+            vectors[row] = self._vector(self._tokenizer.encode(plain(text)).ids)
         return vectors
 
-    def _forward(self, tokens: Sequence[Sequence[int]]) -> Matrix:
-        """Mean over the tokens that are none of the padding, then L2 (the recipe of the model's card)."""
+    def _vector(self, tokens: Sequence[int]) -> Any:
+        """Mean over the tokens, then L2 (the recipe of the model's card)."""
         np = libraries.numpy()
-        width = max(len(ids) for ids in tokens)
-        ids = np.zeros((len(tokens), width), np.int64)
-        mask = np.zeros((len(tokens), width), np.int64)
-        for row, found in enumerate(tokens):
-            ids[row, : len(found)] = found
-            mask[row, : len(found)] = 1
-        hidden = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
-        weights = mask[:, :, None].astype(np.float32)
-        mean = (hidden * weights).sum(axis=1) / weights.sum(axis=1)
-        unit: Matrix = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
-        return unit.astype(np.float32)
+        mean = self._session.run(None, given(tokens))[0][0].mean(axis=0)
+        return mean / max(float(np.linalg.norm(mean)), 1e-12)
+
+
+def network(folder: Path) -> Any:
+    """The model's onnxruntime session, on the thread that asks it."""
+    onnxruntime = libraries.onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(
+        str(folder / "model.onnx"),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=list(SLOW_FUSIONS),
+    )
+
+
+def tokenizer(folder: Path) -> Any:
+    """The model's tokenizer: as many tokens as count, and no padding."""
+    made = libraries.tokenizers().Tokenizer.from_file(str(folder / "tokenizer.json"))
+    made.no_padding()
+    made.enable_truncation(TOKENS)
+    return made
+
+
+def given(tokens: Sequence[int]) -> dict[str, Any]:
+    """What the network is asked for one text."""
+    ids = libraries.numpy().array([tokens], "int64")
+    return {"input_ids": ids, "attention_mask": libraries.numpy().ones_like(ids)}
 
 
 def plain(text: str) -> str:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import anyio
-from anyio.abc import Process
 
 from astro_mcp.agents.knowledge.backlog import Holding
+from astro_mcp.documents import child
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +32,15 @@ async def same(folder: Path, vectors: int, holdings: Mapping[str, Holding]) -> b
     or too much."""
     seconds = SECONDS + SECONDS_PER_VECTOR * vectors
     arguments = [str(os.getpid()), str(folder), str(vectors), str(int(seconds))]
-    answer, status = b"", -1
-    with anyio.move_on_after(seconds) as scope:
-        answer, status = await _run(arguments, ANSWER_BYTES + ANSWER_PER_VECTOR * vectors)
-    if scope.cancelled_caught or status != 0:
-        log.warning("an index that was not closed can't be read: %s", "too slow" if scope.cancelled_caught else status)
+    most = ANSWER_BYTES + ANSWER_PER_VECTOR * vectors
+    try:
+        answer, status = await child.run([sys.executable, "-I", "-m", CHILD, *arguments], seconds, most)
+    except (TimeoutError, child.TooMuch) as broken:
+        why = "too slow" if isinstance(broken, TimeoutError) else "too much"
+        log.warning("an index that was not closed can't be read: %s", why)
+        return False
+    if status != 0:
+        log.warning("an index that was not closed can't be read: %s", status)
         return False
     return await anyio.to_thread.run_sync(_fit, answer, holdings)
 
@@ -55,34 +56,3 @@ def _fit(answer: bytes, holdings: Mapping[str, Holding]) -> bool:
     except (ValueError, KeyError, TypeError, AttributeError):
         return False
     return all(holdings.get(name, NOTHING).fits(chunks) for name, chunks in held.items())
-
-
-async def _run(arguments: list[str], most: int) -> tuple[bytes, int]:
-    process = await anyio.open_process(
-        [sys.executable, "-I", "-m", CHILD, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={"LANG": "C.UTF-8"},
-        cwd="/",
-        start_new_session=True,
-    )
-    try:
-        answer = await _drain(process, most)
-        return answer, await process.wait()
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        with anyio.CancelScope(shield=True):
-            await process.aclose()
-
-
-async def _drain(process: Process, most: int) -> bytes:
-    if process.stdout is None:
-        raise AssertionError("the child was started with a pipe")
-    answer = bytearray()
-    async for chunk in process.stdout:
-        answer += chunk
-        if len(answer) > most:
-            return b""
-    return bytes(answer)

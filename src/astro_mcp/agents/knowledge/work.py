@@ -80,7 +80,7 @@ class KnowledgeWork:
         index: Vectors = Index(folder)
         if settings.chroma.url and client is not None:
             index = ChromaServer(client, settings.chroma, folder)
-        serving = Serving(folder, Embedder(model_folder, settings.embed_batch), settings.embedding, client)
+        serving = Serving(folder, Embedder(model_folder), settings.embedding, client)
         self._catch_up = CatchUp(Backlog(database), serving, index)
         self._search = Search(self._record, serving, index, self._catch_up)
         web = Web(self._record, pages)

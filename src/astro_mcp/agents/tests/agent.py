@@ -53,17 +53,19 @@ class TestsAgent(Agent):
         broken (it failed each time), flaky (it passed at times), order_dependent (it fails only after others). At most
         20 tests, and for `timeout` seconds in all.
 
-        `coverage`: lines as coverage.py counts them by the project's settings, without branches; in all, by file, and
-        of the lines that are new since `since`. Workers of pytest-xdist and forked processes count; where something
-        does not, `complete` is false and `notes` say what.
+        `coverage`: lines as coverage.py, jest, vitest or node count them by the project's settings, without branches;
+        in all, by file, and of the lines that are new since `since`. Workers of pytest-xdist and forked processes
+        count, and what node's tests start; where something does not, `complete` is false and `notes` say what. vitest
+        takes @vitest/coverage-v8 or @vitest/coverage-istanbul, which the project has to name. node counts every line
+        that holds code, and sources in JavaScript alone. unittest, go, cargo and ctest have no coverage here.
 
         Failing tests are a result and no error.
 
         Runners: pytest, unittest, node (node:test), jest, vitest, go, cargo, ctest. Without `runner` it is that of the
         nearest project at or above `path`, as its files tell: pyproject.toml, go.mod, Cargo.toml and their like, and
         what package.json and others name. `other_runners` are those that fit as well. `changed` is for pytest, and for
-        jest, vitest and node by whole test files and by imports alone; `coverage` is pytest's alone. go takes folders,
-        cargo and ctest take whole projects; ids run again in every one of them.
+        jest, vitest and node by whole test files and by imports alone. go takes folders, cargo and ctest take whole
+        projects; ids run again in every one of them.
 
         Python: what the project needs is read from its pylock.toml, uv.lock, poetry.lock or Pipfile.lock (the first
         that there is), with versions and hashes as they are pinned; where there is none, from `[project]`,

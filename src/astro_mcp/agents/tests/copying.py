@@ -20,6 +20,9 @@ from astro_mcp.workspace.workspace import Workspace
 
 FILES: Final = 20_000
 BYTES: Final = 128 * 1024 * 1024
+WRITABLE: Final = "node_modules/.astro"
+"""Makes a folder nearer than that of the image, which nothing can be written to: vite makes its settings' module there,
+and does not start where it can't."""
 
 
 class Copying:
@@ -71,7 +74,12 @@ class Copying:
     def ours(self, runner: Runner, files: Mapping[str, SandboxFile]) -> tuple[SandboxFile, ...]:
         """What goes in beside the project's `files`."""
         plugin = [SandboxFile(f"{OURS}/{runner.plugin}", self._modules[runner.plugin])] if runner.plugin else []
-        return (*plugin, *(metadata(files) if runner.packages == "pypi" else ()))
+        match runner.packages:
+            case "pypi":
+                return (*plugin, *metadata(files))
+            case "npm":
+                return (*plugin, SandboxFile(WRITABLE, b""))
+        return tuple(plugin)
 
 
 def _last(path: str) -> str:

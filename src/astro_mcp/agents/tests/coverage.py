@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from astro_mcp.agents.tests.changes import Changes
 from astro_mcp.agents.tests.covered import Covered
@@ -16,12 +16,15 @@ BROKE_OFF = "the run broke off before the lines were written"
 ODD = "part of what the tests wrote of their lines is not as our plugin writes it"
 
 
-def coverage(covered: Covered, changes: Changes | None, project: Project, note: str) -> Coverage:
-    """`note` is why `changes` are not known; "" where they are."""
+def coverage(
+    covered: Covered, changes: Changes | None, project: Project, note: str, uncounted: Sequence[str] = ()
+) -> Coverage:
+    """`note` is why `changes` are not known, "" where they are; `uncounted` what else is in no number."""
     total = sum(map(len, covered.statements.values()))
     ran = sum(map(len, covered.ran.values()))
     files = sorted(covered.statements, key=lambda path: (-len(covered.missing(path)), path))
     notes = [note, AWAY * covered.away, BROKE_OFF * (not covered.whole), ODD * bool(covered.not_understood)]
+    notes += uncounted
     return Coverage(
         percent=_percent(ran, total),
         lines=total,
@@ -29,7 +32,7 @@ def coverage(covered: Covered, changes: Changes | None, project: Project, note: 
         changed=_changed(covered, changes, project) if changes else None,
         files=[_file(path, covered, project) for path in files[:FILES]],
         files_left_out=len(files[FILES:]),
-        complete=covered.whole and not covered.away and not covered.not_understood,
+        complete=covered.whole and not (covered.away or covered.not_understood or uncounted),
         notes=[word for word in notes if word],
     )
 

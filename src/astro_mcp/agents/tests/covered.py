@@ -1,4 +1,4 @@
-"""The lines that ran, read from what the plugin in the sandbox wrote: text that a stranger's tests may have written.
+"""The lines that ran, read from what a plugin in the sandbox wrote: text that a stranger's tests may have written.
 
 Paths count where they are files of the copy, and line numbers where that file has so many lines.
 """
@@ -25,6 +25,8 @@ TOUCHES: Final = 500_000
 Path = Annotated[str, StringConstraints(max_length=4_096)]
 Number = Annotated[int, Field(ge=0, le=10_000_000)]
 Span = tuple[Number, Number]
+Piece = Annotated[tuple[Number, ...], Field(min_length=2, max_length=3)]
+"""First and last line, and where the statement that they belong to begins, if not with the first."""
 
 
 class _Line(BaseModel):
@@ -36,7 +38,7 @@ class _Line(BaseModel):
     path: Path = ""
     statements: list[Span] = Field(default_factory=list, max_length=1_000_000)
     ran: list[Span] = Field(default_factory=list, max_length=1_000_000)
-    spans: list[Span] = Field(default_factory=list, max_length=1_000_000)
+    spans: list[Piece] = Field(default_factory=list, max_length=1_000_000)
     skeleton: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{0,64}$")] = ""
     early: bool = False
     tests: list[Number] = Field(default_factory=list, max_length=1_000_000)
@@ -188,13 +190,13 @@ class _Log:
         return (path for path in names if path in self._files)
 
 
-def _firsts(spans: Iterable[Span], most: int) -> Iterator[tuple[int, int]]:
-    """Each line of a span and the span's first, for spans that are in order and apart."""
+def _firsts(spans: Iterable[Piece], most: int) -> Iterator[tuple[int, int]]:
+    """Each line of a span and where its statement begins, for spans that are in order and apart."""
     last = 0
-    for first, end in spans:
+    for first, end, *begin in spans:
         if first > last:
             last = min(end, most)
-            yield from ((line, first) for line in range(first, last + 1))
+            yield from ((line, begin[0] if begin else first) for line in range(first, last + 1))
 
 
 def _lines(spans: Iterable[Span], most: int) -> Iterator[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from astro_mcp.agents.tests.changes import Changes, changed
+from astro_mcp.agents.tests.counting import uncounted
 from astro_mcp.agents.tests.coverage import coverage
 from astro_mcp.agents.tests.covered import Covered, files, read
 from astro_mcp.agents.tests.history import History
@@ -15,6 +16,7 @@ from astro_mcp.agents.tests.project import Project
 from astro_mcp.agents.tests.selection import Selection, told
 from astro_mcp.core.authority import Session
 from astro_mcp.errors import AstroError, InvalidInput
+from astro_mcp.runner import Runner
 from astro_mcp.sandbox.job import Outcome
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
@@ -50,13 +52,25 @@ class Covering:
             return Base(None, f"which lines changed is not known: {error.message}")
 
     async def tell(
-        self, args: RunInput, base: Base, project: Project, selection: Selection, outcome: Outcome, session: Session
+        self,
+        args: RunInput,
+        base: Base,
+        runner: Runner,
+        project: Project,
+        selection: Selection,
+        outcome: Outcome,
+        session: Session,
     ) -> Coverage:
         """What ran. What each test touched is kept for `select=changed`."""
         covered = await self._workspace.at_length(lambda: read(outcome, project))
         if outcome.exit_code in RAN and covered.whole and covered.touched:
             await self._keep(args, project, selection, outcome, covered, session)
-        return await self._workspace.quickly(lambda: coverage(covered, base.changes, project, base.note))
+
+        def told() -> Coverage:
+            others = list(uncounted(runner, covered, base.changes, project))
+            return coverage(covered, base.changes, project, base.note, others)
+
+        return await self._workspace.at_length(told)
 
     async def _keep(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from astro_mcp.agents.tests.counting import needed
 from astro_mcp.agents.tests.project import Project
 from astro_mcp.agents.tests.vendored import check_cargo, check_go
 from astro_mcp.core.call import Context
@@ -24,10 +25,12 @@ from astro_mcp.workspace.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """`left_out` has a line for each package that the project names, and that is not in it."""
+    """`left_out` has a line for each package that the project names, and that is not in it; `npm` are those of npm
+    that it names or locks."""
 
     name: str
     left_out: tuple[str, ...] = ()
+    npm: frozenset[str] = frozenset()
 
 
 class Images:
@@ -37,11 +40,12 @@ class Images:
         self._sandbox = sandbox
         self._workspace = workspace
 
-    async def of(self, runner: Runner, project: Project, more: Sequence[str], ctx: Context) -> Image:
-        """With the Python packages of `more` as well.
+    async def of(self, runner: Runner, project: Project, more: Sequence[str], ctx: Context, *, counts: bool) -> Image:
+        """With the Python packages of `more` as well; `counts` is whether lines are to be counted in it.
 
         Raises `SandboxUnavailable` where a person has to make the runner's image, `Unsupported` for packages that are
-        not fetched, `InvalidInput` for files that can't be read, and what `Sandbox.package_image` does.
+        not fetched, or that counting lines takes and the project does not name, `InvalidInput` for files that can't be
+        read, and what `Sandbox.package_image` does.
         """
         base = ""
         if runner.image.debian:
@@ -50,7 +54,7 @@ class Images:
             case "pypi":
                 return await self._of_pypi((*runner.image.pip, *more), project, base, ctx)
             case "npm":
-                return await self._of_npm(runner, project, base, ctx)
+                return await self._of_npm(runner, project, base, ctx, counts=counts)
             case "go":
                 await self._workspace.quickly(lambda: check_go(project.files))
             case "cargo":
@@ -69,15 +73,16 @@ class Images:
         )
         return Image(name, tuple(wanted.left_out))
 
-    async def _of_npm(self, runner: Runner, project: Project, base: str, ctx: Context) -> Image:
+    async def _of_npm(self, runner: Runner, project: Project, base: str, ctx: Context, *, counts: bool) -> Image:
         ours = {split(requirement)[0]: requirement for requirement in runner.image.npm}
         requirements: tuple[str, ...] = ()
+        theirs: set[str] = set()
         left_out: tuple[str, ...] = ()
         if lock := next((name for name in LOCKS if name in project.files), None):
             data, there = _within(project, lock, LOCK_BYTES), platform(await self._sandbox.python())
             pinned = await self._workspace.quickly(lambda: locked(lock, data, there, development=True))
-            missing = ours.keys() - {package.at.removeprefix(FOLDER) for package in pinned.packages}
-            if missing:
+            theirs = {package.at.removeprefix(FOLDER) for package in pinned.packages}
+            if missing := ours.keys() - theirs:
                 raise InvalidInput(
                     f"{lock} does not pin {', '.join(sorted(missing))}",
                     f"npm install --save-dev {' '.join(sorted(missing))}, or name another runner",
@@ -94,12 +99,14 @@ class Images:
             pins, left_out = Pins(optional=found.optional - ours.keys()), found.left_out
         else:
             pins, requirements = Pins(), tuple(ours.values())
+        if counts:
+            needed(runner, theirs)
         tenant = ctx.session.scope.tenant
         leaving = listed("npm", requirements, pins, ours.values())
         name = await self._sandbox.package_image(
             "npm", base, tenant, requirements, ctx.progress, pins, lambda: ctx.let_out(leaving)
         )
-        return Image(name, left_out)
+        return Image(name, left_out, frozenset(theirs))
 
 
 def _within(project: Project, name: str, limit: int) -> bytes:

@@ -116,7 +116,7 @@ class FileCoverage(Part):
 
 
 class Coverage(Part):
-    """Lines as coverage.py counts them, without branches. Where it is not `complete`, `notes` say what is missing."""
+    """Lines as the runner counts them, without branches. Where it is not `complete`, `notes` say what is missing."""
 
     percent: float
     lines: int

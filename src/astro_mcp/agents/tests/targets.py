@@ -9,17 +9,17 @@ from typing import Final
 from astro_mcp.agents.tests.project import Project
 from astro_mcp.errors import InvalidInput, NotFound, Unsupported
 from astro_mcp.manifest import PATHS, REPORT
-from astro_mcp.runner import IDS, LEVEL, NAMES, PATTERN, Runner
+from astro_mcp.runner import COVERAGE, IDS, LEVEL, NAMES, PATTERN, Runner
 
 ID: Final = re.compile(r"[^-\s\0][^\0\n\r]{0,3999}")
 SPECIAL: Final = re.compile(r"([\\^$.|?*+()\[\]{}])")
 
 
-def command(runner: Runner, targets: Sequence[str], report: str) -> tuple[str, ...]:
-    """The runner's whole argv; `report` is where its report goes."""
+def command(runner: Runner, targets: Sequence[str], report: str, counting: Sequence[str] = ()) -> tuple[str, ...]:
+    """The runner's whole argv; `report` is where its report goes, `counting` what has it count lines."""
     argv: list[str] = []
     for word in runner.argv:
-        argv += targets if word == PATHS else [word.replace(REPORT, report)]
+        argv += {PATHS: targets, COVERAGE: counting}.get(word, [word.replace(REPORT, report)])
     return tuple(argv)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from astro_mcp.agents.tests import covered
+from astro_mcp.agents.tests import counting, covered
 from astro_mcp.agents.tests.choice import Choice
 from astro_mcp.agents.tests.choosing import Choosing
 from astro_mcp.agents.tests.copying import Copying
@@ -46,12 +46,14 @@ MIME: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One call's project, its runner, what of it is meant, and the image that it runs in."""
+    """One call's project, its runner, what of it is meant, the image that it runs in, and what has a runner of
+    JavaScript count lines."""
 
     choice: Choice
     project: Project
     selection: Selection
     image: Image
+    counting: Sequence[str] = ()
 
     @property
     def runner(self) -> Runner:
@@ -76,6 +78,7 @@ class TestsWork:
         self._workspace = workspace
         self._history = history
         self._artifacts = artifacts
+        self._runners = runners
         self._modules = modules
         self._copying = Copying(workspace, runners, modules)
         self._covering = Covering(history, git, workspace)
@@ -86,19 +89,27 @@ class TestsWork:
         place = self._workspace.locate(ctx.session, args.path)
         choice = await self._copying.choice(args, place)
         project = await self._copying.project(place, choice, ctx.session)
-        if args.coverage and not choice.runner.selects:
-            raise Unsupported(f"lines are counted for pytest, and not for {choice.runner.name}", "leave coverage out")
+        if args.coverage and not counting.counts(choice.runner):
+            listed = ", ".join(runner.name for runner in self._runners if counting.counts(runner))
+            raise Unsupported(f"lines are counted for {listed}, and not for {choice.runner.name}", "leave coverage out")
         selection = await self._choosing.choose(args, choice.runner, project, ctx.session)
         if selection.nothing:
             return self._of(choice, nothing(selection.nothing))
         base = await self._covering.base(args, project, ctx.session) if args.coverage else None
-        more, plugins = ([covered.NEEDS], [covered.PLUGIN]) if args.coverage else ([], [])
-        run = Run(choice, project, selection, await self._images.of(choice.runner, project, more, ctx))
+        plugins = [covered.PLUGIN] if args.coverage and choice.runner.selects else []
+        more = [covered.NEEDS] if plugins else []
+        image = await self._images.of(choice.runner, project, more, ctx, counts=args.coverage)
+        words: Sequence[str] = ()
+        if args.coverage:
+            words = await self._workspace.quickly(lambda: counting.words(choice.runner, project, image.npm))
+        run = Run(choice, project, selection, image, words)
         outcome = await self._sandbox.run(self._job(run, [*selection.plugins(), *plugins], args.timeout, ctx))
         tally = await self._tally(run, outcome)
         result = self._of(choice, await self._result(run, outcome, tally, ctx))
         if base is not None:
-            result.coverage = await self._covering.tell(args, base, project, selection, outcome, ctx.session)
+            result.coverage = await self._covering.tell(
+                args, base, choice.runner, project, selection, outcome, ctx.session
+            )
         if args.reruns and result.failures:
             await self._judge(run, args, result, ctx)
         return result
@@ -112,7 +123,7 @@ class TestsWork:
         """Say of each failure whether it is one alone; as many seconds as the run itself may take."""
 
         async def run(part: Selection, seconds: float) -> Outcome:
-            alone = replace(whole, selection=part)
+            alone = replace(whole, selection=part, counting=())
             job = self._job(alone, part.plugins(), min(float(args.timeout), seconds), ctx)
             return await self._sandbox.run(replace(job, on_output=None))
 
@@ -131,10 +142,11 @@ class TestsWork:
             environ["PYTHONPATH"] = ":".join(project.python_path)
         options = [word for plugin in plugins for word in ("-p", plugin)]
         names = [*(f"{module}.py" for module in (*plugins, SHARED) if plugins), *selection.starter]
+        names += [runner.coverage.module] if runner.coverage and run.counting else []
         modules = [SandboxFile(f"{OURS}/{name}", self._modules[name]) for name in names]
         ours = (*self._copying.ours(runner, project.files), *selection.files(), *modules)
         return Job(
-            argv=selection.started(command(runner, [*options, *selection.targets], report)),
+            argv=selection.started(command(runner, [*options, *selection.targets], report, run.counting)),
             files=(*project.files.values(), *ours),
             timeout=timeout,
             env=environ,

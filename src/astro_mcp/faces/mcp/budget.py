@@ -27,6 +27,8 @@ BYTES: Final = TOKENS * 4 - 400
 """What text and structured content may weigh together; the rest is the envelope's."""
 NEAR: Final = 512
 """Characters that a page of text may hold too few, so that few renderings find it."""
+AROUND: Final = 300
+"""Bytes of what stands around the text in a form of it, more or less: facts of the file, and a cursor."""
 
 
 class Budget:
@@ -112,7 +114,9 @@ class Budget:
             return shapes[end]
 
         forms = profile.text + profile.structured
-        guess, near = (self._most // forms - NEAR, NEAR) if isinstance(whole, str) else (16, 1)
+        guess, near = (
+            (_characters(whole, place.offset, self._most // forms), NEAR) if isinstance(whole, str) else (16, 1)
+        )
         shape = shaped(_most_that_fits(left, lambda count: shaped(count).size, self._most, guess, near))
         if shape.size > self._most:  # a single item, or what stands around the items, is over the budget
             return self._trimmed(shape, place.sha256)
@@ -131,6 +135,13 @@ def pack(value: Output) -> bytes:
         return to_json(body)
     except ValueError:
         return json.dumps(body).encode()
+
+
+def _characters(text: str, offset: int, most: int) -> int:
+    """How many of it a form of `most` bytes may hold, by what the next so many weigh: the first rendering mostly
+    ends the search."""
+    part = text[offset : offset + most]
+    return max(1, (most - AROUND) * len(part) // Shape.weighed(part, None).size)
 
 
 def _most_that_fits(left: int, size: Callable[[int], int], most: int, guess: int, near: int) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
-from astro_mcp.errors import AstroError, InvalidInput, LimitHit, TimedOut
+from astro_mcp.errors import AstroError, InvalidInput, LimitHit
 from astro_mcp.workflow.document.inputs import settled
 from astro_mcp.workflow.document.model import ITEMS, Document
 from astro_mcp.workflow.document.plan import Node
@@ -100,10 +101,12 @@ def _given(draft: Draft, path: str, node: Node, used: Document) -> dict[str, Any
     return values
 
 
-def expire(draft: Draft, path: str) -> None:
-    """A body's time is over: what goes on in it ends, and then its `on_failure` begins. A body inside that has one ends
-    after it; the error on a body that still runs says that it opens nothing more."""
-    error = TimedOut("this took longer than its timeout", "raise the step's `timeout`").as_dict()
+def cut_short(draft: Draft, path: str, error: Mapping[str, Any]) -> None:
+    """A body's time is over, or it is cancelled: what goes on in it ends, and then its `on_failure` begins. A body
+    inside that has one ends after it; the error on a body that still runs says that it opens nothing more, and stays
+    the first one."""
+    if draft.steps[path].error is not None:
+        return
     draft.put(path, wake=None, error=error)
     for inner, state in list(draft.steps.items()):
         if not inner.startswith(f"{path}.") or state.status in TERMINAL or _rescue_within(draft, path, inner):

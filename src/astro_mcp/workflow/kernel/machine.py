@@ -14,7 +14,7 @@ from astro_mcp.workflow.expressions.template import render
 from astro_mcp.workflow.kernel import events as e
 from astro_mcp.workflow.kernel import worktree
 from astro_mcp.workflow.kernel.draft import Advance, Draft
-from astro_mcp.workflow.kernel.flow import expire, open_body, settle
+from astro_mcp.workflow.kernel.flow import cut_short, open_body, settle
 from astro_mcp.workflow.kernel.retry import FINAL, MOST_REFUSALS, REFUSED, pause
 from astro_mcp.workflow.kernel.scope import View, is_leaf, parent
 from astro_mcp.workflow.kernel.state import (
@@ -25,7 +25,6 @@ from astro_mcp.workflow.kernel.state import (
     LOST,
     MAKING,
     PAUSED,
-    PENDING,
     QUEUED,
     READY,
     RUNNING,
@@ -152,8 +151,12 @@ def _cancelled(draft: Draft, event: e.Cancelled) -> dict[str, Any]:
     if not event.path:
         return {**_cancel_all(draft), "status": CANCELLED, "ended": draft.now}
     state = draft.steps.get(event.path)
-    if state is not None and is_leaf(draft.plan.node(event.path), event.path) and state.status != PENDING:
-        error = {"code": "cancelled", "message": "cancelled on request", "hint": "", "retryable": False}
+    if state is None or state.status in TERMINAL:
+        return {}
+    error = {"code": "cancelled", "message": "cancelled on request", "hint": "", "retryable": False}
+    if state.status == RUNNING and not is_leaf(draft.plan.node(event.path), event.path):
+        cut_short(draft, event.path, error)
+    else:
         draft.finish(event.path, CANCELLED, error=error)
         settle(draft)
     return {}
@@ -200,7 +203,8 @@ def _due(draft: Draft) -> None:
         if draft.steps[path].status == READY:
             draft.line_up(path)
         elif not is_leaf(draft.plan.node(path), path):
-            expire(draft, path)
+            error = TimedOut("this took longer than its timeout", "raise the step's `timeout`")
+            cut_short(draft, path, error.as_dict())
         else:
             draft.fail(path, TimedOut("nobody answered in time", "raise the step's `timeout`"))
     settle(draft)

@@ -1,7 +1,8 @@
 """Private GIT_DIRs that outlive a call, with git processes that wait in them.
 
 What a repository is made of is looked at anew by every call (`layout`, `refs`); what is kept of it is used only while
-that is the same. Refs and index are brought up to date; anything else that changed makes a new folder.
+that is the same. Refs and index are brought up to date before a git is asked about them, and by no call that asks about
+objects alone; anything else that changed makes a new folder.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from anyio.abc import TaskGroup
 from astro_mcp.core.authority import Grant
 from astro_mcp.errors import AstroError
 from astro_mcp.workspace.git.layout import Layout, Seen, find
-from astro_mcp.workspace.git.private import Private, build, remove, renew, shallow
+from astro_mcp.workspace.git.private import Private, build, remove, renew, shallow, state_of
 from astro_mcp.workspace.git.refs import Refs, read_refs
 from astro_mcp.workspace.git.standing import Standing
 from astro_mcp.workspace.git.waiting import Pool
@@ -95,24 +96,31 @@ class Memory:
             del self.blames[next(iter(self.blames))]
 
 
+Ready = Callable[[], Awaitable[Private]]
+
+
 @dataclass(frozen=True, slots=True)
 class View:
-    """A repository as one call sees it."""
+    """A repository as one call sees it. `private` may be older than `refs`: `ready` gives it brought up to date, where
+    that is not None."""
 
     layout: Layout
     refs: Refs
     private: Private
     pool: Pool
     memory: Memory
+    ready: Ready | None
 
 
 @dataclass
 class Kept:
-    """One repository; `facts` are what may not change under a git that waits."""
+    """One repository; `facts` are what may not change under a git that waits. `private` holds `refs`, as the call of
+    the number `seen` saw them."""
 
     facts: tuple[Layout, bytes, str]
     refs: Refs
     private: Private
+    seen: int
     pool: Pool
     memory: Memory = field(default_factory=lambda: Memory(standing=Standing()))
     drawn: bool = False
@@ -147,6 +155,7 @@ class Keeper:
         self._kept: OrderedDict[Path, Kept] = OrderedDict()
         self._locks: WeakValueDictionary[Path, anyio.Lock] = WeakValueDictionary()
         self._seen = Seen()
+        self._calls = 0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -170,12 +179,15 @@ class Keeper:
             lock = self._locks[folder] = anyio.Lock()
         async with lock:
             former = self._kept.get(folder)
-            prepare = partial(self._prepare, folder, grant, former)
-            kept, layout = await anyio.to_thread.run_sync(prepare, limiter=self._threads)
+            self._calls += 1
+            number = self._calls
+            prepare = partial(self._prepare, folder, grant, former, number)
+            kept, layout, refs = await anyio.to_thread.run_sync(prepare, limiter=self._threads)
             kept.users += 1
             self._kept[folder] = kept
             self._kept.move_to_end(folder)
-            view = View(layout, kept.refs, kept.private, kept.pool, kept.memory)
+            ready = None if kept.seen == number else partial(self._renewed, lock, kept, layout, refs, number)
+            view = View(layout, refs, kept.private, kept.pool, kept.memory, ready)
         try:
             if former is not None and kept is not former:
                 await _drop(former)
@@ -203,16 +215,26 @@ class Keeper:
             await kept.close()
         await self._let_go(MOST if self._group is not None else 0)
 
-    def _prepare(self, folder: Path, grant: Grant, kept: Kept | None) -> tuple[Kept, Layout]:
+    def _prepare(self, folder: Path, grant: Grant, kept: Kept | None, number: int) -> tuple[Kept, Layout, Refs]:
         layout = find(folder, grant.roots, grant.home, self._seen)
         refs = read_refs(layout)
         facts = (layout, shallow(layout), _attributes(layout.worktree))
-        if kept is not None and kept.facts == facts:
-            kept.private = renew(kept.private, layout, refs, kept.refs, alone=not kept.users)
-            kept.refs = refs
-            return kept, layout
-        private = build(layout, refs, self._folder)
-        return Kept(facts, refs, private, self._pool(layout, private)), layout
+        if kept is None or kept.facts != facts:
+            private = build(layout, refs, self._folder)
+            return Kept(facts, refs, private, number, self._pool(layout, private)), layout, refs
+        state = kept.private.stamp, kept.private.exclude
+        if state_of(layout) == state and refs == kept.refs and not kept.private.older:
+            kept.seen = number
+        return kept, layout, refs
+
+    async def _renewed(self, lock: anyio.Lock, kept: Kept, layout: Layout, refs: Refs, number: int) -> Private:
+        """The folder as the call of that number saw the repository, or as a later one did."""
+        async with lock:
+            if kept.seen < number:
+                work = partial(renew, kept.private, layout, refs, kept.refs, alone=kept.users == 1)
+                kept.private = await anyio.to_thread.run_sync(work, limiter=self._threads)
+                kept.refs, kept.seen = refs, number
+            return kept.private
 
     async def _let_go(self, most: int) -> None:
         while len(self._kept) > most:

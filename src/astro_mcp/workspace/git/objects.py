@@ -15,6 +15,9 @@ from astro_mcp.workspace.git.waiting import CHECK, CONTENTS
 
 HEADER: Final = 100
 """Bytes of the line before an object, more or less."""
+FOLDER: Final = 1024 * 1024
+"""Bytes of names of a folder that is asked for together with a file in it; of a larger one they are asked one by
+one."""
 _LASTING: Final = re.compile(r"[0-9a-f]{40}(?:[~^][0-9]{0,9}|\^\{(?:commit|tree)\})*")
 """A name that means one object for ever."""
 _BLOBS: Final = ("file", "link")
@@ -68,18 +71,17 @@ async def held_at(repository: Repository, commit: str, path: str, limit: int) ->
     """What stands at a path of a commit, None where nothing does; of a file or a link also what `bytes_of` tells."""
     folder, _, last = path.rpartition("/")
     if "\n" not in path:  # a question is a line; what is not found by one is looked for step by step
-        with suppress(Unsupported):
+        with suppress(Unsupported, TooLarge):
             names = f"{commit}:{folder}", f"{commit}:{path}"
-            ran = await repository.ask(CONTENTS, *names, limit=limit + OUTPUT)
-            kind, size, data, rest = _object(ran.out, names[0])
+            ran = await repository.ask(CONTENTS, *names, limit=limit + FOLDER + 2 * HEADER)
+            kind, size, data, end = _object(ran.out, names[0])
             found = _items(size, data) if kind == b"tree" else []
             item = next((one for one in found if one.name == last), None)
             if item is None or item.kind not in _BLOBS:
                 return item, 0, b""
-            _, size, data, _ = _object(rest, names[1])
-            if len(data) == size:
+            _, size, data, _ = _object(ran.out, names[1], end)
+            if len(data) == size or size > limit:
                 return item, size, data
-            return item, *await bytes_of(repository, item.sha, limit)
     item = await _step_by_step(repository, commit, path)
     if item is None or item.kind not in _BLOBS:
         return item, 0, b""
@@ -106,14 +108,15 @@ def missing(name: str) -> Unsupported:
     )
 
 
-def _object(answer: bytes, name: str) -> tuple[bytes, int, bytes, bytes]:
-    """The first object of an answer: its kind and size, and what it holds; and what comes after it."""
-    header, _, rest = answer.partition(b"\n")
-    row = header.split(b" ")
+def _object(answer: bytes, name: str, start: int = 0) -> tuple[bytes, int, bytes, int]:
+    """The object that begins at `start` of an answer: its kind and size, and what it holds; and where the next one
+    begins. Answers may be large, and are not copied to be cut."""
+    begin = answer.find(b"\n", start) + 1
+    row = answer[start : begin - 1].split(b" ") if begin else []
     if len(row) != 3 or not row[2].isdigit():
         raise missing(name)
     size = int(row[2])
-    return row[1], size, rest[:size], rest[size + 1 :]
+    return row[1], size, answer[begin : begin + size], begin + size + 1
 
 
 def _items(size: int, data: bytes) -> list[Item]:

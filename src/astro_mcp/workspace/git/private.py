@@ -101,11 +101,10 @@ def renew(private: Private, layout: Layout, refs: Refs, former: Refs, *, alone: 
         _write_table(private.folder, refs)
     if refs.head != former.head:
         _write_head(private.folder, refs)
-    exclude = _exclude(layout)
+    stamp, exclude = state_of(layout)
     if exclude != private.exclude:
         _replace(private.folder / "info/exclude", exclude)
         private = replace(private, exclude=exclude)
-    stamp = _stamp(f"{layout.gitdir}/index")
     if stamp != private.stamp:
         name = f"index-{os.urandom(6).hex()}"
         stamp = _copy_index(layout.gitdir / "index", private.folder / name)
@@ -116,6 +115,12 @@ def renew(private: Private, layout: Layout, refs: Refs, former: Refs, *, alone: 
                 (private.folder / name).unlink()
         private = replace(private, older=False)
     return private
+
+
+def state_of(layout: Layout) -> tuple[str, bytes]:
+    """What of the repository a folder holds beside its refs: the index's stamp, and the patterns of `info/exclude`.
+    Raises `PathDenied` where one of them is a link, `TooLarge` for the index."""
+    return _stamp(f"{layout.gitdir}/index"), _exclude(layout)
 
 
 def shallow(layout: Layout) -> bytes:
@@ -164,9 +169,24 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _stamp(index: str) -> str:
     try:
-        return stamp_of(os.lstat(index))
+        status = os.lstat(index)
     except FileNotFoundError:
         return ""
+    if stat.S_ISLNK(status.st_mode):
+        raise _no_index()
+    _check_index(status)
+    return stamp_of(status)
+
+
+def _check_index(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise PathDenied("the repository's index is no regular file")
+    if status.st_size > INDEX:
+        raise TooLarge("the repository's index is too large")
+
+
+def _no_index() -> PathDenied:
+    return PathDenied("the repository's index is a link or can't be read")
 
 
 def _copy_index(source: Path, target: Path) -> str:
@@ -175,13 +195,10 @@ def _copy_index(source: Path, target: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError:
-        raise PathDenied("the repository's index is a link or can't be read") from None
+        raise _no_index() from None
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise PathDenied("the repository's index is no regular file")
-        if status.st_size > INDEX:
-            raise TooLarge("the repository's index is too large")
+        _check_index(status)
         with target.open("wb") as copy:
             shutil.copyfileobj(file, copy)
     # git takes a file as changed or not by comparing its time with the index's: the copy keeps it

@@ -19,7 +19,7 @@ from astro_mcp.errors import AstroError, Conflict, InvalidInput, PathDenied, Pro
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import staging
 from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, run_git, start_git
-from astro_mcp.workspace.git.kept import Keeper, Memory
+from astro_mcp.workspace.git.kept import Keeper, Memory, Ready
 from astro_mcp.workspace.git.layout import Layout, find
 from astro_mcp.workspace.git.locks import Locks, release
 from astro_mcp.workspace.git.private import Private, build, remove, was_decided
@@ -31,6 +31,8 @@ from astro_mcp.workspace.workspace import Workspace
 
 T = TypeVar("T")
 HOSTILE: Final = re.compile(rb"(?:\A|[/\0])(?:|\.|\.\.|\.git[ .]*|git~[0-9]+)(?=[/\0])", re.IGNORECASE)
+OBJECT: Final = re.compile(r"[0-9a-f]{40}(?=[ :^~]|\Z)")
+"""What a question begins with that means the same whatever the refs are: git takes a whole sha for nothing else."""
 GONE: Final = re.compile(
     r"does not exist and --remove not passed|No such file or directory\s+fatal: Unable to process path"
 )
@@ -54,16 +56,32 @@ class Repository:
         threads: anyio.CapacityLimiter,
         pool: Pool,
         memory: Memory,
+        ready: Ready | None = None,
     ) -> None:
         self.layout = layout
         self.refs = refs
-        self.private = private
+        self._private = private
+        self._ready = ready
         self.locks = Locks(private.folder)
         self._top = top
         self._workspace = workspace
         self._threads = threads
         self._pool = pool
         self.memory = memory
+
+    @property
+    def private(self) -> Private:
+        """The folder that stands in for `.git`. Of one that is lent it is first to be `made_ready`."""
+        if self._ready is not None:
+            raise AssertionError("the private folder may be older than what this call saw")
+        return self._private
+
+    async def made_ready(self) -> Private:
+        """The private folder, with index and refs as this call saw them, or newer."""
+        if self._ready is not None:
+            self._private = await self._ready()
+            self._ready = None
+        return self._private
 
     @property
     def read_guard(self) -> ReadGuard:
@@ -89,7 +107,7 @@ class Repository:
         """
         if any("\0" in (one if isinstance(one, str) else os.fsdecode(one)) for one in arguments):
             raise InvalidInput("git takes no text with a NUL")
-        given = _environment(self.layout, self.private)
+        given = _environment(self.layout, await self.made_ready())
         if index is not None:
             given["GIT_INDEX_FILE"] = str(index)
         if tree is not None:
@@ -108,6 +126,8 @@ class Repository:
 
     async def ask(self, kind: Kind, *lines: str, limit: int = OUTPUT) -> Ran:
         """The answer of a git that waits (see `waiting`) to `lines`; raises what `git` does."""
+        if self._ready is not None and not all(map(OBJECT.match, lines)):
+            await self.made_ready()
         ran = await self._pool.ask(kind, lines, limit)
         if ran.code:
             raise _failure(ran)
@@ -118,9 +138,10 @@ class Repository:
 
         Git checks names when it adds them and believes an index that it reads: `../../file` would be opened.
         """
-        if self.memory.trusted != self.private.stamp:
-            await self.check_index(self.private.index)
-            self.memory.trusted = self.private.stamp
+        private = await self.made_ready()
+        if self.memory.trusted != private.stamp:
+            await self.check_index(private.index)
+            self.memory.trusted = private.stamp
 
     async def check_index(self, index: Path) -> bytes:
         """The index's paths, each ended by NUL; raises `PathDenied` as `trusted_index` does."""
@@ -136,6 +157,14 @@ class Repository:
     def place(self, path: str) -> Place:
         """The place of a path of this repository, for the guards."""
         return self._top.at("/".join(part for part in (self._top.relative, path) if part))
+
+    def known(self, place: Place, limit: int) -> tuple[bytes, os.stat_result] | None:
+        """Bytes and status of a file that takes no wait, on the event loop; None for others."""
+        return self._workspace.known(place, limit)
+
+    def learn(self) -> None:
+        """Find out whether there are such files. Blocks: for worker threads."""
+        self._workspace.learn(self._top)
 
     def readable(self, path: str) -> bool:
         """Whether ReadGuard gives the bytes of `path` out; it speaks of history as of the working tree."""
@@ -226,6 +255,7 @@ class Git:
                 self._threads,
                 view.pool,
                 view.memory,
+                view.ready,
             )
 
     async def refs(self, session: Session, repo: str) -> Refs:

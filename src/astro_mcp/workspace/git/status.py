@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 from astro_mcp.errors import LimitHit
 from astro_mcp.workspace.git.changed import Changed, parse
 from astro_mcp.workspace.git.repository import Repository
-from astro_mcp.workspace.git.standing import Answer, Entries, Standing, look, merged
+from astro_mcp.workspace.git.standing import Answer, Entries, Standing, glance, look, merged
 
 TOUCHED: Final = 200
 """Files that are looked at one by one."""
@@ -39,7 +39,8 @@ async def current(repository: Repository) -> list[Changed]:
     async with standing.lock:
         # taken away until all that was told is in it: a call that is cut off has lost what it read of the watch
         answer, standing.answer = standing.answer, None
-        key = repository.refs.sha, repository.private.stamp, repository.private.exclude
+        private = await repository.made_ready()
+        key = repository.refs.sha, private.stamp, private.exclude
         touched = await repository.blocking(standing.touched) if standing.much else standing.touched()
         if touched is None:
             await repository.blocking(lambda: standing.begin(repository.layout.worktree))
@@ -61,7 +62,7 @@ async def current(repository: Repository) -> list[Changed]:
 
 
 async def _letters(
-    repository: Repository, standing: Standing, known: Sequence[Changed], touched: Collection[str]
+    repository: Repository, standing: Standing, known: Sequence[Changed], touched: Set[str]
 ) -> dict[str, str] | None:
     """What is said of the touched files now; None where one of them may change what is said of another."""
     if not touched:
@@ -73,8 +74,10 @@ async def _letters(
         return None
     untracked = {change.path for change in known if change.untracked}
     modes = repository.layout.modes
-    work = partial(look, entries, touched, untracked, repository.place, modes=modes)
-    letters = await repository.blocking(work)
+    letters = glance(entries, touched, repository.place, repository.known, modes=modes)
+    if rest := touched - letters.keys():
+        work = partial(look, entries, rest, untracked, repository.place, modes=modes)
+        letters |= await repository.blocking(work)
     unknown = sorted(path for path, letter in letters.items() if not letter)
     if unknown:
         said, _ = await _asked(repository, ["--untracked-files=normal", "--renames"], unknown)
@@ -90,7 +93,11 @@ async def _entries(repository: Repository, standing: Standing) -> Entries | None
     if standing.entries[0] != key:
         await repository.trusted_index()
         ran = await repository.git("ls-files", "-s", "-v", "-z")
-        work = partial(Entries.of, ran.out, rewritten=attributes)
+
+        def work() -> Entries | None:
+            repository.learn()
+            return Entries.of(ran.out, rewritten=attributes)
+
         standing.entries = key, None if ran.cut else await repository.blocking(work)
     return standing.entries[1]
 

@@ -105,9 +105,9 @@ class Waiting:
                 else:
                     code = await self._child.wait() or 128
         if len(said) > limit + len(end):
-            return Ran(0, bytes(said[:limit]), "", cut=True)
+            return Ran(0, bytes(memoryview(said)[:limit]), "", cut=True)
         if over:
-            return Ran(0, bytes(said[: -len(end)]), "")
+            return Ran(0, bytes(memoryview(said)[: -len(end)]), "")
         return Ran(code, bytes(said), errors.decode("utf-8", "replace"))
 
     async def _hear(self, said: bytearray, end: bytes, limit: int) -> bool:

@@ -145,7 +145,11 @@ def _event(seq: int, event: Event) -> tuple[Any, ...]:
 
 def _step(path: str, state: StepState, ref: str | None, text: tuple[Event, str] | None) -> tuple[Any, ...]:
     """Without what is as it is by itself."""
-    body = {name: value for (name, default), value in zip(_BODY, _body(state), strict=True) if value != default}
+    body = {
+        name: value
+        for (name, default), value in zip(_BODY, _body(state), strict=True)
+        if value is not default and value != default
+    }
     if state.output is None or ref:
         output = None
     elif text is not None and state.output is getattr(text[0], "output", None):
