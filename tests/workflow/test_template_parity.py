@@ -27,6 +27,7 @@ MADE_ANEW = frozenset(
         "sha",
         "commit",
         "undo_id",
+        "recovery_ref",
         "id",
         "digest",
         "artifact",
