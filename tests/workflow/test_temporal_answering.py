@@ -24,7 +24,9 @@ RIGHT, WRONG = '{"markdown": "of fish"}', '{"markdown": 3}'
 
 
 def environment(server: Server, prefix: str) -> dict[str, str]:
+    """A worker that a busy machine does not let beat for a second is not dead here: its ask would be put again."""
     given = {"DRIVER": "temporal", "TEMPORAL__ADDRESS": server.address, "TEMPORAL__TASK_QUEUE": prefix}
+    given["TEMPORAL__HEARTBEAT_SECONDS"] = "60"
     return {f"ASTRO_MCP_WORKFLOW__{name}": value for name, value in given.items()}
 
 
