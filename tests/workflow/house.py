@@ -234,7 +234,7 @@ async def house(
             driver = EmbeddedDriver(store, artifacts, effects, evaluator.evaluate, registry, settings, clock, trees)
         scheduler = Scheduler(driver, registry, Templates(templates), evaluator, clock)
         await registry.register(toys)
-        await registry.register(WorkflowAgent(Ready(WorkflowWork(scheduler, registry))))
+        await registry.register(WorkflowAgent(Ready(WorkflowWork(scheduler, registry, artifacts))))
         async with scheduler.running():
             yield House(dispatcher, scheduler, store, toys, session(folder))
 

@@ -310,7 +310,7 @@ class Parts:
     async def _workflow(self) -> WorkflowWork:
         from astro_mcp.workflow.work import WorkflowWork  # noqa: PLC0415 - see the class
 
-        return WorkflowWork(await self.scheduler.get(), self._base.registry)
+        return WorkflowWork(await self.scheduler.get(), self._base.registry, self._base.artifacts)
 
     async def _saving(self) -> Saving:
         from astro_mcp.agents.artifacts.saving import Saving  # noqa: PLC0415 - see the class

@@ -152,7 +152,7 @@ def _picture(given: argparse.Namespace, printer: Printer, link: Link) -> int:
     elif _is_template(given.what):
         told = link.read(f"astro://workflows/{quote(given.what, safe='')}/{kind}")
     else:
-        told = drawn(_document(given.what, link)["spec"], link, in_mermaid=given.mermaid)
+        told = drawn(_document(given.what, link)["spec"], link, kind)
     printer.result(told["text"], told)
     return 0
 

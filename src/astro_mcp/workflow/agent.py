@@ -137,6 +137,22 @@ class WorkflowAgent(Agent):
                 complete=self._complete_template,
             ),
             Resource(
+                uri="astro://plans/{sha256}/picture",
+                name="plan_picture",
+                title="A picture of a checked workflow",
+                description="The steps of a document that workflow_check found sound, as SVG.",
+                mime=SVG,
+                read=self._read_plan_svg,
+            ),
+            Resource(
+                uri="astro://plans/{sha256}/mermaid",
+                name="plan_mermaid",
+                title="A checked workflow in Mermaid",
+                description="The same steps as a Mermaid flowchart.",
+                mime=MERMAID,
+                read=self._read_plan_mermaid,
+            ),
+            Resource(
                 uri="astro://runs/{run_id}",
                 name="run",
                 title="A workflow run",
@@ -205,6 +221,12 @@ class WorkflowAgent(Agent):
 
     async def _read_template_mermaid(self, session: Session, variables: dict[str, str]) -> Body:
         return await (await self._work.get()).picture_template(variables["name"], MERMAID)
+
+    async def _read_plan_svg(self, session: Session, variables: dict[str, str]) -> Body:
+        return await (await self._work.get()).picture_plan(session, variables["sha256"], SVG)
+
+    async def _read_plan_mermaid(self, session: Session, variables: dict[str, str]) -> Body:
+        return await (await self._work.get()).picture_plan(session, variables["sha256"], MERMAID)
 
     async def _read_run_svg(self, session: Session, variables: dict[str, str]) -> Body:
         return await (await self._work.get()).picture_run(session, variables["run_id"], SVG)

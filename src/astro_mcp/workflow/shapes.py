@@ -88,6 +88,7 @@ class ProblemShape(Shape):
 class CheckOutput(Output):
     valid: bool
     plan: list[PlanStep]
+    picture: str = ""
     effects: list[str]
     worktree: str = ""
     problems: list[ProblemShape]
@@ -106,6 +107,7 @@ class CheckOutput(Output):
             lines += [
                 f"- {s.id}: {s.tool or s.kind}" + (f" after {', '.join(s.needs)}" if s.needs else "") for s in self.plan
             ]
+            lines.append(f"picture: {self.picture}")
         if self.guide:
             lines.append(f"the language: {self.guide}")
         if self.nearest_examples:

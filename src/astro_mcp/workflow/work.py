@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -12,11 +13,13 @@ import anyio.to_thread
 from astro_mcp.core.agent import Health
 from astro_mcp.core.authority import Effect, Session
 from astro_mcp.core.call import Context
+from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.core.registry import Registry
 from astro_mcp.core.resource import Body
 from astro_mcp.errors import AstroError, InvalidInput
 from astro_mcp.workflow import coming_back, questions, views
 from astro_mcp.workflow import shapes as s
+from astro_mcp.workflow.checked_plans import CheckedPlans
 from astro_mcp.workflow.document.inputs import parse as parse_inputs
 from astro_mcp.workflow.document.inputs import settled
 from astro_mcp.workflow.document.plan import Plan
@@ -34,10 +37,11 @@ LINES = "application/x-ndjson"
 class WorkflowWork:
     """Runs many steps for a host, durably."""
 
-    def __init__(self, scheduler: Scheduler, registry: Registry) -> None:
+    def __init__(self, scheduler: Scheduler, registry: Registry, artifacts: ArtifactSink) -> None:
         self._scheduler = scheduler
         self._registry = registry
         self._templates = scheduler.templates
+        self._plans = CheckedPlans(scheduler, artifacts)
         self._painters = anyio.CapacityLimiter(1)
 
     async def check(self, args: s.CheckInput, ctx: Context) -> s.CheckOutput:
@@ -49,6 +53,7 @@ class WorkflowWork:
         return s.CheckOutput(
             valid=not problems,
             plan=views.plan_steps(checked.plan) if checked.plan and not problems else [],
+            picture="" if problems else await self._plans.keep(ctx.session, checked),
             effects=sorted(checked.effects),
             worktree=checked.begins if not problems else "",
             problems=[s.ProblemShape(path=p.path, reason=p.reason, corrected=p.suggestion) for p in problems],
@@ -149,6 +154,11 @@ class WorkflowWork:
     async def picture_template(self, name: str, mime: str) -> Body:
         """A template's steps; raises `NotFound`."""
         return await self._painted(mime, await self._scheduler.plan((await self._templates.get(name)).text))
+
+    async def picture_plan(self, session: Session, sha256: str, mime: str) -> Body:
+        """The steps of a document that was checked for this scope; raises `NotFound`."""
+        plan, labels = await self._plans.get(session, sha256)
+        return replace(await self._painted(mime, plan), labels=labels)
 
     async def picture_run(self, session: Session, run_id: str, mime: str) -> Body:
         """A run's steps and how they are; raises `NotFound`."""
