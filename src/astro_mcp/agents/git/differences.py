@@ -90,7 +90,7 @@ async def difference(
         ran = await repository.ask(COUNTS, question)
         return _files(repository, parse_numstat(_answer(ran, question))), [], ran.cut
     forms = ["--numstat", "-z", *([] if stat_only else ["--patch"])]
-    options = HISTORY if sides.trees else OPTIONS
+    options = HISTORY if sides.trees or "--cached" in sides.options else OPTIONS
     ran = await repository.git("diff", *options, *forms, *sides.options, "--", *paths, limit=PATCH)
     counts, _, patch = ran.out.partition(b"\0\0")
     files = _files(repository, parse_numstat(counts))

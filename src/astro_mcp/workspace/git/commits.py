@@ -19,6 +19,7 @@ from astro_mcp.errors import Conflict, NotFound, Problem, ProtectedPath, TooLarg
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import publish
 from astro_mcp.workspace.git.changed import Changed
+from astro_mcp.workspace.git.entries import SUBMODULE
 from astro_mcp.workspace.git.keys import Key, find_keys
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE
@@ -40,7 +41,7 @@ UNFINISHED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class CommittedFile:
-    """`change` is A, M, D or T; `blob` is "" for a deleted file; `link` tells a symbolic link."""
+    """`change` is A, M, D or T; `blob` is "" for a deleted file and a submodule; `link` tells a symbolic link."""
 
     path: str
     change: str
@@ -189,7 +190,7 @@ async def _against_head(repository: Repository, index: Path) -> tuple[CommittedF
         "-z",
         "--no-abbrev",
         "--no-renames",
-        "--ignore-submodules=all",
+        "--ignore-submodules=none",  # an index is compared with a tree: nothing of a submodule is looked at
         base,
         "--",
         index=index,
@@ -197,9 +198,10 @@ async def _against_head(repository: Repository, index: Path) -> tuple[CommittedF
     records = os.fsdecode(ran.out).split("\0")
     found = []
     for head, path in zip(records[::2], records[1::2], strict=False):
-        _, mode, old, new, change = head.split(" ")
-        blob = "" if change == "D" else new
-        found.append(CommittedFile(path, change[0], blob, old if change[0] in "MT" else "", mode == "120000"))
+        before, mode, old, new, change = head.removeprefix(":").split(" ")
+        blob = "" if change == "D" or mode == SUBMODULE else new
+        former = old if change[0] in "MT" and before != SUBMODULE else ""
+        found.append(CommittedFile(path, change[0], blob, former, mode == "120000"))
     return tuple(found)
 
 

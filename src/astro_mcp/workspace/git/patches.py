@@ -33,9 +33,10 @@ OPTIONS: Final = (
     "--src-prefix=a/",
     "--dst-prefix=b/",
 )
-"""What every diff with the index or the working tree is told; `-l` bounds the search for renames."""
+"""What every diff with the working tree is told; `-l` bounds the search for renames."""
 HISTORY: Final = (*(one for one in OPTIONS if "submodules" not in one), "--ignore-submodules=none", "--submodule=short")
-"""What a diff of two commits is told: which commit a submodule was at is data of theirs, and nothing is entered."""
+"""What a diff of two commits, or of one and the index, is told: which commit a submodule was at is data of theirs, and
+nothing is entered."""
 
 
 @dataclass(frozen=True, slots=True)

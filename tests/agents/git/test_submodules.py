@@ -1,0 +1,42 @@
+"""A submodule's commit, staged by a person: it is told and committed, and the submodule is not entered."""
+
+from __future__ import annotations
+
+import pytest
+from tests.agents.git.bench import Bench
+
+OLD, NEW = "1" * 40, "2" * 40
+
+
+@pytest.fixture
+def staged(bench: Bench) -> Bench:
+    """HEAD has the submodule at OLD, and the index has it at NEW."""
+    bench.git("update-index", "--add", "--cacheinfo", f"160000,{OLD},sub")
+    bench.git("commit", "-q", "-m", "A submodule")
+    (bench.root / "sub").mkdir()
+    bench.git("update-index", "--cacheinfo", f"160000,{NEW},sub")
+    return bench
+
+
+async def test_a_staged_submodule_is_committed_and_the_answer_names_it(staged: Bench) -> None:
+    tried = await staged.call("git_commit", message="m", dry_run=True)
+    assert [(file.path, file.change) for file in tried.files] == [("sub", "M")]
+    staged.write("README.md", "changed\n")
+    made = await staged.call("git_commit", message="Both")
+    assert [(file.path, file.change) for file in made.files] == [("README.md", "M"), ("sub", "M")]
+    assert NEW in staged.git("ls-tree", "HEAD", "sub")
+    assert staged.git("status", "--porcelain") == ""
+
+
+async def test_a_submodule_that_a_file_takes_the_place_of_is_committed(staged: Bench) -> None:
+    (staged.root / "sub").rmdir()
+    staged.write("sub", "a file\n")
+    staged.git("add", "-f", "sub")
+    made = await staged.call("git_commit", message="A file")
+    assert [(file.path, file.change) for file in made.files] == [("sub", "T")]
+
+
+async def test_what_is_staged_differs_as_git_says(staged: Bench) -> None:
+    diff = await staged.call("git_diff", to="index")
+    assert [(file.path, file.additions, file.deletions) for file in diff.files] == [("sub", 1, 1)]
+    assert diff.hunks[0].text.split("\n")[1:] == [f"-Subproject commit {OLD}", f"+Subproject commit {NEW}"]
