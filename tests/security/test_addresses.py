@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 import pytest
+from tests.security.connections import connections
 
 from astro_mcp.config import WebSettings
 from astro_mcp.errors import Forbidden, InvalidInput
@@ -78,6 +79,14 @@ def tls() -> ssl.SSLContext:
 @pytest.fixture
 def client(tls: ssl.SSLContext) -> GuardedClient:
     return GuardedClient(WebSettings(), tls=tls)
+
+
+@pytest.fixture(autouse=True)
+def unconnected() -> Iterator[None]:
+    """Whatever a test of this file asks for, no socket is connected: the name server's alone stands outside."""
+    with connections() as seen:
+        yield
+    assert seen == []
 
 
 @pytest.mark.parametrize("written", CLOSED)

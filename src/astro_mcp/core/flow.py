@@ -66,6 +66,8 @@ BOUNDS: Final = {
 }
 _EACH_TIME: Final = frozenset({Sort.STREAM, Sort.DATA, Sort.PUSH})
 """Of these a second time is not the same again."""
+IN_WORDS: Final = frozenset({Sort.PAGE, Sort.QUERY, Sort.NAME})
+"""What a model words as it likes. A run, which asks nobody, sends none of it past a person who can be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,14 @@ def _fits(ledger: Ledger, leaving: Leaving, now: float) -> None:
         oldest = next(iter(sent.values()))[0] if sent else now
         most = f"{bound.number} an hour may, {bound.each} of them to one recipient"
         raise _later(f"{_reason(leaving)}: {most}", oldest, now)
+
+
+def unasked(leaving: Leaving) -> Forbidden:
+    """The refusal of what a run would send where its session's person could be asked, and was not."""
+    return Forbidden(
+        f"{_reason(leaving)}, and a run does not ask the person who could approve it",
+        f"make one such call to {leaving.to} outside of a run, where they are asked: their yes counts for runs too",
+    )
 
 
 def _too_much(sort: Sort, bound: Bound, text: str) -> str:

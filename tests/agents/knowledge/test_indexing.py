@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from astro_mcp.core.call import Call
 from astro_mcp.errors import InvalidInput, NoRoot, NotFound, PathDenied
 
 
@@ -99,3 +100,20 @@ async def test_the_resource_tells_what_a_collection_holds(house: Any, tmp_path: 
     assert body.text is not None
     assert "1 documents, 1 chunks, 0 waiting" in body.text
     assert "- docs/guide.md (document, 1 chunks)" in body.text
+
+
+async def test_indexing_tells_how_far_it_is_with_files_and_then_with_meaning(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    told: list[tuple[float, float | None, str]] = []
+
+    async def hear(done: float, total: float | None, text: str) -> None:
+        told.append((done, total, text))
+
+    async with house(tmp_path / "data", project) as desk:
+        (await desk.dispatcher.call(Call(desk.session, "kb_index", {}, progress=hear))).unwrap()
+    texts = [text for _, _, text in told]
+    assert texts[0].startswith("reading ")
+    assert any("chunks to embed" in text for text in texts)
+    assert all(total is not None and 0 <= done <= total for done, total, _ in told)
+    assert all(len(text) < 200 for text in texts)

@@ -16,9 +16,11 @@ from tests.agents.search.conftest import Ask, Build
 from tests.net.web_site import Site, answer
 
 from astro_mcp.agents.search import asking
+from astro_mcp.agents.search.fusion import Hit, Query
 from astro_mcp.agents.search.models import SearchOutput
 from astro_mcp.config import SearchProvider
 from astro_mcp.core.call import Result
+from astro_mcp.errors import RateLimited
 from astro_mcp.packs import Pack, SearchRequest
 
 WAL = {"url": "https://docs.example/wal", "title": "WAL explained"}
@@ -247,6 +249,26 @@ async def test_a_tenants_budget_is_of_what_goes_out_and_tells_when_there_is_more
     assert 3_500_000 < (error.retry_after_ms or 0) <= 3_600_000
     assert len(site.requests) == 2
     assert (await searched(ask, "a")).total == 1
+
+
+async def test_one_tenants_budget_and_answers_are_not_anothers() -> None:
+    class Counting:
+        asked = 0
+
+        async def search(self, query: Query) -> list[Hit]:
+            self.asked += 1
+            return [Hit(WAL["url"], WAL["title"], "")]
+
+    provider = Counting()
+    many = asking.Asking({"one": provider}, 1)
+    query, other = Query("a", 5, "any", "a"), Query("b", 5, "any", "b")
+    await many.ask("here", query)
+    with pytest.raises(RateLimited):
+        await many.ask("here", other)
+    await many.ask("there", query)
+    assert provider.asked == 2, "what one tenant asked before is not told to another by a faster answer"
+    with pytest.raises(RateLimited):
+        await many.ask("there", other)
 
 
 async def test_whoever_is_slow_is_not_waited_for_once_another_has_found_something(

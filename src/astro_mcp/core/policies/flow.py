@@ -38,6 +38,7 @@ class Flow:
         seen = call.labels | call.session.labels
         if own:
             seen |= ledger.labels
+            ledger.person |= call.person
         if seen != call.labels:
             call = replace(call, labels=seen)
         gate = _Gate(call, self._clock, strict=self._strict)
@@ -72,12 +73,16 @@ class _Gate:
     def let_out(self, leaving: Leaving) -> Verdict:
         """See `core.call.Gate`."""
         call, now = self._call, self._clock.now()
-        ledger, person = call.session.ledger, call.person
+        ledger = call.session.ledger
+        of_run = call.run_id is not None
+        person = call.person or (of_run and ledger.person and leaving.sort in flow.IN_WORDS)
         if not leaving.texts:
             return Verdict.FREE
         verdict = flow.judge(ledger, call.labels, leaving, now, strict=self._strict, person=person)
         if verdict is Verdict.ASK and self._answered(leaving):
             verdict = flow.judge(ledger, call.labels, leaving, now, strict=self._strict, person=person)
+        if verdict is Verdict.ASK and of_run:
+            raise flow.unasked(leaving)
         if verdict is Verdict.ASK:
             ledger.asked.setdefault(leaving.to, set()).add(leaving.digest)
             self.questions = (_question(leaving),)

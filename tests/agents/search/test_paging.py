@@ -1,0 +1,27 @@
+"""A long page comes in parts through a host's connection, and no part ends or begins within a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.net.web_site import answer
+from tests.security.chain import chained
+
+
+async def test_the_parts_of_a_long_page_are_the_page_and_cut_no_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [f"wörd{number:06d}" for number in range(40_000)]
+    text = "\n\n".join(" ".join(words[start : start + 800]) for start in range(0, len(words), 800))
+    async with chained(tmp_path, monkeypatch) as chain, chain.host() as host:
+        chain.sink.replies["/long"] = answer(text.encode(), content_type="text/plain; charset=utf-8")
+        url = f"http://docs.example:{chain.sink.port}/long"
+        part = await host.good("web_fetch", url=url)
+        parts = [part["markdown"]]
+        while cursor := part.get("next_cursor"):
+            part = await host.good("web_fetch", url=url, cursor=cursor)
+            parts.append(part["markdown"])
+    assert len(parts) > 2
+    assert [word for one in parts for word in one.split()] == words
+    assert "".join(parts).rstrip() == text
