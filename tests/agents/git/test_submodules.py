@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.agents.git.bench import Bench
+from tests.agents.git.bench import Bench, plain_git
 
 OLD, NEW = "1" * 40, "2" * 40
 
@@ -59,3 +59,13 @@ async def test_a_submodule_alone_is_committed_by_its_path_and_the_rest_stays_sta
     assert staged.git("status", "--porcelain") == "M  README.md\n"
     assert (await staged.call("git_commit", message="The rest", paths=["README.md"])).files[0].path == "README.md"
     assert staged.git("status", "--porcelain") == ""
+
+
+async def test_the_commit_that_is_staged_is_taken_and_not_that_of_the_folder(staged: Bench) -> None:
+    inner = staged.root / "sub"
+    plain_git(inner, "init", "-q", "-b", "main")
+    plain_git(inner, "commit", "-q", "--allow-empty", "-m", "Elsewhere")
+    staged.write(".gitmodules", '[submodule "sub"]\n\tpath = sub\n\turl = ./sub\n\tignore = all\n')
+    made = await staged.call("git_commit", message="m", paths=["sub"])
+    assert [file.path for file in made.files] == ["sub"]
+    assert NEW in staged.git("ls-tree", "HEAD", "sub")
