@@ -43,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def plain(bench: Bench) -> list[tuple[str, ...]]:
     """`git status`, record by record."""
-    shown = ["--porcelain=v2", "-z", "--untracked-files=normal", "--ignore-submodules=all", "--renames"]
+    shown = ["--porcelain=v2", "-z", "--untracked-files=normal", "--renames"]
     ours = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # a refreshed index would be another one
     out = subprocess.run(["git", "status", *shown], cwd=bench.root, env=ours, capture_output=True, check=True).stdout
     found: list[tuple[str, ...]] = []

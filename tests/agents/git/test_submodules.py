@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.agents.git.bench import Bench
+from tests.agents.git.bench import Bench, plain_git
 
 OLD, NEW = "1" * 40, "2" * 40
 
@@ -40,3 +40,32 @@ async def test_what_is_staged_differs_as_git_says(staged: Bench) -> None:
     diff = await staged.call("git_diff", to="index")
     assert [(file.path, file.additions, file.deletions) for file in diff.files] == [("sub", 1, 1)]
     assert diff.hunks[0].text.split("\n")[1:] == [f"-Subproject commit {OLD}", f"+Subproject commit {NEW}"]
+
+
+async def test_status_tells_what_is_staged_of_submodules_as_git_does(staged: Bench) -> None:
+    staged.git("update-index", "--add", "--cacheinfo", f"160000,{OLD},another")
+    staged.write("README.md", "changed\n")
+    for _ in range(2):  # git's answer, and the one that stands
+        status = await staged.call("git_status")
+        assert [(item.path, item.change) for item in status.staged] == [("another", "A"), ("sub", "M")]
+        assert [(item.path, item.change) for item in status.unstaged] == [("README.md", "M")]
+
+
+async def test_a_submodule_alone_is_committed_by_its_path_and_the_rest_stays_staged(staged: Bench) -> None:
+    staged.write("README.md", "changed\n")
+    staged.git("add", "README.md")
+    made = await staged.call("git_commit", message="The submodule", paths=["sub"])
+    assert [(file.path, file.change) for file in made.files] == [("sub", "M")]
+    assert staged.git("status", "--porcelain") == "M  README.md\n"
+    assert (await staged.call("git_commit", message="The rest", paths=["README.md"])).files[0].path == "README.md"
+    assert staged.git("status", "--porcelain") == ""
+
+
+async def test_the_commit_that_is_staged_is_taken_and_not_that_of_the_folder(staged: Bench) -> None:
+    inner = staged.root / "sub"
+    plain_git(inner, "init", "-q", "-b", "main")
+    plain_git(inner, "commit", "-q", "--allow-empty", "-m", "Elsewhere")
+    staged.write(".gitmodules", '[submodule "sub"]\n\tpath = sub\n\turl = ./sub\n\tignore = all\n')
+    made = await staged.call("git_commit", message="m", paths=["sub"])
+    assert [file.path for file in made.files] == ["sub"]
+    assert NEW in staged.git("ls-tree", "HEAD", "sub")

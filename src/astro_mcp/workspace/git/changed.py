@@ -11,13 +11,14 @@ class Changed:
     """One path. `staged` and `unstaged` are git's letters (M A D R T, "." for none); "?" both ways is untracked.
 
     `path` is as the file system has it: bytes that are no UTF-8 stand as surrogates. `former` is the name before a
-    rename.
+    rename. `submodule` tells one whose commit is staged: what the index has of it is not read from the working tree.
     """
 
     path: str
     staged: str
     unstaged: str
     former: str = ""
+    submodule: bool = False
 
     @property
     def untracked(self) -> bool:

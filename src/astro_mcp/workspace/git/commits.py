@@ -19,7 +19,7 @@ from astro_mcp.errors import Conflict, NotFound, Problem, ProtectedPath, TooLarg
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import publish
 from astro_mcp.workspace.git.changed import Changed
-from astro_mcp.workspace.git.entries import SUBMODULE
+from astro_mcp.workspace.git.entries import SUBMODULE, in_index, put
 from astro_mcp.workspace.git.keys import Key, find_keys
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE
@@ -170,7 +170,12 @@ def _there(repository: Repository, path: str) -> bool:
 
 
 async def take(repository: Repository, wanted: Sequence[Changed], index: Path) -> None:
-    """Put the working tree's state of these paths into an index."""
+    """Put the working tree's state of these paths into an index; of submodules what is staged: none is entered."""
+    staged = [item.path for item in wanted if item.submodule]
+    if staged and index != repository.private.index:
+        held = await in_index(repository, repository.refs.sha or EMPTY_TREE, repository.private.index)
+        await put(repository, index, {path: held[path].after for path in staged if path in held})
+    wanted = [item for item in wanted if not item.submodule]
     there = {item.path for item in wanted if item.untracked or (item.unstaged != "D" and item.staged != "D")}
     gone = {item.path for item in wanted} - there
     if gone:

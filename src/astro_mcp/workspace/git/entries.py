@@ -60,7 +60,8 @@ async def put(repository: Repository, index: Path, entries: Mapping[str, Side]) 
 
 async def _raw(repository: Repository, command: str, *sides: str, index: Path | None = None) -> dict[str, Differing]:
     """git-diff-tree(1), raw output format with `-z`."""
-    ran = await repository.git(command, "--raw", "-z", "--no-abbrev", "--no-renames", *sides, "--", index=index)
+    options = ("--raw", "-z", "--no-abbrev", "--no-renames", "--ignore-submodules=none")  # whatever .gitmodules says
+    ran = await repository.git(command, *options, *sides, "--", index=index)
     if ran.cut:
         raise TooLarge("too many files differ", "a person can do this with git itself")
     records = os.fsdecode(ran.out).split("\0")

@@ -204,7 +204,12 @@ def merged(changes: Iterable[Changed], letters: Mapping[str, str]) -> list[Chang
             before = replace(before, unstaged=letter)
         if (before.staged, before.unstaged) != (".", "."):
             known[path, False] = before
-    return sorted(known.values(), key=_place_in_list)
+    return in_order(known.values())
+
+
+def in_order(changes: Iterable[Changed]) -> list[Changed]:
+    """As git lists them."""
+    return sorted(changes, key=_place_in_list)
 
 
 def _place_in_list(one: Changed) -> tuple[int, bytes]:

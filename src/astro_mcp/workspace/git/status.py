@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence, Set
 from dataclasses import replace
@@ -10,11 +11,15 @@ from typing import Final
 
 from astro_mcp.errors import LimitHit
 from astro_mcp.workspace.git.changed import Changed, parse
+from astro_mcp.workspace.git.entries import SUBMODULE
 from astro_mcp.workspace.git.repository import Repository
-from astro_mcp.workspace.git.standing import Answer, Entries, Standing, glance, look, merged
+from astro_mcp.workspace.git.revisions import EMPTY_TREE
+from astro_mcp.workspace.git.standing import Answer, Entries, Standing, glance, in_order, look, merged
 
 TOUCHED: Final = 200
 """Files that are looked at one by one."""
+_GITLINK: Final = (0o160000).to_bytes(4, "big")
+"""A submodule's mode as an index has it. Where a name or a digest holds these bytes, git is asked once more."""
 _ALONE: Final = frozenset(".MDTU?")
 """What may be said of a file whatever is said of others; a rename, or a file to be added, has to do with two."""
 
@@ -109,7 +114,27 @@ async def _asked(
     ran = await repository.git("status", "--porcelain=v2", "-z", "--ignore-submodules=all", *options, "--", *paths)
     if ran.cut:
         raise LimitHit("too much changed to be listed", "name paths")
-    return parse(ran.out)
+    found, ignored = parse(ran.out)
+    index = repository.private.index
+    if await repository.blocking(lambda: index.exists() and _GITLINK in index.read_bytes()):
+        found = await _with_submodules(repository, found, paths)
+    return found, ignored
+
+
+async def _with_submodules(repository: Repository, found: list[Changed], paths: Sequence[str]) -> list[Changed]:
+    """With the submodules whose commit is staged. Git compares the index with HEAD for that and enters none of them;
+    `git status` without its option would go by `.gitmodules`, and run git in them."""
+    base = repository.refs.sha or EMPTY_TREE
+    options = ("--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--ignore-submodules=none")
+    ran = await repository.git("diff-index", *options, base, "--", *paths)
+    if ran.cut:
+        raise LimitHit("too much changed to be listed", "name paths")
+    known = {(change.path, change.untracked): change for change in found}
+    records = os.fsdecode(ran.out).split("\0")
+    for head, path in zip(records[::2], records[1::2], strict=False):
+        if SUBMODULE in head.removeprefix(":").split(" ")[:2] and (path, False) not in known:
+            known[path, False] = Changed(path, head.rsplit(" ", 1)[1][0], ".", submodule=True)
+    return in_order(known.values())
 
 
 async def tracking(repository: Repository) -> tuple[str, int, int]:
