@@ -7,15 +7,16 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import pytest
 
 from astro_mcp.errors import Conflict, Unavailable
-from astro_mcp.store.connection import Transaction
-from astro_mcp.store.database import Database
+from astro_mcp.store.connection import Transaction, write_group
+from astro_mcp.store.database import LINGER, Database
 
 PATIENCE = 20.0
 """Seconds after which what waits for the loop gives up: far beyond any pause of the machine."""
@@ -191,6 +192,28 @@ async def test_whoever_waits_for_a_place_at_the_end_is_told_that_it_closed(
     assert len(ends) == 3
     async with Database.open(tmp_path / "astro.db") as database:
         assert await database.read(names) == sorted(kept)
+
+
+async def test_posted_rows_that_a_commit_took_along_have_none_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits: list[int] = []
+
+    def counted(raw: sqlite3.Connection, works: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
+        commits.append(len(works))
+        return write_group(raw, works)
+
+    monkeypatch.setattr("astro_mcp.store.database.write_group", counted)
+    async with Database.open(tmp_path / "astro.db") as database:
+        await anyio.wait_all_tasks_blocked()
+        await database.post(INSERT, row("posted"))
+        await database.write(insert("written"))
+        await anyio.sleep(3 * LINGER)
+        assert commits == [2]
+        await database.post(INSERT, row("alone"))
+        with anyio.fail_after(10):
+            while "alone" not in await database.read(names):
+                await anyio.sleep(0.01)
 
 
 async def test_an_end_waits_for_no_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,8 @@ from astro_mcp.testing import Workbench, workbench
 ASK = {"id": "tell", "ask": "Tell of fish", "answer": {"markdown": "string"}}
 GATE = {"id": "gate", "approve": {"message": "go?"}, "needs": ["tell"]}
 SPEC = json.dumps({"steps": [ASK], "outputs": {"m": "${{ steps.tell.markdown }}"}})
-HANGS = 120
-"""Seconds after which nothing goes on any more: ten times what it takes beside four busy processes on two cores."""
+HANGS = 30
+"""Seconds after which nothing goes on any more: twice what it takes beside four busy processes on two cores."""
 RIGHT, WRONG = '{"markdown": "of fish"}', '{"markdown": 3}'
 
 
