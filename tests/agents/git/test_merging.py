@@ -135,6 +135,7 @@ async def test_local_changes_of_other_files_stay_and_those_that_would_be_lost_ar
 async def test_a_merge_is_undone_also_after_gc_and_the_undo_as_well(fork: Bench) -> None:
     before, main = tree(fork.root), fork.git("rev-parse", "main")
     made = await fork.call("git_merge", **{"from": "side"})
+    assert fork.git("log", "-1", "--format=%P", made.recovery_ref).split() == [main.strip(), made.sha], "gc keeps both"
     fork.git("reflog", "expire", "--expire=now", "--all")
     fork.git("gc", "-q", "--prune=now")
     back = await fork.call("git_undo", recovery_ref=made.recovery_ref)
