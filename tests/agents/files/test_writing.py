@@ -247,9 +247,16 @@ async def test_undo_keeps_a_folder_that_others_use_since(house: House, root: Pat
 
 async def test_undo_survives_a_restart(tmp_path: Path, root: Path, tree: Tree) -> None:
     async with open_house(tmp_path / "data", [root]) as house:
-        gone = await house.ok("fs_delete", path="README.md")
+        done = [
+            await house.ok("fs_write", path="src/app.py", content="new\n"),
+            await house.ok("fs_write", path="fresh/new.txt", content="new\n"),
+            await house.ok("fs_edit", edits=[{"path": "docs/windows.txt", "old": "two", "new": "2"}]),
+            await house.ok("fs_move", path="src", to="moved"),
+            await house.ok("fs_delete", path="README.md"),
+        ]
     async with open_house(tmp_path / "data", [root]) as house:
-        await house.ok("fs_undo", undo_id=gone.undo_id)
+        for one in reversed(done):
+            await house.ok("fs_undo", undo_id=one.undo_id)
     assert listing(root) == tree
 
 

@@ -165,6 +165,26 @@ async def run_toy(tmp_path: Path, images: Path, output: str, code: int = 0, pip:
         return await house.check()
 
 
+async def test_linters_of_one_call_run_at_the_same_time(tmp_path: Path, images: Path) -> None:
+    """Two that never end: both are up in one moment, or the second waits for the first in vain."""
+    argv = TOY.index("argv"), TOY.index("[image]")
+    waiting = TOY[: argv[0]] + 'argv = ["sh", "-c", "sleep 600", "{paths}"]\n' + TOY[argv[1] :]
+    pack = toy_pack(tmp_path / "pack", waiting)
+    second = waiting.replace('name = "toy"', 'name = "second"')
+    (tmp_path / "pack/tools/linters/second.tool.toml").write_text(second)
+    write(tmp_path / "project", {"a.py": ""})
+    async with bench(tmp_path / "data", (tmp_path / "project",), images, pack) as house:
+        before = await house.containers()
+        async with anyio.create_task_group() as group:
+            group.start_soon(house.call, "lint_check")
+            with anyio.fail_after(60):
+                while len(await house.containers() - before) < 2:
+                    await anyio.sleep(0.05)
+            group.cancel_scope.cancel()
+        await house.sandbox.close()
+        assert await house.containers() <= before, "what was cancelled has ended"
+
+
 async def test_a_linter_that_can_not_be_had_is_named_with_what_to_do(tmp_path: Path, images: Path) -> None:
     result = await run_toy(tmp_path, images, "[]", pip="six==0.0.0.0.1")
     assert [(tool.tool, tool.install_hint) for tool in result.missing_tools] == [("toy", "write toy yourself")]
