@@ -215,8 +215,11 @@ class Parts:
 
     async def _git(self) -> GitWork:
         from astro_mcp.agents.git.work import GitWork  # noqa: PLC0415 - see the class
+        from astro_mcp.workspace.git.made import MadeCommits  # noqa: PLC0415 - see the class
 
-        return GitWork(await self.repositories.get(), await self.changes.get(), self._base.settings.git)
+        base = self._base
+        made = MadeCommits(base.database, base.clock)
+        return GitWork(await self.repositories.get(), await self.changes.get(), made, base.settings.git)
 
     async def _remotes(self) -> RemoteWork:
         from astro_mcp.agents.git_remote.work import RemoteWork  # noqa: PLC0415 - see the class

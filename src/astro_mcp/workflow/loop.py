@@ -204,7 +204,7 @@ class Loop:
             log.exception("the run %s can't be taken up", left.run_id)
             await self._stored_as_failed(left, Internal(hint="what is stored of the run is damaged"))
         else:
-            repeatable = frozenset(name for name, tool in self._registry.tools.items() if tool.repeatable)
+            repeatable = frozenset(name for name, tool in self._registry.tools.items() if tool.repeatable_here)
             self._take(run, e.Recovered(now=0.0, repeatable=repeatable), e.Began(now=0.0))
 
     def _take(self, run: Active, *events: e.Event) -> None:
