@@ -85,8 +85,8 @@ class Memory:
 
     def bound(self) -> None:
         """Forget, where that became much."""
-        if len(self.lists) > 16:
-            self.lists.clear()
+        while len(self.lists) > 16:
+            del self.lists[next(iter(self.lists))]
         if len(self.logged) + len(self.apart) > REMEMBERED:
             self.logged.clear()
             self.apart.clear()

@@ -98,16 +98,18 @@ class Repository:
         environment: dict[str, str] | None = None,
         seconds: float = SECONDS,
         tree: Path | None = None,
+        history: bool = False,
     ) -> Ran:
         """Run git against the private GIT_DIR, with the working tree as its folder.
 
         `index` stands in for the copy of the repository's index, `tree` for the working tree; `environment` is added to
-        git's; exit codes in `good` are answers. Raises `Unsupported` where objects are missing, and for a repository
-        that git can't read, and `InvalidInput` for a NUL among the arguments.
+        git's; exit codes in `good` are answers. `history` says that all that is asked of are whole shas, and that
+        neither index nor refs matter. Raises `Unsupported` where objects are missing, and for a repository that git
+        can't read, and `InvalidInput` for a NUL among the arguments.
         """
         if any("\0" in (one if isinstance(one, str) else os.fsdecode(one)) for one in arguments):
             raise InvalidInput("git takes no text with a NUL")
-        given = _environment(self.layout, await self.made_ready())
+        given = _environment(self.layout, self._private if history else await self.made_ready())
         if index is not None:
             given["GIT_INDEX_FILE"] = str(index)
         if tree is not None:
