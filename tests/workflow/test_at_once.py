@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +92,46 @@ async def test_many_events_of_a_run_are_taken_on_the_loop_until_that_took_too_lo
     many = [taken for size, taken in sizes if size > active.FEW]
     assert many, sizes
     assert all(many) if on_the_loop else not any(many)
+
+
+TEXT = "${{ inputs.given }}" * 40
+MUCH = {
+    "id": "all",
+    "needs": "s0",
+    "foreach": [0] * 64,
+    "max_parallel": 64,
+    "tool": "toy_add",
+    "with": {"number": TEXT},
+}
+INNER = {"name": "inner", "version": "1.0.0", "inputs": {"given": {}}, "steps": [SMALL, MUCH]}
+OUTER = {"id": "outer", "workflow": "inner", "with": {"given": "${{ inputs.given }}"}}
+HOSTILE: dict[str, dict[str, Any]] = {
+    "plain": {"steps": [SMALL, MUCH]},
+    "escaped": {"steps": [SMALL, MUCH]},
+    "inside": {"steps": [OUTER], "workflows": {"inner": INNER}},
+}
+
+
+@pytest.mark.parametrize("how", HOSTILE)
+async def test_one_event_that_begins_many_calls_of_much_text_is_handed_to_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A hostile document held the loop up for a second so: 64 calls, each with megabytes made of one input."""
+    pauses: list[float] = []
+
+    def watched(*given: Any) -> Any:
+        began = time.thread_time()
+        found = at_once(*given)
+        pauses.append(time.thread_time() - began)
+        return found
+
+    monkeypatch.setattr(loop, "at_once", watched)
+    document = json.dumps({**HOSTILE[how], "inputs": {"given": {}}})
+    if how == "escaped":
+        document = document.replace("$", "\\u0024")
+    wide = WorkflowSettings(parallel=64, parallel_per_run=64, parallel_per_tenant=64)
+    async with house(tmp_path, settings=wide) as at:
+        done = await at.run(document, inputs=json.dumps({"given": "x" * 50_000}))
+        assert done["status"] == "succeeded", done
+    assert len(pauses) > 2
+    assert max(pauses) < 0.05, pauses

@@ -20,6 +20,7 @@ from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.kernel.draft import Draft
 from astro_mcp.workflow.kernel.events import Command, Event, Start, set_time
 from astro_mcp.workflow.kernel.machine import take
+from astro_mcp.workflow.kernel.scope import View
 from astro_mcp.workflow.kernel.state import FAILED, RunState
 from astro_mcp.workflow.shares import Shares
 
@@ -31,9 +32,9 @@ MANY: Final = 64
 TURN: Final = 0.01
 """Events, and seconds, of a run that never took longer: to hand a batch to a thread and back, whose processor knows
 nothing of the run yet, takes a fifth of what the batch takes."""
-LIGHT: Final = 1 << 27
-"""Of a run whose events may be: characters of its document times those that its references can reach. A reference takes
-ten characters at least, so that all that they make is text of a tenth of this: some milliseconds."""
+LIGHT: Final = 1 << 20
+"""Of a run whose events may be: its expressions times the characters that these can reach. So much text is made for one
+step at most, in less than a millisecond."""
 
 
 class NotAtOnce(Exception):
@@ -84,8 +85,6 @@ class Active:
     state: RunState
     labels: frozenset[Label]
     events: int
-    length: int
-    """Characters of its document."""
     weight: float = math.inf
     """Characters of all that expressions can reach, and at least that; infinite where it is not known."""
     brief: bool = True
@@ -195,14 +194,27 @@ def at_once(batch: Mapping[str, list[Post]], now: float, slots: int, shares: Sha
         return None
     [posts] = batch.values()
     run = posts[0].run
-    count = len(posts)
-    if count > (MANY if run.brief else FEW) or run.length * (run.weight + sum(post.size for post in posts)) > LIGHT:
+    count, reach = len(posts), run.weight + sum(post.size for post in posts)
+    if count > (MANY if run.brief else FEW) or (1 + run.plan.marks) * reach > LIGHT:
         return None
     try:
         return advanced(batch, now, slots, shares, _not_at_once, thread_time() + TURN)
     except NotAtOnce:
         run.brief = count <= FEW
         return None
+
+
+class _Brief(Draft):
+    """A draft that is given up where it took its time before all was rendered: one event can begin many calls."""
+
+    def __init__(self, plan: Plan, state: RunState, evaluate: Evaluate, until: float) -> None:
+        super().__init__(plan, state, evaluate)
+        self._until = until
+
+    def view(self, path: str, *, inside: bool = False) -> View:
+        if thread_time() > self._until:
+            raise NotAtOnce
+        return super().view(path, inside=inside)
 
 
 def _not_at_once(source: str, data: Mapping[str, Any]) -> Any:
@@ -215,11 +227,11 @@ def advanced(
     slots: int,
     shares: Shares,
     evaluate: Evaluate,
-    until: float = math.inf,
+    until: float | None = None,
 ) -> list[Stepped | Broke]:
     """Step every run (by id) through its events, sharing `slots` as `shares` say: a copy, which is used up, where there
-    is more than one run. Blocks while expressions are evaluated. Raises `NotAtOnce` where events are left at `until`,
-    in the processor's seconds of this thread."""
+    is more than one run. Blocks while expressions are evaluated. Raises `NotAtOnce` where there is something to
+    render after `until`, in this thread's seconds of the processor."""
     found: list[Stepped | Broke] = []
     left = {run_id: posts[0].run for run_id, posts in batch.items()}
     while left:
@@ -243,14 +255,12 @@ def advanced(
     return found
 
 
-def _advance(posts: list[Post], now: float, slots: int, evaluate: Evaluate, until: float) -> Stepped:
+def _advance(posts: list[Post], now: float, slots: int, evaluate: Evaluate, until: float | None) -> Stepped:
     run, labels = posts[0].run, posts[0].run.labels
-    draft = Draft(run.plan, run.state, evaluate)
+    draft = Draft(run.plan, run.state, evaluate) if until is None else _Brief(run.plan, run.state, evaluate, until)
     events = [post.event for post in posts]
     begun = run.state.calls
     for post in posts:
-        if thread_time() > until:
-            raise NotAtOnce
         set_time(post.event, now, slots - (draft.calls - begun))
         take(draft, post.event)
         if not post.labels <= labels:
