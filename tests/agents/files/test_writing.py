@@ -260,6 +260,28 @@ async def test_undo_survives_a_restart(tmp_path: Path, root: Path, tree: Tree) -
     assert listing(root) == tree
 
 
+async def test_who_has_a_file_open_reads_the_old_one_whole_whatever_replaces_it(
+    house: House, root: Path, tree: Tree
+) -> None:
+    """It is replaced and never written in place, so that no reader sees a part of the new one and none of either."""
+    file, before = root / "README.md", tree["README.md"]
+
+    async def replaced(tool: str, **arguments: Any) -> Any:
+        with file.open("rb") as reader:
+            old = file.read_bytes()
+            assert reader.read(3) == old[:3]
+            done = await house.ok(tool, **arguments)
+            assert reader.read() == old[3:]
+        assert file.read_bytes() != old
+        return done
+
+    await replaced("fs_write", path="README.md", content="new\n" * 9_000)
+    done = await replaced("fs_edit", edits=[{"path": "README.md", "old": "new", "new": "longer than that", "count": 0}])
+    await replaced("fs_undo", undo_id=done.undo_id)
+    await replaced("fs_undo", last=True)
+    assert file.read_bytes() == before
+
+
 async def test_another_scope_can_not_undo_and_learns_nothing(house: House, tree: Tree, tmp_path: Path) -> None:
     wrote = await house.ok("fs_write", path="README.md", content="mine\n")
     elsewhere = (tmp_path / "elsewhere").resolve()

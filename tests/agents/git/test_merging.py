@@ -182,7 +182,6 @@ async def test_a_merge_is_not_undone_over_a_later_commit_or_from_another_branch(
     assert fork.git("status", "--porcelain", "-b").strip() == "## side"
 
 
-@pytest.mark.full
 async def test_a_branch_that_another_working_tree_is_on_is_not_moved(fork: Bench) -> None:
     fork.git("worktree", "add", "-q", "-b", "there", "wt", "side~1")
     assert isinstance((await fork.result("git_merge", into="there", **{"from": "side"})).error, Conflict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,35 @@ async def test_a_project_that_asks_for_fixes_is_not_fixed_and_every_finding_is_t
     assert [item.rule for item in (await house.check()).items] == ["F401"]
     assert (project / "a.py").read_text() == UNUSED
     assert sorted(path.name for path in project.iterdir()) == ["a.py", "ruff.toml"]
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "rule"),
+    [
+        ("ruff", {"a.py": UNUSED}, "F401"),
+        pytest.param(
+            "eslint",
+            {"a.js": "debugger;\n", "eslint.config.mjs": "export default [{rules: {'no-debugger': 'error'}}];\n"},
+            "no-debugger",
+            marks=pytest.mark.full,
+        ),
+    ],
+)
+async def test_no_program_of_the_project_or_of_this_machine_stands_in_for_a_linter(
+    house: Bench, project: Path, monkeypatch: pytest.MonkeyPatch, name: str, files: dict[str, str], rule: str
+) -> None:
+    """Each finds nothing, and the one that runs here leaves something behind."""
+    ran = project.parent / "ran"
+    places = (name, f"bin/{name}", f".venv/bin/{name}", f"node_modules/.bin/{name}", f"../path/{name}")
+    write(project, {**files, **dict.fromkeys(places, f"#!/bin/sh\necho x >{ran}\necho '[]'\n")})
+    for place in places:
+        (project / place).chmod(0o755)
+    write(project, {f"{name}.py": "print('[]'); raise SystemExit(0)\n"})
+    monkeypatch.setenv("PATH", f"{project.parent / 'path'}:{project / '.venv/bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("VIRTUAL_ENV", str(project / ".venv"))
+    result = await house.check(tools=[name])
+    assert [(item.tool, item.rule) for item in result.items] == [(name, rule)]
+    assert not ran.exists()
 
 
 async def test_what_is_asked_for_is_checked_and_nothing_else(house: Bench, project: Path) -> None:
