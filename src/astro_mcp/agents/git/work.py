@@ -68,7 +68,7 @@ class GitWork:
             return Health(ok=False, detail=error.message, fix=error.hint)
 
     async def status(self, args: StatusInput, ctx: Context) -> Status:
-        async with self._git.read(ctx.session, args.repo) as repository:
+        async with self._git.read(ctx.session, args.repo, quick=True) as repository:
             found = await current(repository)
             upstream, ahead, behind = await tracking(repository)
             staged = [item for item in found if not item.conflicted and item.staged not in ".?"]
@@ -88,7 +88,7 @@ class GitWork:
             )
 
     async def log(self, args: LogInput, ctx: Context) -> Log:
-        async with self._git.read(ctx.session, args.repo) as repository:
+        async with self._git.read(ctx.session, args.repo, quick=True) as repository:
             return await history.log(repository, args)
 
     async def diff(self, args: DiffInput, ctx: Context) -> Diff:
