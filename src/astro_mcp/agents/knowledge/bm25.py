@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Whole = NDArray[np.int64]
+    Sizes = NDArray[np.uint32]
+    Weights = NDArray[np.float64]
+
 K1: Final = 1.2
 B: Final = 0.75
 LEAST: Final = 1e-6
@@ -24,14 +28,14 @@ COLUMNS: Final = (2.0, 1.0, 0.7)
 """Weights of title, body and parts, as in `statements.FIND_WORDS`."""
 
 
-def numbers(text: str | None) -> NDArray[np.int64]:
+def numbers(text: str | None) -> Whole:
     """Whole numbers from what SQLite's group_concat gives."""
     np = libraries.numpy()
-    found: NDArray[np.int64] = np.fromstring(text, "i8", sep=",") if text else np.empty(0, "i8")
+    found: Whole = np.fromstring(text, "i8", sep=",") if text else np.empty(0, "i8")
     return found
 
 
-def lengths(sizes: str | None, rows: int) -> NDArray[np.uint32]:
+def lengths(sizes: str | None, rows: int) -> Sizes:
     """Tokens of each row, from FTS5's own sizes: hexadecimal, and as SQLite's varints a number for each column."""
     np = libraries.numpy()
     data = np.frombuffer(bytes.fromhex(sizes or ""), "u1")
@@ -41,11 +45,11 @@ def lengths(sizes: str | None, rows: int) -> NDArray[np.uint32]:
     for byte in range(1, int(counts.max(initial=0))):
         longer = counts > byte
         values[longer] |= (data[ends[longer] - byte] & 0x7F).astype("u4") << np.uint32(7 * byte)
-    found: NDArray[np.uint32] = values.reshape(rows, -1).sum(axis=1, dtype="u4") if rows else values
+    found: Sizes = values.reshape(rows, -1).sum(axis=1, dtype="u4") if rows else values
     return found
 
 
-def weighed(places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def weighed(places: Whole) -> tuple[Whole, Weights]:
     """The rows among `places` (`statements.TERM_PLACES`), ascending, and how much the word stands in each: the sum of
     its columns' weights, in their order."""
     np = libraries.numpy()
@@ -57,7 +61,7 @@ def weighed(places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.fl
     return rows[new], np.bincount(np.cumsum(new) - 1, np.array(COLUMNS)[places & 3])
 
 
-def scored(weights: NDArray[np.float64], sizes: NDArray[np.uint32], having: int, size: Size) -> NDArray[np.float64]:
+def scored(weights: Weights, sizes: Sizes, having: int, size: Size) -> Weights:
     """What the word gives each row, the higher the better. `having` rows of the table have it."""
     rarity = math.log((size.rows - having + 0.5) / (having + 0.5))
     rarity = rarity if rarity > 0 else LEAST
