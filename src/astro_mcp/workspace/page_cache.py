@@ -58,7 +58,7 @@ class PageCache:
             folder = openat2.open_known(str(root), _LOOK | os.O_DIRECTORY)
             try:
                 device = os.fstat(folder).st_dev
-                return _read(folder, path, most) if self._quick.get(device) else None
+                return read_beneath(folder, path, most) if self._quick.get(device) else None
             finally:
                 os.close(folder)
         except OSError as error:
@@ -72,7 +72,9 @@ def is_plain(path: str) -> bool:
     return path.isprintable() and len(path) < LONGEST_PATH // 4 and not {"", ".", ".."} & set(path.split("/"))
 
 
-def _read(folder: int, path: str, most: int) -> tuple[bytes, os.stat_result] | None:
+def read_beneath(folder: int, path: str, most: int) -> tuple[bytes, os.stat_result] | None:
+    """Bytes and status of the regular file at `path` in an open folder of a file system of this kernel; None for any
+    other, and where it has over `most` bytes. Raises `OSError` where there is none, or it would be waited for."""
     looked = openat2.open_known_beneath(folder, path, _LOOK)  # a pipe or a device is not opened to see what it is
     try:
         seen = os.fstat(looked)

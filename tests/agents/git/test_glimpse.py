@@ -16,7 +16,7 @@ from astro_mcp.core.authority import Grant, Session
 from astro_mcp.core.call import Call
 from astro_mcp.workspace import openat2
 from astro_mcp.workspace.git import glimpse, kept
-from astro_mcp.workspace.git.layout import find
+from astro_mcp.workspace.git.layout import find, objects_of
 
 SHORT = 50_000_000
 """Nanoseconds after which what is at rest here counts as that: clocks of files tick every 4 ms."""
@@ -30,19 +30,24 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The folder of each whole look."""
-    found: list[Path] = []
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whole looks, and those at objects alone."""
+    found: list[str] = []
 
     def look(folder: Path, *rest: Any) -> Any:
-        found.append(folder)
+        found.append("whole")
         return find(folder, *rest)
 
+    def look_at_objects(common: Path, *rest: Any) -> Any:
+        found.append("objects")
+        return objects_of(common, *rest)
+
     monkeypatch.setattr(kept, "find", look)
+    monkeypatch.setattr(kept, "objects_of", look_at_objects)
     return found
 
 
-async def at_rest(bench: Bench, looks: list[Path]) -> None:
+async def at_rest(bench: Bench, looks: list[str]) -> None:
     """A status that needed no look was told."""
     for _ in range(20):
         await anyio.sleep(SHORT / 1e9)
@@ -54,7 +59,7 @@ async def at_rest(bench: Bench, looks: list[Path]) -> None:
 
 
 async def test_where_nothing_happened_a_status_takes_no_thread_and_a_log_no_look(
-    bench: Bench, looks: list[Path], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, looks: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await at_rest(bench, looks)
     bench.write("README.md", "# Changed\n")
@@ -70,7 +75,7 @@ async def test_where_nothing_happened_a_status_takes_no_thread_and_a_log_no_look
         assert [one.path for one in (await bench.call("git_status")).unstaged] == ["README.md"]
     assert looks == []
     await bench.call("git_log")
-    assert len(looks) == 1, "before git was asked"
+    assert looks == ["objects"], "before git was asked"
     del looks[:]
     assert (await bench.call("git_log")).items[0].subject == "Add two"
     assert looks == []
@@ -125,22 +130,25 @@ CHANGES: dict[str, Callable[[Bench], Any]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 async def test_whatever_is_done_to_a_repository_the_next_call_looks(
-    bench: Bench, looks: list[Path], change: str
+    bench: Bench, looks: list[str], change: str
 ) -> None:
     await at_rest(bench, looks)
     CHANGES[change](bench)
     del looks[:]
     for _ in range(2):
         shown = await bench.call("git_status")
-        assert looks, f"{change} was overlooked"
+        assert "whole" in looks, f"{change} was overlooked"
         assert shown.sha == bench.git("rev-parse", "HEAD").strip()
         assert shown.branch == bench.git("branch", "--show-current").strip()
         assert [one.path for one in shown.staged] == bench.git("diff", "--cached", "--name-only").split()
 
 
-@pytest.mark.parametrize("part", [".git", ".git/refs", ".git/refs/heads", ".git/HEAD", ".git/index", ".git/config"])
+PARTS = (".git", ".git/refs", ".git/refs/heads", ".git/refs/heads/main", ".git/HEAD", ".git/index", ".git/config")
+
+
+@pytest.mark.parametrize("part", PARTS)
 async def test_a_part_that_became_a_link_is_refused_as_ever(
-    bench: Bench, looks: list[Path], part: str, tmp_path: Path
+    bench: Bench, looks: list[str], part: str, tmp_path: Path
 ) -> None:
     await at_rest(bench, looks)
     moved = tmp_path / "moved"
@@ -152,7 +160,7 @@ async def test_a_part_that_became_a_link_is_refused_as_ever(
         assert result.error.code in ("path_denied", "not_found", "unsupported"), tool
 
 
-async def test_no_git_is_asked_before_the_objects_were_gone_through(bench: Bench, looks: list[Path]) -> None:
+async def test_no_git_is_asked_before_the_objects_were_gone_through(bench: Bench, looks: list[str]) -> None:
     """What stands is told without them; whatever needs a git is refused where they hold a link."""
     await at_rest(bench, looks)
     (bench.root / ".git/objects/fe").symlink_to("/etc")
@@ -167,7 +175,58 @@ async def test_no_git_is_asked_before_the_objects_were_gone_through(bench: Bench
     assert len((await bench.call("git_log")).items) == 2
 
 
-async def test_a_grant_sees_nothing_by_the_look_of_another(bench: Bench, looks: list[Path]) -> None:
+async def test_a_log_after_a_commit_looks_at_objects_alone(bench: Bench, looks: list[str]) -> None:
+    await bench.call("git_log")
+    await at_rest(bench, looks)
+    for number in range(3):
+        bench.write("README.md", f"# {number}\n")
+        bench.git("commit", "-q", "-a", "-m", f"Change {number}")
+        del looks[:]
+        shown = await bench.call("git_log", limit=2)
+        assert looks == ["objects"]
+        assert [one.sha for one in shown.items] == bench.git("rev-list", "-2", "HEAD").split()
+        assert (shown.items[0].subject, shown.items[0].additions, shown.total) == (f"Change {number}", 1, number + 3)
+
+
+async def test_what_is_asked_beside_a_head_that_moved_is_as_it_is_now(bench: Bench, looks: list[str]) -> None:
+    """Another branch came with the commit, and one moved."""
+    bench.git("branch", "older")
+    await bench.call("git_log")
+    await at_rest(bench, looks)
+    bench.write("README.md", "# Changed\n")
+    bench.git("commit", "-q", "-a", "-m", "Third")
+    bench.git("branch", "newer")
+    bench.git("branch", "-f", "older", "HEAD~2")
+    bench.write("src/app.py", "def none(): ...\n")
+    bench.git("add", "-A")
+    assert (await bench.call("git_log", path="README.md")).total == 2
+    assert (await bench.call("git_log")).total == 3
+    assert (await bench.call("git_log", ref="newer")).total == 3
+    assert (await bench.call("git_log", ref="older")).total == 1
+    shown = await bench.call("git_status")
+    assert (shown.sha, [one.path for one in shown.staged]) == (bench.git("rev-parse", "HEAD").strip(), ["src/app.py"])
+    bench.git("branch", "-D", "newer")
+    assert (await bench.result("git_log", ref="newer")).error is not None
+
+
+@pytest.mark.parametrize("text", ["", "ref: refs/heads/older\n", "0" * 64 + "\n", "x" * 100])
+async def test_a_branch_that_names_no_commit_is_told_as_ever(bench: Bench, looks: list[str], text: str) -> None:
+    bench.git("branch", "older", "HEAD~1")
+    await bench.call("git_log")
+    await at_rest(bench, looks)
+    (bench.root / ".git/refs/heads/main").write_text(text)
+    result = await bench.result("git_log")
+    assert "whole" in looks
+    if text.startswith("ref"):
+        assert result.unwrap().model_dump()["total"] == 1
+    elif text.startswith("0"):
+        assert result.error is not None
+        assert result.error.code == "unsupported"
+    else:
+        assert result.unwrap().model_dump()["items"] == []
+
+
+async def test_a_grant_sees_nothing_by_the_look_of_another(bench: Bench, looks: list[str]) -> None:
     """The same folder is no repository for a session whose roots don't hold its parts."""
     await at_rest(bench, looks)
     grant = Grant(roots=(bench.root,), toolsets=frozenset({"git"}))
@@ -178,7 +237,7 @@ async def test_a_grant_sees_nothing_by_the_look_of_another(bench: Bench, looks: 
     assert looks
 
 
-async def test_a_repository_of_many_refs_is_looked_at_each_time(bench: Bench, looks: list[Path]) -> None:
+async def test_a_repository_of_many_refs_is_looked_at_each_time(bench: Bench, looks: list[str]) -> None:
     sha = bench.git("rev-parse", "HEAD").strip()
     for number in range(glimpse.MOST + 1):
         (bench.root / f".git/refs/tags/t{number}").write_text(f"{sha}\n")

@@ -43,6 +43,7 @@ from astro_mcp.workspace.changes import Changes
 from astro_mcp.workspace.git import branches, checkouts, commits, hunks, merging
 from astro_mcp.workspace.git.child import program
 from astro_mcp.workspace.git.made import MadeCommits
+from astro_mcp.workspace.git.kept import Quick
 from astro_mcp.workspace.git.moving import Moved, Mover
 from astro_mcp.workspace.git.repository import Git, Repository
 from astro_mcp.workspace.git.revisions import names
@@ -68,7 +69,7 @@ class GitWork:
             return Health(ok=False, detail=error.message, fix=error.hint)
 
     async def status(self, args: StatusInput, ctx: Context) -> Status:
-        async with self._git.read(ctx.session, args.repo, quick=True) as repository:
+        async with self._git.read(ctx.session, args.repo, Quick.ALL) as repository:
             found = await current(repository)
             upstream, ahead, behind = await tracking(repository)
             staged = [item for item in found if not item.conflicted and item.staged not in ".?"]
@@ -88,7 +89,8 @@ class GitWork:
             )
 
     async def log(self, args: LogInput, ctx: Context) -> Log:
-        async with self._git.read(ctx.session, args.repo, quick=True) as repository:
+        quick = Quick.HEAD if args.ref == "HEAD" else Quick.ALL
+        async with self._git.read(ctx.session, args.repo, quick) as repository:
             return await history.log(repository, args)
 
     async def diff(self, args: DiffInput, ctx: Context) -> Diff:

@@ -10,15 +10,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from astro_mcp.core.authority import Grant
 from astro_mcp.workspace import openat2
 from astro_mcp.workspace.git.layout import SETTLED, Layout
-from astro_mcp.workspace.git.refs import Refs
+from astro_mcp.workspace.git.private import INDEX
+from astro_mcp.workspace.git.refs import SHA, Refs
 from astro_mcp.workspace.inotify import tells_all
+from astro_mcp.workspace.page_cache import read_beneath
 
 FOLDERS: Final = ("", "/.git", "/.git/info")
 """Above the files; what comes and goes in them is not all a look's, so that their own times say nothing."""
@@ -30,7 +32,9 @@ FILES: Final = (
 """All else that a look reads beside the refs, there or not."""
 MOST: Final = 64
 """Refs and their folders: a repository with more is not glimpsed."""
-_LOOK: Final = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
+LONGEST: Final = 64
+"""Bytes of a file that names a commit."""
+_LOOK: Final = getattr(os, "O_PATH", 0) | os.O_CLOEXEC
 
 State = tuple[int, ...]
 """Of a file or folder; () where there is none."""
@@ -91,19 +95,43 @@ class Glimpse:
             return None
         return cls(grant, found, folders[0], tuple(files))
 
-    def holds(self) -> bool:
-        """Whether all of it is as it was, as far as that is told without a wait."""
+    def refs(self, *, moved: bool) -> Refs | None:
+        """The refs, where all of it is as it was, as far as that is told without a wait; else None. With `moved` also
+        where HEAD's branch moved, and with it its folder and the index: HEAD's commit is told then, and other branches
+        may have come or gone."""
         try:
             top = openat2.open_known(str(self.found.layout.worktree), _LOOK | os.O_DIRECTORY)
         except OSError:
-            return False
+            return None
         try:
-            here = _stamped(os.fstat(top))[:3] == self.top
-            return here and all(_known(top, name) == state for name, state in self.files)
+            return self._refs(top, moved) if _stamped(os.fstat(top))[:3] == self.top else None
         except OSError:
-            return False
+            return None
         finally:
             os.close(top)
+
+    def _refs(self, top: int, moved: bool) -> Refs | None:
+        refs = self.found.refs
+        head = f".git/{refs.head}" if moved and refs.branch else ""
+        same = True
+        for name, state in self.files:
+            now = _known(top, name)
+            if now != state:
+                if not head or not _may_move(name, head, now):
+                    return None
+                same = False
+        if same:
+            return refs
+        read = read_beneath(top, head, LONGEST)
+        sha = read[0].decode("ascii", "replace").strip() if read else ""
+        return replace(refs, table={**refs.table, refs.head: sha}) if SHA.fullmatch(sha) else None
+
+
+def _may_move(name: str, head: str, now: State) -> bool:
+    """Whether it comes with a commit on the branch whose file is `head`: that file, a folder of it, the index."""
+    if name == ".git/index":
+        return not now or (now[2] == stat.S_IFREG and now[3] <= INDEX)
+    return name == head or (head.startswith(f"{name}/") and now[2:3] == (stat.S_IFDIR,))
 
 
 def which(tree: Path | str) -> tuple[State, ...]:

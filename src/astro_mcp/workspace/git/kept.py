@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,7 @@ from anyio.abc import TaskGroup
 from astro_mcp.core.authority import Grant
 from astro_mcp.errors import AstroError, Conflict
 from astro_mcp.workspace.git.glimpse import Found, Glimpse, which
-from astro_mcp.workspace.git.layout import Layout, Seen, find
+from astro_mcp.workspace.git.layout import Layout, Seen, find, objects_of
 from astro_mcp.workspace.git.private import Private, build, remove, renew, shallow, state_of
 from astro_mcp.workspace.git.refs import Refs, read_refs
 from astro_mcp.workspace.git.standing import Standing
@@ -99,6 +100,17 @@ class Memory:
 
 Ready = Callable[[], Awaitable[Private]]
 Look = Callable[[], Awaitable[None]]
+
+
+class Quick(Enum):
+    """Who may be given a repository by a glimpse, for which no thread is needed: who mostly asks no git."""
+
+    NO = 0
+    ALL = 1  # where nothing changed
+    HEAD = 2  # where HEAD's branch moved, too: of refs only HEAD's commit matters to it
+
+    def __bool__(self) -> bool:
+        return self is not Quick.NO
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +193,8 @@ class Keeper:
                     await self._let_go(0)
 
     @asynccontextmanager
-    async def lend(self, folder: Path, grant: Grant, *, quick: bool) -> AsyncIterator[View]:
-        """The repository at `folder` for the length of the block; raises what `find` and `read_refs` do. `quick` is for
-        who may need no git: a glimpse takes no thread, and where it finds all as it was the look is put off."""
+    async def lend(self, folder: Path, grant: Grant, quick: Quick = Quick.NO) -> AsyncIterator[View]:
+        """The repository at `folder` for the length of the block; raises what `find` and `read_refs` do."""
         lock = self._locks.get(folder)
         if lock is None:
             lock = self._locks[folder] = anyio.Lock()
@@ -191,16 +202,17 @@ class Keeper:
             former = self._kept.get(folder)
             self._calls += 1
             number = self._calls
-            found = _glimpsed(former, grant, number) if quick and former is not None else None
-            look = None if found is None else partial(self._looked, lock, folder, grant, found[1])
+            found = _glimpsed(former, grant, quick, number) if quick and former is not None else None
+            look = None if found is None else partial(self._looked, lock, grant, found[1])
             if found is None:
                 prepare = partial(self._prepare, folder, grant, former, number)
                 found = await anyio.to_thread.run_sync(prepare, limiter=self._threads)
             kept, layout, refs = found
+            whole = None if look is None or kept.glimpse is None or refs is kept.glimpse.found.refs else grant
             kept.users += 1
             self._kept[folder] = kept
             self._kept.move_to_end(folder)
-            ready = None if kept.seen == number else partial(self._renewed, lock, kept, layout, refs, number)
+            ready = None if kept.seen == number else partial(self._renewed, lock, kept, layout, refs, number, whole)
             view = View(layout, refs, kept.private, kept.pool, kept.memory, ready, look)
         try:
             if former is not None and kept is not former:
@@ -237,27 +249,43 @@ class Keeper:
         facts = (layout, cut, attributes)
         if kept is None or kept.facts != facts:
             private = build(layout, refs, self._folder)
-            return Kept(facts, refs, private, number, self._pool(layout, private)), layout, refs
-        state = state_of(layout)
-        kept.glimpse = Glimpse.of(grant, Found(layout, refs, cut, attributes, *state), folders, began)
-        kept.note(refs, state, number)
+            kept = Kept(facts, refs, private, number, self._pool(layout, private))
+            state = private.stamp, private.exclude
+        else:
+            state = state_of(layout)
+            kept.note(refs, state, number)
+        seen = Glimpse.of(grant, Found(layout, refs, cut, attributes, *state), folders, began)
+        kept.glimpse = seen or kept.glimpse  # by an older one it is still told what differs
         return kept, layout, refs
 
-    async def _looked(self, lock: anyio.Lock, folder: Path, grant: Grant, layout: Layout) -> None:
-        """The look that a glimpse put off, at all that a git may read; raises what `find` does."""
+    async def _looked(self, lock: anyio.Lock, grant: Grant, layout: Layout) -> None:
+        """The part of a look that a glimpse put off: what a git may read. Raises what `find` does."""
         async with lock:
-            work = partial(find, folder, grant.roots, grant.home, self._seen)
-            if await anyio.to_thread.run_sync(work, limiter=self._threads) != layout:
-                raise Conflict("the repository changed while it was read", "repeat the call")
+            work = partial(objects_of, layout.common, (*grant.roots, *grant.home), self._seen)
+            if await anyio.to_thread.run_sync(work, limiter=self._threads) != layout.objects:
+                raise _changed()
 
-    async def _renewed(self, lock: anyio.Lock, kept: Kept, layout: Layout, refs: Refs, number: int) -> Private:
-        """The folder as the call of that number saw the repository, or as a later one did."""
+    async def _renewed(
+        self, lock: anyio.Lock, kept: Kept, layout: Layout, refs: Refs, number: int, grant: Grant | None
+    ) -> Private:
+        """The folder as the call of that number saw the repository, or as a later one did; by a whole look where a
+        `grant` says that the call took none."""
+
+        def work() -> tuple[Private, Refs]:
+            now = refs if grant is None else self._again(kept, grant)
+            return renew(kept.private, layout, now, kept.refs, alone=kept.users == 1), now
+
         async with lock:
             if kept.seen < number:
-                work = partial(renew, kept.private, layout, refs, kept.refs, alone=kept.users == 1)
-                kept.private = await anyio.to_thread.run_sync(work, limiter=self._threads)
-                kept.refs, kept.seen = refs, number
+                kept.private, kept.refs = await anyio.to_thread.run_sync(work, limiter=self._threads)
+                kept.seen = number
             return kept.private
+
+    def _again(self, kept: Kept, grant: Grant) -> Refs:
+        layout = find(kept.facts[0].worktree, grant.roots, grant.home, self._seen)
+        if (layout, shallow(layout), _attributes(layout.worktree)) != kept.facts:
+            raise _changed()
+        return read_refs(layout)
 
     async def _let_go(self, most: int) -> None:
         while len(self._kept) > most:
@@ -276,13 +304,20 @@ class Keeper:
                     await _drop(kept)
 
 
-def _glimpsed(kept: Kept, grant: Grant, number: int) -> tuple[Kept, Layout, Refs] | None:
-    """What `_prepare` would give, where nothing is other than its last look found; else None."""
+def _glimpsed(kept: Kept, grant: Grant, quick: Quick, number: int) -> tuple[Kept, Layout, Refs] | None:
+    """What `_prepare` would give, where nothing is other than its last look found, or nothing that `quick` minds; else
+    None. Of refs that moved HEAD's alone is told."""
     seen = kept.glimpse
-    if seen is None or seen.grant != grant or not seen.holds():
+    refs = seen.refs(moved=quick is Quick.HEAD) if seen is not None and seen.grant == grant else None
+    if seen is None or refs is None:
         return None
-    kept.note(seen.found.refs, (seen.found.stamp, seen.found.exclude), number)
-    return kept, seen.found.layout, seen.found.refs
+    if refs is seen.found.refs:
+        kept.note(refs, (seen.found.stamp, seen.found.exclude), number)
+    return kept, seen.found.layout, refs
+
+
+def _changed() -> Conflict:
+    return Conflict("the repository changed while it was read", "repeat the call")
 
 
 async def _drop(kept: Kept) -> None:

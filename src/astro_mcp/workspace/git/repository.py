@@ -19,7 +19,7 @@ from astro_mcp.errors import AstroError, Conflict, InvalidInput, PathDenied, Pro
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import staging
 from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, run_git, start_git
-from astro_mcp.workspace.git.kept import Keeper, Look, Memory, Ready
+from astro_mcp.workspace.git.kept import Keeper, Look, Memory, Quick, Ready
 from astro_mcp.workspace.git.layout import Layout, find
 from astro_mcp.workspace.git.locks import Locks, release
 from astro_mcp.workspace.git.private import Private, build, remove, was_decided
@@ -250,15 +250,14 @@ class Git:
                     await anyio.to_thread.run_sync(remove, private.folder, limiter=self._threads)
 
     @asynccontextmanager
-    async def read(self, session: Session, repo: str, *, quick: bool = False) -> AsyncIterator[Repository]:
-        """The same for who only reads: through a folder that other calls read through too, where those are kept.
-        `quick` as in `Keeper.lend`."""
+    async def read(self, session: Session, repo: str, quick: Quick = Quick.NO) -> AsyncIterator[Repository]:
+        """The same for who only reads: through a folder that other calls read through too, where those are kept."""
         if self._keeper is None:
             async with self.open(session, repo) as repository:
                 yield repository
             return
         place = self._workspace.locate(session, repo)
-        async with self._keeper.lend(place.path, session.grant, quick=quick) as view:
+        async with self._keeper.lend(place.path, session.grant, quick) as view:
             yield Repository(
                 view.layout,
                 view.refs,
