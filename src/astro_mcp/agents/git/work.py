@@ -42,8 +42,8 @@ from astro_mcp.errors import AstroError, InvalidInput, Problem, ProtectedPath
 from astro_mcp.workspace.changes import Changes
 from astro_mcp.workspace.git import branches, checkouts, commits, hunks, merging
 from astro_mcp.workspace.git.child import program
-from astro_mcp.workspace.git.made import MadeCommits
 from astro_mcp.workspace.git.kept import Quick
+from astro_mcp.workspace.git.made import MadeCommits
 from astro_mcp.workspace.git.moving import Moved, Mover
 from astro_mcp.workspace.git.repository import Git, Repository
 from astro_mcp.workspace.git.revisions import names
