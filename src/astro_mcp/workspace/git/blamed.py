@@ -23,7 +23,7 @@ LONGEST: Final = 20_000
 """Lines of a file that is remembered."""
 WHOLE: Final = 10.0
 """Seconds that going through a whole file may take; one that takes longer is asked for range by range."""
-_HEADER: Final = re.compile(rb"([0-9a-f]{40}) (\d+) (\d+) (\d+)")
+_HEADER: Final = re.compile(rb"([0-9a-f]{40}) (\d+) (\d+)(?: (\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,13 @@ async def blamed(repository: Repository, commit: str, path: str, span: range, to
 
 
 async def _of_span(repository: Repository, commit: str, path: str, span: range) -> list[tuple[str, Writer]]:
-    spans, writers = await _asked(repository, commit, path, "-L", f"{span.start},{span.stop - 1}")
+    spans, writers = await _asked(repository, commit, path, len(span), "-L", f"{span.start},{span.stop - 1}")
     found = {line: one.sha for one in spans for line in range(one.line, one.line + one.count)}
     return [(found[line], writers[found[line]]) for line in span]
 
 
 async def _whole(repository: Repository, commit: str, path: str, total: int) -> Blame:
-    spans, writers = await _asked(repository, commit, path, seconds=WHOLE)
+    spans, writers = await _asked(repository, commit, path, total, seconds=WHOLE)
     shas = [""] * total
     for one in spans:
         shas[one.line - 1 : one.line - 1 + one.count] = [one.sha] * one.count
@@ -73,7 +73,7 @@ async def _whole(repository: Repository, commit: str, path: str, total: int) -> 
 
 async def _since(repository: Repository, known: Blame, commit: str, path: str, total: int) -> Blame | None:
     """From what is known of an earlier commit; None where some line came by another way than through it."""
-    spans, writers = await _asked(repository, commit, path, not_of=known.commit, seconds=WHOLE)
+    spans, writers = await _asked(repository, commit, path, total, not_of=known.commit, seconds=WHOLE)
     shas = [""] * total
     for one in spans:
         if not one.ends:
@@ -87,36 +87,61 @@ async def _since(repository: Repository, known: Blame, commit: str, path: str, t
 
 
 async def _asked(
-    repository: Repository, commit: str, path: str, *options: str, not_of: str = "", seconds: float = SECONDS
+    repository: Repository,
+    commit: str,
+    path: str,
+    lines: int,
+    *options: str,
+    not_of: str = "",
+    seconds: float = SECONDS,
 ) -> tuple[list[_Span], dict[str, Writer]]:
-    """git-blame(1), incremental format; of what leads to the commit `not_of` nothing is gone through."""
+    """git-blame(1); of what leads to the commit `not_of` nothing is gone through."""
     commits = [commit, *([f"^{not_of}"] if not_of else [])]
     repository.memory.walked = True
-    ran = await repository.git("blame", "--incremental", *options, *commits, "--", path, seconds=seconds)
+    # all at the end, with the lines themselves, and not span by span as they are found: each would wake us
+    form = "--porcelain" if lines <= LONGEST else "--incremental"
+    ran = await repository.git("blame", form, *options, *commits, "--", path, seconds=seconds, history=True)
     writers: dict[str, Writer] = {}
     return list(_spans(ran.out, writers)), writers
 
 
 def _spans(out: bytes, writers: dict[str, Writer]) -> Iterator[_Span]:
-    """A header, then what is said of its commit: most of it once, and last the file's name in it."""
+    """Of both formats: a header, then what is said of its commit, most of it once. Where nothing says how many lines
+    it is for, a header repeats that of the line above."""
     facts: dict[bytes, bytes] = {}
-    header: re.Match[bytes] | None = None
+    paths: dict[str, bytes] = {}
     boundaries: set[str] = set()
+    first: re.Match[bytes] | None = None
     for line in out.split(b"\n"):
-        if header is None:
-            header, facts = _HEADER.fullmatch(line), {}
+        if line.startswith(b"\t"):
             continue
-        key, _, value = line.partition(b" ")
-        facts[key] = value
-        if key == b"filename":
-            sha = header[1].decode("ascii")
-            if b"author" in facts:
-                writers[sha] = _writer(facts)
-            if b"boundary" in facts:
-                boundaries.add(sha)
-            former, first, count = (int(header[at]) for at in (2, 3, 4))
-            yield _Span(sha, former, first, count, value, sha in boundaries)
-            header = None
+        header = _HEADER.fullmatch(line)
+        if header is None:
+            key, _, value = line.partition(b" ")
+            facts[key] = value
+        elif header[4]:
+            if first is not None:
+                yield _span(first, facts, paths, boundaries, writers)
+            first, facts = header, {}
+    if first is not None:
+        yield _span(first, facts, paths, boundaries, writers)
+
+
+def _span(
+    header: re.Match[bytes],
+    facts: Mapping[bytes, bytes],
+    paths: dict[str, bytes],
+    boundaries: set[str],
+    writers: dict[str, Writer],
+) -> _Span:
+    sha = header[1].decode("ascii")
+    if b"author" in facts:
+        writers[sha] = _writer(facts)
+    if b"boundary" in facts:
+        boundaries.add(sha)
+    paths[sha] = facts.get(b"filename") or paths[sha]
+    former, line, count = (int(header[at]) for at in (2, 3, 4))
+    return _Span(sha, former, line, count, paths[sha], sha in boundaries)
 
 
 def _writer(facts: Mapping[bytes, bytes]) -> Writer:

@@ -24,7 +24,8 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from astro_mcp.core.authority import Grant
-from astro_mcp.errors import AstroError
+from astro_mcp.errors import AstroError, Conflict
+from astro_mcp.workspace.git.glimpse import Found, Glimpse, which
 from astro_mcp.workspace.git.layout import Layout, Seen, find
 from astro_mcp.workspace.git.private import Private, build, remove, renew, shallow, state_of
 from astro_mcp.workspace.git.refs import Refs, read_refs
@@ -85,8 +86,8 @@ class Memory:
 
     def bound(self) -> None:
         """Forget, where that became much."""
-        if len(self.lists) > 16:
-            self.lists.clear()
+        while len(self.lists) > 16:
+            del self.lists[next(iter(self.lists))]
         if len(self.logged) + len(self.apart) > REMEMBERED:
             self.logged.clear()
             self.apart.clear()
@@ -97,12 +98,13 @@ class Memory:
 
 
 Ready = Callable[[], Awaitable[Private]]
+Look = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A repository as one call sees it. `private` may be older than `refs`: `ready` gives it brought up to date, where
-    that is not None."""
+    that is not None. Where `look` is not, the repository was only glimpsed, and that comes before any git is asked."""
 
     layout: Layout
     refs: Refs
@@ -110,6 +112,7 @@ class View:
     pool: Pool
     memory: Memory
     ready: Ready | None
+    look: Look | None = None
 
 
 @dataclass
@@ -123,10 +126,16 @@ class Kept:
     seen: int
     pool: Pool
     memory: Memory = field(default_factory=lambda: Memory(standing=Standing()))
+    glimpse: Glimpse | None = None
     drawn: bool = False
     users: int = 0
     used: float = 0.0
     dropped: bool = False
+
+    def note(self, refs: Refs, state: tuple[str, bytes], number: int) -> None:
+        """The call of that number found these: whether `private` holds just that."""
+        if state == (self.private.stamp, self.private.exclude) and refs == self.refs and not self.private.older:
+            self.seen = number
 
     async def close(self) -> None:
         with anyio.CancelScope(shield=True):
@@ -172,8 +181,9 @@ class Keeper:
                     await self._let_go(0)
 
     @asynccontextmanager
-    async def lend(self, folder: Path, grant: Grant) -> AsyncIterator[View]:
-        """The repository at `folder` for the length of the block; raises what `find` and `read_refs` do."""
+    async def lend(self, folder: Path, grant: Grant, *, quick: bool) -> AsyncIterator[View]:
+        """The repository at `folder` for the length of the block; raises what `find` and `read_refs` do. `quick` is for
+        who may need no git: a glimpse takes no thread, and where it finds all as it was the look is put off."""
         lock = self._locks.get(folder)
         if lock is None:
             lock = self._locks[folder] = anyio.Lock()
@@ -181,13 +191,17 @@ class Keeper:
             former = self._kept.get(folder)
             self._calls += 1
             number = self._calls
-            prepare = partial(self._prepare, folder, grant, former, number)
-            kept, layout, refs = await anyio.to_thread.run_sync(prepare, limiter=self._threads)
+            found = _glimpsed(former, grant, number) if quick and former is not None else None
+            look = None if found is None else partial(self._looked, lock, folder, grant, found[1])
+            if found is None:
+                prepare = partial(self._prepare, folder, grant, former, number)
+                found = await anyio.to_thread.run_sync(prepare, limiter=self._threads)
+            kept, layout, refs = found
             kept.users += 1
             self._kept[folder] = kept
             self._kept.move_to_end(folder)
             ready = None if kept.seen == number else partial(self._renewed, lock, kept, layout, refs, number)
-            view = View(layout, refs, kept.private, kept.pool, kept.memory, ready)
+            view = View(layout, refs, kept.private, kept.pool, kept.memory, ready, look)
         try:
             if former is not None and kept is not former:
                 await _drop(former)
@@ -216,16 +230,25 @@ class Keeper:
         await self._let_go(MOST if self._group is not None else 0)
 
     def _prepare(self, folder: Path, grant: Grant, kept: Kept | None, number: int) -> tuple[Kept, Layout, Refs]:
+        began, folders = time.time_ns(), which(folder)
         layout = find(folder, grant.roots, grant.home, self._seen)
         refs = read_refs(layout)
-        facts = (layout, shallow(layout), _attributes(layout.worktree))
+        cut, attributes = shallow(layout), _attributes(layout.worktree)
+        facts = (layout, cut, attributes)
         if kept is None or kept.facts != facts:
             private = build(layout, refs, self._folder)
             return Kept(facts, refs, private, number, self._pool(layout, private)), layout, refs
-        state = kept.private.stamp, kept.private.exclude
-        if state_of(layout) == state and refs == kept.refs and not kept.private.older:
-            kept.seen = number
+        state = state_of(layout)
+        kept.glimpse = Glimpse.of(grant, Found(layout, refs, cut, attributes, *state), folders, began)
+        kept.note(refs, state, number)
         return kept, layout, refs
+
+    async def _looked(self, lock: anyio.Lock, folder: Path, grant: Grant, layout: Layout) -> None:
+        """The look that a glimpse put off, at all that a git may read; raises what `find` does."""
+        async with lock:
+            work = partial(find, folder, grant.roots, grant.home, self._seen)
+            if await anyio.to_thread.run_sync(work, limiter=self._threads) != layout:
+                raise Conflict("the repository changed while it was read", "repeat the call")
 
     async def _renewed(self, lock: anyio.Lock, kept: Kept, layout: Layout, refs: Refs, number: int) -> Private:
         """The folder as the call of that number saw the repository, or as a later one did."""
@@ -251,6 +274,15 @@ class Keeper:
                 if not kept.users and now - kept.used > 10 * IDLE and self._kept.get(folder) is kept:
                     del self._kept[folder]
                     await _drop(kept)
+
+
+def _glimpsed(kept: Kept, grant: Grant, number: int) -> tuple[Kept, Layout, Refs] | None:
+    """What `_prepare` would give, where nothing is other than its last look found; else None."""
+    seen = kept.glimpse
+    if seen is None or seen.grant != grant or not seen.holds():
+        return None
+    kept.note(seen.found.refs, (seen.found.stamp, seen.found.exclude), number)
+    return kept, seen.found.layout, seen.found.refs
 
 
 async def _drop(kept: Kept) -> None:

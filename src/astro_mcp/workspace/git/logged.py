@@ -39,11 +39,11 @@ async def listed(repository: Repository, commit: str, filters: Sequence[str], pa
         return known[commit]
     repository.memory.walked = True
     span = [*filters, "--end-of-options", commit, "--", *([path] if path else [])]
-    ran = await repository.git("rev-list", *span, limit=_LISTING)
+    ran = await repository.git("rev-list", *span, limit=_LISTING, history=True)
     first = ran.out[: 41 * MOST].decode("ascii").split()
     total = len(ran.out) // 41
     if ran.cut:
-        total = int((await repository.git("rev-list", "--count", *span)).out)
+        total = int((await repository.git("rev-list", "--count", *span, history=True)).out)
     if plain:
         known[commit] = total, first
     return total, first
