@@ -177,7 +177,8 @@ class Parts:
         kept_away = kept_from_roots(base.settings, base.folder, base.pack)
         trees = Trees(await _worktrees(base, self.repositories))
         effects = Effects(base.dispatcher, None)
-        calls = Calls(effects, trees, evaluator.evaluate, base.settings.roots.ceiling, kept_away)
+        ceiling, heartbeat = base.settings.roots.ceiling, base.settings.workflow.temporal.heartbeat_seconds
+        calls = Calls(effects, trees, evaluator.evaluate, ceiling, kept_away, heartbeat)
         return TemporalDriver(calls, base.registry, base.settings.workflow, base.folder, base.clock)
 
     async def _schedules(self) -> Schedules:

@@ -150,12 +150,12 @@ class Scheduler:
                 return frozenset(step.request["digest"] for step in steps if step.status == WAITING and step.request)
         return frozenset()
 
-    async def changes(self, scope: Scope, run_id: str, path: str = "") -> Changes:
-        """What changes of a run, or of one of its steps, from here on; raises `NotFound`."""
+    async def changes(self, scope: Scope, run_id: str, path: str = "", *, every: bool = False) -> Changes:
+        """What changes of a run, or of one of its steps, from here on, or `every` event; raises `NotFound`."""
         state = (await self._driver.view(scope, run_id)).state
         if path and path not in state.steps:
             raise NotFound(f"the run has no step {path[:80]!r}")
-        return Changes(state, self._driver.follow(scope, run_id), path)
+        return Changes(state, self._driver.follow(scope, run_id), path, every=every)
 
     async def recent(self, scope: Scope, prefix: str = "", count: int = 100) -> list[Summary]:
         """The scope's own runs, newest first."""
