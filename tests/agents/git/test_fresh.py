@@ -183,9 +183,45 @@ async def test_what_git_may_count_otherwise_is_left_to_git(bench: Bench, tmp_pat
             bench.git("commit", "-q", "-a", "-m", text.strip("# \n"))
             assert await compared(bench, repository), "the kernel knows that there are no attributes"
             repository.memory.logged.pop(bench.git("rev-parse", "HEAD").strip()) if text == "# Second\n" else None
+        repository.memory.recent.clear()
         if what != "nothing":
             LEFT[what](bench)
         assert (told_here(repository, bench.git("rev-parse", "HEAD").strip()) is None) == (what != "nothing")
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(1, 20))])
+async def test_lines_are_counted_as_a_minimal_diff_does(seed: int) -> None:
+    """Against the longest common subsequence, over texts of few lines that differ in little."""
+    chance, told = Random(seed), 0
+    for _ in range(2_000):
+        old = [chance.choice([b"a\n", b"b\n", b"ab\n", b"\n", b"aab\n"]) for _ in range(chance.randint(0, 7))]
+        at, few = chance.randint(0, len(old)), chance.randint(0, 2)
+        new = [
+            *old[:at],
+            *(chance.choice([b"a\n", b"c\n", b"ca\n"]) for _ in range(chance.randint(0, 2))),
+            *old[at + few :],
+        ]
+        for lines in (old, new):
+            if lines and chance.random() < 0.3:
+                lines[-1] = lines[-1].strip() or b"x"
+        try:
+            counted = fresh._counted(b"".join(old), b"".join(new))
+        except fresh._Unlike:
+            continue
+        told += 1
+        alike = common(old, new)
+        assert counted == (len(new) - alike, len(old) - alike), (old, new)
+    assert told > 1_000
+
+
+def common(old: list[bytes], new: list[bytes]) -> int:
+    row = [0] * (len(new) + 1)
+    for line in old:
+        above = row
+        row = [0]
+        for at, other in enumerate(new):
+            row.append(above[at] + 1 if line == other else max(above[at + 1], row[at]))
+    return row[-1]
 
 
 async def test_a_commit_of_much_is_left_to_git(bench: Bench, tmp_path: Path) -> None:

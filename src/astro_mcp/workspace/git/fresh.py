@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
@@ -30,6 +30,7 @@ _COMMIT: Final = re.compile(
 _PLAIN: Final = (b"100644", b"100755")
 _FOLDER: Final = b"40000"
 _ATTRIBUTES: Final = ".gitattributes"
+_LINE: Final = ord("\n")
 
 Entry = tuple[bytes, str]
 """Mode and sha of a name in a tree."""
@@ -45,19 +46,33 @@ def told_here(repository: Repository, sha: str) -> bytes | None:
     if memory.cut or layout.common != layout.worktree / ".git":
         return None
     try:
-        return _record(_Objects(repository), sha)
+        objects = _Objects(repository)
+        record = _record(objects, sha)
+        memory.recent = objects.found
+        return record
     except (_Unlike, ValueError, zlib.error):
         return None
 
 
 class _Objects:
-    """The loose objects of a repository, up to `ROOM` bytes of them."""
+    """The loose objects of a repository, up to `ROOM` bytes of them. What the last commit left, which was told here, is
+    what this one begins with, and not read again."""
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
+        self.found: dict[str, bytes] = {}
         self._left = ROOM
 
     def read(self, sha: str, kind: bytes) -> bytes:
+        data = self.repository.memory.recent.get(sha) or self._unpacked(sha)
+        self._left -= len(data)
+        self.found[sha] = data
+        head, _, body = data.partition(b"\0")
+        if head != b"%s %d" % (kind, len(body)) or self._left <= 0:
+            raise _Unlike
+        return body
+
+    def _unpacked(self, sha: str) -> bytes:
         file = self.repository.known(self.repository.place(f".git/objects/{sha[:2]}/{sha[2:]}"), self._left)
         if file is None:
             raise _Unlike
@@ -65,11 +80,7 @@ class _Objects:
         data = unpacked.decompress(file[0], self._left)
         if not unpacked.eof or hashlib.sha1(data, usedforsecurity=False).hexdigest() != sha:
             raise _Unlike
-        self._left -= len(data)
-        head, _, body = data.partition(b"\0")
-        if head != b"%s %d" % (kind, len(body)) or self._left <= 0:
-            raise _Unlike
-        return body
+        return data
 
     def tree(self, sha: str) -> dict[bytes, Entry]:
         data, found, at = self.read(sha, b"tree"), {}, 0
@@ -80,17 +91,11 @@ class _Objects:
             at = end + 21
         return found
 
-    def lines(self, sha: str) -> list[bytes]:
-        """Of a text; a last line that has no end is unlike one that has."""
-        data = self.read(sha, b"blob")
+    def text(self, sha: str) -> bytes:
+        data = self.read(sha, b"blob") if sha else b""
         if b"\0" in data:
             raise _Unlike
-        lines = data.split(b"\n")
-        if lines[-1]:
-            lines[-1] += b"\n"
-        else:
-            del lines[-1]
-        return lines
+        return data
 
 
 def _record(objects: _Objects, sha: str) -> bytes:
@@ -107,7 +112,7 @@ def _record(objects: _Objects, sha: str) -> bytes:
         raise _Unlike  # renames are found where files came and went
     added = removed = 0
     for _, old, new in changes:
-        more, less = _counted(objects.lines(old) if old else [], objects.lines(new) if new else [])
+        more, less = _counted(objects.text(old), objects.text(new))
         added, removed = added + more, removed + less
     size = b"%d file %d insertion %d deletion" % (len(changes), added, removed)
     return b"\0".join([found["parent"], tree, found["author"], _date(found), found["subject"], size])
@@ -144,18 +149,46 @@ def _rewritten(objects: _Objects, changes: list[tuple[str, str, str]]) -> bool:
     return index is None or index[0][4:8] not in (b"\0\0\0\2", b"\0\0\0\3") or _ATTRIBUTES.encode() in index[0]
 
 
-def _counted(old: list[bytes], new: list[bytes]) -> tuple[int, int]:
-    """Lines that are added and removed."""
-    most, first = min(len(old), len(new)), 0
-    while first < most and old[first] == new[first]:
-        first += 1
-    last = 0
-    while last < most - first and old[-1 - last] == new[-1 - last]:
-        last += 1
-    gone, come = old[first : len(old) - last], new[first : len(new) - last]
+def _counted(old: bytes, new: bytes) -> tuple[int, int]:
+    """Lines that are added and removed between what both begin and end with."""
+    most = min(len(old), len(new))
+    first = _alike(most, lambda start, end: old[start:end] == new[start:end])
+    first = old.rfind(b"\n", 0, first) + 1
+    last = _alike(most - first, lambda start, end: _tail(old, start, end) == _tail(new, start, end))
+    if not all(len(text) - last == first or text[len(text) - last - 1] == _LINE for text in (old, new)):
+        begins = old.find(b"\n", len(old) - last) + 1
+        last = len(old) - begins if begins else 0
+    gone, come = _lines(old[first : len(old) - last]), _lines(new[first : len(new) - last])
     if not set(gone).isdisjoint(come):
         raise _Unlike
     return len(come), len(gone)
+
+
+def _alike(most: int, same: Callable[[int, int], bool]) -> int:
+    """How many bytes are: so many that `same` says it of, which begins where it was said before."""
+    known, unknown = 0, most
+    while known < unknown:
+        middle = (known + unknown + 1) // 2
+        if same(known, middle):
+            known = middle
+        else:
+            unknown = middle - 1
+    return known
+
+
+def _tail(text: bytes, start: int, end: int) -> bytes:
+    """As `text[start:end]`, counted from its end."""
+    return text[len(text) - end : len(text) - start]
+
+
+def _lines(text: bytes) -> list[bytes]:
+    """A last line that has no end is unlike one that has."""
+    lines = text.split(b"\n")
+    if lines[-1]:
+        lines[-1] += b"\n"
+    else:
+        del lines[-1]
+    return lines
 
 
 def _date(found: re.Match[bytes]) -> bytes:

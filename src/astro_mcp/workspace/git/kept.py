@@ -72,7 +72,8 @@ class Memory:
 
     `trusted` is the stamp of the index that was found in order. `lists`: a commit's history, its length and its first
     shas; `apart`: how far two commits are from one another; `logged`: a commit's line of a log; `found`: the sha of a
-    name that begins with one, as in `sha^{tree}`; `blames`: who wrote a file's lines, by its path.
+    name that begins with one, as in `sha^{tree}`; `blames`: who wrote a file's lines, by its path; `recent`: objects of
+    the commit that was told last without git.
     What `standing` holds can change, and is watched. `cut`: history may be cut off somewhere.
     """
 
@@ -85,6 +86,7 @@ class Memory:
     logged: dict[str, bytes] = field(default_factory=dict)
     found: dict[str, str] = field(default_factory=dict)
     blames: dict[str, Blame] = field(default_factory=dict)
+    recent: dict[str, bytes] = field(default_factory=dict)
 
     def bound(self) -> None:
         """Forget, where that became much."""
