@@ -66,6 +66,22 @@ class PageCache:
                 self._quick[device] = False
             return None
 
+    def lacks(self, root: Path, path: str) -> bool:
+        """Whether the kernel knows that there is nothing at `path`; False where it does not know."""
+        if not self._quick or not is_plain(path):
+            return False
+        try:
+            folder = openat2.open_known(str(root), _LOOK | os.O_DIRECTORY)
+            try:
+                os.close(openat2.open_known_beneath(folder, path, _LOOK))
+            finally:
+                os.close(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+        return False
+
 
 def is_plain(path: str) -> bool:
     """Whether `path` is relative and each of its parts a name."""

@@ -72,11 +72,13 @@ class Memory:
 
     `trusted` is the stamp of the index that was found in order. `lists`: a commit's history, its length and its first
     shas; `apart`: how far two commits are from one another; `logged`: a commit's line of a log; `found`: the sha of a
-    name that begins with one, as in `sha^{tree}`; `blames`: who wrote a file's lines, by its path.
-    What `standing` holds can change, and is watched.
+    name that begins with one, as in `sha^{tree}`; `blames`: who wrote a file's lines, by its path; `recent`: objects of
+    the commit that was told last without git.
+    What `standing` holds can change, and is watched. `cut`: history may be cut off somewhere.
     """
 
     standing: Standing | None = None
+    cut: bool = True
     trusted: str = "none yet"
     walked: bool = False
     lists: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
@@ -84,6 +86,7 @@ class Memory:
     logged: dict[str, bytes] = field(default_factory=dict)
     found: dict[str, str] = field(default_factory=dict)
     blames: dict[str, Blame] = field(default_factory=dict)
+    recent: dict[str, bytes] = field(default_factory=dict)
 
     def bound(self) -> None:
         """Forget, where that became much."""
@@ -137,7 +140,7 @@ class Kept:
     private: Private
     seen: int
     pool: Pool
-    memory: Memory = field(default_factory=lambda: Memory(standing=Standing()))
+    memory: Memory
     glimpse: Glimpse | None = None
     drawn: bool = False
     users: int = 0
@@ -249,7 +252,8 @@ class Keeper:
         facts = (layout, cut, attributes)
         if kept is None or kept.facts != facts:
             private = build(layout, refs, self._folder)
-            kept = Kept(facts, refs, private, number, self._pool(layout, private))
+            memory = Memory(Standing(), cut=bool(cut))
+            kept = Kept(facts, refs, private, number, self._pool(layout, private), memory)
             state = private.stamp, private.exclude
         else:
             state = state_of(layout)

@@ -174,6 +174,10 @@ class Repository:
         """Bytes and status of a file that takes no wait, on the event loop; None for others."""
         return self._workspace.known(place, limit)
 
+    def lacks(self, place: Place) -> bool:
+        """Whether it is known without a wait that there is nothing."""
+        return self._workspace.lacks(place)
+
     def learn(self) -> None:
         """Find out whether there are such files. Blocks: for worker threads."""
         self._workspace.learn(self._top)
