@@ -24,8 +24,8 @@ class Event:
 def set_time(event: Event, now: float, slots: int) -> None:
     """Give an event that nobody else has its time and its places, in place: a copy of each costs more than the rest of
     what a driver does with it."""
-    object.__setattr__(event, "now", now)
-    object.__setattr__(event, "slots", slots)
+    event.now = now  # type: ignore[misc]
+    event.slots = slots  # type: ignore[misc]
 
 
 @record(kw_only=True)

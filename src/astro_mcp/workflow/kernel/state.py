@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final
 
 from astro_mcp.core.record import record
@@ -68,7 +68,7 @@ class StepState:
     ended: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class RunState:
     """One run. `ready` is the line of steps that only wait for a place; `running` counts calls in flight.
 
