@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from astro_mcp.errors import TimedOut
+from astro_mcp.errors import AstroError, TimedOut
 from astro_mcp.workspace.git.child import SECONDS
 from astro_mcp.workspace.git.kept import Blame, Writer
 from astro_mcp.workspace.git.repository import Repository
@@ -38,13 +39,30 @@ class _Span:
     ends: bool
 
 
-async def blamed(repository: Repository, commit: str, path: str, span: range, total: int) -> list[tuple[str, Writer]]:
-    """The sha and the writer of each line of `span`, counted from 1, of a file that has `total` lines in `commit`."""
+Early = tuple[list[_Span], dict[str, Writer]]
+"""Of a range, asked before it was known how many lines the file has."""
+
+
+async def asked_early(repository: Repository, commit: str, path: str, start: int, end: int) -> Early | None:
+    """What git says of a range of a file that was not asked about before; None of another one, and where git says that
+    there is no such range. For who finds out meanwhile what stands at that path."""
+    if path in repository.memory.blames or end - start >= LONGEST:
+        return None
+    with suppress(AstroError):  # `blamed` asks again, and tells it
+        return await _asked(repository, commit, path, end + 1 - start, "-L", f"{start},{end}")
+    return None
+
+
+async def blamed(
+    repository: Repository, commit: str, path: str, span: range, total: int, early: Early | None = None
+) -> list[tuple[str, Writer]]:
+    """The sha and the writer of each line of `span`, counted from 1, of a file that has `total` lines in `commit`;
+    `early` is what was asked of these lines."""
     blames = repository.memory.blames
     known = blames.get(path)
     if known is None or not known.worth or total > LONGEST:
         blames.setdefault(path, Blame())
-        return await _of_span(repository, commit, path, span)
+        return await _of_span(repository, commit, path, span, early)
     if known.commit != commit:
         try:
             newer = known.commit and await _since(repository, known, commit, path, total)
@@ -57,8 +75,10 @@ async def blamed(repository: Repository, commit: str, path: str, span: range, to
     return [(sha, known.writers[sha]) for sha in known.shas[span.start - 1 : span.stop - 1]]
 
 
-async def _of_span(repository: Repository, commit: str, path: str, span: range) -> list[tuple[str, Writer]]:
-    spans, writers = await _asked(repository, commit, path, len(span), "-L", f"{span.start},{span.stop - 1}")
+async def _of_span(
+    repository: Repository, commit: str, path: str, span: range, early: Early | None = None
+) -> list[tuple[str, Writer]]:
+    spans, writers = early or await _asked(repository, commit, path, len(span), "-L", f"{span.start},{span.stop - 1}")
     found = {line: one.sha for one in spans for line in range(one.line, one.line + one.count)}
     return [(found[line], writers[found[line]]) for line in span]
 
