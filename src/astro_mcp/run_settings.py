@@ -30,6 +30,13 @@ class TemporalSettings(Section):
     heartbeat_seconds: float = Field(
         1.2, ge=1, le=60, description="A worker that is not heard of for so long, amid a step, counts as dead."
     )
+    lost_seconds: float = Field(
+        60,
+        ge=1,
+        le=3600,
+        description="The same amid a step that may not run again, which is then lost, and waits for somebody's word: "
+        "longer than a restart of the server takes, so that what ended meanwhile can still be told.",
+    )
     history_events: int = Field(
         2_000, ge=50, le=10_000, description="Events of Temporal after which a run goes on as a new one of the same id."
     )

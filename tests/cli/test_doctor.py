@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -14,7 +15,9 @@ from typing import Any
 import anyio
 import pytest
 
+from astro_mcp.agents.files import ripgrep
 from astro_mcp.cli import doctor
+from astro_mcp.config import load
 from astro_mcp.core.agent import Health
 from astro_mcp.errors import Unavailable
 from astro_mcp.packs import Pack
@@ -92,12 +95,17 @@ def something_else_on_the_daemons_socket(patch: pytest.MonkeyPatch, folder: Path
     return stranger
 
 
-def schedule(folder: Path, **fields: str) -> None:
+def schedule(folder: Path, more: str = "", **fields: Any) -> None:
+    """One in config.toml that could start, but for these fields; `more` comes before it."""
     root = folder.with_name("workspace")
     root.mkdir(exist_ok=True)
-    given = {"cron": "0 3 * * *", "template": "index-codebase", "root": str(root), **fields}
-    lines = [f'{name} = "{value}"' for name, value in given.items()]
-    (folder / "config.toml").write_text("\n".join(["[schedules.nightly]", *lines]))
+    given = {"cron": "0 3 * * *", "template": "index-codebase", "root": str(root), "allow": ["read", "write"], **fields}
+    inputs = given.pop("inputs", {})
+    lines = [f"{name} = {json.dumps(value)}" for name, value in given.items()]
+    table = [f"{name} = {json.dumps(value)}" for name, value in inputs.items()]
+    (folder / "config.toml").write_text(
+        "\n".join([more, "[schedules.nightly]", *lines, "[schedules.nightly.inputs]", *table])
+    )
 
 
 @breaks("schedules")
@@ -271,6 +279,42 @@ def test_the_schedules_row_says_when_each_begins_next(folder: Path) -> None:
     assert "-01-01 " in row.detail or "-12-31 " in row.detail, "in the time of this machine"
 
 
+MODEL = '[model]\nbase_url = "https://model.example/v1"\nname = "m"\n'
+EVERYTHING = ["read", "write", "destroy", "execute", "network"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "detail", "fix"),
+    [
+        ({"allow": ["read"]}, "write", "allow"),
+        ({"template": "explain-failures", "allow": EVERYTHING}, "nobody answers", "[model]"),
+        ({"template": "release-notes", "allow": EVERYTHING[:-1], "more": MODEL}, "over the network", "allow"),
+        (
+            {"template": "research-and-report", "allow": EVERYTHING, "more": MODEL},
+            "question: is missing",
+            "config.toml",
+        ),
+        ({"inputs": {"pahts": ["src"]}}, "pahts", "paths"),
+        ({"inputs": {"paths": 7}}, "paths", "schedules.nightly"),
+    ],
+)
+def test_the_schedules_row_tells_what_would_keep_a_run_from_its_start(
+    folder: Path, fields: dict[str, Any], detail: str, fix: str
+) -> None:
+    schedule(folder, **fields)
+    row = anyio.run(doctor._schedules, load(folder, {}), folder)
+    assert not row.ok
+    assert row.detail.startswith("nightly can't start: ")
+    assert detail in row.detail
+    assert fix in row.fix
+
+
+def test_a_schedule_whose_asks_the_model_answers_can_start(folder: Path) -> None:
+    schedule(folder, MODEL, template="explain-failures", allow=EVERYTHING)
+    row = anyio.run(doctor._schedules, load(folder, {}), folder)
+    assert row.ok, row
+
+
 SEARXNG = '[search.searxng]\nbase_url = "https://search.example"\n'
 
 
@@ -303,7 +347,23 @@ def test_a_docker_host_that_is_not_taken_over_is_told_with_the_line_that_keeps_i
     assert "192.0.2.1" not in row.detail
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_the_ripgrep_row_tells_the_one_that_searches_use_or_where_it_would_be_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    """One that lies elsewhere, in a PATH of somebody's own, is none."""
+    places, elsewhere = folder.parent / "places", folder.parent / "bin"
+    for made in (elsewhere, *([places] if there else [])):
+        made.mkdir()
+        (made / "rg").touch(mode=0o755)
+    monkeypatch.setattr(ripgrep, "PLACES", str(places))
+    monkeypatch.setenv("PATH", f"{elsewhere}:{os.environ['PATH']}")
+    row = anyio.run(doctor._all)["ripgrep"]
+    assert row.ok
+    assert row.detail == str(places / "rg") if there else str(places) in row.fix
+
+
 def test_every_check_that_can_be_wrong_was_broken(folder: Path) -> None:
-    never = {"workspace"}  # it tells what there is, and a hint
+    never = {"workspace", "ripgrep"}  # they tell what there is, and a hint
     checks = set(anyio.run(doctor._all))
     assert {check for check, _ in BROKEN.values()} == checks - never

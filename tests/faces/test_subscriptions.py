@@ -100,6 +100,40 @@ async def test_who_watches_a_run_is_told_of_its_changes_and_its_end(tmp_path: Pa
                     await watch.ended.wait()
 
 
+@ERAS
+async def test_who_watches_a_history_reads_every_event_up_to_the_last(tmp_path: Path, mode: str) -> None:
+    async with hosts(tmp_path) as house:
+        run = await house.started([{"id": "said", "tool": "toy_say"}, *ASKING], wait=20)
+        uri = f"astro://runs/{run}/history"
+        nothing = {"action": "cancel", "step": "said"}  # it has ended
+        async with watching(house, mode, uri) as (client, watch):
+            read: list[str] = []
+            for action, kind in (
+                ({"action": "pause"}, "paused"),
+                ({"action": "resume"}, "resumed"),
+                (nothing, "cancelled"),
+            ):
+                seen = len(watch.told)
+                await client.call_tool("workflow_control", {"run_id": run, **action})
+                await watch.until(lambda seen=seen: len(watch.told) > seen)  # type: ignore[misc]
+                read = await kinds(client, uri)
+                assert read[-1] == kind
+            await client.call_tool("workflow_answer", {"run_id": run, "step": "word", "value": "please"})
+            while read[-1] != "finished":
+                seen = len(watch.told)
+                await watch.until(lambda seen=seen: len(watch.told) > seen)  # type: ignore[misc]
+                read = await kinds(client, uri)
+            assert set(watch.told) == {uri}
+            if mode == "auto":
+                with anyio.fail_after(10):
+                    await watch.ended.wait()
+
+
+async def kinds(client: Client, uri: str) -> list[str]:
+    text = getattr((await client.read_resource(uri)).contents[0], "text")  # noqa: B009 - text or blob
+    return [json.loads(line)["kind"] for line in text.splitlines()]
+
+
 @ONE_ERA
 async def test_a_step_is_watched_by_itself(tmp_path: Path, mode: str) -> None:
     async with hosts(tmp_path) as house:

@@ -99,7 +99,7 @@ def strings(module: ModuleType) -> Iterator[tuple[str, str]]:
 def test_the_sweep_finds_the_statements_of_every_room_that_has_some() -> None:
     rooms = {name.rpartition(".")[0] for name in statements() if " " not in name}
     agents = {"agents.knowledge.statements", "agents.search.pages", "agents.tests.history"}
-    assert rooms == {*agents, "store.artifacts", "store.audit", "workspace.journal"}
+    assert rooms == {*agents, "store.artifacts", "store.audit", "workspace.git.made", "workspace.journal"}
     assert not [name for name in statements() if ":" in name], "each has a name of its own"
     assert len(statements()) > 40
     assert {path.parent.name for path in SRC.rglob("*.sql") if path != JOURNAL} == {"migrations"}

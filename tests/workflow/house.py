@@ -227,7 +227,8 @@ async def house(
         await hidden.register(WorktreeAgent(Ready(Git(Workspace(SecretSettings()), folder / "git")), GitSettings()))
         trees = Trees(Dispatcher(hidden, [audit, Authorize(ceiling), Deadline(), audit.intent()], audit))
         if settings.driver == "temporal":
-            calls = Calls(Effects(dispatcher, None), trees, evaluator.evaluate, ceiling, ())
+            heartbeat = settings.temporal.heartbeat_seconds
+            calls = Calls(Effects(dispatcher, None), trees, evaluator.evaluate, ceiling, (), heartbeat)
             driver = TemporalDriver(calls, registry, settings, folder, clock)
         else:
             effects = Effects(dispatcher, artifacts)

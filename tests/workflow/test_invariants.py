@@ -38,6 +38,7 @@ SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
         MACHINE,
         KILLS,
         "workflow/test_recovery.py::test_after_kill_9_completed_steps_stay_and_only_harmless_ones_run_again",
+        "workflow/test_asked_again.py::test_a_run_that_dies_after_every_effect_has_done_each_once",
         "workflow/test_recovery.py::test_files_are_as_they_were_before_a_crash_when_a_run_is_taken_up",
     ),
     "order": (

@@ -68,9 +68,9 @@ def call(host: Host, tool: str, **arguments: Any) -> Any:
     return result["structuredContent"]
 
 
-def run(host: Host, template: str, *effects: str) -> Any:
+def run(host: Host, template: str, *effects: str, **inputs: Any) -> Any:
     """The run at its end or at its question."""
-    return call(host, "workflow_run", template=template, allow=list(effects), wait_seconds=110)
+    return call(host, "workflow_run", template=template, allow=list(effects), inputs=inputs, wait_seconds=110)
 
 
 def answered(host: Host, asked: Any, value: dict[str, str]) -> Any:
@@ -174,12 +174,43 @@ def test_fix_failing_tests_mends_the_code_in_rounds_and_says_why_an_edit_was_ref
     assert (tmp_path / "halves.py").read_text() == FILES["halves.py"].replace("//", "/")
     assert (tmp_path / "test_halves.py").read_text() == FILES["test_halves.py"]
     assert [failure["id"] for failure in seen[0]["failures"]] == ["test_halves.py::test_of_three"]
-    assert seen[0]["files"] == [{"path": "halves.py", "text": FILES["halves.py"]}], "what is not there is left out"
+    whole = {"path": "halves.py", "part": None, "text": FILES["halves.py"]}
+    assert seen[0]["files"] == [whole], "what is not there is left out"
+    assert seen[0]["limits"] == []
     assert seen[0]["before"] == {"reason": "", "refused": ""}
     assert seen[1]["before"]["reason"] == "a guess"
     assert seen[1]["before"]["refused"] == "edit 1: the old text is not in halves.py"
     call(host, "fs_undo", run_id=ended["run_id"])
     assert (tmp_path / "halves.py").read_text() == FILES["halves.py"]
+
+
+@pytest.mark.full
+def test_fix_failing_tests_of_one_test_file_lists_the_code_and_reads_a_long_file_where_it_matters(
+    at: Home, tmp_path: Path
+) -> None:
+    long = "".join(f"x{n} = {n}\n" for n in range(1_500)) + FILES["halves.py"]
+    repository(tmp_path, {**FILES, "halves.py": long})
+    host = at.host("--root", str(tmp_path))
+    host.begin()
+    seen: list[Any] = []
+
+    def look(shown: Any) -> Any:
+        seen.append(shown)
+        return {"paths": ["halves.py#number // 2", "halves.py#nowhere in it"]}
+
+    def fix(shown: Any) -> Any:
+        seen.append(shown)
+        return RIGHT
+
+    asked = run(host, "fix-failing-tests", *ALL, path="test_halves.py")
+    ended = answered_each(host, asked, {"look": [look], "fix": [fix]})
+    assert ended["status"] == "succeeded", ended
+    assert seen[0]["files"][0] == "test_halves.py", "what was asked for comes first"
+    assert "halves.py" in seen[0]["files"]
+    [near, top] = seen[1]["files"]
+    assert near["part"].startswith("lines 14")
+    assert "number // 2" in near["text"]
+    assert top["part"] == "lines 1-800"
 
 
 @pytest.mark.full

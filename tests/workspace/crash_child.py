@@ -24,7 +24,7 @@ async def main(root: Path, data: Path) -> None:
         names = sorted(path.name for path in root.iterdir())
         writes = [Write(workspace.locate(session, name), b"after\n") for name in names]
         made = [Write(workspace.locate(session, f"made/{name}"), b"new\n") for name in names]
-        await changes.apply(session, [*writes, *made], run_id=None)
+        await changes.apply(session, [*writes, *made])
         print("acknowledged", flush=True)
 
 

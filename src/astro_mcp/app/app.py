@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import anyio
@@ -56,6 +58,25 @@ async def open_app(folder: Path, environment: Mapping[str, str]) -> AsyncIterato
         from astro_mcp.workflow import schedules  # noqa: PLC0415 - most starts do without
 
         schedules.check(settings.schedules)
+    async with _opened(folder, environment, settings, Loader()) as app:
+        yield app
+
+
+@asynccontextmanager
+async def open_rehearsal(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[App]:
+    """The same on a data folder that is thrown away, to ask what would happen by these settings. What nobody asks for
+    is not loaded, no schedule begins, and no Temporal server is asked."""
+    workflow = settings.workflow.model_copy(update={"driver": "sqlite"})
+    without = settings.model_copy(update={"workflow": workflow, "schedules": {}})
+    with TemporaryDirectory(prefix="astro-mcp-") as folder:
+        async with _opened(Path(folder), environment, without, Loader(math.inf)) as app:
+            yield app
+
+
+@asynccontextmanager
+async def _opened(
+    folder: Path, environment: Mapping[str, str], settings: Settings, loader: Loader
+) -> AsyncIterator[App]:
     pack = Pack.find()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
@@ -67,7 +88,6 @@ async def open_app(folder: Path, environment: Mapping[str, str]) -> AsyncIterato
         artifacts = Artifacts(database, folder / "artifacts", clock)
         registry = Registry({} if settings.git.remote.hosts else OFF)
         dispatcher = dispatching(registry, trail, settings)
-        loader = Loader()
         base = Base(folder, environment, settings, pack, database, trail, artifacts, registry, dispatcher, tasks, clock)
         parts = Parts(loader, base)
         stack.push_async_callback(parts.close)

@@ -131,12 +131,6 @@ class Parts:
         if self.sandbox.built is not None:
             await self.sandbox.built.close()
 
-    def _kept_away(self) -> Sequence[Path]:
-        """What no root may overlap."""
-        base = self._base
-        shared = base.settings.workflow.temporal.own_folders
-        return own_folders(base.folder, base.pack.tools, base.pack.resources, *shared)
-
     async def _scheduler(self) -> Scheduler:
         from astro_mcp.workflow.answerer import Answerer  # noqa: PLC0415 - see the class
         from astro_mcp.workflow.expressions.evaluator import Evaluator  # noqa: PLC0415 - see the class
@@ -180,16 +174,18 @@ class Parts:
         from astro_mcp.workflow.trees import Trees  # noqa: PLC0415 - see the class
 
         base = self._base
-        kept_away, trees = self._kept_away(), Trees(await _worktrees(base, self.repositories))
+        kept_away = kept_from_roots(base.settings, base.folder, base.pack)
+        trees = Trees(await _worktrees(base, self.repositories))
         effects = Effects(base.dispatcher, None)
-        calls = Calls(effects, trees, evaluator.evaluate, base.settings.roots.ceiling, kept_away)
+        ceiling, heartbeat = base.settings.roots.ceiling, base.settings.workflow.temporal.heartbeat_seconds
+        calls = Calls(effects, trees, evaluator.evaluate, ceiling, kept_away, heartbeat)
         return TemporalDriver(calls, base.registry, base.settings.workflow, base.folder, base.clock)
 
     async def _schedules(self) -> Schedules:
         from astro_mcp.workflow.schedules import Schedules  # noqa: PLC0415 - see the class
 
         base = self._base
-        kept_away = self._kept_away()
+        kept_away = kept_from_roots(base.settings, base.folder, base.pack)
         ceiling, user = base.settings.roots.ceiling, f"uid:{os.geteuid()}"
         found = Schedules(base.settings.schedules, self.scheduler, ceiling, kept_away, user, base.clock)
         return await self._loader.hold(found.running())
@@ -215,8 +211,11 @@ class Parts:
 
     async def _git(self) -> GitWork:
         from astro_mcp.agents.git.work import GitWork  # noqa: PLC0415 - see the class
+        from astro_mcp.workspace.git.made import MadeCommits  # noqa: PLC0415 - see the class
 
-        return GitWork(await self.repositories.get(), await self.changes.get(), self._base.settings.git)
+        base = self._base
+        made = MadeCommits(base.database, base.clock)
+        return GitWork(await self.repositories.get(), await self.changes.get(), made, base.settings.git)
 
     async def _remotes(self) -> RemoteWork:
         from astro_mcp.agents.git_remote.work import RemoteWork  # noqa: PLC0415 - see the class
@@ -316,6 +315,11 @@ class Parts:
         from astro_mcp.agents.artifacts.saving import Saving  # noqa: PLC0415 - see the class
 
         return Saving(self._base.artifacts, await self.changes.get(), await self.workspace.get())
+
+
+def kept_from_roots(settings: Settings, folder: Path, pack: Pack) -> Sequence[Path]:
+    """What no root may overlap."""
+    return own_folders(folder, pack.tools, pack.resources, *settings.workflow.temporal.own_folders)
 
 
 async def _model(base: Base) -> Dispatcher:

@@ -21,12 +21,12 @@ from astro_mcp.cli.doctor_sandbox import sandbox_checks
 from astro_mcp.cli.show import Printer
 from astro_mcp.config import Settings, load
 from astro_mcp.core.agent import Health
+from astro_mcp.core.ports import SystemClock
 from astro_mcp.errors import AstroError
 from astro_mcp.net.client import GuardedClient
 from astro_mcp.packs import Pack
 from astro_mcp.shim.place import ShimError, data_folder, make_private
 from astro_mcp.shim.pump import control
-from astro_mcp.workflow.templates import Templates
 from astro_mcp.workspace.roots import own_folders, usable_roots
 
 SECONDS: Final = 30.0
@@ -59,6 +59,7 @@ async def _all() -> dict[str, Health]:
         "daemon": _daemon,
         "workspace": lambda: _workspace(settings, folder),
         "git": _git,
+        "ripgrep": _ripgrep,
         "model": _model,
         "search": lambda: _search(settings),
         "schedules": lambda: _schedules(settings, folder),
@@ -155,6 +156,18 @@ async def _git() -> Health:
     return Health(ok=True, detail=found)
 
 
+async def _ripgrep() -> Health:
+    from astro_mcp.agents.files.ripgrep import PLACES, program  # noqa: PLC0415 - one check among many
+
+    if found := program([]):
+        return Health(ok=True, detail=found)
+    return Health(
+        ok=True,
+        detail="none: fs_search reads every file itself, with the same results",
+        fix=f"install ripgrep; it is looked for in {PLACES.replace(':', ', ')}",
+    )
+
+
 async def _model() -> Health:
     from astro_mcp.agents.knowledge.embedding import verify  # noqa: PLC0415 - one check among many
 
@@ -164,22 +177,37 @@ async def _model() -> Health:
 
 
 async def _schedules(settings: Settings, folder: Path) -> Health:
-    """When each begins next, or what keeps it from that."""
+    """When each begins next, or what would keep it from that: a start is rehearsed, by the same code."""
     if not settings.schedules:
         return Health(ok=True, detail="none")
-    from astro_mcp.workflow.schedules import following  # noqa: PLC0415 - most have none
+    from astro_mcp.app.app import open_rehearsal  # noqa: PLC0415 - most have none
+    from astro_mcp.app.parts import kept_from_roots  # noqa: PLC0415 - as above
+    from astro_mcp.workflow.schedules import Schedules, following  # noqa: PLC0415 - as above
 
-    templates = Templates(Pack.find().resources / "workflows")
-    told = []
-    for name, schedule in settings.schedules.items():
-        due = following(name, schedule, time.time())
-        await templates.get(schedule.template)
-        asked = [schedule.root], settings.roots.ceiling, own_folders(folder)
-        roots, reasons = await anyio.to_thread.run_sync(usable_roots, *asked)
-        if not roots:
-            return Health(ok=False, detail=f"{name}: {reasons[0]}", fix=f"set schedules.{name}.root")
-        told.append(f"{name} at {datetime.fromtimestamp(due).astimezone():%Y-%m-%d %H:%M %Z}")
+    told: list[str] = []
+    wrong: list[tuple[str, str]] = []
+    async with open_rehearsal(settings, os.environ) as app:
+        kept_away = kept_from_roots(settings, folder, Pack.find())
+        own = settings.schedules, app.scheduler, settings.roots.ceiling, kept_away, f"uid:{os.geteuid()}"
+        schedules = Schedules(*own, SystemClock())
+        for name, schedule in settings.schedules.items():
+            try:
+                due = following(name, schedule, time.time())
+                await schedules.rehearse(name)
+                told.append(f"{name} at {datetime.fromtimestamp(due).astimezone():%Y-%m-%d %H:%M %Z}")
+            except AstroError as error:
+                wrong.append(_stands_against(name, error))
+    if wrong:
+        return Health(ok=False, detail="; ".join(detail for detail, _ in wrong), fix=wrong[0][1])
     return Health(ok=True, detail="; ".join(told))
+
+
+def _stands_against(name: str, error: AstroError) -> tuple[str, str]:
+    """What keeps a schedule from a start, and what is to be done."""
+    more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
+    suggestion = error.problems[0].suggestion if error.problems else error.hint
+    fix = f"schedules.{name}: {suggestion}" if suggestion else f"correct [schedules.{name}] in config.toml"
+    return f"{name} can't start: {error.message}{more}", fix
 
 
 async def _search(settings: Settings) -> Health:

@@ -35,6 +35,8 @@ class Declaration:
     idempotent   a second call with the same arguments changes nothing more
     pure         the same arguments give the same result
     on_copy      works on a copy (the sandbox): after a crash it may run again
+    takes_key    finds what a call with its idempotency key did in this data folder, and does it once: after a crash it
+                 may be asked again
     timeout      seconds, the longest a call may take
     labels       what every result of it carries
     needs_root   answers `no_root` in a session without a workspace
@@ -56,6 +58,7 @@ class Declaration:
     idempotent: bool
     pure: bool
     on_copy: bool
+    takes_key: bool
     timeout: float
     labels: frozenset[Label]
     needs_root: bool
@@ -89,12 +92,18 @@ class Tool:
         d = self.declaration
         return self.read_only or d.idempotent or (d.on_copy and Effect.NETWORK not in self.always)
 
-    def parse(self, arguments: Any) -> Input:
-        """The arguments as the tool's model; raises `InvalidInput` with the problems and their corrections."""
+    @property
+    def repeatable_here(self) -> bool:
+        """The same where it is asked again over the same data folder, with the same idempotency key."""
+        return self.repeatable or (self.declaration.takes_key and Effect.NETWORK not in self.always)
+
+    def parse(self, arguments: Any, *, little: bool = False) -> Input:
+        """The arguments as the tool's model; raises `InvalidInput` with the problems and their corrections. `little`
+        says that they are known to be `small`."""
         model = self.declaration.input
-        if len(arguments) > len(model.model_fields) + PROBLEMS:
+        if len(arguments) > PROBLEMS and len(arguments) > len(model.model_fields) + PROBLEMS:
             raise InvalidInput(f"{self.name} takes {len(model.model_fields)} arguments; {len(arguments)} were given")
-        if not small(arguments) and not _whole_text(arguments):
+        if not (little or small(arguments)) and not _whole_text(arguments):
             raise InvalidInput(f"{self.name} was given text with half a character in it (a lone surrogate)")
         try:
             return model.model_validate(arguments)
@@ -168,6 +177,7 @@ def tool(
     idempotent: bool = False,
     pure: bool = False,
     on_copy: bool = False,
+    takes_key: bool = False,
     timeout: float = 60.0,
     labels: set[Label] | None = None,
     needs_root: bool = False,
@@ -209,6 +219,7 @@ def tool(
             idempotent=idempotent,
             pure=pure,
             on_copy=on_copy,
+            takes_key=takes_key,
             timeout=timeout,
             labels=frozenset(labels or ()),
             needs_root=needs_root,

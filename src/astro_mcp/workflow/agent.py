@@ -169,6 +169,8 @@ class WorkflowAgent(Agent):
                 description="Every event of a run, in order, one JSON object a line.",
                 mime=LINES,
                 read=self._read_history,
+                complete=self._complete_run,
+                watch=self._watch_history,
             ),
             Resource(
                 uri="astro://runs/{run_id}/steps/{step}",
@@ -239,6 +241,9 @@ class WorkflowAgent(Agent):
 
     async def _watch(self, session: Session, variables: dict[str, str]) -> AsyncIterator[None]:
         return await (await self._work.get()).watch(session, variables)
+
+    async def _watch_history(self, session: Session, variables: dict[str, str]) -> AsyncIterator[None]:
+        return await (await self._work.get()).watch_history(session, variables)
 
     async def _complete_template(self, session: Session, prefix: str) -> list[str]:
         return await (await self._work.get()).complete_template(session, prefix)

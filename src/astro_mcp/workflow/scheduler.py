@@ -108,14 +108,23 @@ class Scheduler:
         own = frozen(session, allow)
         if run_id and await self._driver.knows(own.scope, run_id):
             return run_id
-        checked = await self.check(spec, own.grant.effects, session)
+        return await self._driver.accept(await self._order(own, spec, given, priority, run_id, unattended=unattended))
+
+    async def rehearse(self, session: Session, spec: str, given: dict[str, Any], allow: Iterable[Effect]) -> None:
+        """Raises `InvalidInput` with every problem that an unattended run would be refused for."""
+        await self._order(frozen(session, allow), spec, given, "normal", "", unattended=True)
+
+    async def _order(
+        self, own: Session, spec: str, given: dict[str, Any], priority: str, run_id: str, *, unattended: bool
+    ) -> Order:
+        checked = await self.check(spec, own.grant.effects, own)
         values, problems = settled(checked.plan.document.inputs, given) if checked.plan else ({}, [])
         problems = [*checked.problems, *problems]
         if unattended and checked.plan:
             problems += unanswered(checked.plan.document, own.grant.effects, answers=self._answers)
         if checked.plan is None or problems:
             raise _unsound(problems)
-        return await self._driver.accept(Order(own, checked.spec, checked.plan, values, priority, run_id, unattended))
+        return Order(own, checked.spec, checked.plan, values, priority, run_id, unattended)
 
     async def wait(self, scope: Scope, run_id: str, seconds: float, progress: Progress) -> None:
         """Return when the run has ended, waits for a word or is paused, or after `seconds`."""
@@ -141,12 +150,12 @@ class Scheduler:
                 return frozenset(step.request["digest"] for step in steps if step.status == WAITING and step.request)
         return frozenset()
 
-    async def changes(self, scope: Scope, run_id: str, path: str = "") -> Changes:
-        """What changes of a run, or of one of its steps, from here on; raises `NotFound`."""
+    async def changes(self, scope: Scope, run_id: str, path: str = "", *, every: bool = False) -> Changes:
+        """What changes of a run, or of one of its steps, from here on, or `every` event; raises `NotFound`."""
         state = (await self._driver.view(scope, run_id)).state
         if path and path not in state.steps:
             raise NotFound(f"the run has no step {path[:80]!r}")
-        return Changes(state, self._driver.follow(scope, run_id), path)
+        return Changes(state, self._driver.follow(scope, run_id), path, every=every)
 
     async def recent(self, scope: Scope, prefix: str = "", count: int = 100) -> list[Summary]:
         """The scope's own runs, newest first."""

@@ -124,13 +124,22 @@ class Schedules:
             due = later
         return due
 
-    async def _start(self, name: str, schedule: ScheduleSettings, due: float) -> str:
-        """What came of it, in words."""
+    async def rehearse(self, name: str) -> None:
+        """Raises what stands against a start of the schedule now, whatever its time."""
+        schedule = self._schedules[name]
+        session, scheduler = await self._session(name, schedule), await self._scheduler.get()
+        template = await scheduler.templates.get(schedule.template)
+        await scheduler.rehearse(session, template.text, dict(schedule.inputs), map(Effect, schedule.allow))
+
+    async def _session(self, name: str, schedule: ScheduleSettings) -> Session:
         roots, reasons = await anyio.to_thread.run_sync(usable_roots, [schedule.root], self._ceiling, self._refused)
         if not roots:
-            raise PathDenied(f"schedules.{name}.root: {reasons[0]}")
-        session = Session(Principal(self._user, Kind.CLI), Grant(roots))
-        scheduler = await self._scheduler.get()
+            raise PathDenied(f"schedules.{name}.root: {reasons[0]}", f"set schedules.{name}.root")
+        return Session(Principal(self._user, Kind.CLI), Grant(roots))
+
+    async def _start(self, name: str, schedule: ScheduleSettings, due: float) -> str:
+        """What came of it, in words."""
+        session, scheduler = await self._session(name, schedule), await self._scheduler.get()
         template = await scheduler.templates.get(schedule.template)
         run_id = run_id_of(name, schedule, due)
         for run in await scheduler.recent(session.scope, count=LOOKED_AT):

@@ -10,11 +10,15 @@ from astro_mcp.workflow.kernel.state import TERMINAL, RunState
 
 class Changes:
     """A turn for each change of a run, or of the step at `path`, since it was `state`; several at once are one. It ends
-    with the run, or the step. `states` are what a driver's `follow` gives."""
+    with the run, or the step. `states` are what a driver's `follow` gives. `every`: a turn for each event, whether it
+    changed anything or not."""
 
-    def __init__(self, state: RunState, states: AsyncGenerator[RunView, None], path: str = "") -> None:
+    def __init__(
+        self, state: RunState, states: AsyncGenerator[RunView, None], path: str = "", *, every: bool = False
+    ) -> None:
         self._states = states
         self._path = path
+        self._every = every
         self._last = state
 
     def __aiter__(self) -> Changes:
@@ -24,7 +28,7 @@ class Changes:
         if not self._over(self._last):
             async for run in self._states:
                 before, self._last = self._last, run.state
-                if self._look(before) != self._look(run.state):
+                if (self._every and before is not run.state) or self._look(before) != self._look(run.state):
                     return
                 if self._over(run.state):
                     break

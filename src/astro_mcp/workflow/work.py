@@ -173,6 +173,10 @@ class WorkflowWork:
         """The changes of a run, or of its step where the address names one."""
         return await self._scheduler.changes(session.scope, variables["run_id"], variables.get("step", ""))
 
+    async def watch_history(self, session: Session, variables: dict[str, str]) -> AsyncIterator[None]:
+        """The events of a run."""
+        return await self._scheduler.changes(session.scope, variables["run_id"], every=True)
+
     # What the tools share.
 
     async def _view(self, ctx: Context, run_id: str) -> RunView:

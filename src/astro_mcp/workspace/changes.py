@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,23 +17,43 @@ from weakref import WeakValueDictionary
 import anyio
 
 from astro_mcp.core.authority import Scope, Session
+from astro_mcp.core.call import Context
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import ArtifactSink, Clock
 from astro_mcp.errors import AstroError, InvalidInput, NotFound
 from astro_mcp.store.database import Database
 from astro_mcp.workspace.actions import Action, Put
+from astro_mcp.workspace.done import Done
 from astro_mcp.workspace.executor import HalfDone, carry_out, roll_back
-from astro_mcp.workspace.journal import Journal, Record
+from astro_mcp.workspace.journal import NOBODY, Journal, Maker, Record
 from astro_mcp.workspace.planning import Change, ChangedFile, Delete, Move, Plan, Write, plan
 from astro_mcp.workspace.undoing import Image, Reversal, reverse
 from astro_mcp.workspace.workspace import Workspace
 
-__all__ = ["Applied", "Change", "ChangedFile", "Changes", "Delete", "Image", "Move", "Undone", "Write"]
+__all__ = [
+    "Applied",
+    "Change",
+    "ChangedFile",
+    "Changes",
+    "Delete",
+    "Done",
+    "Image",
+    "Maker",
+    "Move",
+    "Undone",
+    "Write",
+    "maker",
+]
 
 log = logging.getLogger(__name__)
 
 Then = Callable[[str], Awaitable[None]]
 """What belongs to a change set and comes last: it is told the change set's id, "" where no file changes."""
+
+
+def maker(ctx: Context) -> Maker:
+    """Of what a tool's call changes."""
+    return Maker(ctx.call.run_id, ctx.call.idempotency_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +83,19 @@ class Changes:
         self._clock = clock
         self._locks: WeakValueDictionary[Path, anyio.Lock] = WeakValueDictionary()
 
-    async def apply(self, session: Session, changes: Sequence[Change], *, run_id: str | None = None) -> Applied:
+    async def done(self, session: Session, call_key: str | None) -> Done | None:
+        """What the call with that idempotency key has done already: it is made again, since its process died before
+        anybody was told. None where it has done nothing. Raises `Unavailable` where it is half done, and `NotFound`
+        where what it replaced is no longer kept."""
+        record = await self._journal.of_call(session.scope, call_key, session.grant.roots) if call_key else None
+        if record is None:
+            return None
+        contents = await self._contents(session.scope, [action.inverse() for action in record.actions])
+        with suppress(NotFound):  # what it wrote is kept only where it brought something back
+            contents |= await self._contents(session.scope, record.actions)
+        return Done(record.id, record.actions, contents)
+
+    async def apply(self, session: Session, changes: Sequence[Change], *, by: Maker = NOBODY) -> Applied:
         """Carry out `changes`, all or none; returns after they and their undo are on disk.
 
         Raises `Conflict`, `NotFound`, `InvalidInput`, `TooLarge`, `PathDenied`, `ProtectedPath`, `ApprovalRequired`.
@@ -74,10 +106,10 @@ class Changes:
             if not made.actions:
                 return Applied("", tuple(made.files))
             record = Record(new_id("undo"), session.scope, tuple(made.actions))
-            await self._carry_out(record, made, run_id, ())
+            await self._carry_out(record, made, by, ())
             return Applied(record.id, tuple(made.files))
 
-    async def carry(self, session: Session, made: Plan, then: Then, *, run_id: str | None = None) -> Applied:
+    async def carry(self, session: Session, made: Plan, then: Then, *, by: Maker = NOBODY) -> Applied:
         """Carry out a plan that passed the guards, and `then`: all of it or nothing. Raises `Conflict` where the files
         are not as the plan has them, and what `then` raises."""
         async with self._alone(session.grant.roots):
@@ -85,7 +117,7 @@ class Changes:
                 await then("")
                 return Applied("", tuple(made.files))
             record = Record(new_id("undo"), session.scope, tuple(made.actions))
-            await self._carry_out(record, made, run_id, (), then)
+            await self._carry_out(record, made, by, (), then)
             return Applied(record.id, tuple(made.files))
 
     async def preview(self, changes: Sequence[Change]) -> tuple[ChangedFile, ...]:
@@ -94,9 +126,16 @@ class Changes:
         return tuple((await self._workspace.quickly(lambda: plan(changes, guard))).files)
 
     async def undo(
-        self, session: Session, *, undo_id: str | None = None, run_id: str | None = None, dry_run: bool = False
+        self,
+        session: Session,
+        *,
+        undo_id: str | None = None,
+        run_id: str | None = None,
+        dry_run: bool = False,
+        call_key: str | None = None,
     ) -> Undone:
-        """Take back one change set, all of a run, or with neither the last one. What it does is a change set again.
+        """Take back one change set, all of a run, or with neither the last one. What it does is a change set again,
+        which is of no run.
 
         Raises `NotFound`, and `Conflict` where a file changed since; then nothing is changed.
         """
@@ -112,7 +151,7 @@ class Changes:
             if dry_run:
                 return Undone("", tuple(made.plan.files), made.images)
             record = Record(new_id("undo"), scope, tuple(made.plan.actions))
-            await self._carry_out(record, made.plan, None, records)
+            await self._carry_out(record, made.plan, Maker(call_key=call_key), records)
             return Undone(record.id, tuple(made.plan.files), made.images)
 
     async def recover(self, happened: Collection[str] = ()) -> int:
@@ -134,13 +173,13 @@ class Changes:
         await self._journal.drop(record)
 
     async def _carry_out(
-        self, record: Record, made: Plan, run_id: str | None, undone: Sequence[Record], then: Then | None = None
+        self, record: Record, made: Plan, by: Maker, undone: Sequence[Record], then: Then | None = None
     ) -> None:
         for action in made.actions:
             await self._keep(record.scope, action, made)
         # From here to the end the world and the journal must stay one: a cancelled call waits, and it is not long.
         with anyio.CancelScope(shield=True):
-            await self._journal.begin(record, run_id, self._clock.now(), is_undo=bool(undone))
+            await self._journal.begin(record, by, self._clock.now(), is_undo=bool(undone))
             try:
                 await self._workspace.quickly(lambda: carry_out(record.actions, made.contents, record.id))
                 if then is not None:

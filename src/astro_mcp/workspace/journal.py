@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from astro_mcp.core.authority import Scope
-from astro_mcp.errors import NotFound
+from astro_mcp.errors import NotFound, Unavailable
 from astro_mcp.store.connection import Row, Transaction
 from astro_mcp.store.database import Database
 from astro_mcp.workspace.actions import Action, Put, Rename, State
 from astro_mcp.workspace.place import Place
 
-_BEGIN: Final = (
-    "INSERT INTO undo (tenant, scope, id, run_id, created, state, is_undo) VALUES (?, ?, ?, ?, ?, 'pending', ?)"
-)
+_BEGIN: Final = """
+INSERT INTO undo (tenant, scope, id, run_id, call_key, created, state, is_undo) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?)
+"""
 _ACTION: Final = """
 INSERT INTO undo_action (tenant, scope, id, position, root, path, moved_root, moved_to, before, after)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -42,7 +42,19 @@ SELECT * FROM undo WHERE tenant = ? AND scope = ? AND state = 'done' AND undone_
 _BY_ID: Final = _LIVE + " AND id = ?"
 _BY_RUN: Final = _LIVE + " AND run_id = ? AND is_undo = 0 ORDER BY seq DESC"
 _LAST: Final = _LIVE + " AND is_undo = 0 ORDER BY seq DESC LIMIT 1"
+_BY_CALL: Final = "SELECT id, state FROM undo WHERE tenant = ? AND scope = ? AND call_key = ?"
 _PENDING: Final = "SELECT tenant, scope, id FROM undo WHERE state = 'pending' ORDER BY seq DESC"
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """What made a change set: a run, where it was one, and the idempotency key of its call."""
+
+    run_id: str | None = None
+    call_key: str | None = None
+
+
+NOBODY: Final = Maker()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +72,13 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, record: Record, run_id: str | None, created: float, *, is_undo: bool) -> None:
+    async def begin(self, record: Record, maker: Maker, created: float, *, is_undo: bool) -> None:
         """Note what is about to happen; returns when that is on disk."""
         key = (record.scope.tenant, record.scope.key, record.id)
         rows = [(*key, position, *_columns(action)) for position, action in enumerate(record.actions)]
 
         def work(tx: Transaction) -> None:
-            tx.execute(_BEGIN, (*key, run_id, created, int(is_undo)))
+            tx.execute(_BEGIN, (*key, maker.run_id, maker.call_key, created, int(is_undo)))
             tx.execute_many(_ACTION, rows)
 
         await self._database.write(work)
@@ -108,6 +120,22 @@ class Journal:
         if not found:
             raise NotFound("there is no such change to undo", "what was undone already is undone by its new undo_id")
         return found
+
+    async def of_call(self, scope: Scope, call_key: str, roots: Sequence[Path]) -> Record | None:
+        """What the call with that idempotency key did, whether it was undone since or not; None where it did nothing.
+        Raises `Unavailable` where it was cut short, and is still to be rolled back."""
+        key = (scope.tenant, scope.key, call_key)
+
+        def work(tx: Transaction) -> tuple[Record, str] | None:
+            for row in tx.rows(_BY_CALL, key):
+                return _record(tx, scope, str(row["id"]), roots), str(row["state"])
+            return None
+
+        record, state = await self._database.read(work) or (None, "done")
+        if state != "done":
+            message = "this call was cut short by a crash, and what it did to files can't be rolled back now"
+            raise Unavailable(message, "the daemon's log says why; that is tried again at its next start")
+        return record
 
     async def pending(self) -> list[Record]:
         """What a crash interrupted, in every scope, newest first."""

@@ -28,6 +28,7 @@ from astro_mcp.store.artifacts import Artifacts
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.database import Database
 from astro_mcp.workspace.changes import Changes
+from astro_mcp.workspace.git.made import MadeCommits
 from astro_mcp.workspace.git.moving import settle
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
@@ -87,7 +88,8 @@ async def dispatching(folder: Path, left: int = 0) -> AsyncIterator[Dispatcher]:
         git = Git(workspace, folder / "private")
         await git.sweep()
         async with git.keeping():
-            await registry.register(GitAgent(Ready(GitWork(git, changes, GitSettings()))))
+            made = MadeCommits(database, SystemClock())
+            await registry.register(GitAgent(Ready(GitWork(git, changes, made, GitSettings()))))
             await registry.register(FilesAgent(Ready(FilesWork(workspace, changes))))
             yield Dispatcher(registry, [audit, Authorize(), Deadline(), audit.intent()], audit)
         assert len(list((folder / "private").glob("*"))) == left, "a private GIT_DIR was left behind"

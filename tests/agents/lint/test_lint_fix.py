@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import pytest
 from tests.agents.tests.bench import Bench, bench, write
 
 import packaging
+from astro_mcp.agents.lint.fix_models import FixOutput
 from astro_mcp.agents.lint.fixing import Fixed, fixed, unlike
 from astro_mcp.core.authority import Effect
+from astro_mcp.core.call import Call
 from astro_mcp.packs import Pack
 from astro_mcp.sandbox.job import Outcome, SandboxFile
 
@@ -66,6 +69,24 @@ async def test_a_fix_applied_and_undone_leaves_the_tree_byte_identical(house: Be
     assert done.fixed > done.remaining > 0
     assert (await house.call("fs_undo", undo_id=done.undo_id)).error is None
     assert tree(project) == before
+
+
+async def test_a_fix_that_is_asked_for_again_with_its_key_is_told_again_and_written_once(
+    house: Bench, project: Path
+) -> None:
+    odd_files(project)
+    call = partial(Call, house.session, "lint_fix", {"apply": True}, idempotency_key="run_1/fix/1")
+    first = (await house.dispatcher.call(call())).unwrap()
+    assert isinstance(first, FixOutput)
+    assert first.left_out, "what a guard keeps from being written is told"
+    after = tree(project)
+    assert (await house.dispatcher.call(call())).unwrap() == first
+    assert tree(project) == after
+    (project / "lf.py").write_text("somebody's\n")
+    again = (await house.dispatcher.call(call())).unwrap()
+    assert isinstance(again, FixOutput)
+    assert (again.undo_id, again.diff) == (first.undo_id, first.diff)
+    assert (project / "lf.py").read_text() == "somebody's\n"
 
 
 async def test_a_file_that_changed_after_the_diff_is_a_conflict_and_nothing_is_written(

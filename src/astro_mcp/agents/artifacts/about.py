@@ -134,6 +134,7 @@ def documentation(tool: Tool) -> str:
     effects = ", ".join(sorted(about.effects)) or "none"
     marks = [name for name, held in (("idempotent", about.idempotent), ("pure", about.pure)) if held]
     marks += ["works on a copy"] if about.on_copy else []
+    marks += ["takes an idempotency key: a workflow's step does it once, whatever dies"] if about.takes_key else []
     facts = "; ".join([f"effects: {effects}", *marks, f"at most {about.timeout:g} s", f"agent: {tool.agent}"])
     schemas = [
         f"## {title}\n\n```json\n{json.dumps(flat_schema(model), indent=1, ensure_ascii=False)}\n```"

@@ -9,7 +9,7 @@ from astro_mcp.agents.artifacts.models import SaveInput, SaveOutput
 from astro_mcp.core.call import Context
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import InvalidInput
-from astro_mcp.workspace.changes import Changes, Write
+from astro_mcp.workspace.changes import Changes, Write, maker
 from astro_mcp.workspace.workspace import Workspace
 
 _ARTIFACT: Final = re.compile(r"astro://artifacts/([0-9a-f]{64})\Z")
@@ -29,6 +29,7 @@ class Saving:
             raise InvalidInput("uri is not that of an artifact", "astro://artifacts/ and 64 hexadecimal digits")
         data, _ = await self._artifacts.get(ctx.session.scope, found[1])
         place = self._workspace.locate(ctx.session, args.path)
+        done = await self._changes.done(ctx.session, ctx.call.idempotency_key)
         change = Write(place, data, args.if_match)
-        applied = await self._changes.apply(ctx.session, [change], run_id=ctx.call.run_id)
+        applied = done or await self._changes.apply(ctx.session, [change], by=maker(ctx))
         return SaveOutput(path=place.display, sha256=found[1], bytes=len(data), undo_id=applied.undo_id)

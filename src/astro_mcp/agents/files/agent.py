@@ -98,6 +98,7 @@ class FilesAgent(Agent):
         effects={Effect.WRITE, Effect.DESTROY},
         effects_of=lambda args: frozenset({Effect.WRITE} if args.create_only else {Effect.WRITE, Effect.DESTROY}),
         idempotent=True,
+        takes_key=True,
         needs_root=True,
     )
     async def fs_write(self, args: WriteInput, ctx: Context) -> WriteOutput:
@@ -115,6 +116,7 @@ class FilesAgent(Agent):
         effects={Effect.READ, Effect.WRITE, Effect.DESTROY},
         effects_of=lambda args: frozenset({Effect.READ} if args.dry_run else Effect),
         labels=REPOSITORY,
+        takes_key=True,
         needs_root=True,
     )
     async def fs_edit(self, args: EditInput, ctx: Context) -> ChangeOutput:
@@ -128,7 +130,7 @@ class FilesAgent(Agent):
         """
         return await (await self._work.get()).edit(args, ctx)
 
-    @tool(title="Move a file", effects={Effect.WRITE, Effect.DESTROY}, needs_root=True)
+    @tool(title="Move a file", effects={Effect.WRITE, Effect.DESTROY}, takes_key=True, needs_root=True)
     async def fs_move(self, args: MoveInput, ctx: Context) -> MoveOutput:
         """Use to rename or move a file or a folder. Never overwrites; folders are made. Undo with fs_undo.
 
@@ -136,7 +138,7 @@ class FilesAgent(Agent):
         """
         return await (await self._work.get()).move(args, ctx)
 
-    @tool(title="Delete a file", effects={Effect.WRITE, Effect.DESTROY}, needs_root=True)
+    @tool(title="Delete a file", effects={Effect.WRITE, Effect.DESTROY}, takes_key=True, needs_root=True)
     async def fs_delete(self, args: DeleteInput, ctx: Context) -> DeleteOutput:
         """Use to delete a file or a folder with all in it. Undo with fs_undo.
 
@@ -151,6 +153,7 @@ class FilesAgent(Agent):
         effects={Effect.READ, Effect.WRITE, Effect.DESTROY},
         effects_of=lambda args: frozenset({Effect.READ} if args.dry_run else Effect),
         labels=REPOSITORY,
+        takes_key=True,
         needs_root=True,
     )
     async def fs_undo(self, args: UndoInput, ctx: Context) -> ChangeOutput:

@@ -26,14 +26,26 @@ class Edited:
     sha256: str
     after: bytes
 
+    @property
+    def sha256_after(self) -> str:
+        return hashlib.sha256(self.after).hexdigest()
 
-def edited(workspace: Workspace, edits: Mapping[Place, Sequence[Numbered]], if_match: str | None) -> list[Edited]:
-    """Read each file and do its edits in order. Raises what reading raises, `Conflict`, `InvalidInput`, `Ambiguous`."""
-    return [_one(workspace, place, todo, if_match) for place, todo in edits.items()]
+
+def edited(
+    workspace: Workspace,
+    edits: Mapping[Place, Sequence[Numbered]],
+    if_match: str | None,
+    former: Mapping[Place, bytes],
+) -> list[Edited]:
+    """Read each file that has no `former` bytes, and do its edits in order. Raises what reading raises, `Conflict`,
+    `InvalidInput`, `Ambiguous`."""
+    return [_one(workspace, place, todo, if_match, former.get(place)) for place, todo in edits.items()]
 
 
-def _one(workspace: Workspace, place: Place, todo: Sequence[Numbered], if_match: str | None) -> Edited:
-    before = workspace.read_now(place, LARGEST)
+def _one(
+    workspace: Workspace, place: Place, todo: Sequence[Numbered], if_match: str | None, former: bytes | None
+) -> Edited:
+    before = workspace.read_now(place, LARGEST) if former is None else former
     sha256 = hashlib.sha256(before).hexdigest()
     if if_match is not None and sha256 != if_match.lower():
         raise Conflict(f"{place.display} changed: its sha256 is {sha256}", "read it again, then repeat")

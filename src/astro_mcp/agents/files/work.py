@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -42,7 +42,18 @@ from astro_mcp.core.call import Blob, Context
 from astro_mcp.core.resource import Body
 from astro_mcp.documents.pdf import pdf_text
 from astro_mcp.errors import AstroError, InvalidInput, NoRoot
-from astro_mcp.workspace.changes import Changes, Delete, Image, Move, Write
+from astro_mcp.workspace.changes import (
+    Applied,
+    Change,
+    Changes,
+    Delete,
+    Done,
+    Image,
+    Move,
+    Undone,
+    Write,
+    maker,
+)
 from astro_mcp.workspace.counts import Counts
 from astro_mcp.workspace.diff import diff_bytes
 from astro_mcp.workspace.place import Place
@@ -93,40 +104,49 @@ class FilesWork:
     async def write(self, args: WriteInput, ctx: Context) -> WriteOutput:
         place = self._workspace.locate(ctx.session, args.path)
         content = utf8(args.content)
-        change = Write(place, content, args.if_match, args.create_only)
-        applied = await self._changes.apply(ctx.session, [change], run_id=ctx.call.run_id)
+        applied = await self._once(ctx, Write(place, content, args.if_match, args.create_only))
         sha256 = hashlib.sha256(content).hexdigest()
         return WriteOutput(path=place.display, sha256=sha256, bytes=len(content), undo_id=applied.undo_id)
 
     async def edit(self, args: EditInput, ctx: Context) -> ChangeOutput:
-        work = await self._edited(args, ctx.session)
+        done = await self._changes.done(ctx.session, ctx.call.idempotency_key)
+        work = await self._edited(args, ctx.session, done.before if done else {})
         changes = [Write(file.place, file.after, if_match=file.sha256) for file in work]
         diff = await self._diff([Image(file.place.display, file.before, file.after) for file in work])
         if args.dry_run:
             files = await self._changes.preview(changes)
             return ChangeOutput(files=[FileDigest(path=file.path, sha256=file.sha256) for file in files], diff=diff)
-        applied = await self._changes.apply(ctx.session, changes, run_id=ctx.call.run_id)
-        files = applied.files
-        digests = [FileDigest(path=file.path, sha256=file.sha256) for file in files]
+        applied = done or await self._changes.apply(ctx.session, changes, by=maker(ctx))
+        digests = [FileDigest(path=file.place.display, sha256=file.sha256_after) for file in work]
         return ChangeOutput(files=digests, undo_id=applied.undo_id or None, diff=diff)
 
     async def move(self, args: MoveInput, ctx: Context) -> MoveOutput:
         place = self._workspace.locate(ctx.session, args.path, final_link=True)
         to = self._target(ctx.session, place, args.to)
-        applied = await self._changes.apply(ctx.session, [Move(place, to, args.if_match)], run_id=ctx.call.run_id)
+        applied = await self._once(ctx, Move(place, to, args.if_match))
         return MoveOutput(path=place.display, to=to.display, undo_id=applied.undo_id)
 
     async def delete(self, args: DeleteInput, ctx: Context) -> DeleteOutput:
         place = self._workspace.locate(ctx.session, args.path, final_link=True)
-        applied = await self._changes.apply(ctx.session, [Delete(place, args.if_match)], run_id=ctx.call.run_id)
+        applied = await self._once(ctx, Delete(place, args.if_match))
         return DeleteOutput(path=place.display, files=len(applied.files), undo_id=applied.undo_id)
 
     async def undo(self, args: UndoInput, ctx: Context) -> ChangeOutput:
         if sum((args.undo_id is not None, args.run_id is not None, args.last)) != 1:
             raise InvalidInput("give exactly one of undo_id, run_id and last")
-        undone = await self._changes.undo(ctx.session, undo_id=args.undo_id, run_id=args.run_id, dry_run=args.dry_run)
+        key = ctx.call.idempotency_key
+        undone: Undone | Done | None = await self._changes.done(ctx.session, key)
+        if undone is None:
+            undone = await self._changes.undo(
+                ctx.session, undo_id=args.undo_id, run_id=args.run_id, dry_run=args.dry_run, call_key=key
+            )
         files = [FileDigest(path=file.path, sha256=file.sha256) for file in undone.files]
         return ChangeOutput(files=files, undo_id=undone.undo_id or None, diff=await self._diff(undone.images))
+
+    async def _once(self, ctx: Context, change: Change) -> Applied | Done:
+        """Carry it out, or tell what this call did before its process died."""
+        done = await self._changes.done(ctx.session, ctx.call.idempotency_key)
+        return done or await self._changes.apply(ctx.session, [change], by=maker(ctx))
 
     async def _content(self, session: Session, path: str, lines: Lines) -> Content:
         content = reading.read_at_once(self._workspace, session, path, lines)
@@ -183,14 +203,14 @@ class FilesWork:
             return self._workspace.locate(session, to, final_link=True)
         return self._workspace.locate(session, str(place.root / to), final_link=True)
 
-    async def _edited(self, args: EditInput, session: Session) -> list[Edited]:
+    async def _edited(self, args: EditInput, session: Session, before: Mapping[Place, bytes]) -> list[Edited]:
         by_place: dict[Place, list[tuple[int, str, str, int]]] = {}
         for number, edit in enumerate(args.edits, 1):
             place = self._workspace.locate(session, edit.path)
             by_place.setdefault(place, []).append((number, edit.old, edit.new, edit.count))
         if args.if_match is not None and len(by_place) > 1:
             raise InvalidInput("if_match is for edits in one file", "edit one file a call, or leave it out")
-        work = partial(edited, self._workspace, by_place, args.if_match)
+        work = partial(edited, self._workspace, by_place, args.if_match, before)
         return await self._workspace.quickly(work)
 
     async def _diff(self, images: Sequence[Image]) -> str:

@@ -92,7 +92,7 @@ class GitAgent(Agent):
         """
         return await (await self._work.get()).show(args, ctx)
 
-    @tool(title="Git commit", effects={Effect.WRITE}, labels=CONTENT, needs_root=True)
+    @tool(title="Git commit", effects={Effect.WRITE}, takes_key=True, labels=CONTENT, needs_root=True)
     async def git_commit(self, args: CommitInput, ctx: Context) -> Committed:
         """Use to commit files as they are, without staging. Refused where something looks like a key.
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from astro_mcp.agents.git import differences, history, merges, shows
 from astro_mcp.agents.git.differences import shown
@@ -40,11 +43,14 @@ from astro_mcp.errors import AstroError, InvalidInput, Problem, ProtectedPath
 from astro_mcp.workspace.changes import Changes
 from astro_mcp.workspace.git import branches, checkouts, commits, hunks, merging
 from astro_mcp.workspace.git.child import program
+from astro_mcp.workspace.git.kept import Quick
+from astro_mcp.workspace.git.made import MadeCommits
 from astro_mcp.workspace.git.moving import Moved, Mover
 from astro_mcp.workspace.git.repository import Git, Repository
 from astro_mcp.workspace.git.revisions import names
 from astro_mcp.workspace.git.status import current, tracking
 
+HISTORY: Final = re.compile(r"HEAD[~^0-9]*")
 LISTED = 2000
 """Paths of each kind that a status lists."""
 
@@ -52,9 +58,10 @@ LISTED = 2000
 class GitWork:
     """Over repositories whose configuration is never loaded."""
 
-    def __init__(self, git: Git, changes: Changes, settings: GitSettings) -> None:
+    def __init__(self, git: Git, changes: Changes, made: MadeCommits, settings: GitSettings) -> None:
         self._git = git
         self._changes = changes
+        self._made = made
         self._settings = settings
 
     async def health(self) -> Health:
@@ -64,7 +71,7 @@ class GitWork:
             return Health(ok=False, detail=error.message, fix=error.hint)
 
     async def status(self, args: StatusInput, ctx: Context) -> Status:
-        async with self._git.read(ctx.session, args.repo) as repository:
+        async with self._git.read(ctx.session, args.repo, Quick.ALL) as repository:
             found = await current(repository)
             upstream, ahead, behind = await tracking(repository)
             staged = [item for item in found if not item.conflicted and item.staged not in ".?"]
@@ -84,7 +91,7 @@ class GitWork:
             )
 
     async def log(self, args: LogInput, ctx: Context) -> Log:
-        async with self._git.read(ctx.session, args.repo) as repository:
+        async with self._git.read(ctx.session, args.repo, _quick(args.ref)) as repository:
             return await history.log(repository, args)
 
     async def diff(self, args: DiffInput, ctx: Context) -> Diff:
@@ -92,21 +99,38 @@ class GitWork:
             return await differences.diff(repository, args)
 
     async def show(self, args: ShowInput, ctx: Context) -> Shown:
-        async with self._git.read(ctx.session, args.repo) as repository:
+        async with self._git.read(ctx.session, args.repo, _quick(args.ref)) as repository:
             return await shows.show(repository, args)
 
     async def commit(self, args: CommitInput, ctx: Context) -> Committed:
         async with self._git.open(ctx.session, args.repo) as repository:
+            if sha := await self._made.found(ctx.session.scope, ctx.call.idempotency_key, repository):
+                return await self._committed(repository, args, sha)
             made = await _draft(repository, args)
             keys = [FoundKey(path=shown(key.path), line=key.line, kind=key.kind) for key in made.keys]
-            sha = "" if args.dry_run else await self._commit(repository, made, args.message, keys)
+            sha = "" if args.dry_run else await self._commit(repository, made, args.message, keys, ctx)
             return Committed(
                 sha=sha,
                 branch=repository.refs.branch,
-                files=[CommittedPath(path=shown(file.path), change=file.change) for file in made.files],
+                files=_paths(made.files),
                 secrets_found=keys,
                 left_out=[shown(path) for path in made.left_out],
             )
+
+    @staticmethod
+    async def _committed(repository: Repository, args: CommitInput, sha: str) -> Committed:
+        """What this call committed before its process died."""
+        others: tuple[str, ...] = ()
+        if not args.hunk_ids:
+            with suppress(AstroError):  # whatever came after the commit takes nothing from it
+                others = commits.left_out(await commits.everything(repository, _inside(repository, args)))
+        return Committed(
+            sha=sha,
+            branch=repository.refs.branch,
+            files=_paths(await commits.files_of(repository, sha)),
+            secrets_found=[],
+            left_out=[shown(path) for path in others],
+        )
 
     async def branch(self, args: BranchInput, ctx: Context) -> Branch:
         async with self._git.open(ctx.session, args.repo) as repository:
@@ -157,23 +181,41 @@ class GitWork:
                 found.update((name, None) for name in names(refs) if name.startswith(prefix))
         return list(found)[:100]
 
-    async def _commit(self, repository: Repository, made: commits.Draft, message: str, keys: list[FoundKey]) -> str:
+    async def _commit(
+        self, repository: Repository, made: commits.Draft, message: str, keys: list[FoundKey], ctx: Context
+    ) -> str:
         if keys:
             raise ProtectedPath(
                 f"{len(keys)} places look like keys; nothing was committed",
                 "take them out of the files (a key that was shared is to be changed), or name other paths",
                 problems=tuple(Problem(f"{key.path}:{key.line}", f"looks like a {key.kind}") for key in keys[:50]),
             )
-        return await commits.commit(repository, made, message, self._settings)
+        key, scope = ctx.call.idempotency_key, ctx.session.scope
+        note = None if key is None else partial(self._made.note, scope, key)
+        return await commits.commit(repository, made, message, self._settings, note)
+
+
+def _quick(ref: str) -> Quick:
+    """Who asks about HEAD's history needs no other ref."""
+    return Quick.HEAD if HISTORY.fullmatch(ref) else Quick.ALL
 
 
 async def _draft(repository: Repository, args: CommitInput) -> commits.Draft:
     if not args.hunk_ids:
-        inside = [repository.inside(path) for path in args.paths]
-        return await commits.draft(repository, [] if "" in inside else inside)
+        return await commits.draft(repository, _inside(repository, args))
     if args.paths:
         raise InvalidInput("paths and hunk_ids exclude each other", "commit the one, then the other")
     return await hunks.draft(repository, args.hunk_ids)
+
+
+def _inside(repository: Repository, args: CommitInput) -> list[str]:
+    """The paths that are asked for; none for all."""
+    inside = [repository.inside(path) for path in args.paths]
+    return [] if "" in inside else inside
+
+
+def _paths(files: Sequence[commits.CommittedFile]) -> list[CommittedPath]:
+    return [CommittedPath(path=shown(file.path), change=file.change) for file in files]
 
 
 def _moved(moved: Moved | None) -> dict[str, Any]:

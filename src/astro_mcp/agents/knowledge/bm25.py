@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Rows = NDArray[np.int64]
+    Whole = NDArray[np.int64]
     Sizes = NDArray[np.uint32]
-    Scores = NDArray[np.float64]
+    Weights = NDArray[np.float64]
 
 K1: Final = 1.2
 B: Final = 0.75
@@ -28,10 +28,10 @@ COLUMNS: Final = (2.0, 1.0, 0.7)
 """Weights of title, body and parts, as in `statements.FIND_WORDS`."""
 
 
-def numbers(text: str | None) -> Rows:
+def numbers(text: str | None) -> Whole:
     """Whole numbers from what SQLite's group_concat gives."""
     np = libraries.numpy()
-    found: Rows = np.fromstring(text, "i8", sep=",") if text else np.empty(0, "i8")
+    found: Whole = np.fromstring(text, "i8", sep=",") if text else np.empty(0, "i8")
     return found
 
 
@@ -49,7 +49,7 @@ def lengths(sizes: str | None, rows: int) -> Sizes:
     return found
 
 
-def weighed(places: Rows) -> tuple[Rows, Scores]:
+def weighed(places: Whole) -> tuple[Whole, Weights]:
     """The rows among `places` (`statements.TERM_PLACES`), ascending, and how much the word stands in each: the sum of
     its columns' weights, in their order."""
     np = libraries.numpy()
@@ -61,7 +61,7 @@ def weighed(places: Rows) -> tuple[Rows, Scores]:
     return rows[new], np.bincount(np.cumsum(new) - 1, np.array(COLUMNS)[places & 3])
 
 
-def scored(weights: Scores, sizes: Sizes, having: int, size: Size) -> Scores:
+def scored(weights: Weights, sizes: Sizes, having: int, size: Size) -> Weights:
     """What the word gives each row, the higher the better. `having` rows of the table have it."""
     rarity = math.log((size.rows - having + 0.5) / (having + 0.5))
     rarity = rarity if rarity > 0 else LEAST

@@ -74,6 +74,7 @@ class LintAgent(Agent):
         leaves=later,
         timeout=TOOL_SECONDS,
         labels={Label.PRIVATE, Label.UNTRUSTED},
+        takes_key=True,
         needs_root=True,
     )
     async def lint_fix(self, args: FixInput, ctx: Context) -> FixOutput:

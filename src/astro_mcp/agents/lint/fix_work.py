@@ -15,7 +15,7 @@ from astro_mcp.agents.lint.work import LintWork
 from astro_mcp.core.call import Context
 from astro_mcp.errors import Conflict, Denied, InvalidInput
 from astro_mcp.packs import Linter
-from astro_mcp.workspace.changes import Changes, Write
+from astro_mcp.workspace.changes import Applied, Changes, Done, Write, maker
 from astro_mcp.workspace.diff import diff_bytes
 from astro_mcp.workspace.workspace import Workspace
 
@@ -39,13 +39,17 @@ class FixWork:
         self._changes = changes
 
     async def fix(self, args: FixInput, ctx: Context) -> FixOutput:
+        done = await self._changes.done(ctx.session, ctx.call.idempotency_key) if args.apply else None
         sources, linters = await self._lint.sources(args.paths, args.tools, ctx)
+        if done is not None:  # this call's process died once it had written: the same is found out again, and told
+            sources = with_files(sources, {place.relative: data for place, data in done.before.items()})
         if args.tools and (without := [linter.name for linter in linters if linter.fix is None]):
             raise InvalidInput(f"{without[0]} fixes nothing", "lint_check gives its findings")
         linters = [linter for linter in linters if linter.fix is not None]
         before = await self._lint.run(linters, sources, ctx)
         missing = {report.tool for report in before if report.missing}
-        proposal = await self._proposal([one for one in linters if one.name not in missing], sources, ctx)
+        going = [one for one in linters if one.name not in missing]
+        proposal = await self._proposal(going, sources, ctx, written=done is not None)
         writes = changes_of(sources, proposal.sources)
         after = await self._lint.run(linters, proposal.sources, ctx) if writes else before
         match = digest(writes)
@@ -54,7 +58,9 @@ class FixWork:
                 "files changed since that diff was made, or fixers would do something else now; nothing is written",
                 "look at the diff of lint_fix without apply, and pass its if_match",
             )
-        applied = await self._changes.apply(ctx.session, writes, run_id=ctx.call.run_id) if args.apply else None
+        applied: Done | Applied | None = done
+        if args.apply and done is None:
+            applied = await self._changes.apply(ctx.session, writes, by=maker(ctx))
         found = counted(before)
         remaining = counted(after)
         old = sources.by_path
@@ -71,8 +77,9 @@ class FixWork:
             diff=await self._workspace.at_length(lambda: diff_of(writes, old)),
         )
 
-    async def _proposal(self, linters: Sequence[Linter], sources: Sources, ctx: Context) -> Proposal:
-        """Every fix that may be written; what a guard keeps from that is left as it is, and told."""
+    async def _proposal(self, linters: Sequence[Linter], sources: Sources, ctx: Context, *, written: bool) -> Proposal:
+        """Every fix that may be written, or is `written` already; what a guard keeps from that is left as it is, and
+        told."""
         proposal = Proposal(sources)
         refused: dict[str, str] = {}
         for linter in linters:
@@ -83,7 +90,7 @@ class FixWork:
             proposal.left_out += made.refused
             kept = {}
             for path, data in made.files.items():
-                if path not in refused and (reason := await self._refusal(sources, path, data)):
+                if path not in refused and (reason := await self._refusal(sources, path, data, written=written)):
                     refused[path] = reason
                 if path not in refused:
                     kept[path] = data
@@ -91,9 +98,10 @@ class FixWork:
         proposal.left_out += [f"{path} ({reason})" for path, reason in refused.items()]
         return proposal
 
-    async def _refusal(self, sources: Sources, path: str, data: bytes) -> str:
+    async def _refusal(self, sources: Sources, path: str, data: bytes, *, written: bool) -> str:
         """Why `path` is not to be written; empty where it may be. Raises `Conflict` where it changed meanwhile."""
-        change = Write(sources.places[0].at(path), data, if_match=_sha256(sources.by_path[path]))
+        match = None if written else _sha256(sources.by_path[path])
+        change = Write(sources.places[0].at(path), data, if_match=match)
         try:
             await self._changes.preview([change])
         except Conflict:

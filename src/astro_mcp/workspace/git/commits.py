@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from astro_mcp.workspace.git.status import changes
 LARGEST: Final = 20 * 1024 * 1024
 """Bytes of one file; hosting services refuse not much more."""
 AT_ONCE: Final = 32 * 1024 * 1024
+Note = Callable[[str], Awaitable[None]]
 UNFINISHED: Final = {
     "MERGE_HEAD": "merge",
     "CHERRY_PICK_HEAD": "cherry-pick",
@@ -77,8 +78,8 @@ async def draft_of(repository: Repository, paths: Sequence[str]) -> Draft | None
     """The same, and None where there is nothing to commit."""
     changed = await everything(repository, paths)
     await _all_known(repository, paths, changed)
-    left_out = tuple(item.path for item in changed if item.untracked and item.path.endswith("/"))
-    wanted = [item for item in changed if item.path not in left_out]
+    others = left_out(changed)
+    wanted = [item for item in changed if item.path not in others]
     index = repository.private.index
     await take(repository, wanted, index)
     if paths:
@@ -87,7 +88,7 @@ async def draft_of(repository: Repository, paths: Sequence[str]) -> Draft | None
             await repository.git("read-tree", repository.refs.sha, index=index)
         await repository.check_index(index)
         await take(repository, wanted, index)
-    return await checked(repository, index, left_out)
+    return await checked(repository, index, others)
 
 
 async def everything(repository: Repository, paths: Sequence[str] = ()) -> list[Changed]:
@@ -99,7 +100,7 @@ async def everything(repository: Repository, paths: Sequence[str] = ()) -> list[
     return changed
 
 
-async def checked(repository: Repository, index: Path, left_out: tuple[str, ...] = ()) -> Draft | None:
+async def checked(repository: Repository, index: Path, others: tuple[str, ...] = ()) -> Draft | None:
     """The draft of what `index` holds, or None where that is what HEAD holds; raises as `draft` does."""
     files = await _against_head(repository, index)
     if not files:
@@ -107,17 +108,22 @@ async def checked(repository: Repository, index: Path, left_out: tuple[str, ...]
     await _refuse(repository, files)
     keys = await find(repository, files)
     tree = (await repository.git("write-tree", index=index)).out.decode().strip()
-    return Draft(tree, repository.private.index, files, keys, left_out)
+    return Draft(tree, repository.private.index, files, keys, others)
 
 
-async def commit(repository: Repository, made: Draft, message: str, settings: GitSettings) -> str:
-    """Make the draft true; returns the new commit's sha. Raises `Conflict` where the repository changed meanwhile.
+async def commit(
+    repository: Repository, made: Draft, message: str, settings: GitSettings, note: Note | None = None
+) -> str:
+    """Make the draft true; returns the new commit's sha, of which `note` is told before. Raises `Conflict` where the
+    repository changed meanwhile.
 
     Cancelling has no effect once writing has begun.
     """
     refs, layout = repository.refs, repository.layout
     by = publish.Signature(settings.author_name, settings.author_email, int(time.time()))
     sha = await write(repository, made.tree, (refs.sha,) if refs.sha else (), message, settings)
+    if note is not None:
+        await note(sha)
     kind = "commit" if refs.sha else "commit (initial)"
     update = publish.Update(refs.head, refs.sha, sha, f"{kind}: {message.strip().splitlines()[0]}", by)
 
@@ -200,7 +206,22 @@ async def _against_head(repository: Repository, index: Path) -> tuple[CommittedF
         "--",
         index=index,
     )  # fmt: skip - one flag after another
-    records = os.fsdecode(ran.out).split("\0")
+    return _files(ran.out)
+
+
+async def files_of(repository: Repository, sha: str) -> tuple[CommittedFile, ...]:
+    """What a commit changed."""
+    options = ("-r", "--root", "--no-commit-id", "--raw", "-z", "--no-abbrev", "--no-renames")
+    return _files((await repository.git("diff-tree", *options, sha, "--")).out)
+
+
+def left_out(changed: Sequence[Changed]) -> tuple[str, ...]:
+    """Repositories of their own inside of this one, which it knows nothing of."""
+    return tuple(item.path for item in changed if item.untracked and item.path.endswith("/"))
+
+
+def _files(raw: bytes) -> tuple[CommittedFile, ...]:
+    records = os.fsdecode(raw).split("\0")
     found = []
     for head, path in zip(records[::2], records[1::2], strict=False):
         before, mode, old, new, change = head.removeprefix(":").split(" ")

@@ -25,7 +25,7 @@ from astro_mcp.config import GitSettings
 from astro_mcp.core.authority import Session
 from astro_mcp.errors import AstroError, Conflict, Unsupported
 from astro_mcp.observe.printable import printable
-from astro_mcp.workspace.changes import Applied, Changes
+from astro_mcp.workspace.changes import Applied, Changes, Maker
 from astro_mcp.workspace.git import linked, publish, recovery
 from astro_mcp.workspace.git.commits import unfinished
 from astro_mcp.workspace.git.layout import Layout
@@ -89,7 +89,7 @@ class Mover:
             await repository.git("update-index", "-q", "--refresh", index=made.index, good=(0, 1))
             await repository.blocking(lambda: _decide(repository, step, update, made.index, change_set))
 
-        return await self.changes.carry(self.session, made.plan, decide, run_id=self.run_id)
+        return await self.changes.carry(self.session, made.plan, decide, by=Maker(self.run_id))
 
     async def undo(self, repository: Repository, name: str) -> tuple[Step, Moved]:
         """Take back the step that the recovery ref `name` tells of; returns the step that this was.

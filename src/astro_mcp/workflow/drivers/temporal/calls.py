@@ -14,7 +14,9 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 from temporalio import activity
+from temporalio.client import AsyncActivityCancelledError, AsyncActivityHandle
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
 from astro_mcp.core.authority import Label, Ledger, Scope, Session
 from astro_mcp.errors import ExpressionLimit, InvalidInput, PathDenied
@@ -29,6 +31,7 @@ from astro_mcp.workspace.roots import usable_roots
 
 log = logging.getLogger(__name__)
 
+BEGUN: Final = "begun"
 GONE: Final = "WorkerEnded"
 """The type of the failure of a call whose worker ended under it."""
 LEDGERS: Final = 1_000
@@ -40,16 +43,24 @@ BEATS: Final = 5
 
 
 class Calls:
-    """What this machine does for runs. `refused` are folders that no root may overlap; `ceiling` as in settings."""
+    """What this machine does for runs. `refused` are folders that no root may overlap; `ceiling` as in settings, and
+    `heartbeat` in seconds, as there."""
 
     def __init__(
-        self, effects: Effects, trees: Trees, evaluate: Evaluate, ceiling: Sequence[Path], refused: Sequence[Path]
+        self,
+        effects: Effects,
+        trees: Trees,
+        evaluate: Evaluate,
+        ceiling: Sequence[Path],
+        refused: Sequence[Path],
+        heartbeat: float,
     ) -> None:
         self._effects = effects
         self.trees = trees
         self._evaluate = evaluate
         self._ceiling = ceiling
         self._refused = refused
+        self._beat = heartbeat / BEATS
         self.answerer: Answerer | None = None
         self._ledgers: OrderedDict[Scope, Ledger] = OrderedDict()
         self._thread = anyio.CapacityLimiter(1)
@@ -64,13 +75,12 @@ class Calls:
     async def call(self, order: dict[str, Any]) -> dict[str, Any]:
         """One attempt. Its end is a value or an error, `at` a time by the server's clock, with the `size` in bytes that
         it leaves in the server's history; a failure of the activity says that there was none."""
-        told = await _watched(self._carried_out(order), again=False)
-        return {**told, "size": len(json.dumps([order["arguments"], told["output"], told["error"]]))}
+        return await _watched(self._carried_out(order), self._beat, again=False, once=order["once"])
 
     @activity.defn(name=ANSWER)
     async def answer(self, order: dict[str, Any]) -> dict[str, Any]:
         """The `value` that the operator's model answers an ask with, `at` a time as above; null where it gives none."""
-        told = await _watched(self._answered(order), again=True)
+        told = await _watched(self._answered(order), self._beat, again=True)
         return {**told, "size": len(json.dumps([order["request"], told["value"]]))}
 
     async def _answered(self, order: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +92,7 @@ class Calls:
     @activity.defn(name=TREE)
     async def tree(self, order: dict[str, Any]) -> dict[str, Any]:
         """A run's worktree, made or closed: what `Made` or `Closed` say, and the run's labels."""
-        return await _watched(self._grown(order), again=True)
+        return await _watched(self._grown(order), self._beat, again=True)
 
     async def _grown(self, order: dict[str, Any]) -> dict[str, Any]:
         session, run_id, name = self._session(order), order["run_id"], order["name"]
@@ -104,12 +114,13 @@ class Calls:
         session = self._session(order)
         tree = [Path(order["tree"])] if order["tree"] else []
         if reason := await self._unusable([*session.grant.roots, *tree]):
-            error = PathDenied(reason, SAME).as_dict()
-            return {"output": None, "error": error, "labels": order["labels"]}
+            return _ended(order, None, PathDenied(reason, SAME).as_dict(), order["labels"])
         command = Start(order["path"], order["attempt"], order["tool"], order["arguments"], order["timeout"])
         own = session.within(tree[0]) if tree else session
+        if order["once"]:
+            await _noted_as_begun()
         outcome = await self._effects.carry_out(order["run_id"], own, command)
-        return {"output": outcome.event.output, "error": outcome.event.error, "labels": sorted(outcome.labels)}
+        return _ended(order, outcome.event.output, outcome.event.error, sorted(outcome.labels))
 
     def _session(self, order: Mapping[str, Any]) -> Session:
         """Whose call it is, with what its run has seen, and the ledger that all runs of its scope have on this
@@ -134,24 +145,39 @@ class Calls:
         return await anyio.to_thread.run_sync(_evaluated, asked, self._evaluate, limiter=self._thread)
 
 
-async def _watched(work: Awaitable[dict[str, Any]], *, again: bool) -> dict[str, Any]:
+def _ended(order: Mapping[str, Any], output: Any, error: Any, labels: Sequence[str]) -> dict[str, Any]:
+    size = len(json.dumps([order["arguments"], output, error]))
+    return {"output": output, "error": error, "labels": labels, "size": size}
+
+
+async def _watched(work: Awaitable[dict[str, Any]], beat: float, *, again: bool, once: bool = False) -> dict[str, Any]:
     """What `work` gives, with the time of its end, while the server is told that this worker lives. Where the worker
-    ends, the activity fails; `again` says whether another one may do it."""
+    ends, the activity fails; `again` says whether another one may do it. What is done `once` is told to the server from
+    here, however long that is away: the SDK gives up after ten seconds."""
     began = anyio.current_time()
     told: dict[str, Any] | None = None
+    delivered = False
     try:
         async with anyio.create_task_group() as group:
-            group.start_soon(_beat)
+            group.start_soon(_keep_beating, beat)
             told = await work
+            told["at"] = activity.info().started_time.timestamp() + anyio.current_time() - began
             group.cancel_scope.cancel()
+        if once and told is not None:
+            await _deliver(told)
+            delivered = True
     except asyncio.CancelledError:
         details = activity.cancellation_details()
+        if delivered:  # a beat on its way came after the end: the server knows of no such call any more
+            activity.raise_complete_async()
         if details is not None and details.worker_shutdown:
             raise ApplicationError("the worker ended", type=GONE, non_retryable=not again) from None
         raise
     if told is None:
         raise asyncio.CancelledError
-    return {**told, "at": activity.info().started_time.timestamp() + anyio.current_time() - began}
+    if delivered:
+        activity.raise_complete_async()
+    return told
 
 
 def _evaluated(asked: list[dict[str, Any]], evaluate: Evaluate) -> list[dict[str, Any]]:
@@ -164,9 +190,32 @@ def _evaluated(asked: list[dict[str, Any]], evaluate: Evaluate) -> list[dict[str
     return answers
 
 
-async def _beat() -> None:
-    """Say that this worker lives, until the call has ended."""
-    longest = activity.info().heartbeat_timeout
-    while longest is not None:
-        await anyio.sleep(longest.total_seconds() / BEATS)
-        activity.heartbeat()
+async def _keep_beating(most: float) -> None:
+    """Say that this worker lives, until the call has ended: the answer may be that nobody wants it any more, so no less
+    often than every `most` seconds."""
+    dead_after = activity.info().heartbeat_timeout
+    beat = most if dead_after is None else min(most, dead_after.total_seconds() / BEATS)
+    while True:
+        await anyio.sleep(beat)
+        activity.heartbeat(BEGUN)
+
+
+def _handle() -> AsyncActivityHandle:
+    return activity.client().get_async_activity_handle(task_token=activity.info().task_token)
+
+
+async def _deliver(told: dict[str, Any]) -> None:
+    try:
+        await _handle().complete(told)
+    except RPCError as error:
+        log.warning("nobody waits for the end of %s any more: %s", activity.info().activity_id, error.message)
+
+
+async def _noted_as_begun() -> None:
+    """The start record before an effect: returns when the server has it. A call that it has none of never began."""
+    try:
+        await _handle().heartbeat(BEGUN)
+    except AsyncActivityCancelledError:
+        await anyio.sleep_forever()  # until that comes the usual way
+    except RPCError as error:
+        raise ApplicationError(f"nobody waits for this call: {error.message}", non_retryable=True) from None

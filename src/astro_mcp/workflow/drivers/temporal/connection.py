@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 from temporalio.client import Client, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.converter import DataConverter
-from temporalio.service import RPCError, RPCStatusCode, TLSConfig
+from temporalio.service import RetryConfig, RPCError, RPCStatusCode, TLSConfig
 
 from astro_mcp.errors import Busy, Internal, InvalidInput, NotFound, Unavailable
 from astro_mcp.run_settings import TemporalSettings
@@ -21,12 +21,14 @@ SECONDS: Final = 5.0
 """To the server, and for one question that it answers by itself."""
 PATIENCE: Final = 20.0
 """For a question that a worker answers."""
+PATIENT: Final = RetryConfig(max_interval_millis=1_000, max_elapsed_time_millis=3_600_000, max_retries=10_000)
+"""Of a worker: what ended while the server is away is told when it is back."""
 HINT: Final = "see workflow.temporal in config.toml, and docs/temporal.md; astro-mcp doctor asks the server"
 
 
-async def connect(settings: TemporalSettings, claims: Claims) -> Client:
-    """A client whose large payloads are `claims`. Raises `Unavailable` where the server or its namespace does not
-    answer, and `InvalidInput` for settings that it can't be asked with."""
+async def connect(settings: TemporalSettings, claims: Claims, retry: RetryConfig | None = None) -> Client:
+    """A client whose large payloads are `claims`, and which asks again as `retry` has it. Raises `Unavailable` where
+    the server or its namespace does not answer, and `InvalidInput` for settings that it can't be asked with."""
     secured = await anyio.to_thread.run_sync(tls, settings)
     converter = DataConverter(payload_codec=claims)
     with anyio.move_on_after(SECONDS), told():
@@ -36,6 +38,7 @@ async def connect(settings: TemporalSettings, claims: Claims) -> Client:
             api_key=settings.api_key or None,
             data_converter=converter,
             tls=secured,
+            retry_config=retry,
         )
         await client.count_workflows("ExecutionStatus = 'Running'")
         return client

@@ -38,7 +38,7 @@ from astro_mcp.workflow.driver import Happened, Order, RunView, Summary
 from astro_mcp.workflow.drivers.temporal import naming, packing
 from astro_mcp.workflow.drivers.temporal.calls import Calls
 from astro_mcp.workflow.drivers.temporal.claims import Claims
-from astro_mcp.workflow.drivers.temporal.connection import HINT, PATIENCE, SECONDS, connect, told
+from astro_mcp.workflow.drivers.temporal.connection import HINT, PATIENCE, PATIENT, SECONDS, connect, told
 from astro_mcp.workflow.drivers.temporal.run import PRIORITIES
 from astro_mcp.workflow.drivers.temporal.workers import Workers
 from astro_mcp.workflow.kernel import events as e
@@ -96,8 +96,9 @@ class TemporalDriver:
     async def running(self) -> AsyncIterator[None]:
         """Calls that are in flight here at the end are cancelled, and their runs told."""
         client = await connect(self._temporal, self._claims)
+        patient = await connect(self._temporal, self._claims, PATIENT)
         agents = [*self._registry.agents, *self._calls.apart] if self._temporal.worker else []
-        async with Workers(client, self._settings, self._calls, agents).running(), anyio.create_task_group() as group:
+        async with Workers(patient, self._settings, self._calls, agents).running(), anyio.create_task_group() as group:
             self._connected = client
             group.start_soon(self._sweep_forever, client)
             try:
@@ -163,6 +164,7 @@ class TemporalDriver:
                     self._temporal.heartbeat_seconds,
                     self._temporal.history_events,
                     answerer is not None and (answerer.every or state.unattended),
+                    self._temporal.lost_seconds,
                 )
             ),
             "state": packing.packed_state(state),

@@ -70,7 +70,9 @@ class Kept:
     """What a run's workflow holds beside its state, from its beginning on.
 
     `session` is the text of `authority.packed`. `tools` are those that the document names: each one's agent, and
-    whether its calls may simply run again. `heartbeat` is in seconds, `most` in events of the server's history.
+    whether its calls may simply run again. `heartbeat` and `lost` are the seconds after which a worker that is not
+    heard of counts as dead, amid a call that may run again and amid any other; `most` in events of the server's
+    history.
     `answered`: the operator's model answers its asks.
     """
 
@@ -83,6 +85,7 @@ class Kept:
     heartbeat: float
     most: int
     answered: bool = False
+    lost: float = 0.0
 
 
 def packed_kept(kept: Kept) -> dict[str, Any]:

@@ -237,7 +237,7 @@ class Run:
             self._hands.add(hand)
             hand.add_done_callback(self._hands.discard)
         elif isinstance(command, e.Start):
-            agent, _ = self._kept.tools[command.tool]
+            agent, repeatable = self._kept.tools[command.tool]
             order = {
                 "run_id": self._state.run_id,
                 "session": self._kept.session,
@@ -248,24 +248,25 @@ class Run:
                 "tool": command.tool,
                 "arguments": command.arguments,
                 "timeout": command.timeout,
+                "once": not repeatable,
             }
             handle = workflow.start_activity(
                 CALL,
                 order,
                 retry_policy=ONCE,
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-                **self._place(agent, command.path),
+                **self._place(agent, command.path, seconds=0.0 if repeatable else self._kept.lost),
             )
             self._calls[command.path] = handle
             handle.add_done_callback(functools.partial(self._ended, command))
 
-    def _place(self, agent: str, summary: str) -> dict[str, Any]:
-        """Where an activity is carried out, with which limits and in which order."""
+    def _place(self, agent: str, summary: str, seconds: float = 0.0) -> dict[str, Any]:
+        """Where an activity is carried out, with which limits and in which order; `seconds`: with more patience."""
         return {
             "task_queue": agent_queue(self._kept.prefix, agent),
             "result_type": dict[str, Any],
             "start_to_close_timeout": LONGEST,
-            "heartbeat_timeout": timedelta(seconds=self._kept.heartbeat),
+            "heartbeat_timeout": timedelta(seconds=max(seconds, self._kept.heartbeat)),
             "priority": Priority(PRIORITIES[self._state.priority], self._kept.tenant),
             "summary": summary[:200],
         }
@@ -289,6 +290,8 @@ class Run:
             return  # this worker lets go of the run
         if _went_down(error):
             again = frozenset(name for name, (_, repeatable) in self._kept.tools.items() if repeatable)
+            if _never_began(error):
+                again |= {command.tool}
             event = e.Recovered(now=0.0, path=command.path, repeatable=again)
         else:
             log.error("the call of %s can't be carried out: %r", command.path, error)
@@ -328,6 +331,12 @@ class Run:
                     else e.Closed(now=0.0, branch="", sha="", left=internal.hint)
                 )
         self._inbox.append(arrival)
+
+
+def _never_began(error: BaseException) -> bool:
+    """Whether the server has no word that a call began which says so before its effect."""
+    cause = error.cause if isinstance(error, ActivityError) else None
+    return isinstance(cause, Overdue) and cause.type is TimeoutType.HEARTBEAT and not cause.last_heartbeat_details
 
 
 def _went_down(error: BaseException) -> bool:
