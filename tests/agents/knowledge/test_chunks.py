@@ -50,6 +50,27 @@ def test_a_document_is_titled_by_its_headings() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "context"),
+    [
+        ("12.py", ""),
+        ("2026-11/12.txt", ""),
+        ("7", ""),
+        ("part/12.py", "part/12.py"),
+        ("日本.txt", "日本.txt"),
+        ("Makefile", "Makefile"),
+        (".env2", ".env2"),
+    ],
+)
+def test_a_name_is_embedded_with_the_text_where_it_has_a_letter(source: str, context: str) -> None:
+    chunk = document_chunks("x = 1\n", source)[0]
+    assert (chunk.title, chunk.context) == (source, context)
+
+
+def test_a_heading_is_embedded_with_the_text_whatever_it_is() -> None:
+    assert [chunk.context for chunk in document_chunks("# 3.1\n\ntext\n", "7.md")] == ["3.1"]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "x" * 250_000,

@@ -71,7 +71,7 @@ def _code(text: str, source: str, outline: Sequence[tuple[int, int, int]] | None
     for start, end, title, _ in segments(text, marks, CHARACTERS, CHARACTERS + OVERLAP):
         whole = end - start <= CHARACTERS + OVERLAP
         for a, b in stripped(text, start, end) if whole else spans(text, start, end):
-            yield Chunk(text[a:b], *lines.span(a, b), title or source, source)
+            yield Chunk(text[a:b], *lines.span(a, b), title or source, naming(source))
 
 
 def _prose(text: str, source: str) -> Iterator[Chunk]:
@@ -90,8 +90,8 @@ def _under(text: str, found: list[tuple[int, str]], name: str) -> Iterator[Chunk
     lines = _Lines(text)
     for a, b in _sections(text, lines, found):
         start, end = lines.span(a, b)
-        title = heading_at(found, start) or name
-        yield Chunk(text[a:b], start, end, title, title)
+        heading = heading_at(found, start)
+        yield Chunk(text[a:b], start, end, heading or name, heading or naming(name))
 
 
 def _sections(text: str, lines: _Lines, found: list[tuple[int, str]]) -> Iterator[tuple[int, int]]:
@@ -103,6 +103,12 @@ def _sections(text: str, lines: _Lines, found: list[tuple[int, str]]) -> Iterato
             start = end
         end = edge
     yield from spans(text, start, end)
+
+
+def naming(source: str) -> str:
+    """`source` where its name says anything; "" where it has no letter but in its ending: a vector would hold a number
+    that nobody asks for (decision 059)."""
+    return source if any(map(str.isalpha, source.rpartition(".")[0] or source)) else ""
 
 
 def ending(source: str) -> str:
