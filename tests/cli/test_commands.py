@@ -182,7 +182,7 @@ def test_doctor_finds_this_machine_well(shared: Home) -> None:
     assert done.status == 0, done.out
     assert done.json["ok"] is True
     names = {"python", "data", "settings", "daemon", "workspace", "git", "model", "search", "schedules"}
-    names |= {"engine", "api", "image", "canary", "limits"}
+    names |= {"engine", "api", "image", "canary", "limits", "ripgrep"}
     assert set(done.json["checks"]) == names
     assert "a container answered" in done.json["checks"]["canary"]["detail"]
     assert set(done.json["checks"]["limits"]["facts"].values()) == {"held"}

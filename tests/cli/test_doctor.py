@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 import pytest
 
+from astro_mcp.agents.files import ripgrep
 from astro_mcp.cli import doctor
 from astro_mcp.config import load
 from astro_mcp.core.agent import Health
@@ -346,7 +347,23 @@ def test_a_docker_host_that_is_not_taken_over_is_told_with_the_line_that_keeps_i
     assert "192.0.2.1" not in row.detail
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_the_ripgrep_row_tells_the_one_that_searches_use_or_where_it_would_be_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    """One that lies elsewhere, in a PATH of somebody's own, is none."""
+    places, elsewhere = folder.parent / "places", folder.parent / "bin"
+    for made in (elsewhere, *([places] if there else [])):
+        made.mkdir()
+        (made / "rg").touch(mode=0o755)
+    monkeypatch.setattr(ripgrep, "PLACES", str(places))
+    monkeypatch.setenv("PATH", f"{elsewhere}:{os.environ['PATH']}")
+    row = anyio.run(doctor._all)["ripgrep"]
+    assert row.ok
+    assert row.detail == str(places / "rg") if there else str(places) in row.fix
+
+
 def test_every_check_that_can_be_wrong_was_broken(folder: Path) -> None:
-    never = {"workspace"}  # it tells what there is, and a hint
+    never = {"workspace", "ripgrep"}  # they tell what there is, and a hint
     checks = set(anyio.run(doctor._all))
     assert {check for check, _ in BROKEN.values()} == checks - never

@@ -34,7 +34,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "pathspec": ("workspace",),
     "pip": ("sandbox.packages.pip_child", "sandbox.packages.pip_index", "sandbox.packages.pip_sources"),
     "protego": ("agents.search.robots",),
-    "pydantic_core": ("agents.files", "faces.mcp", "workflow.stored_json"),
+    "pydantic_core": ("agents.files", "core.policies.audit", "faces.mcp", "workflow.stored_json"),
     "pypdf": ("documents.pdf_child",),
     "re2": ("agents.files", "agents.lint", "agents.tests", "report_formats", "runner", "workspace"),
     "requests": ("sandbox",),

@@ -103,7 +103,7 @@ async def test_what_happens_beside_it_and_reading_it_is_not_told(tmp_path: Path,
 
 
 @pytest.mark.usefixtures("_way")
-async def test_a_link_that_leads_out_since_tells_nothing_of_the_outside(tmp_path: Path) -> None:
+async def test_a_link_that_leads_out_or_to_a_secret_since_tells_nothing_of_it(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "f.txt").write_text("secret\n")
@@ -116,6 +116,13 @@ async def test_a_link_that_leads_out_since_tells_nothing_of_the_outside(tmp_path
         (outside / "f.txt").unlink()
         await anyio.sleep(SILENCE)
         assert len(watch.told) == count
+        (root / ".env").write_text("TOKEN=1\n")
+        file.unlink()
+        os.symlink(root / ".env", file)
+        await anyio.sleep(SILENCE)
+        (root / ".env").write_text("TOKEN=other\n")
+        await anyio.sleep(SILENCE)
+        assert len(watch.told) == count, "nor of a secret's changes, inside"
         file.unlink()
         file.write_text("inside\n")
         await told(watch, count)

@@ -10,13 +10,13 @@ from astro_mcp.core.registry import Registry
 VALUES: Final[dict[str, list[Any]]] = {
     "message": ["m"],
     "name": ["made-up"],
-    "from": ["aside", "HEAD~1"],
+    "from": ["aside", "HEAD~1", "beside"],
     "into": ["HEAD", "main"],
     "ref": ["HEAD", "aside"],
     "to": ["worktree", "index"],
     "path": ["a.txt", "new.txt"],
     "paths": [["a.txt"], ["."]],
-    "recovery_ref": ["refs/astro-mcp/recovery/1"],
+    "recovery_ref": ["refs/astro/recovery/20260131T120000Z-0123abcd"],
     "hunk_ids": [["0123456789ab"]],
 }
 """By the name of an argument: what it is given, one call each. Others are left out, or are given each of few values."""

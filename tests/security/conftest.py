@@ -15,7 +15,7 @@ from astro_mcp.core.authority import Grant, Kind, Principal, Session
 
 @pytest.fixture(scope="session")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository of two commits that each trap gets a copy of: five processes are started once."""
+    """A repository of two commits, and of a branch `beside` that merges without a conflict; each trap gets a copy."""
     root = tmp_path_factory.mktemp("begun") / "root"
     root.mkdir()
     plain_git(root, "init", "-q", "-b", "main")
@@ -23,6 +23,11 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / "a.txt").write_text(f"{number}\n")
         plain_git(root, "add", "-A")
         plain_git(root, "commit", "-q", "-m", f"Begin {number}")
+    plain_git(root, "checkout", "-q", "-b", "beside", "HEAD~1")
+    (root / "beside.txt").write_text("beside\n")
+    plain_git(root, "add", "-A")
+    plain_git(root, "commit", "-q", "-m", "Beside")
+    plain_git(root, "checkout", "-q", "main")
     return root
 
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.security.asked import asked
 from tests.security.outside import Outside
 from tests.security.trap import OUTSIDE, Trap
+
+from astro_mcp.agents.git.outputs import Committed, Merged, MergePreview, Undone
+from astro_mcp.core.model import Output
 
 HOOKS = (
     *("applypatch-msg", "commit-msg", "fsmonitor-watchman", "p4-changelist", "p4-post-changelist", "p4-pre-submit"),
@@ -69,20 +73,32 @@ def parted(trap: Trap) -> None:
     (trap.root / ".git/refs/heads/aside").write_text(f"{commit}\n")
 
 
-async def attacked(trap: Trap, *, looked_at: tuple[str, ...] = ()) -> None:
-    """Every tool with everything; `looked_at` are names of files outside that git itself may look at."""
+async def attacked(trap: Trap, *, looked_at: tuple[str, ...] = ()) -> set[type[Output]]:
+    """Every tool with everything, and what they gave; `looked_at` are names of files outside that git itself may look
+    at."""
     outside = Outside(trap.outside)
     outside.watch()
     (trap.outside / "secret.txt").read_text()
     assert outside.touched() == ["secret.txt"], "this machine does not show what is read"
     outside.watch()
-    for tool, arguments in asked(trap.dispatcher.registry):
+    made: list[type[Output]] = []
+    told: list[str] = []
+
+    async def one(tool: str, arguments: dict[str, Any]) -> None:
         result = await trap.call(tool, **arguments)
         assert not trap.marker.exists(), f"a program of the repository ran: {tool} {arguments}"
         said = (result.error or result.unwrap()).text()
         assert OUTSIDE not in said, f"{tool} {arguments}"
         assert result.error is None or result.error.code != "internal", f"{tool} {arguments}: {said}"
         assert set(outside.touched()) <= set(looked_at), f"{tool} {arguments}"
+        made.extend([type(result.value)] if result.value else [])
+        told.extend([ref] if (ref := getattr(result.value, "recovery_ref", "")) else [])
+
+    for tool, arguments in asked(trap.dispatcher.registry):
+        await one(tool, arguments)
+    for ref in told[-1:]:
+        await one("git_undo", {"recovery_ref": ref})
+    return set(made)
 
 
 async def test_every_tool_of_git_is_asked(trap: Trap) -> None:
@@ -101,7 +117,8 @@ async def test_every_key_that_git_knows_names_what_is_outside(trap: Trap, value:
     configured(trap, str(trap.script if value == "program" else trap.outside / "secret.txt"))
     assert (trap.root / ".git/config").read_text().count(str(trap.outside)) > 500
     (await trap.call("git_status")).unwrap()
-    await attacked(trap)
+    made = await attacked(trap)
+    assert made >= ({Committed, Merged, Undone} if value == "program" else {MergePreview})
 
 
 async def test_every_hook_in_both_places_where_git_looks(trap: Trap) -> None:
@@ -110,7 +127,7 @@ async def test_every_hook_in_both_places_where_git_looks(trap: Trap) -> None:
     hooked(trap, trap.outside / "hooks")
     trap.config("core.hooksPath", str(trap.outside / "hooks"))
     trap.springs("commit", "-q", "--allow-empty", "-m", "x")
-    await attacked(trap)
+    assert await attacked(trap) >= {Committed, Merged, Undone}
 
 
 async def test_repositories_links_and_promises_all_over_the_tree(trap: Trap) -> None:

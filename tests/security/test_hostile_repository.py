@@ -79,6 +79,8 @@ async def test_hooks_are_not_run(trap: Trap) -> None:
         "post-checkout",
         "reference-transaction",
         "post-index-change",
+        "post-merge",
+        "pre-merge-commit",
         "fsmonitor-watchman",
         "pre-auto-gc",
         "post-rewrite",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from astro_mcp.agents.git.outputs import Committed, Merged, Undone
 from astro_mcp.core.authority import Session
 from astro_mcp.core.call import Call, Result
 from astro_mcp.core.dispatcher import Dispatcher
@@ -77,8 +78,12 @@ class Trap:
             ("git_commit", {"message": "m", "paths": ["a.txt"]}),
             ("git_commit", {"message": "m"}),
             ("git_status", {}),
+            ("git_merge", {"from": "beside"}),
         ]
         results = [await self.call(tool, repo=repo, **arguments) for tool, arguments in calls]
+        told = [ref for result in results if (ref := getattr(result.value, "recovery_ref", ""))]
+        for ref in told[-1:] or ["refs/astro/recovery/20260131T120000Z-0123abcd"]:
+            results.append(await self.call("git_undo", repo=repo, recovery_ref=ref))
         assert not self.marker.exists(), "a program of the repository ran on this machine"
         for result in results:
             said = result.error.text() if result.error else f"{result.unwrap().text()}{result.unwrap().model_dump()}"
@@ -88,8 +93,9 @@ class Trap:
 
 
 def works(results: list[Result]) -> None:
-    """Not refused: the trap is passed by, and the repository is read and written all the same."""
+    """Not refused: the trap is passed by, and the repository is read, written, merged and taken back all the same."""
     assert [result.error.text() for result in results if result.error and result.error.code != "conflict"] == []
+    assert {type(result.value) for result in results} >= {Committed, Merged, Undone}
 
 
 def codes(results: list[Result]) -> set[str]:

@@ -27,7 +27,7 @@ class Field:
         self.flights = Flights(self.carry_out, self.shares, self.landed)
         session = Session(Principal("me", Kind.STDIO), Grant())
         state = RunState("run_1", {}, 0.0, 100)
-        self.run = Active("w", parse(SPEC), session, state, frozenset(), 0, len(SPEC))
+        self.run = Active("w", parse(SPEC), session, state, frozenset(), 0)
         self.shares.add(self.run)
         self.begun: list[tuple[str, int]] = []
         self.ended: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,10 +78,12 @@ def test_a_file_system_of_a_network_or_a_process_is_left_to_the_threads(
 
 def test_a_file_that_is_not_in_memory_is_left_to_the_threads(known: PageCache, root: Path) -> None:
     assert known.read(root, "f.txt", MOST) is not None
+    end = time.monotonic() + 10
     with open(root / "f.txt", "rb") as file:
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    assert known.read(root, "f.txt", MOST) is None
+        while known.read(root, "f.txt", MOST) is not None:  # another processor may hold on to a page for a while
+            assert time.monotonic() < end
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     (root / "f.txt").read_bytes()
     assert known.read(root, "f.txt", MOST) == b"inside\n"
 

@@ -59,6 +59,7 @@ async def _all() -> dict[str, Health]:
         "daemon": _daemon,
         "workspace": lambda: _workspace(settings, folder),
         "git": _git,
+        "ripgrep": _ripgrep,
         "model": _model,
         "search": lambda: _search(settings),
         "schedules": lambda: _schedules(settings, folder),
@@ -153,6 +154,18 @@ async def _git() -> Health:
     if found is None:
         return Health(ok=False, detail="git is not on PATH", fix="install git with your system's package manager")
     return Health(ok=True, detail=found)
+
+
+async def _ripgrep() -> Health:
+    from astro_mcp.agents.files.ripgrep import PLACES, program  # noqa: PLC0415 - one check among many
+
+    if found := program([]):
+        return Health(ok=True, detail=found)
+    return Health(
+        ok=True,
+        detail="none: fs_search reads every file itself, with the same results",
+        fix=f"install ripgrep; it is looked for in {PLACES.replace(':', ', ')}",
+    )
 
 
 async def _model() -> Health:

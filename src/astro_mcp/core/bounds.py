@@ -19,10 +19,13 @@ _LISTS: Final = (list, tuple)
 _HOLDERS: Final = (dict, *_LISTS, Mapping)
 
 
-def check(arguments: Mapping[str, Any], most: int, what: str) -> None:
-    """Raises `TooLarge` for over `most` bytes of text, 50,000 values, or 64 levels. Linear, and stops at the bound."""
-    if most < SMALL or not small(arguments):
+def check(arguments: Mapping[str, Any], most: int, what: str) -> bool:
+    """Returns whether they are `small`. Raises `TooLarge` for over `most` bytes of text, 50,000 values, or 64 levels.
+    Linear, and stops at the bound."""
+    little = small(arguments)
+    if most < SMALL or not little:
         _look(arguments, most, what)
+    return little
 
 
 def _look(arguments: Mapping[str, Any], most: int, what: str) -> None:

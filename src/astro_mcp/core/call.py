@@ -14,6 +14,7 @@ from astro_mcp.core.flow import Leaving, Verdict
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.model import Output
 from astro_mcp.core.question import Question
+from astro_mcp.core.record import record
 from astro_mcp.errors import AstroError
 
 Progress = Callable[[float, float | None, str], Awaitable[None]]
@@ -24,7 +25,7 @@ async def silent(done: float, total: float | None, text: str) -> None:
     """The progress of a call that nobody watches."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Call:
     """What a face or the scheduler asks of the dispatcher.
 

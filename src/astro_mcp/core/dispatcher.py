@@ -83,8 +83,8 @@ class Dispatcher:
 
     def _resolve(self, call: Call) -> Invocation:
         tool = self.registry.tool(call.tool)
-        bounds.check(call.arguments, self._argument_bytes, tool.name)
-        arguments = tool.parse(call.arguments)
+        little = bounds.check(call.arguments, self._argument_bytes, tool.name)
+        arguments = tool.parse(call.arguments, little=little)
         return Invocation(call, tool, arguments, tool.effects(arguments))
 
     async def _refuse(self, call: Call, error: Exception) -> Result:

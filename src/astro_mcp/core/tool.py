@@ -97,12 +97,13 @@ class Tool:
         """The same where it is asked again over the same data folder, with the same idempotency key."""
         return self.repeatable or (self.declaration.takes_key and Effect.NETWORK not in self.always)
 
-    def parse(self, arguments: Any) -> Input:
-        """The arguments as the tool's model; raises `InvalidInput` with the problems and their corrections."""
+    def parse(self, arguments: Any, *, little: bool = False) -> Input:
+        """The arguments as the tool's model; raises `InvalidInput` with the problems and their corrections. `little`
+        says that they are known to be `small`."""
         model = self.declaration.input
-        if len(arguments) > len(model.model_fields) + PROBLEMS:
+        if len(arguments) > PROBLEMS and len(arguments) > len(model.model_fields) + PROBLEMS:
             raise InvalidInput(f"{self.name} takes {len(model.model_fields)} arguments; {len(arguments)} were given")
-        if not small(arguments) and not _whole_text(arguments):
+        if not (little or small(arguments)) and not _whole_text(arguments):
             raise InvalidInput(f"{self.name} was given text with half a character in it (a lone surrogate)")
         try:
             return model.model_validate(arguments)

@@ -24,7 +24,7 @@ class AuditTrail:
 
     def __init__(self, database: Database, key: bytes) -> None:
         self._database = database
-        self._key = key
+        self._keyed = hashlib.blake2b(key=key, digest_size=16)
 
     async def commit(self, record: AuditRecord) -> None:
         await self._database.write(lambda tx: tx.execute(_INSERT, record))
@@ -33,7 +33,9 @@ class AuditTrail:
         return self._database.post(_INSERT, record)
 
     def digest(self, data: bytes) -> str:
-        return hashlib.blake2b(data, key=self._key, digest_size=16).hexdigest()
+        digest = self._keyed.copy()
+        digest.update(data)
+        return digest.hexdigest()
 
     async def last(self, count: int = 50) -> list[Row]:
         """The newest records, newest first."""

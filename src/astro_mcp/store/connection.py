@@ -168,6 +168,13 @@ class Connection:
         await self._driver.close()
 
 
+def in_memory() -> Transaction:
+    """Statements on a database of its own, which is gone with the last reference. For one thread at a time."""
+    raw = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    raw.row_factory = sqlite3.Row
+    return Transaction(raw)
+
+
 def _configure(raw: sqlite3.Connection, synchronous: str, read_only: bool) -> None:
     raw.row_factory = sqlite3.Row
     raw.execute(f"PRAGMA busy_timeout = {BUSY}")

@@ -118,7 +118,7 @@ class Loop:
     async def accept(self, order: Order) -> str:
         """Take a run; its id is given out once it is on disk. Raises `Busy`."""
         state = order.state(self._clock.now(), self._settings.parallel_per_run)
-        run = Active(order.plan.document.name, order.plan, order.own, state, order.own.labels, 0, len(order.spec))
+        run = Active(order.plan.document.name, order.plan, order.own, state, order.own.labels, 0)
         await self._admit(run, order.spec, None)
         return state.run_id
 
@@ -133,7 +133,7 @@ class Loop:
             path: ref for path, ref in (await self._journal.refs(scope, old.run_id)).items() if path in event.outputs
         }
         first = entry(scope, advance.state, advance.changed, [event], 0, stored.labels, refs, now)
-        run = Active(stored.name, plan, stored.session, advance.state, stored.labels, 1, len(stored.spec))
+        run = Active(stored.name, plan, stored.session, advance.state, stored.labels, 1)
         await anyio.to_thread.run_sync(self._recall, run, limiter=self._thread)
         await self._admit(run, stored.spec, first)
         return state.run_id
@@ -192,8 +192,8 @@ class Loop:
         try:
             stored = await self._journal.restore(left.scope, left.run_id)
             plan = await anyio.to_thread.run_sync(planned, stored, limiter=self._thread)
-            state, events, length = stored.state, stored.events, len(stored.spec)
-            run = Active(stored.name, plan, stored.session, state, stored.labels, events, length)
+            state, events = stored.state, stored.events
+            run = Active(stored.name, plan, stored.session, state, stored.labels, events)
             await anyio.to_thread.run_sync(self._recall, run, limiter=self._thread)
             run.labelled_session()  # of a worktree that is no folder of the run's there is none
         except (Unavailable, OSError) as error:

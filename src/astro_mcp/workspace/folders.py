@@ -20,6 +20,7 @@ from astro_mcp.workspace.ignore import LARGEST, Ignore, Patterns
 from astro_mcp.workspace.names import fold
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.temporary import is_temporary
+from astro_mcp.workspace.wildmatch import FOLDER
 
 MOST: Final = 200_000
 """Entries that one scanner sees; beyond, `LimitHit`."""
@@ -100,8 +101,8 @@ class Scanner:
         found.sort(key=itemgetter(0))
         if self._patterns is not None and any(one[0] == ".gitignore" for one in found):
             ignore = _with_file(descriptor, path, ignore, self._patterns)
-        slashed = [f"{name}/" if kind == "folder" else name for name, kind, _ in found]
-        if not ignore.hides_some(path, slashed):
+        marked = [f"{name}{FOLDER}" if kind == "folder" else name for name, kind, _ in found]
+        if not ignore.hides_some(path, marked):
             return found, ignore
         head = f"{path}/" if path else ""
         return [one for one in found if not ignore.hides(head + one.name, folder=one.type == "folder")], ignore

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,19 +11,18 @@ from typing import Any, Final
 from anyio import from_thread
 
 from astro_mcp.errors import InvalidInput
+from astro_mcp.workspace.wildmatch import FOLDER, Rule, rule
 
 LARGEST: Final = 256 * 1024
 """Bytes of one `.gitignore`; a larger one is not obeyed."""
 LINES: Final = 10_000
-"""Patterns of one walk, of all its `.gitignore` files: each costs a fifth of a millisecond to compile."""
-CHARACTERS: Final = 128 * 1024
-"""Characters of all patterns of one walk."""
+"""Patterns of one walk, of all its `.gitignore` files."""
+ALL_BYTES: Final = 128 * 1024
+"""Bytes of all patterns of one walk."""
 LONGEST: Final = 256
-"""Characters of one pattern."""
+"""Bytes of one pattern."""
 BLOCK: Final = 250
 """Patterns compiled at once: few enough for RE2's memory where they are of the usual kind."""
-_NAMED: Final = "(?P<ps_d>/)"
-"""How pathspec marks the slash after a folder; one expression can't hold one name twice."""
 _SUFFIX: Final = re.compile(r"\*(\.[A-Za-z0-9_.-]+)")
 
 
@@ -31,28 +31,36 @@ class Patterns:
 
     def __init__(self) -> None:
         self._lines = LINES
-        self._characters = CHARACTERS
+        self._bytes = ALL_BYTES
 
-    def take(self, data: bytes) -> list[str]:
+    def take(self, data: bytes) -> list[bytes]:
         """The lines of one file that may be patterns, as many as are left."""
         kept = []
-        for line in data.decode("utf-8", "replace").splitlines():
-            if not line.strip() or line.startswith("#") or len(line) > LONGEST:
+        for one in data.removeprefix(BOM_UTF8).split(b"\n"):
+            line = one.removesuffix(b"\r")
+            if not line.rstrip(b" ") or line.startswith(b"#") or len(line) > LONGEST:
                 continue
-            if not self._lines or len(line) > self._characters:
+            if not self._lines or len(line) > self._bytes:
                 break
             self._lines -= 1
-            self._characters -= len(line)
+            self._bytes -= len(line)
             kept.append(line)
         return kept
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some lines of a file: the verdict on one path, and whether one of many paths, a line each, may be hidden."""
+    """Some rules of a file: whether each hides what fits it, their set, and whether one of many paths, a line each, may
+    be hidden."""
 
-    spec: Any
+    hides: tuple[bool, ...]
+    rules: Any
     suspects: Callable[[bytes], bool]
+
+    def verdict(self, path: bytes) -> bool | None:
+        """What the last rule that fits `path` says; None where none does."""
+        fitting = self.rules.Match(path)
+        return self.hides[max(fitting)] if fitting else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +80,16 @@ class Ignore:
         if len(data) > LARGEST:
             return self
         lines = patterns.take(data)
-        specs: list[Any] = []
-        for start in range(0, len(lines), BLOCK):
-            specs += _compiled(lines[start : start + BLOCK])
-        if not specs:
+        rules = [one for line in lines if (one := rule(line))]
+        blocks: list[Block] = []
+        for start in range(0, len(rules), BLOCK):
+            blocks += _compiled(rules[start : start + BLOCK])
+        if not blocks:
             return self
-        blocks = tuple(Block(spec, _suspects(spec)) for spec in reversed(specs))
-        return Ignore(f"{folder}/" if folder else "", blocks, self)
+        return Ignore(f"{folder}/" if folder else "", tuple(reversed(blocks)), self)
 
     def hides_some(self, folder: str, names: Sequence[str]) -> bool:
-        """Whether one of `names` in `folder` may be ignored, those of folders ending in a slash. One look at all of
+        """Whether one of `names` in `folder` may be ignored, those of folders ending in `FOLDER`. One look at all of
         them: in most folders nothing is, and each entry's verdict costs more than all else about it."""
         rules: Ignore | None = self
         while rules is not None:
@@ -97,26 +105,55 @@ class Ignore:
         rules: Ignore | None = self
         while rules is not None:
             local = path[len(rules.prefix) :]
+            named = f"{local}{FOLDER}".encode() if folder else local.encode()
             for block in rules.blocks:
-                verdict = block.spec.check_file(f"{local}/" if folder else local).include
+                verdict = block.verdict(named)
                 if verdict is not None:
-                    return bool(verdict)
+                    return verdict
             rules = rules.parent
         return False
 
 
-def _compiled(lines: Sequence[str]) -> list[Any]:
-    """`lines` as specs in their order, mostly one. RE2 takes or refuses a set whole: of a refused one the lines go that
-    are none (git skips them too), and if it is too big even so, it is halved."""
+def _compiled(rules: Sequence[Rule]) -> list[Block]:
+    """`rules` as blocks in their order, mostly one. RE2 takes or refuses a set whole: one that is too big is halved."""
+    import re2  # noqa: PLC0415 - first use
+
     from_thread.check_cancelled()
-    spec = _spec(lines)
-    if not isinstance(spec, Exception):
-        return [spec]
-    good = [line for line in lines if not isinstance(_spec([line]), Exception)]
-    if len(good) < len(lines):
-        return _compiled(good) if good else []
-    middle = len(good) // 2
-    return _compiled(good[:middle]) + _compiled(good[middle:]) if middle else []
+    options = _options()
+    made = re2.Set.FullMatchSet(options)
+    try:
+        for one in rules:
+            made.Add(one.expression)
+        made.Compile()
+    except re2.error:
+        middle = len(rules) // 2
+        return _compiled(rules[:middle]) + _compiled(rules[middle:]) if middle else []
+    hiding = [one.expression for one in rules if one.hides]
+    return [Block(tuple(one.hides for one in rules), made, _suspects(hiding))]
+
+
+def _options() -> Any:
+    """On bytes, one character each, as git has it."""
+    import re2  # noqa: PLC0415 - first use
+
+    options: Any = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    options.never_capture = True
+    return options
+
+
+def _suspects(hiding: Sequence[bytes]) -> Callable[[bytes], bool]:
+    """Whether a line of a text fits one of the expressions; what can't be asked at once is suspect."""
+    import re2  # noqa: PLC0415 - first use
+
+    if not hiding:
+        return lambda text: False
+    try:
+        compiled = re2.compile(b"(?m)^(?:" + b"|".join(hiding) + b")$", _options())
+    except re2.error:
+        return lambda text: True
+    return lambda text: compiled.search(text) is not None
 
 
 def _spec(lines: Sequence[str]) -> Any:
@@ -129,23 +166,6 @@ def _spec(lines: Sequence[str]) -> Any:
         return pathspec.GitIgnoreSpec.from_lines(lines, backend="re2")
     except (ValueError, re.error, re2.error, RecursionError, OverflowError) as error:
         return error
-
-
-def _suspects(spec: Any) -> Callable[[bytes], bool]:
-    """Whether a line of a text fits one of the patterns that hide; what can't be asked at once is suspect."""
-    import re2  # noqa: PLC0415 - first use
-
-    hiding = [pattern.regex.pattern.replace(_NAMED, "/") for pattern in spec.patterns if pattern.include]
-    if not hiding:
-        return lambda text: False
-    options: Any = re2.Options()
-    options.log_errors = False
-    options.never_capture = True
-    try:
-        compiled = re2.compile(f"(?m)(?:{'|'.join(hiding)})".encode(), options)
-    except re2.error:
-        return lambda text: True
-    return lambda text: compiled.search(text) is not None
 
 
 def matcher(glob: str) -> Callable[[str], bool]:

@@ -45,12 +45,18 @@ def open_known_beneath(folder: int, path: str, flags: int) -> int:
 
 
 def _open(folder: int, path: str, flags: int, resolve: int) -> int:
-    how = _How(flags, 0, resolve)
-    descriptor = int(_libc().syscall(_CALL, folder, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how)))
+    how = ctypes.byref(_how(flags, resolve))
+    descriptor = int(_libc().syscall(_CALL, folder, os.fsencode(path), how, ctypes.sizeof(_How)))
     if descriptor < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), path)
     return descriptor
+
+
+@cache
+def _how(flags: int, resolve: int) -> _How:
+    """The same for the same: the kernel only reads it."""
+    return _How(flags, 0, resolve)
 
 
 @cache

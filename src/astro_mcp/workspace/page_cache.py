@@ -58,7 +58,7 @@ class PageCache:
             folder = openat2.open_known(str(root), _LOOK | os.O_DIRECTORY)
             try:
                 device = os.fstat(folder).st_dev
-                return _read(folder, path, most) if self._quick.get(device) else None
+                return read_beneath(folder, path, most) if self._quick.get(device) else None
             finally:
                 os.close(folder)
         except OSError as error:
@@ -66,13 +66,31 @@ class PageCache:
                 self._quick[device] = False
             return None
 
+    def lacks(self, root: Path, path: str) -> bool:
+        """Whether the kernel knows that there is nothing at `path`; False where it does not know."""
+        if not self._quick or not is_plain(path):
+            return False
+        try:
+            folder = openat2.open_known(str(root), _LOOK | os.O_DIRECTORY)
+            try:
+                os.close(openat2.open_known_beneath(folder, path, _LOOK))
+            finally:
+                os.close(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+        return False
+
 
 def is_plain(path: str) -> bool:
     """Whether `path` is relative and each of its parts a name."""
     return path.isprintable() and len(path) < LONGEST_PATH // 4 and not {"", ".", ".."} & set(path.split("/"))
 
 
-def _read(folder: int, path: str, most: int) -> tuple[bytes, os.stat_result] | None:
+def read_beneath(folder: int, path: str, most: int) -> tuple[bytes, os.stat_result] | None:
+    """Bytes and status of the regular file at `path` in an open folder of a file system of this kernel; None for any
+    other, and where it has over `most` bytes. Raises `OSError` where there is none, or it would be waited for."""
     looked = openat2.open_known_beneath(folder, path, _LOOK)  # a pipe or a device is not opened to see what it is
     try:
         seen = os.fstat(looked)

@@ -113,6 +113,10 @@ class Workspace:
         of it out."""
         return self._page_cache.read_whole(place.root, place.relative, limit)
 
+    def lacks(self, place: Place) -> bool:
+        """Whether there is nothing at a place, as far as that is known without a wait."""
+        return self._page_cache.lacks(place.root, place.relative)
+
     def learn(self, place: Place) -> None:
         """Find out whether `known` may do something for files of that root. Blocks: for worker threads."""
         self._page_cache.learn(place.root)

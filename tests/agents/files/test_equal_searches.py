@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio.to_thread
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from astro_mcp.agents.files import ripgrep
@@ -109,6 +109,9 @@ async def equal(monkeypatch: pytest.MonkeyPatch, examples: int, *, derandomize: 
     @given(
         files=FILES, pattern=REGEXES.map(lambda text: (text, True)) | PLAIN.map(lambda text: (text, False)), glob=GLOBS
     )
+    @example({"a.txt": b"NEEDLE\n", "b.py": b"none\n"}, ("(?i)needle", True), None)
+    @example({"a.txt": "\u212aELVIN\n".encode(), "b.py": b"none\n"}, ("(?i)kelvin", True), None)
+    @example({"a.txt": "needle\n".encode("utf-16"), "b.py": b"none\n"}, ("needle", False), "*.txt")
     def same(files: dict[str, bytes], pattern: tuple[str, bool], glob: str | None) -> None:
         nonlocal hits
         args = SearchInput(pattern=pattern[0], regex=pattern[1], glob=glob, context=1)

@@ -22,6 +22,7 @@ from astro_mcp.errors import (
     ProtectedPath,
     TooLarge,
 )
+from astro_mcp.testing import workbench
 
 Tree = dict[str, bytes]
 Calls = list[tuple[str, dict[str, Any]]]
@@ -260,6 +261,33 @@ async def test_secrets_are_neither_read_nor_replaced_nor_moved_to_where_they_cou
         assert isinstance(await house.refused("fs_edit", edits=edits), ProtectedPath), path
     assert (await house.ok("fs_search", pattern="TOKEN", path=".")).total == 0
     assert {(root / path).read_text() for path in SECRETS} == {"TOKEN=1\n"}
+
+
+async def test_what_the_operator_lists_is_read_through_every_tool_and_no_workspace_can_list_it(
+    tmp_path: Path, root: Path
+) -> None:
+    """The same two files before and after, in a root that is full of what looks like the operator's settings."""
+    for path in ("certs/test.pem", ".env"):
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text("TOKEN=1\n")
+    everything = '[secrets]\nreadable = ["**", "*", ".env", "certs/*.pem"]\n'
+    for path in ("config.toml", ".astro-mcp/config.toml", "astro-mcp.toml", ".astro/config.toml", "certs/config.toml"):
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text(everything)
+    (root / ".envrc").write_text("export ASTRO_MCP_SECRETS__READABLE='[\"**\"]'\n")
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    for listed, found in ([], []), (["certs/*.pem"], ["certs/test.pem"]):
+        (data / "config.toml").write_text(f"[secrets]\nreadable = {listed}\n")
+        async with workbench(data, roots=[root]) as bench:
+            for path in ("certs/test.pem", ".env"):
+                read = await bench.call("fs_read", path=path)
+                assert read.error is None if path in found else isinstance(read.error, ProtectedPath), (listed, path)
+                assert ("TOKEN=1" in read.unwrap().text()) if path in found else read.value is None
+                asked = await bench.call("fs_read", path=path, readable=["**"])
+                assert isinstance(asked.error, InvalidInput), "it is no argument"
+            hits = (await bench.value("fs_search", pattern="TOKEN=1")).model_dump()["items"]
+            assert [hit["path"] for hit in hits] == found
 
 
 async def test_a_link_to_a_secret_is_one_and_an_example_is_none(house: House, root: Path) -> None:

@@ -247,10 +247,39 @@ async def test_undo_keeps_a_folder_that_others_use_since(house: House, root: Pat
 
 async def test_undo_survives_a_restart(tmp_path: Path, root: Path, tree: Tree) -> None:
     async with open_house(tmp_path / "data", [root]) as house:
-        gone = await house.ok("fs_delete", path="README.md")
+        done = [
+            await house.ok("fs_write", path="src/app.py", content="new\n"),
+            await house.ok("fs_write", path="fresh/new.txt", content="new\n"),
+            await house.ok("fs_edit", edits=[{"path": "docs/windows.txt", "old": "two", "new": "2"}]),
+            await house.ok("fs_move", path="src", to="moved"),
+            await house.ok("fs_delete", path="README.md"),
+        ]
     async with open_house(tmp_path / "data", [root]) as house:
-        await house.ok("fs_undo", undo_id=gone.undo_id)
+        for one in reversed(done):
+            await house.ok("fs_undo", undo_id=one.undo_id)
     assert listing(root) == tree
+
+
+async def test_who_has_a_file_open_reads_the_old_one_whole_whatever_replaces_it(
+    house: House, root: Path, tree: Tree
+) -> None:
+    """It is replaced and never written in place, so that no reader sees a part of the new one and none of either."""
+    file, before = root / "README.md", tree["README.md"]
+
+    async def replaced(tool: str, **arguments: Any) -> Any:
+        with file.open("rb") as reader:
+            old = file.read_bytes()
+            assert reader.read(3) == old[:3]
+            done = await house.ok(tool, **arguments)
+            assert reader.read() == old[3:]
+        assert file.read_bytes() != old
+        return done
+
+    await replaced("fs_write", path="README.md", content="new\n" * 9_000)
+    done = await replaced("fs_edit", edits=[{"path": "README.md", "old": "new", "new": "longer than that", "count": 0}])
+    await replaced("fs_undo", undo_id=done.undo_id)
+    await replaced("fs_undo", last=True)
+    assert file.read_bytes() == before
 
 
 async def test_another_scope_can_not_undo_and_learns_nothing(house: House, tree: Tree, tmp_path: Path) -> None:

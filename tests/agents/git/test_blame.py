@@ -143,3 +143,23 @@ async def test_a_commit_is_told_once_above_its_lines(bench: Bench) -> None:
         second[:8],
         *("5\tdef two():", "6\t    return 2"),
     ]
+
+
+async def test_a_blame_that_was_begun_for_nothing_is_ended(bench: Bench, asked: list[list[str]]) -> None:
+    """It is begun beside the look at what stands there."""
+    (bench.root / "data.bin").write_bytes(b"\0\n" * 10)
+    bench.write("deep/one.txt", "1\n2\n")
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "Third")
+    span = {"blame": True, "start_line": 1, "end_line": 5}
+    for path in ("none.txt", "deep"):
+        result = await bench.result("git_show", path=path, **span)
+        assert result.error is not None or result.unwrap().model_dump()["kind"] == "folder"
+    assert (await bench.call("git_show", path="data.bin", **span)).kind == "binary"
+    del asked[:]
+    shown = await bench.call("git_show", path="deep/one.txt", **span)
+    assert [(line.sha, line.author) for line in shown.lines] == told(bench, "HEAD", "--", "deep/one.txt")
+    assert len(asked) == 1, "once, though the file ends before"
+    beyond = await bench.result("git_show", path="README.md", blame=True, start_line=7, end_line=9)
+    assert beyond.error is not None
+    assert beyond.error.code == "invalid_input"

@@ -41,8 +41,10 @@ async def test_a_merge_into_it_and_a_switch_in_it_are_steps_like_others(bench: B
     assert isinstance((await bench.result("git_branch", action="switch", name="old")).error, Conflict)
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("what", ["changed", "untracked", "ignored", "elsewhere"])
+@pytest.mark.parametrize(
+    "what",
+    ["changed", "ignored", *(pytest.param(what, marks=pytest.mark.full) for what in ("untracked", "elsewhere"))],
+)
 async def test_it_is_not_closed_where_something_would_be_lost(bench: Bench, what: str) -> None:
     folder = await made(bench)
     if what == "elsewhere":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.agents.git.bench import Bench, plain_git
 from tests.agents.git.test_switching import put, tree
 
 from astro_mcp.errors import Conflict, NotFound, Unsupported
+from astro_mcp.workspace.git import recovery
 
 TEXT = "".join(f"{number}\n" for number in range(30))
 
@@ -135,6 +137,7 @@ async def test_local_changes_of_other_files_stay_and_those_that_would_be_lost_ar
 async def test_a_merge_is_undone_also_after_gc_and_the_undo_as_well(fork: Bench) -> None:
     before, main = tree(fork.root), fork.git("rev-parse", "main")
     made = await fork.call("git_merge", **{"from": "side"})
+    assert fork.git("log", "-1", "--format=%P", made.recovery_ref).split() == [main.strip(), made.sha], "gc keeps both"
     fork.git("reflog", "expire", "--expire=now", "--all")
     fork.git("gc", "-q", "--prune=now")
     back = await fork.call("git_undo", recovery_ref=made.recovery_ref)
@@ -145,6 +148,25 @@ async def test_a_merge_is_undone_also_after_gc_and_the_undo_as_well(fork: Bench)
     await fork.call("git_undo", recovery_ref=back.recovery_ref)
     assert fork.git("rev-parse", "main").strip() == made.sha
     assert fork.git("status", "--porcelain") == ""
+
+
+async def test_recovery_refs_go_with_age_and_beyond_a_number_the_oldest_first(
+    fork: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those with names of the form that we give alone: another ref of somebody's in that place is left there."""
+    monkeypatch.setattr(recovery, "KEPT", 3)
+    days = [time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() - day * 86_400)) for day in (31, 20, 10, 1)]
+    old = [f"{recovery.PREFIX}{day}-0123abcd" for day in days]
+    others = f"{recovery.PREFIX}mine"
+    refs = ["for-each-ref", "--format=%(refname)", recovery.PREFIX]
+    for name in (old[0], others):
+        fork.git("update-ref", name, "HEAD")
+    made = await fork.call("git_merge", **{"from": "side"})
+    assert fork.git(*refs).split() == [made.recovery_ref, others], "the one of 31 days is gone"
+    for name in old[1:]:
+        fork.git("update-ref", name, "HEAD")
+    back = await fork.call("git_undo", recovery_ref=made.recovery_ref)
+    assert fork.git(*refs).split() == [old[3], *sorted([made.recovery_ref, back.recovery_ref]), others]
 
 
 @pytest.mark.full
@@ -160,7 +182,6 @@ async def test_a_merge_is_not_undone_over_a_later_commit_or_from_another_branch(
     assert fork.git("status", "--porcelain", "-b").strip() == "## side"
 
 
-@pytest.mark.full
 async def test_a_branch_that_another_working_tree_is_on_is_not_moved(fork: Bench) -> None:
     fork.git("worktree", "add", "-q", "-b", "there", "wt", "side~1")
     assert isinstance((await fork.result("git_merge", into="there", **{"from": "side"})).error, Conflict)

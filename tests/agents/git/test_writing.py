@@ -13,6 +13,7 @@ from tests.agents.git.bench import Bench
 from astro_mcp.config import GitSettings, SecretSettings
 from astro_mcp.errors import Conflict, InvalidInput, NotFound, ProtectedPath, Unsupported
 from astro_mcp.workspace.git.commits import commit, draft
+from astro_mcp.workspace.git.keys import KINDS
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
 
@@ -132,6 +133,38 @@ async def test_a_key_in_new_content_is_refused_and_one_that_stood_there_is_not(b
     bench.git("commit", "-q", "-a", "-m", "known")
     bench.write("src/app.py", f"one\ntwo = '{key}'\nthree\n")
     assert (await bench.call("git_commit", message="m")).sha
+
+
+async def test_every_kind_of_key_is_found_and_what_only_looks_like_one_is_not(bench: Bench) -> None:
+    """Each is put together here, so that no scanner takes this file for one that leaks."""
+    letters = "A1b2C3d4E5f6G7h8J9k0" * 20
+    keys = {
+        "private key": [f"-----BEGIN {kind}PRIVATE KEY-----" for kind in ("", "RSA ", "ENCRYPTED ", "OPENSSH ")]
+        + ["-----BEGIN PGP " + "PRIVATE KEY BLOCK-----"],
+        "AWS access key": ["AKIA" + "Q1W2E3R4T5Y6U7I8", "ASIA" + "Q1W2E3R4T5Y6U7I8"],
+        "GitHub token": [f"gh{kind}_{letters[:36]}" for kind in "pousr"] + [f"github_pat_{letters[:60]}"],
+        "GitLab token": [f"glpat-{letters[:20]}"],
+        "Slack token": [f"xox{kind}-{letters[:20]}" for kind in "abeoprs"],
+        "Google API key": [f"AIza{letters[:35]}"],
+        "Stripe key": [f"{kind}k_live_{letters[:20]}" for kind in "rs"],
+        "model provider key": [f"sk-{kind}-{letters[:20]}" for kind in ("ant", "proj")],
+        "package registry token": [f"npm_{letters[:36]}", f"pypi-AgE{letters[:50]}"],
+    }
+    assert keys.keys() == KINDS.keys()
+    rows = [(text, kind) for kind, texts in keys.items() for text in texts]
+    bench.write("keys.txt", "".join(f"x = '{text}'\n" for text, _ in rows))
+    short = [f"gh{kind}_{letters[:35]}" for kind in "pousr"] + [
+        "AKIA" + "IOSFODNN7EXAMPL",
+        "sk-ant",
+        "-----BEGIN CERTIFICATE",
+    ]
+    bench.write(
+        "none.txt", "".join(f"x = '{text}'\n" for text in [*short, f"_AIza{letters[:35]}", "xoxx-" + letters[:20]])
+    )
+    told = (await bench.call("git_commit", dry_run=True, message="m")).secrets_found
+    assert [(key.path, key.line, key.kind) for key in told] == [
+        ("keys.txt", line, kind) for line, (_, kind) in enumerate(rows, 1)
+    ]
 
 
 async def test_files_of_a_filter_are_refused(bench: Bench) -> None:

@@ -68,6 +68,48 @@ async def test_it_is_to_the_bit_and_in_order_what_fts5_gives(record: Record, mon
         assert found
 
 
+NAMED = "sendFile send_file parseHTTPConfig naïve Läufer läufer running runs ran 日本語 x2 running_shoes"
+"""Words that are several, have accents or endings, or no letters of Latin."""
+
+
+async def test_each_columns_places_give_what_fts5s_function_gives(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words in titles, in the parts of identifiers, with endings and accents; of no term, of several, and of none."""
+    chance = random.Random(8)
+    for number in range(12):
+        texts = [" ".join(chance.choices(NAMED.split(), k=chance.randint(1, 300))) for _ in range(9)]
+        await put(record, f"sendFile {number} runs.py", [*texts, "two words", "two more words"])
+    for word in [*NAMED.split(), "run", "parse", "http", "sendfile", "two words", "laufer", "nothing", "²", "c"]:
+        found = await find(record, word, "f9word", most=900)
+        whole = await by_fts(record, monkeypatch, word, "f9word")
+        assert list(found.items())[:MOST] == list(whole.items()), word
+
+
+async def test_a_scope_without_the_table_of_terms_asks_fts5s_function(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was written before there was such a table."""
+    terms = postings.terms_table(words_table(SCOPE))
+    await record._database.write(lambda tx: tx.execute(f"DROP TABLE {terms}"))
+    whole = await by_fts(record, monkeypatch, "f9word", "c3word")
+    assert await find(record, "f9word", "c3word") == whole
+    await put(record, "new", ["f9word and c3word"])
+    assert await record._database.read(lambda tx: tx.one("SELECT 1 FROM sqlite_master WHERE name = ?", (terms,)))
+
+
+async def test_of_few_rows_that_reach_a_score_the_best_are_found(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer than were asked for, as many, and more."""
+    for most in (1, 5, 12, 40, 600):
+        found = await find(record, "f9word", "e9word", "a1word", most=most)
+        assert (
+            list(found.items())[:MOST]
+            == list((await by_fts(record, monkeypatch, "f9word", "e9word", "a1word")).items())[:most]
+        )
+
+
 async def test_the_size_is_what_counting_gives(record: Record) -> None:
     words = words_table(SCOPE)
     for change in (None, put(record, "new", ["one", "two"]), record.remove(SCOPE, "c", ["source 0", "new"])):
@@ -75,7 +117,7 @@ async def test_the_size_is_what_counting_gives(record: Record) -> None:
             await change
         size = await record._database.read(lambda tx: size_of(tx, words))
         rows = await record._database.read(lambda tx: tx.rows(f"SELECT count(*) AS n, max(rowid) AS m FROM {words}"))
-        assert tuple(size) == tuple(rows[0])
+        assert (size.rows, size.newest) == tuple(rows[0])
 
 
 async def test_what_came_is_found_at_once_and_what_went_is_not(record: Record) -> None:

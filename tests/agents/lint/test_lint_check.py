@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,35 @@ async def test_a_project_that_asks_for_fixes_is_not_fixed_and_every_finding_is_t
     assert sorted(path.name for path in project.iterdir()) == ["a.py", "ruff.toml"]
 
 
+@pytest.mark.parametrize(
+    ("name", "files", "rule"),
+    [
+        ("ruff", {"a.py": UNUSED}, "F401"),
+        pytest.param(
+            "eslint",
+            {"a.js": "debugger;\n", "eslint.config.mjs": "export default [{rules: {'no-debugger': 'error'}}];\n"},
+            "no-debugger",
+            marks=pytest.mark.full,
+        ),
+    ],
+)
+async def test_no_program_of_the_project_or_of_this_machine_stands_in_for_a_linter(
+    house: Bench, project: Path, monkeypatch: pytest.MonkeyPatch, name: str, files: dict[str, str], rule: str
+) -> None:
+    """Each finds nothing, and the one that runs here leaves something behind."""
+    ran = project.parent / "ran"
+    places = (name, f"bin/{name}", f".venv/bin/{name}", f"node_modules/.bin/{name}", f"../path/{name}")
+    write(project, {**files, **dict.fromkeys(places, f"#!/bin/sh\necho x >{ran}\necho '[]'\n")})
+    for place in places:
+        (project / place).chmod(0o755)
+    write(project, {f"{name}.py": "print('[]'); raise SystemExit(0)\n"})
+    monkeypatch.setenv("PATH", f"{project.parent / 'path'}:{project / '.venv/bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("VIRTUAL_ENV", str(project / ".venv"))
+    result = await house.check(tools=[name])
+    assert [(item.tool, item.rule) for item in result.items] == [(name, rule)]
+    assert not ran.exists()
+
+
 async def test_what_is_asked_for_is_checked_and_nothing_else(house: Bench, project: Path) -> None:
     write(project, {"a/a.py": UNUSED, "b/b.py": UNUSED, "notes.md": "import os", "-x.py": UNUSED})
     assert {item.file for item in (await house.check(paths=["b", "notes.md", "-x.py"])).items} == {"b/b.py", "-x.py"}
@@ -163,6 +193,26 @@ async def run_toy(tmp_path: Path, images: Path, output: str, code: int = 0, pip:
     pack = toy_pack(tmp_path / "pack", TOY.replace("pytest>=7", pip))
     async with bench(tmp_path / "data", (tmp_path / "project",), images, pack) as house:
         return await house.check()
+
+
+async def test_linters_of_one_call_run_at_the_same_time(tmp_path: Path, images: Path) -> None:
+    """Two that never end: both are up in one moment, or the second waits for the first in vain."""
+    argv = TOY.index("argv"), TOY.index("[image]")
+    waiting = TOY[: argv[0]] + 'argv = ["sh", "-c", "sleep 600", "{paths}"]\n' + TOY[argv[1] :]
+    pack = toy_pack(tmp_path / "pack", waiting)
+    second = waiting.replace('name = "toy"', 'name = "second"')
+    (tmp_path / "pack/tools/linters/second.tool.toml").write_text(second)
+    write(tmp_path / "project", {"a.py": ""})
+    async with bench(tmp_path / "data", (tmp_path / "project",), images, pack) as house:
+        before = await house.containers()
+        async with anyio.create_task_group() as group:
+            group.start_soon(house.call, "lint_check")
+            with anyio.fail_after(60):
+                while len(await house.containers() - before) < 2:
+                    await anyio.sleep(0.05)
+            group.cancel_scope.cancel()
+        await house.sandbox.close()
+        assert await house.containers() <= before, "what was cancelled has ended"
 
 
 async def test_a_linter_that_can_not_be_had_is_named_with_what_to_do(tmp_path: Path, images: Path) -> None:

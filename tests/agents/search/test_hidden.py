@@ -178,5 +178,5 @@ def test_hostile_markup_costs_linear_time(piece: str) -> None:
             read(body, "text/html", "https://site.example/", "article")
         return time.process_time() - began
 
-    small, large = seconds(50_000), seconds(400_000)
-    assert large < max(0.3, 8 * 4 * small)
+    small, large = seconds(25_000), seconds(200_000)
+    assert large < max(0.1, 8 * 4 * small)

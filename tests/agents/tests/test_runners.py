@@ -18,8 +18,8 @@ from astro_mcp.packs import Pack
 from astro_mcp.runner import Runner
 
 SHORT = ("unittest",)
-FIRST = [SHORT[0], *(pytest.param(name, marks=pytest.mark.full) for name in ("node", "jest", "cargo", "ctest"))]
-RUNNERS = [name if name in SHORT else pytest.param(name, marks=pytest.mark.full) for name in TOYS]
+LONG = [pytest.mark.full, pytest.mark.timeout(600)]  # go compiles its standard library anew in every run
+RUNNERS = [name if name in SHORT else pytest.param(name, marks=LONG) for name in TOYS]
 
 
 def runner_of(name: str) -> Runner:
@@ -53,6 +53,9 @@ async def test_the_counts_are_the_runners_own_in_the_same_image_and_its_ids_run_
     assert result.runner == name
     assert len(own) >= 3
     assert own["failed"] >= 1
+    slow = [each.seconds for each in result.slowest]
+    assert slow == sorted(slow, reverse=True)
+    assert slow or name == "cargo", "cargo tells no times"
 
     failure = next(item for item in result.failures if item.id == toy.bad)
     assert (failure.file, failure.line) == toy.place
@@ -66,7 +69,7 @@ async def test_the_counts_are_the_runners_own_in_the_same_image_and_its_ids_run_
     assert sum(compared(again).values()) == 2 * len(asked), "each is counted once, and in the total"
 
 
-@pytest.mark.parametrize("name", FIRST)
+@pytest.mark.parametrize("name", RUNNERS)
 async def test_what_failed_is_run_again_alone_by_every_runner(house: Bench, project: Path, name: str) -> None:
     toy = TOYS[name]
     write(project, dict(toy.files))
@@ -78,7 +81,7 @@ async def test_what_failed_is_run_again_alone_by_every_runner(house: Bench, proj
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", ["unittest", "node", "jest", "cargo", "ctest"])
+@pytest.mark.parametrize("name", TOYS)
 async def test_whoever_watches_sees_tests_finish(house: Bench, project: Path, name: str) -> None:
     seen: list[tuple[float, str]] = []
 

@@ -148,6 +148,16 @@ async def test_a_failure_has_id_file_line_message_trace_and_what_was_printed(hou
     assert all(part in result.text() for part in (failure.id, failure.file, failure.message, "before the failure"))
 
 
+async def test_the_slowest_tests_are_told_slowest_first_with_their_seconds(house: Bench, project: Path) -> None:
+    text = "import time\ndef test_quick(): pass\ndef test_slow(): time.sleep(0.1)\ndef test_slower(): time.sleep(0.2)\n"
+    write(project, {"test_a.py": text})
+    result = await house.run()
+    told = {slow.id: slow.seconds for slow in result.slowest}
+    assert (told["test_a.py::test_slower"] >= 0.2, told["test_a.py::test_slow"] >= 0.1) == (True, True)
+    assert list(told.values()) == sorted(told.values(), reverse=True)
+    assert f"slowest: {result.slowest[0].seconds:.2f} s {result.slowest[0].id}, " in result.text()
+
+
 @pytest.mark.full
 async def test_the_whole_log_is_an_artifact_of_this_scope_alone(house: Bench, project: Path) -> None:
     write(project, {"test_all.py": EVERY_OUTCOME})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+import anyio
+
 from astro_mcp.agents.git.differences import PATCH, is_open, of_trees, shown
 from astro_mcp.agents.git.inputs import ShowInput
 from astro_mcp.agents.git.outputs import BlameLine, Shown, ShownBlame, ShownCommit, ShownFile
-from astro_mcp.errors import InvalidInput, NotFound, ProtectedPath, TooLarge, Unsupported
+from astro_mcp.errors import AstroError, InvalidInput, NotFound, ProtectedPath, TooLarge, Unsupported
 from astro_mcp.observe.printable import printable
-from astro_mcp.workspace.git.blamed import blamed
+from astro_mcp.workspace.git.blamed import Early, asked_early, blamed
 from astro_mcp.workspace.git.objects import Item, held_at, items_of, missing, trees_of
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
@@ -17,6 +19,8 @@ from astro_mcp.workspace.git.waiting import TOLD
 
 FILE: Final = 8 * 1024 * 1024
 """Bytes of a file that is shown."""
+Held = tuple[Item | None, int, bytes]
+"""What `held_at` tells."""
 
 
 async def show(repository: Repository, args: ShowInput) -> Shown:
@@ -28,7 +32,8 @@ async def show(repository: Repository, args: ShowInput) -> Shown:
         return await _show_commit(repository, sha)
     path = repository.inside(args.path)
     top = Item("", "folder", sha), 0, b""
-    item, size, data = await held_at(repository, sha, path, FILE) if path else top
+    held, early = await _held(repository, sha, path, args) if path else (top, None)
+    item, size, data = held
     if item is None:
         raise NotFound(f"{printable(path, 200)} is not in {sha[:12]}")
     if item.kind == "submodule":
@@ -43,7 +48,35 @@ async def show(repository: Repository, args: ShowInput) -> Shown:
             f"{printable(path, 200)} holds {size:,} bytes; {FILE:,} are shown at most",
             "git_diff with two commits and this path tells what changed in it",
         )
-    return await _show_file(repository, sha, path, item.kind, data, args)
+    return await _show_file(repository, sha, path, item.kind, data, args, early)
+
+
+async def _held(repository: Repository, sha: str, path: str, args: ShowInput) -> tuple[Held, Early | None]:
+    """What stands at the path; beside it a blame is begun, which takes longest."""
+    if not args.blame or not args.end_line or args.end_line < args.start_line or not repository.readable(path):
+        return await held_at(repository, sha, path, FILE), None
+    early: list[Early | None] = [None]
+    held: list[Held | AstroError] = []
+
+    async def ask(start: int, end: int) -> None:
+        early[0] = await asked_early(repository, sha, path, start, end)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, args.start_line, args.end_line)
+        try:
+            held.append(await held_at(repository, sha, path, FILE))
+        except AstroError as error:
+            held.append(error)
+        if isinstance(held[0], AstroError) or not _is_text(*held[0]):
+            tasks.cancel_scope.cancel()
+    if isinstance(held[0], AstroError):
+        raise held[0]
+    return held[0], early[0]
+
+
+def _is_text(item: Item | None, size: int, data: bytes) -> bool:
+    """Whether it has lines that are shown."""
+    return item is not None and size <= FILE and bool(data) and b"\0" not in data[:8000]
 
 
 async def _show_commit(repository: Repository, sha: str) -> Shown:
@@ -72,7 +105,9 @@ def _name(folder: str, one: Item) -> str:
     return shown(f"{folder}/{one.name}" if folder else one.name) + ("/" if one.kind == "folder" else "")
 
 
-async def _show_file(repository: Repository, sha: str, path: str, kind: str, data: bytes, args: ShowInput) -> Shown:
+async def _show_file(
+    repository: Repository, sha: str, path: str, kind: str, data: bytes, args: ShowInput, early: Early | None
+) -> Shown:
     base = {"sha": sha, "path": shown(path), "bytes": len(data)}
     if b"\0" in data[:8000]:
         return ShownFile.model_validate({**base, "kind": "binary"})
@@ -84,7 +119,7 @@ async def _show_file(repository: Repository, sha: str, path: str, kind: str, dat
     base |= {"kind": kind, "start_line": args.start_line, "total_lines": total}
     if args.blame and total:
         span = range(args.start_line, end + 1)
-        wrote = await blamed(repository, sha, path, span, total)
+        wrote = await blamed(repository, sha, path, span, total, early)
         rows = [
             BlameLine(line=line, sha=by, author=writer.author, date=writer.date, text=lines[line - 1])
             for line, (by, writer) in zip(span, wrote, strict=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from astro_mcp.agents.git import differences, history, merges, shows
 from astro_mcp.agents.git.differences import shown
@@ -42,12 +43,14 @@ from astro_mcp.errors import AstroError, InvalidInput, Problem, ProtectedPath
 from astro_mcp.workspace.changes import Changes
 from astro_mcp.workspace.git import branches, checkouts, commits, hunks, merging
 from astro_mcp.workspace.git.child import program
+from astro_mcp.workspace.git.kept import Quick
 from astro_mcp.workspace.git.made import MadeCommits
 from astro_mcp.workspace.git.moving import Moved, Mover
 from astro_mcp.workspace.git.repository import Git, Repository
 from astro_mcp.workspace.git.revisions import names
 from astro_mcp.workspace.git.status import current, tracking
 
+HISTORY: Final = re.compile(r"HEAD[~^0-9]*")
 LISTED = 2000
 """Paths of each kind that a status lists."""
 
@@ -68,7 +71,7 @@ class GitWork:
             return Health(ok=False, detail=error.message, fix=error.hint)
 
     async def status(self, args: StatusInput, ctx: Context) -> Status:
-        async with self._git.read(ctx.session, args.repo) as repository:
+        async with self._git.read(ctx.session, args.repo, Quick.ALL) as repository:
             found = await current(repository)
             upstream, ahead, behind = await tracking(repository)
             staged = [item for item in found if not item.conflicted and item.staged not in ".?"]
@@ -88,7 +91,7 @@ class GitWork:
             )
 
     async def log(self, args: LogInput, ctx: Context) -> Log:
-        async with self._git.read(ctx.session, args.repo) as repository:
+        async with self._git.read(ctx.session, args.repo, _quick(args.ref)) as repository:
             return await history.log(repository, args)
 
     async def diff(self, args: DiffInput, ctx: Context) -> Diff:
@@ -96,7 +99,7 @@ class GitWork:
             return await differences.diff(repository, args)
 
     async def show(self, args: ShowInput, ctx: Context) -> Shown:
-        async with self._git.read(ctx.session, args.repo) as repository:
+        async with self._git.read(ctx.session, args.repo, _quick(args.ref)) as repository:
             return await shows.show(repository, args)
 
     async def commit(self, args: CommitInput, ctx: Context) -> Committed:
@@ -190,6 +193,11 @@ class GitWork:
         key, scope = ctx.call.idempotency_key, ctx.session.scope
         note = None if key is None else partial(self._made.note, scope, key)
         return await commits.commit(repository, made, message, self._settings, note)
+
+
+def _quick(ref: str) -> Quick:
+    """Who asks about HEAD's history needs no other ref."""
+    return Quick.HEAD if HISTORY.fullmatch(ref) else Quick.ALL
 
 
 async def _draft(repository: Repository, args: CommitInput) -> commits.Draft:

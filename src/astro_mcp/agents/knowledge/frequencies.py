@@ -27,11 +27,12 @@ MOST_SCOPES: Final = 64
 
 
 class Size(NamedTuple):
-    """Of a full-text table: its rows, and the number of the newest. Never twice the same of two states of one table:
-    numbers are not given again."""
+    """Of a full-text table: its rows, the number of the newest, and all of their tokens. Never twice the same of two
+    states of one table: numbers are not given again."""
 
     rows: int
     newest: int
+    tokens: int
 
     @property
     def large(self) -> bool:
@@ -42,12 +43,19 @@ class Size(NamedTuple):
 def size_of(tx: Transaction, words: str) -> Size:
     """The size of the table `words`, which exists."""
     row = tx.rows(sql.WORDS_SIZE.format(words=words))[0]
-    rows = 0
-    for byte in row["totals"] or b"":  # SQLite's varint: seven bits a byte, the highest says that more follow
-        rows = rows << 7 | byte & 0x7F
+    rows, *columns = _varints(row["totals"] or b"") or [0]
+    return Size(rows, row["newest"] or 0, sum(columns))
+
+
+def _varints(data: bytes) -> list[int]:
+    """SQLite's numbers: seven bits a byte, the highest says that more follow."""
+    found, value = [], 0
+    for byte in data:
+        value = value << 7 | byte & 0x7F
         if byte < 0x80:
-            break
-    return Size(rows, row["newest"] or 0)
+            found.append(value)
+            value = 0
+    return found
 
 
 @dataclass(frozen=True, slots=True)

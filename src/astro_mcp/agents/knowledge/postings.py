@@ -1,9 +1,9 @@
 """The full-text index's own scores, kept in memory by word, so that a question in a large scope only adds them up.
 
-FTS5's bm25 of several words is the sum of their scores, and takes a microsecond for each row and word. So each word is
-asked for once, and its rows are kept; their sum, in the order of the words, is to the bit what FTS5 gives. The record
-stays the only truth: rows that came since are asked for and put behind the others, rows that went are left out, and all
-is asked for again when a hundredth of the scope's rows came or went (decision 053).
+FTS5's bm25 of several words is the sum of their scores, and takes microseconds for each row and word. Where a word
+stands is read once instead (`bm25`), and its rows are kept; their sum, in the order of the words, is to the bit what
+FTS5 gives. The record stays the only truth: rows that came since are asked for and put behind the others, rows that
+went are left out, and all is asked for again when a hundredth of the scope's rows came or went (decisions 053, 059).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Final
 
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge import statements as sql
+from astro_mcp.agents.knowledge.bm25 import lengths, numbers, scored, weighed
 from astro_mcp.agents.knowledge.frequencies import DRIFT, Size
 from astro_mcp.agents.knowledge.words import any_of
-from astro_mcp.store.connection import Transaction
+from astro_mcp.store.connection import Transaction, in_memory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,32 @@ MOST_BYTES: Final = 48 * 1024 * 1024
 """Of all scopes together: most words of 100,000 chunks. What was asked for longest ago is let go."""
 BYTES_OF_A_ROW: Final = 12
 """Of one word: a place and a score."""
-BYTES_OF_AN_ID: Final = 8
+BYTES_OF_AN_ID: Final = 12
+"""Of a row of the scope: its number, and how many tokens it has."""
+
+
+def terms_table(words: str) -> str:
+    """The name of the table of the terms of the full-text table `words`."""
+    return words.replace("knowledge_words_", "knowledge_terms_")
+
+
+class _Stems:
+    """Words as the terms that FTS5 makes of them. Used from several threads."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._scratch: Transaction | None = None
+
+    def of(self, word: str) -> list[str]:
+        with self._guard:
+            if self._scratch is None:
+                self._scratch = in_memory()
+                for statement in sql.MAKE_SCRATCH:
+                    self._scratch.execute(statement)
+            self._scratch.execute(sql.SCRATCH_WORD, (word,))
+            found = [str(row["term"]) for row in self._scratch.rows(sql.SCRATCH_TERMS)]
+            self._scratch.execute(sql.EMPTY_SCRATCH)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +71,17 @@ class _Posting:
 class _Held:
     """A scope's rows (those that went meanwhile are among them) and its words. One thread at a time has it."""
 
-    def __init__(self, words: str) -> None:
+    def __init__(self, words: str, stems: _Stems) -> None:
         self.asking = threading.Lock()
         self._words = words
+        self._stems = stems
         self.bytes = 0
         self._begin(0)
 
     def _begin(self, rows: int) -> None:
         self._rows = rows
         self._ids: NDArray[np.int64] = libraries.numpy().empty(0, "i8")
+        self._lengths: NDArray[np.uint32] = libraries.numpy().empty(0, "u4")
         self._postings: OrderedDict[str, _Posting] = OrderedDict()
         self.bytes = 0
 
@@ -69,19 +97,21 @@ class _Held:
         np = libraries.numpy()
         after = int(self._ids[-1]) if len(self._ids) else 0
         if newest > after:
-            came = tx.rows(sql.WORDS_SINCE.format(words=self._words), {"after": after})
-            self._ids = np.concatenate([self._ids, np.fromiter((row["id"] for row in came), "i8", len(came))])
-            self.bytes += BYTES_OF_AN_ID * len(came)
+            came = tx.rows(sql.WORDS_SINCE.format(words=self._words), {"after": after})[0]
+            ids = numbers(came["ids"])
+            self._ids = np.concatenate([self._ids, ids])
+            self._lengths = np.concatenate([self._lengths, lengths(came["sizes"], len(ids))])
+            self.bytes += BYTES_OF_AN_ID * len(ids)
 
     def best(self, tx: Transaction, terms: Sequence[str], size: Size, most: int) -> dict[int, float]:
         """As `Postings.best`."""
         np = libraries.numpy()
         scores = np.zeros(len(self._ids))
-        for term in terms:
-            posting = self._posting(tx, term, size.newest)
+        postings = [self._posting(tx, term, size) for term in terms]
+        for posting in postings:
             scores[posting.places] += posting.scores
-        found = np.flatnonzero(scores)
         wanted = most + abs(len(self._ids) - size.rows)  # some of the best may be gone
+        found = np.flatnonzero(scores >= _least(scores, postings, wanted))
         if len(found) > wanted:
             found = found[scores[found] >= np.partition(scores[found], -wanted)[-wanted]]
         found = found[np.lexsort((found, -scores[found]))]
@@ -100,26 +130,47 @@ class _Held:
                 break
         return there[:most]
 
-    def _posting(self, tx: Transaction, term: str, newest: int) -> _Posting:
-        """A word's rows, all of those up to `newest`."""
+    def _posting(self, tx: Transaction, term: str, size: Size) -> _Posting:
+        """A word's rows, all of those up to the newest of `size`."""
         np = libraries.numpy()
-        known = self._postings.get(term) or _Posting(np.empty(0, "u4"), np.empty(0, "f8"), 0)
-        if known.upto < newest:
-            params = {"match": any_of([term]), "after": known.upto, "upto": newest}
+        known = self._postings.get(term)
+        if known is None:
+            known = self._whole(tx, term, size) or _Posting(np.empty(0, "u4"), np.empty(0, "f8"), 0)
+            self.bytes += BYTES_OF_A_ROW * len(known.places)
+        if known.upto < size.newest:
+            params = {"match": any_of([term]), "after": known.upto, "upto": size.newest}
             rows = tx.rows(sql.WORD_SCORES.format(words=self._words), params)
             came = np.fromiter((row["chunk"] for row in rows), "i8", len(rows))
             scores = np.fromiter((row["score"] for row in rows), "f8", len(rows))
-            places = np.minimum(np.searchsorted(self._ids, came), len(self._ids) - 1)
-            there = self._ids[places] == came  # an older snapshot has rows that were gone when the numbers were read
+            places, there = self._places(came)
             known = _Posting(
-                np.concatenate([known.places, places[there].astype("u4")]),
-                np.concatenate([known.scores, scores[there]]),
-                newest,
+                np.concatenate([known.places, places]), np.concatenate([known.scores, scores[there]]), size.newest
             )
-            self.bytes += BYTES_OF_A_ROW * int(there.sum())
+            self.bytes += BYTES_OF_A_ROW * len(places)
         self._postings[term] = known
         self._postings.move_to_end(term)
         return known
+
+    def _whole(self, tx: Transaction, word: str, size: Size) -> _Posting | None:
+        """All rows of a word that is one term; None where it is none or several, or the table of terms is not there
+        yet (it comes with what is written next)."""
+        stems, terms = self._stems.of(word), terms_table(self._words)
+        if len(stems) != 1 or not tx.one(sql.WORDS_EXIST, (terms,)):
+            return None
+        found = numbers(tx.rows(sql.TERM_PLACES.format(terms=terms), {"term": stems[0]})[0]["places"])
+        rows, weights = weighed(found)
+        upto = int(libraries.numpy().searchsorted(rows, size.newest, "right"))
+        rows, weights = rows[:upto], weights[:upto]
+        places, there = self._places(rows)
+        return _Posting(places, scored(weights[there], self._lengths[places], len(rows), size), size.newest)
+
+    def _places(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+        """The places of those of `rows` that are known, and which those are: an older snapshot has rows that were gone
+        when the numbers were read."""
+        np = libraries.numpy()
+        places = np.minimum(np.searchsorted(self._ids, rows), len(self._ids) - 1)
+        there = self._ids[places] == rows
+        return places[there].astype("u4"), there
 
     def let_go(self, much: int) -> None:
         """The words asked for longest ago, of so many bytes or all."""
@@ -129,12 +180,23 @@ class _Held:
             much -= freed
 
 
+def _least(scores: NDArray[np.float64], postings: Sequence[_Posting], wanted: int) -> float:
+    """A score that at least `wanted` rows reach, where so many have any: the whole of `scores` need not be sorted."""
+    np = libraries.numpy()
+    enough = [posting for posting in postings if len(posting.places) >= wanted]
+    if not enough:
+        return float(np.nextafter(0, 1))
+    few = scores[min(enough, key=lambda posting: len(posting.places)).places]
+    return float(np.partition(few, -wanted)[-wanted])
+
+
 class Postings:
     """Words by full-text table. Used from several threads: a scope answers one question at a time."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._stems = _Stems()
 
     @property
     def bytes(self) -> int:
@@ -146,7 +208,7 @@ class Postings:
         """The `most` rows of the table `words`, which is of `size`, with the best bm25 (the higher the better) for
         `terms`, best first."""
         with self._guard:
-            held = self._held.setdefault(words, _Held(words))
+            held = self._held.setdefault(words, _Held(words, self._stems))
             self._held.move_to_end(words)
         with held.asking:
             held.follow(tx, size)

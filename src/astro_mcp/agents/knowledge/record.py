@@ -11,6 +11,7 @@ from typing import Final, Literal
 from astro_mcp.agents.knowledge import statements as sql
 from astro_mcp.agents.knowledge.candidates import Filter, Matches, Words, chosen, hits, matches
 from astro_mcp.agents.knowledge.chunks import Chunk, Kind
+from astro_mcp.agents.knowledge.postings import terms_table
 from astro_mcp.agents.knowledge.words import split_identifiers
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ids import new_id
@@ -188,6 +189,7 @@ def add_chunks(tx: Transaction, scope: Scope, collection: str, document: str, dr
     """The chunks and words of a document that has none."""
     words = words_table(scope)
     tx.execute(sql.MAKE_WORDS.format(words=words))
+    tx.execute(sql.MAKE_TERMS.format(words=words, terms=terms_table(words)))
     for ordinal, chunk in enumerate(draft.chunks, 1):
         place = (scope.tenant, scope.key, collection, document, ordinal, chunk.start_line, chunk.end_line)
         key = tx.insert(sql.ADD_CHUNK, (*place, chunk.title, chunk.context, chunk.text, chunk.sha256))

@@ -54,10 +54,24 @@ DELETE FROM knowledge_vector WHERE tenant = :tenant AND scope = :scope AND NOT E
 
 WORDS_EXIST: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 
-MAKE_WORDS: Final = """
-CREATE VIRTUAL TABLE IF NOT EXISTS {words} USING fts5
-    (title, body, parts, tokenize = "porter unicode61 remove_diacritics 2 tokenchars '_'")
-"""
+_TOKENS: Final = """tokenize = "porter unicode61 remove_diacritics 2 tokenchars '_'\""""
+
+MAKE_WORDS: Final = f"CREATE VIRTUAL TABLE IF NOT EXISTS {{words}} USING fts5 (title, body, parts, {_TOKENS})"
+
+# Where each term stands in it: a view by its nature, with nothing of its own.
+MAKE_TERMS: Final = "CREATE VIRTUAL TABLE IF NOT EXISTS {terms} USING fts5vocab ({words}, instance)"
+
+# What a word is as a term: in a database of its own, since only FTS5 knows.
+MAKE_SCRATCH: Final = (
+    f"CREATE VIRTUAL TABLE scratch USING fts5 (word, {_TOKENS})",
+    "CREATE VIRTUAL TABLE scratch_terms USING fts5vocab (scratch, instance)",
+)
+
+SCRATCH_WORD: Final = "INSERT INTO scratch (word) VALUES (?)"
+
+SCRATCH_TERMS: Final = "SELECT term FROM scratch_terms ORDER BY offset"
+
+EMPTY_SCRATCH: Final = "DELETE FROM scratch"
 
 ADD_WORDS: Final = "INSERT INTO {words} (rowid, title, body, parts) VALUES (?, ?, ?, ?)"
 
@@ -82,7 +96,17 @@ ORDER BY w.score, w.chunk
 """
 
 # For what is kept of the words in memory: the rows that came after one, and what one word gives to such rows.
-WORDS_SINCE: Final = "SELECT id FROM {words}_docsize WHERE id > :after ORDER BY id"
+# Many rows are one text each: to fetch a row takes ten times as long as to put its number into a text.
+WORDS_SINCE: Final = """
+SELECT group_concat(id) AS ids, group_concat(hex(sz), '') AS sizes
+FROM (SELECT id, sz FROM {words}_docsize WHERE id > :after ORDER BY id)
+"""
+
+# Every place where a term stands: four times its row, and which column (`bm25.COLUMNS`).
+TERM_PLACES: Final = """
+SELECT group_concat(doc * 4 + CASE col WHEN 'title' THEN 0 WHEN 'body' THEN 1 ELSE 2 END) AS places
+FROM {terms} WHERE term = :term
+"""
 
 WORDS_THERE: Final = "SELECT id FROM {words}_docsize WHERE id IN (SELECT value FROM json_each(:chunks))"
 

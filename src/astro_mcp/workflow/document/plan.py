@@ -9,7 +9,8 @@ from typing import Any
 from astro_mcp.errors import NotFound
 from astro_mcp.workflow.document.model import RESCUE, Document, StepSpec
 from astro_mcp.workflow.expressions.prepare import Path, Prepared
-from astro_mcp.workflow.expressions.template import condition, expressions
+from astro_mcp.workflow.expressions.template import OPEN, condition, expressions
+from astro_mcp.workflow.stored_json import stored_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,12 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A document, ready for the kernel."""
+    """A document, ready for the kernel. `marks` tells how often an expression begins in it: at least as many as it
+    has."""
 
     document: Document
     body: Body
+    marks: int
     _nodes: dict[str, Node] = field(default_factory=dict)
 
     def node(self, path: str) -> Node:
@@ -102,7 +105,12 @@ def build(document: Document) -> Plan:
     """The plan of a document whose references, needs and workflows are sound; raises `InvalidInput` for a broken
     expression."""
     bodies: dict[str, Body] = {}
-    return Plan(document, _body(document.steps, document.on_failure, document.workflows, bodies))
+    body = _body(document.steps, document.on_failure, document.workflows, bodies)
+    try:
+        text = document.model_dump_json()
+    except ValueError:  # half a character: a way that takes these, and ten times as long
+        text = stored_json(document.model_dump())
+    return Plan(document, body, text.count(OPEN))
 
 
 def _body(

@@ -16,7 +16,7 @@ from astro_mcp.workflow.kernel.events import Command, Event, Stop
 from astro_mcp.workflow.kernel.scope import View, is_instance, is_leaf
 from astro_mcp.workflow.kernel.state import CANCELLED, FAILED, READY, RUNNING, TERMINAL, RunState, StepState
 
-_set: Final = object.__setattr__
+_set: Final = setattr
 _values: Final = attrgetter(*(f.name for f in fields_of(StepState)))
 _run_values: Final = attrgetter(*(f.name for f in fields_of(RunState)))
 

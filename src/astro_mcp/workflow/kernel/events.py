@@ -6,11 +6,13 @@ Every event carries `now` (Unix seconds) and `slots`, how many more calls the dr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from astro_mcp.core.record import record
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@record(kw_only=True)
 class Event:
     """The base: by itself it is nothing but the time."""
 
@@ -22,16 +24,16 @@ class Event:
 def set_time(event: Event, now: float, slots: int) -> None:
     """Give an event that nobody else has its time and its places, in place: a copy of each costs more than the rest of
     what a driver does with it."""
-    object.__setattr__(event, "now", now)
-    object.__setattr__(event, "slots", slots)
+    event.now = now  # type: ignore[misc]
+    event.slots = slots  # type: ignore[misc]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Began(Event):
     """The run is to begin."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Forked(Event):
     """The run begins as `origin`, another run of the same document, was before `step`: `outputs`, by path, are those of
     steps that are not run again. See `fork.kept`."""
@@ -41,12 +43,12 @@ class Forked(Event):
     outputs: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Tick(Event):
     """Time passed, or a place got free."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Finished(Event):
     """An attempt came to its end, with an output or an error (`AstroError.as_dict`)."""
 
@@ -55,7 +57,7 @@ class Finished(Event):
     error: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Answered(Event):
     """Somebody answered an ask, decided a gate, or told what a lost step gave. `by` is the level of the word."""
 
@@ -64,27 +66,27 @@ class Answered(Event):
     digest: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Paused(Event):
     """Start nothing more for now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Resumed(Event):
     """Go on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Cancelled(Event):
     """End the step at `path`, or the whole run."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Retried(Event):
     """Run the lost step at `path` again, or every lost one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Recovered(Event):
     """The process died: of the call at `path`, or of every one. `repeatable` are the tools whose calls may simply run
     again."""
@@ -92,7 +94,7 @@ class Recovered(Event):
     repeatable: frozenset[str] = field(default_factory=frozenset)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Made(Event):
     """The run's worktree is there, at `tree` on the branch `branch` that began at the commit `base`; or it can't be,
     and `error` says why (`AstroError.as_dict`)."""
@@ -103,7 +105,7 @@ class Made(Event):
     error: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Closed(Event):
     """The run's worktree was closed: its branch is at `sha`, both "" where nothing had changed. `left` says why it is
     still there, where it is."""
@@ -113,14 +115,14 @@ class Closed(Event):
     left: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Command:
     """The base of what a run asks for."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Start(Command):
     """Carry out a call, once the state that says so is on disk; answer with `Finished`. `timeout` is in seconds."""
 
@@ -130,7 +132,7 @@ class Start(Command):
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Make(Command):
     """Make the run's worktree, where it is not there yet; answer with `Made`. It begins where the run `origin` left its
     own, if there is one."""
@@ -138,7 +140,7 @@ class Make(Command):
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Close(Command):
     """Commit what changed in the run's worktree since `base`, once no call is in flight any more, and take it away;
     answer with `Closed`. It may be that it was never made, and that it was closed already."""
@@ -146,6 +148,6 @@ class Close(Command):
     base: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Stop(Command):
     """Cancel the call in flight; nobody waits for its answer any more."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final
+
+from astro_mcp.core.record import record
 
 VERSION: Final = 1
 """Of the stored form: raised with a migration whenever a field changes its meaning."""
@@ -31,7 +33,7 @@ ENDED: Final = frozenset({SUCCEEDED, FAILED, CANCELLED})
 """The terminal states of a run."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class StepState:
     """One step, or one instance of a foreach or a repeat (`files.0`), or the run's own body (path "").
 
@@ -66,7 +68,7 @@ class StepState:
     ended: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class RunState:
     """One run. `ready` is the line of steps that only wait for a place; `running` counts calls in flight.
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from astro_mcp.errors import TimedOut
+from astro_mcp.errors import AstroError, TimedOut
 from astro_mcp.workspace.git.child import SECONDS
 from astro_mcp.workspace.git.kept import Blame, Writer
 from astro_mcp.workspace.git.repository import Repository
@@ -23,7 +24,7 @@ LONGEST: Final = 20_000
 """Lines of a file that is remembered."""
 WHOLE: Final = 10.0
 """Seconds that going through a whole file may take; one that takes longer is asked for range by range."""
-_HEADER: Final = re.compile(rb"([0-9a-f]{40}) (\d+) (\d+) (\d+)")
+_HEADER: Final = re.compile(rb"([0-9a-f]{40}) (\d+) (\d+)(?: (\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,30 @@ class _Span:
     ends: bool
 
 
-async def blamed(repository: Repository, commit: str, path: str, span: range, total: int) -> list[tuple[str, Writer]]:
-    """The sha and the writer of each line of `span`, counted from 1, of a file that has `total` lines in `commit`."""
+Early = tuple[list[_Span], dict[str, Writer]]
+"""Of a range, asked before it was known how many lines the file has."""
+
+
+async def asked_early(repository: Repository, commit: str, path: str, start: int, end: int) -> Early | None:
+    """What git says of a range of a file that was not asked about before; None of another one, and where git says that
+    there is no such range. For who finds out meanwhile what stands at that path."""
+    if path in repository.memory.blames or end - start >= LONGEST:
+        return None
+    with suppress(AstroError):  # `blamed` asks again, and tells it
+        return await _asked(repository, commit, path, end + 1 - start, "-L", f"{start},{end}")
+    return None
+
+
+async def blamed(
+    repository: Repository, commit: str, path: str, span: range, total: int, early: Early | None = None
+) -> list[tuple[str, Writer]]:
+    """The sha and the writer of each line of `span`, counted from 1, of a file that has `total` lines in `commit`;
+    `early` is what was asked of these lines."""
     blames = repository.memory.blames
     known = blames.get(path)
     if known is None or not known.worth or total > LONGEST:
         blames.setdefault(path, Blame())
-        return await _of_span(repository, commit, path, span)
+        return await _of_span(repository, commit, path, span, early)
     if known.commit != commit:
         try:
             newer = known.commit and await _since(repository, known, commit, path, total)
@@ -57,14 +75,16 @@ async def blamed(repository: Repository, commit: str, path: str, span: range, to
     return [(sha, known.writers[sha]) for sha in known.shas[span.start - 1 : span.stop - 1]]
 
 
-async def _of_span(repository: Repository, commit: str, path: str, span: range) -> list[tuple[str, Writer]]:
-    spans, writers = await _asked(repository, commit, path, "-L", f"{span.start},{span.stop - 1}")
+async def _of_span(
+    repository: Repository, commit: str, path: str, span: range, early: Early | None = None
+) -> list[tuple[str, Writer]]:
+    spans, writers = early or await _asked(repository, commit, path, len(span), "-L", f"{span.start},{span.stop - 1}")
     found = {line: one.sha for one in spans for line in range(one.line, one.line + one.count)}
     return [(found[line], writers[found[line]]) for line in span]
 
 
 async def _whole(repository: Repository, commit: str, path: str, total: int) -> Blame:
-    spans, writers = await _asked(repository, commit, path, seconds=WHOLE)
+    spans, writers = await _asked(repository, commit, path, total, seconds=WHOLE)
     shas = [""] * total
     for one in spans:
         shas[one.line - 1 : one.line - 1 + one.count] = [one.sha] * one.count
@@ -73,7 +93,7 @@ async def _whole(repository: Repository, commit: str, path: str, total: int) -> 
 
 async def _since(repository: Repository, known: Blame, commit: str, path: str, total: int) -> Blame | None:
     """From what is known of an earlier commit; None where some line came by another way than through it."""
-    spans, writers = await _asked(repository, commit, path, not_of=known.commit, seconds=WHOLE)
+    spans, writers = await _asked(repository, commit, path, total, not_of=known.commit, seconds=WHOLE)
     shas = [""] * total
     for one in spans:
         if not one.ends:
@@ -87,36 +107,61 @@ async def _since(repository: Repository, known: Blame, commit: str, path: str, t
 
 
 async def _asked(
-    repository: Repository, commit: str, path: str, *options: str, not_of: str = "", seconds: float = SECONDS
+    repository: Repository,
+    commit: str,
+    path: str,
+    lines: int,
+    *options: str,
+    not_of: str = "",
+    seconds: float = SECONDS,
 ) -> tuple[list[_Span], dict[str, Writer]]:
-    """git-blame(1), incremental format; of what leads to the commit `not_of` nothing is gone through."""
+    """git-blame(1); of what leads to the commit `not_of` nothing is gone through."""
     commits = [commit, *([f"^{not_of}"] if not_of else [])]
     repository.memory.walked = True
-    ran = await repository.git("blame", "--incremental", *options, *commits, "--", path, seconds=seconds)
+    # all at the end, with the lines themselves, and not span by span as they are found: each would wake us
+    form = "--porcelain" if lines <= LONGEST else "--incremental"
+    ran = await repository.git("blame", form, *options, *commits, "--", path, seconds=seconds, history=True)
     writers: dict[str, Writer] = {}
     return list(_spans(ran.out, writers)), writers
 
 
 def _spans(out: bytes, writers: dict[str, Writer]) -> Iterator[_Span]:
-    """A header, then what is said of its commit: most of it once, and last the file's name in it."""
+    """Of both formats: a header, then what is said of its commit, most of it once. Where nothing says how many lines
+    it is for, a header repeats that of the line above."""
     facts: dict[bytes, bytes] = {}
-    header: re.Match[bytes] | None = None
+    paths: dict[str, bytes] = {}
     boundaries: set[str] = set()
+    first: re.Match[bytes] | None = None
     for line in out.split(b"\n"):
-        if header is None:
-            header, facts = _HEADER.fullmatch(line), {}
+        if line.startswith(b"\t"):
             continue
-        key, _, value = line.partition(b" ")
-        facts[key] = value
-        if key == b"filename":
-            sha = header[1].decode("ascii")
-            if b"author" in facts:
-                writers[sha] = _writer(facts)
-            if b"boundary" in facts:
-                boundaries.add(sha)
-            former, first, count = (int(header[at]) for at in (2, 3, 4))
-            yield _Span(sha, former, first, count, value, sha in boundaries)
-            header = None
+        header = _HEADER.fullmatch(line)
+        if header is None:
+            key, _, value = line.partition(b" ")
+            facts[key] = value
+        elif header[4]:
+            if first is not None:
+                yield _span(first, facts, paths, boundaries, writers)
+            first, facts = header, {}
+    if first is not None:
+        yield _span(first, facts, paths, boundaries, writers)
+
+
+def _span(
+    header: re.Match[bytes],
+    facts: Mapping[bytes, bytes],
+    paths: dict[str, bytes],
+    boundaries: set[str],
+    writers: dict[str, Writer],
+) -> _Span:
+    sha = header[1].decode("ascii")
+    if b"author" in facts:
+        writers[sha] = _writer(facts)
+    if b"boundary" in facts:
+        boundaries.add(sha)
+    paths[sha] = facts.get(b"filename") or paths[sha]
+    former, line, count = (int(header[at]) for at in (2, 3, 4))
+    return _Span(sha, former, line, count, paths[sha], sha in boundaries)
 
 
 def _writer(facts: Mapping[bytes, bytes]) -> Writer:

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -24,8 +25,9 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from astro_mcp.core.authority import Grant
-from astro_mcp.errors import AstroError
-from astro_mcp.workspace.git.layout import Layout, Seen, find
+from astro_mcp.errors import AstroError, Conflict
+from astro_mcp.workspace.git.glimpse import Found, Glimpse, which
+from astro_mcp.workspace.git.layout import Layout, Seen, find, objects_of
 from astro_mcp.workspace.git.private import Private, build, remove, renew, shallow, state_of
 from astro_mcp.workspace.git.refs import Refs, read_refs
 from astro_mcp.workspace.git.standing import Standing
@@ -70,11 +72,13 @@ class Memory:
 
     `trusted` is the stamp of the index that was found in order. `lists`: a commit's history, its length and its first
     shas; `apart`: how far two commits are from one another; `logged`: a commit's line of a log; `found`: the sha of a
-    name that begins with one, as in `sha^{tree}`; `blames`: who wrote a file's lines, by its path.
-    What `standing` holds can change, and is watched.
+    name that begins with one, as in `sha^{tree}`; `blames`: who wrote a file's lines, by its path; `recent`: objects of
+    the commit that was told last without git.
+    What `standing` holds can change, and is watched. `cut`: history may be cut off somewhere.
     """
 
     standing: Standing | None = None
+    cut: bool = True
     trusted: str = "none yet"
     walked: bool = False
     lists: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
@@ -82,11 +86,12 @@ class Memory:
     logged: dict[str, bytes] = field(default_factory=dict)
     found: dict[str, str] = field(default_factory=dict)
     blames: dict[str, Blame] = field(default_factory=dict)
+    recent: dict[str, bytes] = field(default_factory=dict)
 
     def bound(self) -> None:
         """Forget, where that became much."""
-        if len(self.lists) > 16:
-            self.lists.clear()
+        while len(self.lists) > 16:
+            del self.lists[next(iter(self.lists))]
         if len(self.logged) + len(self.apart) > REMEMBERED:
             self.logged.clear()
             self.apart.clear()
@@ -97,12 +102,24 @@ class Memory:
 
 
 Ready = Callable[[], Awaitable[Private]]
+Look = Callable[[], Awaitable[None]]
+
+
+class Quick(Enum):
+    """Who may be given a repository by a glimpse, for which no thread is needed: who mostly asks no git."""
+
+    NO = 0
+    ALL = 1  # where nothing changed
+    HEAD = 2  # where HEAD's branch moved, too: of refs only HEAD's commit matters to it
+
+    def __bool__(self) -> bool:
+        return self is not Quick.NO
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A repository as one call sees it. `private` may be older than `refs`: `ready` gives it brought up to date, where
-    that is not None."""
+    that is not None. Where `look` is not, the repository was only glimpsed, and that comes before any git is asked."""
 
     layout: Layout
     refs: Refs
@@ -110,6 +127,7 @@ class View:
     pool: Pool
     memory: Memory
     ready: Ready | None
+    look: Look | None = None
 
 
 @dataclass
@@ -122,11 +140,17 @@ class Kept:
     private: Private
     seen: int
     pool: Pool
-    memory: Memory = field(default_factory=lambda: Memory(standing=Standing()))
+    memory: Memory
+    glimpse: Glimpse | None = None
     drawn: bool = False
     users: int = 0
     used: float = 0.0
     dropped: bool = False
+
+    def note(self, refs: Refs, state: tuple[str, bytes], number: int) -> None:
+        """The call of that number found these: whether `private` holds just that."""
+        if state == (self.private.stamp, self.private.exclude) and refs == self.refs and not self.private.older:
+            self.seen = number
 
     async def close(self) -> None:
         with anyio.CancelScope(shield=True):
@@ -172,7 +196,7 @@ class Keeper:
                     await self._let_go(0)
 
     @asynccontextmanager
-    async def lend(self, folder: Path, grant: Grant) -> AsyncIterator[View]:
+    async def lend(self, folder: Path, grant: Grant, quick: Quick = Quick.NO) -> AsyncIterator[View]:
         """The repository at `folder` for the length of the block; raises what `find` and `read_refs` do."""
         lock = self._locks.get(folder)
         if lock is None:
@@ -181,13 +205,18 @@ class Keeper:
             former = self._kept.get(folder)
             self._calls += 1
             number = self._calls
-            prepare = partial(self._prepare, folder, grant, former, number)
-            kept, layout, refs = await anyio.to_thread.run_sync(prepare, limiter=self._threads)
+            found = _glimpsed(former, grant, quick, number) if quick and former is not None else None
+            look = None if found is None else partial(self._looked, lock, grant, found[1])
+            if found is None:
+                prepare = partial(self._prepare, folder, grant, former, number)
+                found = await anyio.to_thread.run_sync(prepare, limiter=self._threads)
+            kept, layout, refs = found
+            whole = None if look is None or kept.glimpse is None or refs is kept.glimpse.found.refs else grant
             kept.users += 1
             self._kept[folder] = kept
             self._kept.move_to_end(folder)
-            ready = None if kept.seen == number else partial(self._renewed, lock, kept, layout, refs, number)
-            view = View(layout, refs, kept.private, kept.pool, kept.memory, ready)
+            ready = None if kept.seen == number else partial(self._renewed, lock, kept, layout, refs, number, whole)
+            view = View(layout, refs, kept.private, kept.pool, kept.memory, ready, look)
         try:
             if former is not None and kept is not former:
                 await _drop(former)
@@ -216,25 +245,51 @@ class Keeper:
         await self._let_go(MOST if self._group is not None else 0)
 
     def _prepare(self, folder: Path, grant: Grant, kept: Kept | None, number: int) -> tuple[Kept, Layout, Refs]:
+        began, folders = time.time_ns(), which(folder)
         layout = find(folder, grant.roots, grant.home, self._seen)
         refs = read_refs(layout)
-        facts = (layout, shallow(layout), _attributes(layout.worktree))
+        cut, attributes = shallow(layout), _attributes(layout.worktree)
+        facts = (layout, cut, attributes)
         if kept is None or kept.facts != facts:
             private = build(layout, refs, self._folder)
-            return Kept(facts, refs, private, number, self._pool(layout, private)), layout, refs
-        state = kept.private.stamp, kept.private.exclude
-        if state_of(layout) == state and refs == kept.refs and not kept.private.older:
-            kept.seen = number
+            memory = Memory(Standing(), cut=bool(cut))
+            kept = Kept(facts, refs, private, number, self._pool(layout, private), memory)
+            state = private.stamp, private.exclude
+        else:
+            state = state_of(layout)
+            kept.note(refs, state, number)
+        seen = Glimpse.of(grant, Found(layout, refs, cut, attributes, *state), folders, began)
+        kept.glimpse = seen or kept.glimpse  # by an older one it is still told what differs
         return kept, layout, refs
 
-    async def _renewed(self, lock: anyio.Lock, kept: Kept, layout: Layout, refs: Refs, number: int) -> Private:
-        """The folder as the call of that number saw the repository, or as a later one did."""
+    async def _looked(self, lock: anyio.Lock, grant: Grant, layout: Layout) -> None:
+        """The part of a look that a glimpse put off: what a git may read. Raises what `find` does."""
+        async with lock:
+            work = partial(objects_of, layout.common, (*grant.roots, *grant.home), self._seen)
+            if await anyio.to_thread.run_sync(work, limiter=self._threads) != layout.objects:
+                raise _changed()
+
+    async def _renewed(
+        self, lock: anyio.Lock, kept: Kept, layout: Layout, refs: Refs, number: int, grant: Grant | None
+    ) -> Private:
+        """The folder as the call of that number saw the repository, or as a later one did; by a whole look where a
+        `grant` says that the call took none."""
+
+        def work() -> tuple[Private, Refs]:
+            now = refs if grant is None else self._again(kept, grant)
+            return renew(kept.private, layout, now, kept.refs, alone=kept.users == 1), now
+
         async with lock:
             if kept.seen < number:
-                work = partial(renew, kept.private, layout, refs, kept.refs, alone=kept.users == 1)
-                kept.private = await anyio.to_thread.run_sync(work, limiter=self._threads)
-                kept.refs, kept.seen = refs, number
+                kept.private, kept.refs = await anyio.to_thread.run_sync(work, limiter=self._threads)
+                kept.seen = number
             return kept.private
+
+    def _again(self, kept: Kept, grant: Grant) -> Refs:
+        layout = find(kept.facts[0].worktree, grant.roots, grant.home, self._seen)
+        if (layout, shallow(layout), _attributes(layout.worktree)) != kept.facts:
+            raise _changed()
+        return read_refs(layout)
 
     async def _let_go(self, most: int) -> None:
         while len(self._kept) > most:
@@ -251,6 +306,22 @@ class Keeper:
                 if not kept.users and now - kept.used > 10 * IDLE and self._kept.get(folder) is kept:
                     del self._kept[folder]
                     await _drop(kept)
+
+
+def _glimpsed(kept: Kept, grant: Grant, quick: Quick, number: int) -> tuple[Kept, Layout, Refs] | None:
+    """What `_prepare` would give, where nothing is other than its last look found, or nothing that `quick` minds; else
+    None. Of refs that moved HEAD's alone is told."""
+    seen = kept.glimpse
+    refs = seen.refs(moved=quick is Quick.HEAD) if seen is not None and seen.grant == grant else None
+    if seen is None or refs is None:
+        return None
+    if refs is seen.found.refs:
+        kept.note(refs, (seen.found.stamp, seen.found.exclude), number)
+    return kept, seen.found.layout, refs
+
+
+def _changed() -> Conflict:
+    return Conflict("the repository changed while it was read", "repeat the call")
 
 
 async def _drop(kept: Kept) -> None:

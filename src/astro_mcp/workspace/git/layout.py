@@ -74,8 +74,13 @@ def find(folder: Path, roots: Sequence[Path], home: Sequence[Path] = (), seen: S
     _supported(common, gitdir, config)
     if gitdir != worktree / ".git":
         _belongs(worktree, gitdir, common, config)
-    objects = tuple(_objects(_folder(common / "objects"), roots, seen or Seen()))
-    return Layout(worktree, gitdir, common, objects, config)
+    return Layout(worktree, gitdir, common, objects_of(common, roots, seen or Seen()), config)
+
+
+def objects_of(common: Path, roots: Sequence[Path], seen: Seen) -> tuple[Path, ...]:
+    """The object folders of a repository, gone through: of what `find` does all that has to do with objects. `roots`
+    are those of the session and its home."""
+    return tuple(_objects(_folder(common / "objects"), roots, seen))
 
 
 def beneath(path: Path, roots: Sequence[Path]) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from astro_mcp.workspace.git.fresh import told_here
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.waiting import LOGGED
 
@@ -38,12 +39,13 @@ async def listed(repository: Repository, commit: str, filters: Sequence[str], pa
     if plain and await is_near(repository, commit):
         return known[commit]
     repository.memory.walked = True
+    await repository.blocking(repository.learn)
     span = [*filters, "--end-of-options", commit, "--", *([path] if path else [])]
-    ran = await repository.git("rev-list", *span, limit=_LISTING)
+    ran = await repository.git("rev-list", *span, limit=_LISTING, history=True)
     first = ran.out[: 41 * MOST].decode("ascii").split()
     total = len(ran.out) // 41
     if ran.cut:
-        total = int((await repository.git("rev-list", "--count", *span)).out)
+        total = int((await repository.git("rev-list", "--count", *span, history=True)).out)
     if plain:
         known[commit] = total, first
     return total, first
@@ -57,8 +59,11 @@ async def is_near(repository: Repository, sha: str) -> bool:
     while line[-1] not in known:
         if not known or len(line) > NEAR:
             return False
-        await _tell(repository, line[-1:])
-        record = repository.memory.logged.get(line[-1])
+        newest = line[-1]
+        if newest not in repository.memory.logged and (told := told_here(repository, newest)):
+            repository.memory.logged[newest] = told
+        await _tell(repository, [newest])
+        record = repository.memory.logged.get(newest)
         parents = record.split(b"\0", 1)[0].decode("ascii").split() if record else []
         if len(parents) != 1:
             return False
@@ -104,7 +109,7 @@ def _logged(sha: str, record: bytes) -> Logged:
     return Logged(
         sha,
         author.decode("utf-8", "replace"),
-        date.decode("utf-8", "replace"),
+        re.sub(r"Z\Z", "+00:00", date.decode("utf-8", "replace")),  # as newer gits write it
         subject.decode("utf-8", "replace"),
         counts.get(b"file", 0),
         counts.get(b"insertion", 0),

@@ -33,6 +33,7 @@ CONFIG: Final = """\
 \tuntrackedCache = false
 \tquotePath = false
 \tlogAllRefUpdates = false
+\twarnAmbiguousRefs = false
 [gc]
 \tauto = 0
 [maintenance]

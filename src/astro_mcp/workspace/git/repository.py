@@ -19,7 +19,7 @@ from astro_mcp.errors import AstroError, Conflict, InvalidInput, PathDenied, Pro
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import staging
 from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, run_git, start_git
-from astro_mcp.workspace.git.kept import Keeper, Memory, Ready
+from astro_mcp.workspace.git.kept import Keeper, Look, Memory, Quick, Ready
 from astro_mcp.workspace.git.layout import Layout, find
 from astro_mcp.workspace.git.locks import Locks, release
 from astro_mcp.workspace.git.private import Private, build, remove, was_decided
@@ -57,11 +57,13 @@ class Repository:
         pool: Pool,
         memory: Memory,
         ready: Ready | None = None,
+        look: Look | None = None,
     ) -> None:
         self.layout = layout
         self.refs = refs
         self._private = private
         self._ready = ready
+        self._look = look
         self.locks = Locks(private.folder)
         self._top = top
         self._workspace = workspace
@@ -83,6 +85,12 @@ class Repository:
             self._ready = None
         return self._private
 
+    async def _looked_at(self) -> None:
+        """Before any git is asked: what it may read was gone through, by this call or now."""
+        if self._look is not None:
+            await self._look()
+            self._look = None
+
     @property
     def read_guard(self) -> ReadGuard:
         """What withholds secrets."""
@@ -98,16 +106,19 @@ class Repository:
         environment: dict[str, str] | None = None,
         seconds: float = SECONDS,
         tree: Path | None = None,
+        history: bool = False,
     ) -> Ran:
         """Run git against the private GIT_DIR, with the working tree as its folder.
 
         `index` stands in for the copy of the repository's index, `tree` for the working tree; `environment` is added to
-        git's; exit codes in `good` are answers. Raises `Unsupported` where objects are missing, and for a repository
-        that git can't read, and `InvalidInput` for a NUL among the arguments.
+        git's; exit codes in `good` are answers. `history` says that all that is asked of are whole shas, and that
+        neither index nor refs matter. Raises `Unsupported` where objects are missing, and for a repository that git
+        can't read, and `InvalidInput` for a NUL among the arguments.
         """
         if any("\0" in (one if isinstance(one, str) else os.fsdecode(one)) for one in arguments):
             raise InvalidInput("git takes no text with a NUL")
-        given = _environment(self.layout, await self.made_ready())
+        await self._looked_at()
+        given = _environment(self.layout, self._private if history else await self.made_ready())
         if index is not None:
             given["GIT_INDEX_FILE"] = str(index)
         if tree is not None:
@@ -126,6 +137,7 @@ class Repository:
 
     async def ask(self, kind: Kind, *lines: str, limit: int = OUTPUT) -> Ran:
         """The answer of a git that waits (see `waiting`) to `lines`; raises what `git` does."""
+        await self._looked_at()
         if self._ready is not None and not all(map(OBJECT.match, lines)):
             await self.made_ready()
         ran = await self._pool.ask(kind, lines, limit)
@@ -161,6 +173,10 @@ class Repository:
     def known(self, place: Place, limit: int) -> tuple[bytes, os.stat_result] | None:
         """Bytes and status of a file that takes no wait, on the event loop; None for others."""
         return self._workspace.known(place, limit)
+
+    def lacks(self, place: Place) -> bool:
+        """Whether it is known without a wait that there is nothing."""
+        return self._workspace.lacks(place)
 
     def learn(self) -> None:
         """Find out whether there are such files. Blocks: for worker threads."""
@@ -238,14 +254,14 @@ class Git:
                     await anyio.to_thread.run_sync(remove, private.folder, limiter=self._threads)
 
     @asynccontextmanager
-    async def read(self, session: Session, repo: str) -> AsyncIterator[Repository]:
+    async def read(self, session: Session, repo: str, quick: Quick = Quick.NO) -> AsyncIterator[Repository]:
         """The same for who only reads: through a folder that other calls read through too, where those are kept."""
         if self._keeper is None:
             async with self.open(session, repo) as repository:
                 yield repository
             return
         place = self._workspace.locate(session, repo)
-        async with self._keeper.lend(place.path, session.grant) as view:
+        async with self._keeper.lend(place.path, session.grant, quick) as view:
             yield Repository(
                 view.layout,
                 view.refs,
@@ -256,6 +272,7 @@ class Git:
                 view.pool,
                 view.memory,
                 view.ready,
+                view.look,
             )
 
     async def refs(self, session: Session, repo: str) -> Refs:

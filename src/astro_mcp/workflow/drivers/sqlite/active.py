@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import thread_time
 from typing import Any, Final
 
 import anyio
@@ -19,20 +20,25 @@ from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.kernel.draft import Draft
 from astro_mcp.workflow.kernel.events import Command, Event, Start, set_time
 from astro_mcp.workflow.kernel.machine import take
+from astro_mcp.workflow.kernel.scope import View
 from astro_mcp.workflow.kernel.state import FAILED, RunState
 from astro_mcp.workflow.shares import Shares
 
 log = logging.getLogger(__name__)
 
 FEW: Final = 4
-"""Events that may be taken on the event loop."""
-LIGHT: Final = 1 << 27
-"""Of a run whose events may be: characters of its document times those that its references can reach. A reference takes
-ten characters at least, so that all that they make is text of a tenth of this: some milliseconds."""
+"""Events that may be taken on the event loop, of any run."""
+MANY: Final = 64
+TURN: Final = 0.01
+"""Events, and seconds, of a run that never took longer: to hand a batch to a thread and back, whose processor knows
+nothing of the run yet, takes a fifth of what the batch takes."""
+LIGHT: Final = 1 << 20
+"""Of a run whose events may be: its expressions times the characters that these can reach. So much text is made for one
+step at most, in less than a millisecond."""
 
 
 class NotAtOnce(Exception):
-    """An expression has to be evaluated, which may take its time."""
+    """An expression has to be evaluated, which may take its time; or much time was taken already."""
 
 
 class Flight:
@@ -79,10 +85,10 @@ class Active:
     state: RunState
     labels: frozenset[Label]
     events: int
-    length: int
-    """Characters of its document."""
     weight: float = math.inf
     """Characters of all that expressions can reach, and at least that; infinite where it is not known."""
+    brief: bool = True
+    """Whether every batch of many events that was begun on the event loop ended there."""
     calls: dict[str, Flight] = field(default_factory=dict)
     tree: anyio.Lock = field(default_factory=anyio.Lock)
     """Held while its worktree is made or closed."""
@@ -188,12 +194,27 @@ def at_once(batch: Mapping[str, list[Post]], now: float, slots: int, shares: Sha
         return None
     [posts] = batch.values()
     run = posts[0].run
-    if len(posts) > FEW or run.length * (run.weight + sum(post.size for post in posts)) > LIGHT:
+    count, reach = len(posts), run.weight + sum(post.size for post in posts)
+    if count > (MANY if run.brief else FEW) or (1 + run.plan.marks) * reach > LIGHT:
         return None
     try:
-        return advanced(batch, now, slots, shares, _not_at_once)
+        return advanced(batch, now, slots, shares, _not_at_once, thread_time() + TURN)
     except NotAtOnce:
+        run.brief = count <= FEW
         return None
+
+
+class _Brief(Draft):
+    """A draft that is given up where it took its time before all was rendered: one event can begin many calls."""
+
+    def __init__(self, plan: Plan, state: RunState, evaluate: Evaluate, until: float) -> None:
+        super().__init__(plan, state, evaluate)
+        self._until = until
+
+    def view(self, path: str, *, inside: bool = False) -> View:
+        if thread_time() > self._until:
+            raise NotAtOnce
+        return super().view(path, inside=inside)
 
 
 def _not_at_once(source: str, data: Mapping[str, Any]) -> Any:
@@ -201,10 +222,16 @@ def _not_at_once(source: str, data: Mapping[str, Any]) -> Any:
 
 
 def advanced(
-    batch: Mapping[str, list[Post]], now: float, slots: int, shares: Shares, evaluate: Evaluate
+    batch: Mapping[str, list[Post]],
+    now: float,
+    slots: int,
+    shares: Shares,
+    evaluate: Evaluate,
+    until: float | None = None,
 ) -> list[Stepped | Broke]:
     """Step every run (by id) through its events, sharing `slots` as `shares` say: a copy, which is used up, where there
-    is more than one run. Blocks while expressions are evaluated."""
+    is more than one run. Blocks while expressions are evaluated. Raises `NotAtOnce` where there is something to
+    render after `until`, in this thread's seconds of the processor."""
     found: list[Stepped | Broke] = []
     left = {run_id: posts[0].run for run_id, posts in batch.items()}
     while left:
@@ -212,7 +239,7 @@ def advanced(
         del left[run.state.run_id]
         posts = batch[run.state.run_id]
         try:
-            stepped = _advance(posts, now, min(slots, shares.room(run.scope.tenant)), evaluate)
+            stepped = _advance(posts, now, min(slots, shares.room(run.scope.tenant)), evaluate, until)
         except NotAtOnce:
             raise
         except Exception:  # what one run holds breaks that run alone
@@ -228,9 +255,9 @@ def advanced(
     return found
 
 
-def _advance(posts: list[Post], now: float, slots: int, evaluate: Evaluate) -> Stepped:
+def _advance(posts: list[Post], now: float, slots: int, evaluate: Evaluate, until: float | None) -> Stepped:
     run, labels = posts[0].run, posts[0].run.labels
-    draft = Draft(run.plan, run.state, evaluate)
+    draft = Draft(run.plan, run.state, evaluate) if until is None else _Brief(run.plan, run.state, evaluate, until)
     events = [post.event for post in posts]
     begun = run.state.calls
     for post in posts:
@@ -241,5 +268,7 @@ def _advance(posts: list[Post], now: float, slots: int, evaluate: Evaluate) -> S
     advance = draft.advance()
     refs = {post.event.path: post.ref for post in posts if post.ref is not None}
     texts = {post.event.path: (post.event, post.text) for post in posts if post.text}
-    written = entry(run.session.scope, advance.state, advance.changed, events, run.events, labels, refs, now, texts)
+    written = entry(
+        run.session.scope, advance.state, advance.changed, events, run.events, labels, refs, now, texts, run.state.steps
+    )
     return Stepped(run, tuple(posts), advance.state, labels, advance.commands, written)

@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, ne
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -25,9 +26,10 @@ from astro_mcp.workflow.stored_json import stored_json
 _DERIVED: Final = frozenset({"steps", "ready", "wakes"})
 _APART: Final = frozenset({"items", "inputs", "output", "status"})
 _HEAD: Final = tuple(f.name for f in dataclasses.fields(RunState) if f.name not in _DERIVED)
-_BODY: Final = tuple((f.name, f.default) for f in dataclasses.fields(StepState) if f.name not in _APART)
+_BODY: Final = tuple(f.name for f in dataclasses.fields(StepState) if f.name not in _APART)
+_DEFAULTS: Final = tuple(f.default for f in dataclasses.fields(StepState) if f.name not in _APART)
 _head: Final = attrgetter(*_HEAD)
-_body: Final = attrgetter(*(name for name, _ in _BODY))
+_body: Final = attrgetter(*_BODY)
 _TOLD: Final = frozenset({"now", "path", "output", "outputs"})
 """Fields of an event that stand elsewhere."""
 _KINDS: Final[list[type[Event]]] = [Event, *Event.__subclasses__()]
@@ -101,13 +103,20 @@ def entry(
     refs: Mapping[str, str],
     now: float,
     texts: Mapping[str, tuple[Event, str]] = MappingProxyType({}),
+    old: Mapping[str, StepState] = MappingProxyType({}),
 ) -> Entry:
     """What `save` writes for one advance. `refs` are the artifacts of outputs that are kept apart, `texts` the events
-    that brought outputs, and these as they are stored, by path."""
+    that brought outputs, and these as they are stored, by path. `old` are the steps as they stand there."""
     key = key_of(scope, state.run_id)
     owner = tuple(key.values())
     lines = tuple([owner + _event(before + n, item) for n, item in enumerate(events, 1)])
-    steps = tuple([owner + _step(path, state.steps[path], refs.get(path), texts.get(path)) for path in sorted(changed)])
+    now_steps = state.steps
+    steps = tuple(
+        [
+            owner + _step(path, now_steps[path], old.get(path), refs.get(path), texts.get(path))
+            for path in sorted(changed)
+        ]
+    )
     head = {
         **key,
         "status": state.status,
@@ -143,13 +152,12 @@ def _event(seq: int, event: Event) -> tuple[Any, ...]:
     return (seq, event.now, kind, event.path, stored_json(body))
 
 
-def _step(path: str, state: StepState, ref: str | None, text: tuple[Event, str] | None) -> tuple[Any, ...]:
-    """Without what is as it is by itself."""
-    body = {
-        name: value
-        for (name, default), value in zip(_BODY, _body(state), strict=True)
-        if value is not default and value != default
-    }
+def _step(
+    path: str, state: StepState, old: StepState | None, ref: str | None, text: tuple[Event, str] | None
+) -> tuple[Any, ...]:
+    """Without what is as it is by itself, and without what a step goes over where that stands there already."""
+    values = _body(state)
+    body = dict(compress(zip(_BODY, values, strict=True), map(ne, values, _DEFAULTS)))
     if state.output is None or ref:
         output = None
     elif text is not None and state.output is getattr(text[0], "output", None):
@@ -157,5 +165,6 @@ def _step(path: str, state: StepState, ref: str | None, text: tuple[Event, str] 
     else:
         output = stored_json(state.output)
     given = state.items if state.items is not None else state.inputs  # a step goes over a list, or runs a workflow
-    items = None if given is None else stored_json(given)
+    known = old is not None and given is (old.items if old.items is not None else old.inputs)
+    items = None if given is None or known else stored_json(given)
     return (path, state.status, stored_json(body), items, output, ref)
