@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -16,6 +18,7 @@ from astro_mcp.agents.knowledge.frequencies import size_of
 from astro_mcp.agents.knowledge.record import Draft, Record, words_table
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ports import SystemClock
+from astro_mcp.store.connection import Transaction
 from astro_mcp.store.database import Database
 
 SCOPE, OTHER = Scope("local", "here"), Scope("local", "elsewhere")
@@ -156,6 +159,22 @@ async def test_a_reader_with_an_older_snapshot_hides_nothing_from_those_that_fol
     await find(record, "c3word")
     await record._database.read(lambda tx: record._words._postings.best(tx, words, terms, old, MOST))
     assert ROWS + 1 in await find(record, "f9word")
+
+
+async def test_a_row_that_an_older_snapshot_still_has_gives_no_other_its_score(record: Record, tmp_path: Path) -> None:
+    words = words_table(SCOPE)
+    await put(record, "going", ["zebra zebra"])
+    await put(record, "staying", ["nothing of it"])
+    with closing(sqlite3.connect(tmp_path / "astro.db", isolation_level=None)) as raw:
+        raw.row_factory = sqlite3.Row
+        raw.execute("BEGIN")
+        older = Transaction(raw)
+        size = size_of(older, words)
+        await record.remove(SCOPE, "c", ["going"])
+        await find(record, "c3word")
+        found = record._words._postings.best(older, words, ["zebra"], size, MOST)
+    assert not found
+    assert not await find(record, "zebra")
 
 
 async def test_a_scope_has_words_of_its_own(record: Record) -> None:
