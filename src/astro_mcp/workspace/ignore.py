@@ -80,10 +80,10 @@ class Ignore:
         if len(data) > LARGEST:
             return self
         lines = patterns.take(data)
-        rules = [one for line in lines if (one := rule(line))]
         blocks: list[Block] = []
-        for start in range(0, len(rules), BLOCK):
-            blocks += _compiled(rules[start : start + BLOCK])
+        for start in range(0, len(lines), BLOCK):
+            from_thread.check_cancelled()
+            blocks += _compiled([one for line in lines[start : start + BLOCK] if (one := rule(line))])
         if not blocks:
             return self
         return Ignore(f"{folder}/" if folder else "", tuple(reversed(blocks)), self)
@@ -118,9 +118,10 @@ def _compiled(rules: Sequence[Rule]) -> list[Block]:
     """`rules` as blocks in their order, mostly one. RE2 takes or refuses a set whole: one that is too big is halved."""
     import re2  # noqa: PLC0415 - first use
 
+    if not rules:
+        return []
     from_thread.check_cancelled()
-    options = _options()
-    made = re2.Set.FullMatchSet(options)
+    made = re2.Set.FullMatchSet(_options())
     try:
         for one in rules:
             made.Add(one.expression)

@@ -137,9 +137,9 @@ def _of_the_index(bench: Bench) -> None:
 
 def _corrupt(bench: Bench) -> None:
     """An object that is not what its name says."""
-    sha = bench.git("rev-parse", "HEAD^{tree}").strip()
+    sha = bench.git("rev-parse", "HEAD:src/app.py").strip()
     path = bench.root / f".git/objects/{sha[:2]}/{sha[2:]}"
-    data = zlib.decompress(path.read_bytes()).replace(b"README", b"readme")
+    data = zlib.decompress(path.read_bytes()).replace(b"Second", b"Beyond")
     path.unlink()
     path.write_bytes(zlib.compress(data))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.agents.git.bench import Bench
+from tests.agents.git.bench import Bench, plain_git
 
 from astro_mcp.agents.git import shows
 from astro_mcp.config import SecretSettings
@@ -127,6 +127,18 @@ async def test_a_history_that_was_walked_gets_a_picture_and_reads_the_same(bench
     bench.write("src/app.py", "third\n")
     bench.git("commit", "-q", "-a", "-m", "Third")
     assert (await bench.call("git_log", path="src/app.py")).total == first.total + 1
+    assert not list((tmp_path / "private").glob("git-*/objects/info/commit-graphs/*")), "one commit is no reason"
+    for number in range(kept.MOVES):
+        bench.write("src/app.py", f"{number}\n")
+        bench.git("commit", "-q", "-a", "-m", f"More {number}")
+        assert (await bench.call("git_log", path="src/app.py")).total == first.total + 2 + number
+    with anyio.fail_after(20):
+        while len(list((tmp_path / "private").glob("git-*/objects/info/commit-graphs/*.graph"))) < 1:
+            await anyio.sleep(0.02)
+    told = (await bench.call("git_log", path="src/app.py", limit=50)).items
+    assert [one.sha for one in told] == bench.git("rev-list", "HEAD", "--", "src/app.py").split()
+    private = next((tmp_path / "private").glob("git-*"))
+    plain_git(bench.root, f"--git-dir={private}", "commit-graph", "verify")
 
 
 async def test_what_is_idle_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

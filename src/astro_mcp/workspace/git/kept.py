@@ -39,6 +39,8 @@ MOST: Final = 8
 """Repositories that are kept; the one that was not used for longest goes."""
 IDLE: Final = 30.0
 """Seconds without a question after which a git that waits is ended, and after ten times as many the folder goes too."""
+MOVES: Final = 8
+"""Times that HEAD moved, after which what came since is drawn, too: a path's history is compared there tree by tree."""
 REMEMBERED: Final = 4_000
 """Answers about commits that are remembered of one repository."""
 
@@ -133,7 +135,7 @@ class View:
 @dataclass
 class Kept:
     """One repository; `facts` are what may not change under a git that waits. `private` holds `refs`, as the call of
-    the number `seen` saw them."""
+    the number `seen` saw them. `moves`: how often a call found HEAD at another commit since the history was drawn."""
 
     facts: tuple[Layout, bytes, str]
     refs: Refs
@@ -143,6 +145,8 @@ class Kept:
     memory: Memory
     glimpse: Glimpse | None = None
     drawn: bool = False
+    head: str = ""
+    moves: int = 0
     users: int = 0
     used: float = 0.0
     dropped: bool = False
@@ -151,6 +155,15 @@ class Kept:
         """The call of that number found these: whether `private` holds just that."""
         if state == (self.private.stamp, self.private.exclude) and refs == self.refs and not self.private.older:
             self.seen = number
+
+    def is_to_be_drawn(self, head: str) -> bool:
+        """Whether its history was gone through, and is drawn by now, which the caller sees to, or no more as it is."""
+        self.moves += head != self.head
+        self.head = head
+        if self.dropped or not self.memory.walked or (self.drawn and self.moves < MOVES):
+            return False
+        self.memory.walked, self.moves = False, 0
+        return True
 
     async def close(self) -> None:
         with anyio.CancelScope(shield=True):
@@ -162,13 +175,14 @@ class Kept:
 
 class Keeper:
     """Lends repositories; `pool` makes the processes of a private folder, and `draw` writes git's own picture of the
-    history into it, by which the next walk is ten times as fast. All of it ends with `running`."""
+    history into it, by which the next walk is ten times as fast, or, given a commit, what came since up to it. All of
+    it ends with `running`."""
 
     def __init__(
         self,
         folder: Path,
         pool: Callable[[Layout, Private], Pool],
-        draw: Callable[[Layout, Private], Awaitable[None]],
+        draw: Callable[[Layout, Private, str], Awaitable[None]],
         threads: anyio.CapacityLimiter,
     ) -> None:
         self._folder = folder
@@ -223,14 +237,14 @@ class Keeper:
             yield view
         finally:
             await self._given_back(kept)
-            if self._group is not None and kept.memory.walked and not kept.drawn and not kept.dropped:
-                kept.drawn = True
+            if self._group is not None and kept.is_to_be_drawn(refs.sha):
+                newer, kept.drawn = refs.sha if kept.drawn else "", True
                 kept.users += 1
-                self._group.start_soon(self._picture, kept, layout)
+                self._group.start_soon(self._picture, kept, layout, newer)
 
-    async def _picture(self, kept: Kept, layout: Layout) -> None:
+    async def _picture(self, kept: Kept, layout: Layout, newer: str) -> None:
         try:
-            await self._draw(layout, kept.private)
+            await self._draw(layout, kept.private, newer)
         except (AstroError, OSError) as error:
             log.info("the history of %s is walked without a picture: %s", layout.worktree, error)
         finally:

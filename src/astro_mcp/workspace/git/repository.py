@@ -311,10 +311,14 @@ def _pool(layout: Layout, private: Private) -> Pool:
     return Pool(start)
 
 
-async def _draw(layout: Layout, private: Private) -> None:
-    """The commits' graph, with the paths that each changed (git-commit-graph(1)), into the private folder."""
-    arguments = ["commit-graph", "write", "--reachable", "--changed-paths", "--no-progress"]
-    await run_git(arguments, folder=layout.worktree, environment=_environment(layout, private))
+async def _draw(layout: Layout, private: Private, newer: str) -> None:
+    """The commits' graph, with the paths that each changed (git-commit-graph(1)), into the private folder; or a layer
+    more, up to a commit that is `newer`."""
+    which = ["--split", "--stdin-commits"] if newer else ["--reachable"]
+    arguments = ["commit-graph", "write", *which, "--changed-paths", "--no-progress"]
+    environment = _environment(layout, private)
+    stdin = f"{newer}\n".encode() if newer else b""
+    await run_git(arguments, folder=layout.worktree, environment=environment, stdin=stdin)
 
 
 def _prepare(folder: Path, grant: Grant, parent: Path) -> tuple[Layout, Refs, Private]:
