@@ -104,12 +104,19 @@ def output(result: Any) -> CodeOutput:
     return cast(CodeOutput, result.unwrap())
 
 
-async def together(house: House, programs: Mapping[str, str], **arguments: Any) -> dict[str, CodeOutput]:
-    """What each language's program gave; they run at once."""
+async def together(
+    house: House, programs: Mapping[str, str], said: dict[str, list[str]] | None = None, **arguments: Any
+) -> dict[str, CodeOutput]:
+    """What each language's program gave; they run at once. `said` is given what each told of its progress."""
     got = {}
 
     async def run(language: str, code: str) -> None:
-        got[language] = output(await house.run(language=language, code=code, **arguments))
+        texts = [] if said is None else said.setdefault(language, [])
+
+        async def progress(done: float, total: float | None, text: str) -> None:
+            texts.append(text)
+
+        got[language] = output(await house.run(watch=progress, language=language, code=code, **arguments))
 
     async with anyio.create_task_group() as group:
         for language, code in programs.items():
@@ -135,23 +142,18 @@ def test_every_language_but_python_has_a_whole_program_here() -> None:
     assert all(language.name in told for language in languages), "hosts read the names there"
 
 
-@pytest.mark.parametrize("language", WHOLE)
-async def test_a_program_reads_prints_writes_and_ends_as_it_says(house: House, language: str) -> None:
+async def test_programs_read_print_write_and_end_as_they_say(house: House) -> None:
     (house.root / "given.txt").write_text("given")
     (house.root / "lib").mkdir()
     (house.root / "lib/more.ts").write_text("export function suffix(text: string): string { return text }")
-    said: list[str] = []
-
-    async def progress(done: float, total: float | None, text: str) -> None:
-        said.append(text)
-
-    arguments: dict[str, Any] = {"paths": ["given.txt", "lib"], "stdin": "text"}
-    result = await house.run(watch=progress, language=language, code=WHOLE[language], **arguments)
-    got = output(result)
-    assert (got.exit_code, got.stdout.strip(), got.stderr) == (3, "TEXTgiven", "done\n")
-    assert [(item.name, item.bytes) for item in got.artifacts] == [("made.txt", 4)]
-    assert (got.result, got.limits_hit, got.built) == (None, [], True if language in BROKEN else None)
-    assert said
+    said: dict[str, list[str]] = {}
+    found = await together(house, WHOLE, said, paths=["given.txt", "lib"], stdin="text")
+    assert set(found) == set(WHOLE)
+    for language, got in found.items():
+        assert (got.exit_code, got.stdout.strip(), got.stderr) == (3, "TEXTgiven", "done\n"), language
+        assert [(item.name, item.bytes) for item in got.artifacts] == [("made.txt", 4)]
+        assert (got.result, got.limits_hit, got.built) == (None, [], True if language in BROKEN else None), language
+        assert said[language], language
 
 
 async def test_a_program_that_can_not_be_built_is_told_by_its_compiler(house: House) -> None:
