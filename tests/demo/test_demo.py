@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def test_the_demo_does_its_real_work_and_survives_its_kills() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "not repeated" in done.stdout
-    assert "lost" in done.stdout
+    assert "with one commit on once-" in done.stdout
 
 
 @pytest.mark.full
@@ -55,7 +55,7 @@ def test_it_does_on_any_repository_of_a_person_who_stands_elsewhere(tmp_path: Pa
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "project, cloned" in done.stdout
-    assert "with one commit on lost-" in done.stdout
+    assert "with one commit on once-" in done.stdout
     assert (git(project, "for-each-ref"), git(project, "status", "--porcelain", "--branch")) == before
 
 
@@ -204,28 +204,7 @@ def test_one_error_and_two_are_counted_under_one_name(said: str, counts: dict[st
     assert counts_of_pytest(said) == counts
 
 
-class Decided:
-    """A server whose run lost its commit: `retry` makes it, as `lost-1` goes on from where the clone began."""
-
-    def __init__(self, clone: Path, *, commits: int) -> None:
-        self.clone = clone
-        self.commits = commits
-        self.asked: list[str] = []
-        self.status = "waiting"
-
-    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        if tool == "workflow_control":
-            self.asked.append(arguments["action"])
-            self.status = "succeeded" if arguments["action"] == "retry" else "cancelled"
-            if arguments["action"] == "retry":
-                reviewed(self.clone, self.commits)
-        return {"status": self.status, "steps": []}
-
-    async def step(self, run: str, step: str) -> dict[str, Any]:
-        raise AssertionError("nothing is left to look at")
-
-
-LOST = {"waiting_for": [{"kind": "lost", "step": "commit", "text": "the process died during git_commit"}], "steps": []}
+DONE = {"status": "succeeded", "steps": []}
 
 
 def reviewed(clone: Path, times: int) -> None:
@@ -237,31 +216,24 @@ def reviewed(clone: Path, times: int) -> None:
 
 @pytest.fixture
 def trunk(tmp_path: Path) -> tuple[Path, str]:
-    """A clone on the branch of a lost run, and the commit that it began at. No branch is called main, and there was a
-    REVIEW.md before."""
+    """A clone on the branch of a run that was killed in its commit, and the commit that it began at. No branch is
+    called main, and there was a REVIEW.md before."""
     git(tmp_path, "init", "-q", "-b", "trunk")
     reviewed(tmp_path, 2)
     base = git(tmp_path, "rev-parse", "HEAD")
-    git(tmp_path, "switch", "-q", "-c", "lost-1")
+    git(tmp_path, "switch", "-q", "-c", "once-1")
     return tmp_path, base
 
 
-@pytest.mark.parametrize(("there", "action"), [(0, "retry"), (1, "cancel")])
-async def test_a_lost_commit_is_retried_only_where_the_branch_has_none(
-    trunk: tuple[Path, str], there: int, action: str
+@pytest.mark.parametrize(("status", "commits"), [("succeeded", 1), ("succeeded", 0), ("succeeded", 2), ("waiting", 1)])
+def test_a_killed_commit_has_to_be_there_once_in_a_run_that_went_on(
+    trunk: tuple[Path, str], status: str, commits: int
 ) -> None:
     clone, base = trunk
-    reviewed(clone, there)
-    server = Decided(clone, commits=1)
-    await demo.decide(server, "run", clone, f"{base}..lost-1", LOST)
-    assert server.asked == [action]
-
-
-@pytest.mark.parametrize("commits", [0, 2])
-async def test_another_number_of_commits_than_one_ends_the_demo(trunk: tuple[Path, str], commits: int) -> None:
-    clone, base = trunk
-    with pytest.raises(Shortfall, match="exactly one commit"):
-        await demo.decide(Decided(clone, commits=commits), "run", clone, f"{base}..lost-1", LOST)
+    reviewed(clone, commits)
+    whole = nullcontext() if (status, commits) == ("succeeded", 1) else pytest.raises(Shortfall)
+    with whole:
+        demo.committed_once(clone, f"{base}..once-1", {**DONE, "status": status})
 
 
 async def test_every_try_of_the_third_run_begins_where_the_clone_began(
@@ -281,19 +253,19 @@ async def test_every_try_of_the_third_run_begins_where_the_clone_began(
         return branch
 
     async def killed_in_the_commit(server: None, home: Path, run: str) -> bool:
-        return run == "lost-3"
+        return run == "once-3"
 
     async def follow(*_: Any) -> dict[str, Any]:
-        return LOST
+        return DONE
 
-    async def decide(server: None, run: str, clone: Path, made: str, status: object) -> None:
+    def committed_once(clone: Path, made: str, status: object) -> None:
         decided.append(made)
 
-    for stub in (host, start, killed_in_the_commit, follow, decide):
+    for stub in (host, start, killed_in_the_commit, follow, committed_once):
         monkeypatch.setattr(demo, stub.__name__, stub)
     await demo.third_run(clone, clone, base)
     assert began == [base] * 3
-    assert decided == [f"{base}..lost-3"]
+    assert decided == [f"{base}..once-3"]
 
 
 SDIST = b"the source of a package"
