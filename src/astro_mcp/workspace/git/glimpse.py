@@ -81,7 +81,7 @@ class Glimpse:
         except OSError:
             return None
         there = {name for name, state in files if state}
-        same = folders == which(tree) and local and len(names) <= MOST
+        same = bool(folders) and folders == which(tree) and local and len(names) <= MOST
         told = {
             ".git/shallow": found.shallow,
             ".gitattributes": found.attributes,
@@ -136,7 +136,10 @@ def _may_move(name: str, head: str, now: State) -> bool:
 
 def which(tree: Path | str) -> tuple[State, ...]:
     """Which `FOLDERS` there are. Blocks, as a look does, which it comes before."""
-    return tuple(_state(f"{tree}{name}")[:3] for name in FOLDERS)
+    try:
+        return tuple(_state(f"{tree}{name}")[:3] for name in FOLDERS)
+    except OSError:  # a name that is none; the look itself says so
+        return ()
 
 
 def _refs(tree: str) -> Iterator[str]:
