@@ -108,14 +108,16 @@ async def test_another_call_and_another_session_do_it_for_themselves(house: Hous
     assert (root / "a.txt").read_text() == "one three\n"
 
 
+async def dies(*_: Any) -> None:
+    """In the place of the journal's last word."""
+    raise SystemExit
+
+
 async def test_a_call_that_was_cut_short_is_carried_out(
     tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (root / "a.txt").write_text("one\n")
     arguments: dict[str, Any] = {"edits": [{"path": "a.txt", "old": "one", "new": "one two"}]}
-
-    async def dies(*_: Any) -> None:
-        raise SystemExit
 
     async with open_house(tmp_path / "data", [root]) as house:
         with monkeypatch.context() as patched:
@@ -134,9 +136,6 @@ async def test_a_call_whose_half_can_not_be_taken_back_is_not_done_on_top_of_it(
 ) -> None:
     (root / "a.txt").write_text("one\n")
     arguments: dict[str, Any] = {"edits": [{"path": "a.txt", "old": "one", "new": "one two"}]}
-
-    async def dies(*_: Any) -> None:
-        raise SystemExit
 
     def refuses(*_: Any) -> None:
         raise Unavailable("the disk is away")
