@@ -22,40 +22,18 @@ KEY = "run_1/commit/1"
 
 # Each fork dies at its n-th fsync, before or right after it, in the middle of the whole call.
 CHILD = """
-import os, signal, sys
+import os, sys
 from pathlib import Path
-import anyio
 from tests.agents.git.bench import dispatching
+from tests.agents.git.killed import fork_for_each
 from tests.agents.git.test_asked_again import committed
-
-plain, count = os.fsync, 0
 
 async def commit(folder, fsync):
     async with dispatching(folder) as dispatcher:
         os.fsync = fsync
         await committed(dispatcher, folder)
 
-def die_at(fatal):
-    def fsync(descriptor):
-        global count
-        count += 1
-        if count == fatal and sys.argv[2] == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        plain(descriptor)
-        if count == fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
-    return fsync
-
-for folder in sorted(Path(sys.argv[1]).iterdir()):
-    child = os.fork()
-    if child == 0:
-        try:
-            anyio.run(commit, folder, die_at(int(folder.name)))
-        except BaseException as error:
-            print(error, file=sys.stderr, flush=True)
-            os._exit(1)
-        os._exit(0)
-    print(os.waitpid(child, 0)[1], flush=True)
+fork_for_each(Path(sys.argv[1]), sys.argv[2], commit)
 """
 
 

@@ -17,16 +17,14 @@ from astro_mcp.errors import Conflict
 
 # Each fork dies at its n-th fsync, the boundary between what is on disk and what is not: before it, or right after it.
 CHILD = """
-import os, signal, sys
+import os, sys
 from pathlib import Path
-import anyio
 from astro_mcp.config import GitSettings, SecretSettings
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
 from astro_mcp.workspace.git import commits
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
-
-plain, count = os.fsync, 0
+from tests.agents.git.killed import fork_for_each
 
 async def commit(folder, fsync):
     git = Git(Workspace(SecretSettings()), folder / "private")
@@ -36,27 +34,7 @@ async def commit(folder, fsync):
         os.fsync = fsync
         await commits.commit(repository, made, "Crash", GitSettings())
 
-def die_at(fatal):
-    def fsync(descriptor):
-        global count
-        count += 1
-        if count == fatal and sys.argv[2] == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        plain(descriptor)
-        if count == fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
-    return fsync
-
-for fatal, folder in enumerate(sorted(Path(sys.argv[1]).iterdir()), 1):
-    child = os.fork()
-    if child == 0:
-        try:
-            anyio.run(commit, folder, die_at(fatal))
-        except BaseException as error:
-            print(error, file=sys.stderr, flush=True)
-            os._exit(1)
-        os._exit(0)
-    print(os.waitpid(child, 0)[1], flush=True)
+fork_for_each(Path(sys.argv[1]), sys.argv[2], commit)
 """
 
 
@@ -68,7 +46,7 @@ async def test_a_commit_that_is_killed_leaves_no_lock_and_can_be_made_again(tmp_
     for folder in folders:
         shutil.copytree(tmp_path / "template", folder)
     command = [sys.executable, "-c", CHILD, str(tmp_path / "cases"), moment]
-    child = subprocess.run(command, capture_output=True, text=True, check=True)
+    child = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True)
     ends = [int(line) for line in child.stdout.split()]
     killed = [folder for folder, end in zip(folders, ends, strict=True) if end == signal.SIGKILL]
     assert ends == [signal.SIGKILL] * len(killed) + [0] * (len(ends) - len(killed)), child.stderr
