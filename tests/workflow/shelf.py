@@ -14,10 +14,10 @@ from astro_mcp.store.connection import migrate
 from astro_mcp.store.database import migrations
 from astro_mcp.workflow.authority import packed
 from astro_mcp.workflow.drivers.sqlite.journal import queries
-from astro_mcp.workflow.drivers.sqlite.rows import entry, head_text, key_of, labels_text, stored
+from astro_mcp.workflow.drivers.sqlite.rows import FORM, InFlight, entry, head_text, key_of, labels_text, stored
 from astro_mcp.workflow.kernel.draft import Advance
 from astro_mcp.workflow.kernel.events import Event
-from astro_mcp.workflow.kernel.state import VERSION, RunState
+from astro_mcp.workflow.kernel.state import RunState
 
 ME = session(Path("/nowhere"))
 
@@ -29,6 +29,7 @@ class Shelf:
         self._raw = sqlite3.connect(":memory:", isolation_level=None)
         self._raw.row_factory = sqlite3.Row
         migrate(self._raw, migrations())
+        self._in_flight: dict[str, InFlight] = {}
 
     def close(self) -> None:
         self._raw.close()
@@ -43,21 +44,25 @@ class Shelf:
             "authority": packed(ME),
             "labels": labels_text(ME.labels),
             "head": head_text(state),
-            "version": VERSION,
+            "version": FORM,
             "now": state.created,
         }
         self._raw.execute(queries()["create"], row)
+        self._in_flight[state.run_id] = {}
 
     def save(self, advance: Advance, events: Sequence[Event], before: int) -> None:
         """One advance by these events, when so many had been before."""
-        now = events[-1].now
-        written = entry(ME.scope, advance.state, advance.changed, events, before, ME.labels, {}, now)
+        now, state = events[-1].now, advance.state
+        in_flight = self._in_flight[state.run_id]
+        written = entry(ME.scope, state, advance.changed, events, before, ME.labels, {}, now, in_flight=in_flight)
+        self._in_flight[state.run_id] = written.in_flight
         assert self._raw.execute(queries()["advance"], {**written.head, "driver": "d"}).rowcount == 1
         self._raw.executemany(queries()["event"], written.events)
         self._raw.executemany(queries()["step"], written.steps)
 
     def copy(self, state: RunState) -> RunState:
         """The state as it would come back; nothing of it stays here."""
+        kept = self._in_flight.get(state.run_id, {})
         self._raw.execute("BEGIN")
         try:
             self.create(replace(state, steps={}))
@@ -65,6 +70,7 @@ class Shelf:
             return self.load(state.run_id)
         finally:
             self._raw.execute("ROLLBACK")
+            self._in_flight[state.run_id] = kept
 
     def load(self, run_id: str) -> RunState:
         """What another process would find."""

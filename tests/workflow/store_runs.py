@@ -16,7 +16,7 @@ import anyio
 from tests.workflow.grove import lives
 from tests.workflow.house import House, until_called
 
-from astro_mcp.workflow.kernel.state import VERSION
+from astro_mcp.workflow.drivers.sqlite.rows import FORM
 
 STORED: Final = Path(__file__).parent / "stored"
 ROOT: Final = Path("/tmp/astro-mcp-stored")
@@ -86,14 +86,14 @@ async def write() -> None:
             known = {}
             for name, run_id in runs.items():
                 view = await at.scheduler.view(at.me.scope, run_id)
-                known[name] = {"version": VERSION, **dataclasses.asdict(view.state)}
-    STORED.joinpath(f"version_{VERSION}.sql").write_text("\n".join([*lines, f"PRAGMA user_version = {number};", ""]))
-    STORED.joinpath(f"version_{VERSION}.json").write_text(json.dumps(known, indent=1) + "\n")
+                known[name] = {"version": FORM, **dataclasses.asdict(view.state)}
+    STORED.joinpath(f"version_{FORM}.sql").write_text("\n".join([*lines, f"PRAGMA user_version = {number};", ""]))
+    STORED.joinpath(f"version_{FORM}.json").write_text(json.dumps(known, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    if STORED.joinpath(f"version_{VERSION}.sql").exists():
-        sys.exit(f"version {VERSION} is stored already")
+    if STORED.joinpath(f"version_{FORM}.sql").exists():
+        sys.exit(f"version {FORM} is stored already")
     try:
         anyio.run(write)
     finally:

@@ -337,6 +337,7 @@ async def test_a_host_that_is_gone_does_not_harm_the_run_it_watched(tmp_path: Pa
 
 # What stands on disk.
 
+IN_FLIGHT = "UPDATE workflow_run SET head = json_set(head, '$.in_flight', json('{}')) WHERE run_id = ?"
 DAMAGE = {
     "spec": "UPDATE workflow_run SET spec = '{' WHERE run_id = ?",
     "spec of no document": "UPDATE workflow_run SET spec = '{\"steps\":[]}' WHERE run_id = ?",
@@ -349,6 +350,9 @@ DAMAGE = {
     "deep head": "UPDATE workflow_run SET head = replace(printf('%.5000c', '['), '', '') WHERE run_id = ?",
     "deadline": "UPDATE workflow_run SET head = json_set(head, '$.deadline', 'soon') WHERE run_id = ?",
     "another run": "UPDATE workflow_run SET head = json_set(head, '$.run_id', 'run_x') WHERE run_id = ?",
+    "calls in flight": IN_FLIGHT.format("[1]"),
+    "a call in flight": IN_FLIGHT.format('{"q":1}'),
+    "a call of nobody": IN_FLIGHT.format('{"nobody":{"position":9}}'),
     "ended head": "UPDATE workflow_run SET head = json_set(head, '$.status', 'succeeded') WHERE run_id = ?",
     "body": "UPDATE workflow_step SET body = '[]' WHERE run_id = ?",
     "wake": "UPDATE workflow_step SET body = json_set(body, '$.wake', 'soon') WHERE run_id = ?",

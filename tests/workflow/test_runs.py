@@ -102,6 +102,9 @@ async def test_a_waiting_caller_is_told_of_each_step_as_it_ends(tmp_path: Path) 
     assert seen[-1] == "3/3 steps, succeeded"
 
 
+BEGUN = "SELECT json_extract(head, '$.in_flight.a.attempt') FROM workflow_run WHERE run_id = ?"
+
+
 async def test_a_start_record_is_on_disk_before_the_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written, before = Journal.save, []
 
@@ -114,8 +117,8 @@ async def test_a_start_record_is_on_disk_before_the_effect(tmp_path: Path, monke
         monkeypatch.setattr(Journal, "save", save)
         result = await h.run({"steps": [{"id": "a", "tool": "toy_hold_write"}]}, wait_seconds=0)
         await until_called(h.toys, "hold_write ")
-        [(status,)] = await h.rows("SELECT status FROM workflow_step WHERE run_id = ? AND path = 'a'", result["run_id"])
-        assert (status, before) == ("running", [[]])
+        [(attempt,)] = await h.rows(BEGUN, result["run_id"])
+        assert (attempt, before) == (1, [[]])
 
 
 async def test_a_retry_goes_on_until_it_succeeds(tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ class Loop:
             stored = await self._journal.restore(left.scope, left.run_id)
             plan = await anyio.to_thread.run_sync(planned, stored, limiter=self._thread)
             state, events = stored.state, stored.events
-            run = Active(stored.name, plan, stored.session, state, stored.labels, events)
+            run = Active(stored.name, plan, stored.session, state, stored.labels, events, in_flight=stored.in_flight)
             await anyio.to_thread.run_sync(self._recall, run, limiter=self._thread)
             run.labelled_session()  # of a worktree that is no folder of the run's there is none
         except (Unavailable, OSError) as error:

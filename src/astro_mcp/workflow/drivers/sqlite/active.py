@@ -15,7 +15,7 @@ import anyio
 from astro_mcp.core.authority import Label, Scope, Session
 from astro_mcp.errors import AstroError
 from astro_mcp.workflow.document.plan import Plan
-from astro_mcp.workflow.drivers.sqlite.rows import Entry, entry
+from astro_mcp.workflow.drivers.sqlite.rows import Entry, InFlight, entry
 from astro_mcp.workflow.expressions.bind import Evaluate
 from astro_mcp.workflow.kernel.draft import Draft
 from astro_mcp.workflow.kernel.events import Command, Event, Start, set_time
@@ -89,6 +89,8 @@ class Active:
     """Characters of all that expressions can reach, and at least that; infinite where it is not known."""
     brief: bool = True
     """Whether every batch of many events that was begun on the event loop ended there."""
+    in_flight: InFlight = field(default_factory=dict)
+    """What is on disk of its calls in flight."""
     calls: dict[str, Flight] = field(default_factory=dict)
     tree: anyio.Lock = field(default_factory=anyio.Lock)
     """Held while its worktree is made or closed."""
@@ -129,6 +131,7 @@ class Active:
         self.labels = stepped.labels
         if not self.events:  # it began, and its head holds its inputs
             self.weight = len(stepped.entry.head["head"])
+        self.in_flight = stepped.entry.in_flight
         self.events += len(stepped.entry.events)
         self.weight += stepped.entry.weight
         self._tell()
@@ -270,7 +273,6 @@ def _advance(posts: list[Post], now: float, slots: int, evaluate: Evaluate, *, b
     advance = draft.advance()
     refs = {post.event.path: post.ref for post in posts if post.ref is not None}
     texts = {post.event.path: (post.event, post.text) for post in posts if post.text}
-    written = entry(
-        run.session.scope, advance.state, advance.changed, events, run.events, labels, refs, now, texts, run.state.steps
-    )
+    known = texts, run.state.steps, run.in_flight
+    written = entry(run.session.scope, advance.state, advance.changed, events, run.events, labels, refs, now, *known)
     return Stepped(run, tuple(posts), advance.state, labels, advance.commands, written)

@@ -19,8 +19,8 @@ from astro_mcp.store.connection import Row, Transaction
 from astro_mcp.store.database import Database
 from astro_mcp.workflow.authority import packed
 from astro_mcp.workflow.driver import Happened, Summary, unreadable
-from astro_mcp.workflow.drivers.sqlite.rows import Entry, Stored, head_text, key_of, labels_text, stored
-from astro_mcp.workflow.kernel.state import VERSION, RunState
+from astro_mcp.workflow.drivers.sqlite.rows import FORM, Entry, Stored, head_text, key_of, labels_text, stored
+from astro_mcp.workflow.kernel.state import RunState
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Journal:
             "authority": packed(session),
             "labels": labels_text(session.labels),
             "head": head_text(state),
-            "version": VERSION,
+            "version": FORM,
             "now": state.created,
         }
 
@@ -94,7 +94,8 @@ class Journal:
         def work(tx: Transaction) -> bool:
             if not tx.execute(queries()["fail"], row):
                 return False
-            tx.execute(queries()["fail_steps"], key)
+            for name in ("fail_calls", "fail_head", "fail_steps"):
+                tx.execute(queries()[name], key)
             tx.execute(queries()["event"], (*key.values(), before + 1, now, "broke", "", row["error"]))
             return True
 

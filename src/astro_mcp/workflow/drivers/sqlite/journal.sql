@@ -6,7 +6,7 @@ VALUES (:run_id, :tenant, :scope, :name, :status, :spec, :authority, :labels, :h
 -- name: advance
 -- The driver and the count of events are the guard: a second writer, or one that missed an event, changes nothing.
 UPDATE workflow_run
-SET status = :status, labels = :labels, head = :head, events = :after, updated = :now
+SET status = :status, labels = :labels, head = :head, events = :after, updated = :now, version = :version
 WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND events = :before AND driver = :driver;
 
 -- name: fail
@@ -20,6 +20,19 @@ SET status = 'failed', events = :before + 1, updated = :now,
     END
 WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND events = :before AND driver = :driver
     AND status NOT IN ('succeeded', 'failed', 'cancelled');
+
+-- name: fail_calls
+-- The calls in flight, which stand in the head: each gets its row. What is damaged of them is passed over.
+INSERT INTO workflow_step (tenant, scope, run_id, path, status, body)
+SELECT tenant, scope, run_id, call.key, 'running', json(call.value)
+FROM workflow_run, json_each(head, '$.in_flight') AS call
+WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND typeof(call.key) = 'text' AND call.type = 'object'
+ON CONFLICT (tenant, scope, run_id, path) DO UPDATE SET body = excluded.body
+WHERE status NOT IN ('succeeded', 'failed', 'skipped', 'cancelled');
+
+-- name: fail_head
+UPDATE workflow_run SET head = json_remove(head, '$.in_flight')
+WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id;
 
 -- name: fail_steps
 UPDATE workflow_step SET status = 'cancelled'

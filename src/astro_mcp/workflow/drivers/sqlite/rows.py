@@ -20,16 +20,18 @@ from astro_mcp.errors import Unavailable
 from astro_mcp.store.connection import Row
 from astro_mcp.workflow.authority import unpacked
 from astro_mcp.workflow.kernel.events import Event, Recovered
-from astro_mcp.workflow.kernel.state import VERSION, RunState, StepState, restored
+from astro_mcp.workflow.kernel.state import RUNNING, RunState, StepState, restored
 from astro_mcp.workflow.stored_json import stored_json
 
+FORM: Final = 2
+"""Of the rows of a run: raised whenever they are written otherwise. (1: a call in flight stood in its step's row.)"""
 _DERIVED: Final = frozenset({"steps", "ready", "wakes"})
 _APART: Final = frozenset({"items", "inputs", "output", "status"})
 _HEAD: Final = tuple(f.name for f in dataclasses.fields(RunState) if f.name not in _DERIVED)
 _BODY: Final = tuple(f.name for f in dataclasses.fields(StepState) if f.name not in _APART)
 _DEFAULTS: Final = tuple(f.default for f in dataclasses.fields(StepState) if f.name not in _APART)
 _head: Final = attrgetter(*_HEAD)
-_body: Final = attrgetter(*_BODY)
+_values: Final = attrgetter(*_BODY)
 _TOLD: Final = frozenset({"now", "path", "output", "outputs"})
 """Fields of an event that stand elsewhere."""
 _KINDS: Final[list[type[Event]]] = [Event, *Event.__subclasses__()]
@@ -49,9 +51,14 @@ def _step_shape() -> TypeAdapter[StepState]:
     return TypeAdapter(StepState)
 
 
+InFlight = Mapping[str, Mapping[str, Any]]
+"""Bodies of steps whose calls are in flight, by path. They stand in the run's head, which every advance writes anyway,
+and get a row when they end: at most 64, a hundred characters each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A run as it was read: its document, its session, and its state, whole."""
+    """A run as it was read: its document, its session, and its state, whole. `in_flight` as in `Entry`."""
 
     name: str
     spec: str
@@ -59,6 +66,7 @@ class Stored:
     labels: frozenset[Label]
     state: RunState
     events: int
+    in_flight: InFlight
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ class Entry:
     head: Mapping[str, Any]
     events: tuple[tuple[Any, ...], ...]
     steps: tuple[tuple[Any, ...], ...]
+    in_flight: InFlight
 
     @property
     def weight(self) -> float:
@@ -78,7 +87,7 @@ class Entry:
 def stored(row: Row, steps: list[Row], apart: Mapping[str, Any]) -> Stored:
     """A run from its row and those of its steps; `apart` are outputs that are kept apart, by path. Raises whatever a
     damaged row can provoke."""
-    if row["version"] > VERSION:
+    if row["version"] > FORM:
         raise Unavailable(f"the run {row['run_id']} was written by a newer astro-mcp", retryable=False)
     states = {}
     for step in steps:
@@ -86,11 +95,15 @@ def stored(row: Row, steps: list[Row], apart: Mapping[str, Any]) -> Stored:
         given = json.loads(step["items"]) if step["items"] is not None else None
         fields = {**json.loads(step["body"]), "inputs" if isinstance(given, dict) else "items": given}
         states[step["path"]] = _step_shape().validate_python({**fields, "status": step["status"], "output": output})
-    state = restored(_run_shape().validate_python(json.loads(row["head"])), states)
+    head = json.loads(row["head"])
+    in_flight = head.pop("in_flight", {})
+    for path, body in in_flight.items():
+        states[path] = _step_shape().validate_python({**body, "status": RUNNING})
+    state = restored(_run_shape().validate_python(head), states)
     if (state.run_id, state.status) != (row["run_id"], row["status"]):
         raise ValueError("the row and the head that it holds differ")
     labels = frozenset(Label(name) for name in json.loads(row["labels"]))
-    return Stored(row["name"], row["spec"], unpacked(row["authority"]), labels, state, row["events"])
+    return Stored(row["name"], row["spec"], unpacked(row["authority"]), labels, state, row["events"], in_flight)
 
 
 def entry(
@@ -104,29 +117,33 @@ def entry(
     now: float,
     texts: Mapping[str, tuple[Event, str]] = MappingProxyType({}),
     old: Mapping[str, StepState] = MappingProxyType({}),
+    in_flight: InFlight = MappingProxyType({}),
 ) -> Entry:
     """What `save` writes for one advance. `refs` are the artifacts of outputs that are kept apart, `texts` the events
-    that brought outputs, and these as they are stored, by path. `old` are the steps as they stand there."""
+    that brought outputs, and these as they are stored, by path. `old` are the steps as they stand there,
+    and `in_flight` those of them whose calls were."""
     key = key_of(scope, state.run_id)
     owner = tuple(key.values())
     lines = tuple([owner + _event(before + n, item) for n, item in enumerate(events, 1)])
-    now_steps = state.steps
-    steps = tuple(
-        [
-            owner + _step(path, now_steps[path], old.get(path), refs.get(path), texts.get(path))
-            for path in sorted(changed)
-        ]
-    )
+    flying, steps = dict(in_flight), []
+    for path in sorted(changed):
+        step = state.steps[path]
+        if _flies(step):
+            flying[path] = _body(step)
+        else:
+            flying.pop(path, None)
+            steps.append(owner + _step(path, step, old.get(path), refs.get(path), texts.get(path)))
     head = {
         **key,
         "status": state.status,
         "labels": labels_text(labels),
-        "head": head_text(state),
+        "head": head_text(state, flying),
+        "version": FORM,
         "before": before,
         "after": before + len(lines),
         "now": now,
     }
-    return Entry(head, lines, steps)
+    return Entry(head, lines, tuple(steps), flying)
 
 
 def key_of(scope: Scope, run_id: str) -> dict[str, str]:
@@ -139,9 +156,24 @@ def labels_text(labels: frozenset[Label]) -> str:
     return stored_json(sorted(labels)) if labels else "[]"
 
 
-def head_text(state: RunState) -> str:
-    """The state without its steps and what follows from them."""
-    return stored_json(dict(zip(_HEAD, _head(state), strict=True)))
+def head_text(state: RunState, in_flight: InFlight = MappingProxyType({})) -> str:
+    """The state without what follows from its steps, and of these only those in flight."""
+    head = dict(zip(_HEAD, _head(state), strict=True))
+    if in_flight:
+        head["in_flight"] = in_flight
+    return stored_json(head)
+
+
+def _flies(step: StepState) -> bool:
+    """Whether its call is in flight, and there is no more to say of it than that: an error of an attempt before may be
+    long."""
+    return step.status == RUNNING and step.attempt > 0 and step.error is None
+
+
+def _body(step: StepState) -> dict[str, Any]:
+    """Without what stands apart, and what is as it is by itself."""
+    values = _values(step)
+    return dict(compress(zip(_BODY, values, strict=True), map(ne, values, _DEFAULTS)))
 
 
 def _event(seq: int, event: Event) -> tuple[Any, ...]:
@@ -155,9 +187,7 @@ def _event(seq: int, event: Event) -> tuple[Any, ...]:
 def _step(
     path: str, state: StepState, old: StepState | None, ref: str | None, text: tuple[Event, str] | None
 ) -> tuple[Any, ...]:
-    """Without what is as it is by itself, and without what a step goes over where that stands there already."""
-    values = _body(state)
-    body = dict(compress(zip(_BODY, values, strict=True), map(ne, values, _DEFAULTS)))
+    """Without what a step goes over where that stands there already."""
     if state.output is None or ref:
         output = None
     elif text is not None and state.output is getattr(text[0], "output", None):
@@ -167,4 +197,4 @@ def _step(
     given = state.items if state.items is not None else state.inputs  # a step goes over a list, or runs a workflow
     known = old is not None and given is (old.items if old.items is not None else old.inputs)
     items = None if given is None or known else stored_json(given)
-    return (path, state.status, stored_json(body), items, output, ref)
+    return (path, state.status, stored_json(_body(state)), items, output, ref)
