@@ -48,7 +48,10 @@ MARKED: dict[str, Any] = {
     ],
 }
 DONE = "SELECT run_id, path FROM workflow_step WHERE status = 'succeeded'"
-BEGUN = "SELECT run_id, step, count(*) FROM audit WHERE phase = 'intent' AND run_id IS NOT NULL GROUP BY 1, 2"
+BEGUN = (
+    "SELECT run_id, step, count(DISTINCT call_id) FROM audit"
+    " WHERE phase IN ('intent', 'outcome') AND run_id IS NOT NULL GROUP BY 1, 2"
+)
 
 
 class Client(threading.Thread):

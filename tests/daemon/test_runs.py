@@ -84,7 +84,8 @@ def held(at: Home, other_than: Collection[str] = ()) -> str:
 
 def begun(at: Home, tool: str) -> list[tuple[str, str]]:
     """The steps that the audit trail saw begin, as often as it saw it."""
-    return sorted((row["run_id"], row["step"]) for row in at.calls(tool) if row["phase"] == "intent")
+    calls = {row["call_id"]: (row["run_id"], row["step"]) for row in at.calls(tool) if row["phase"] != "refusal"}
+    return sorted(calls.values())
 
 
 def release(container: str) -> None:

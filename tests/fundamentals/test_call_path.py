@@ -26,7 +26,7 @@ from astro_mcp.core.policies.deadline import Deadline
 from astro_mcp.core.policies.limit import Limit, Limits
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.core.registry import Registry
-from astro_mcp.core.tool import tool
+from astro_mcp.core.tool import nothing, tool
 from astro_mcp.errors import Busy, Conflict, Forbidden, InvalidInput, NoRoot, NotFound, TimedOut, TooLarge
 from astro_mcp.store.audit import AuditTrail, audit_key
 from astro_mcp.store.database import Database
@@ -72,6 +72,11 @@ class EchoAgent(Agent):
     async def echo_text(self, args: EchoInput, ctx: Context) -> EchoOutput:
         """Use to hear a text again."""
         return EchoOutput(echoed=args.text * args.times)
+
+    @tool(title="Out", effects={Effect.READ, Effect.NETWORK}, leaves=nothing)
+    async def echo_out(self, args: EchoInput, ctx: Context) -> EchoOutput:
+        """Use to hear a text from afar."""
+        return EchoOutput(echoed=args.text)
 
     @tool(title="Names", effects={Effect.READ})
     async def echo_names(self, args: NamesInput, ctx: Context) -> EchoOutput:
@@ -181,19 +186,6 @@ async def test_a_toolset_that_was_left_out_cannot_be_called(tmp_path: Path) -> N
     async with stand(tmp_path) as path:
         result = await path.call("echo_text", host(toolsets=frozenset({"files"})), text="x")
         assert isinstance(result.error, Forbidden)
-
-
-async def test_the_intent_is_on_record_before_the_effect_and_the_outcome_after(tmp_path: Path) -> None:
-    async with stand(tmp_path) as path:
-        on_disk: list[str] = []
-
-        async def look() -> None:
-            on_disk.extend(row["phase"] for row in await path.trail.last())
-
-        path.agent.on_write = look
-        await path.call("echo_write", host(tmp_path), text="x")
-        assert on_disk == ["intent"]
-        assert await path.records() == [("intent", "echo_write", ""), ("outcome", "echo_write", "ok")]
 
 
 async def test_a_defect_reaches_the_caller_as_internal_and_without_its_details(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from astro_mcp.core.authority import REPOSITORY, Label, Scope
 
@@ -40,8 +40,9 @@ class AuditSink(Protocol):
     async def commit(self, record: AuditRecord) -> None:
         """Return when the record is on disk."""
 
-    def post(self, record: AuditRecord) -> Awaitable[None]:
-        """Return when the record is in line to be written; waits only where the line is full, and is not cancelled."""
+    def post(self, record: AuditRecord, instead: Any = None) -> Awaitable[Any]:
+        """Return when the record is in line to be written; waits only where the line is full, and is not cancelled.
+        Gives what a later record names to stand `instead` of this one, where this one was not written by then."""
 
     def digest(self, data: bytes) -> str:
         """A keyed digest of canonical arguments, in hexadecimal."""

@@ -6,10 +6,11 @@ import hashlib
 import os
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 from astro_mcp.core.ports import AuditRecord
 from astro_mcp.store.connection import Connection, Row, Transaction, read
-from astro_mcp.store.database import Database
+from astro_mcp.store.database import Database, Posted
 
 _COLUMNS = (
     "at, phase, call_id, tenant, scope, principal, kind, tool, digest, effects, code, duration_ms, run_id, step, flow"
@@ -29,8 +30,8 @@ class AuditTrail:
     async def commit(self, record: AuditRecord) -> None:
         await self._database.write(lambda tx: tx.execute(_INSERT, record))
 
-    def post(self, record: AuditRecord) -> Awaitable[None]:
-        return self._database.post(_INSERT, record)
+    def post(self, record: AuditRecord, instead: Any = None) -> Awaitable[Posted]:
+        return self._database.post(_INSERT, record, instead)
 
     def digest(self, data: bytes) -> str:
         digest = self._keyed.copy()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import anyio
 
@@ -39,6 +39,13 @@ class _Job:
     error: Exception | None = None
 
 
+class Posted(NamedTuple):
+    """Where a row that was posted stands: at this place of a line, which goes as a whole when it is written."""
+
+    line: list[tuple[str, Params] | None]
+    at: int
+
+
 class Database:
     """`write` returns after the commit, `post` before it, `read` sees one snapshot."""
 
@@ -48,7 +55,7 @@ class Database:
         self._line: deque[_Job] = deque()
         self._came = anyio.Event()
         self._place_free = anyio.Event()
-        self._posted: list[tuple[str, Params]] = []
+        self._posted: list[tuple[str, Params] | None] = []
         self._first_posted = anyio.Event()
         self._closing = anyio.Event()
         self._places = anyio.CapacityLimiter(readers)
@@ -90,15 +97,19 @@ class Database:
         value: T = job.value
         return value
 
-    async def post(self, sql: str, row: Params) -> None:
+    async def post(self, sql: str, row: Params, instead: Posted | None = None) -> Posted:
         """Put one row for the statement `sql` in line and return; it is written with the next group, or soon, and its
-        failure is logged. Where the line is full this waits for the writer, and is not cancelled meanwhile."""
+        failure is logged. One that it stands for goes, where that is still in line. Where the line is full this waits
+        for the writer, and is not cancelled meanwhile."""
         if len(self._posted) >= LINE:
             with anyio.CancelScope(shield=True):
                 await self.write(lambda tx: None)
+        if instead is not None and instead.line is self._posted:
+            self._posted[instead.at] = None
         self._posted.append((sql, row))
         if not self._first_posted.is_set():
             self._first_posted.set()
+        return Posted(self._posted, len(self._posted) - 1)
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot that no write disturbs."""
@@ -172,11 +183,12 @@ class Database:
                 job.done.set()
 
 
-def _appending(posted: list[tuple[str, Params]]) -> list[_Job]:
+def _appending(posted: list[tuple[str, Params] | None]) -> list[_Job]:
     """The rows that were posted, as one work for each statement."""
     rows: dict[str, list[Params]] = {}
-    for sql, row in posted:
-        rows.setdefault(sql, []).append(row)
+    for one in posted:
+        if one is not None:
+            rows.setdefault(one[0], []).append(one[1])
     return [_Job(partial(_append, sql=sql, rows=found)) for sql, found in rows.items()]
 
 

@@ -1,14 +1,15 @@
 """Leaves a record of every call: the intent before the effect, the outcome after; refusals too.
 
 What changes something is not begun before its intent is on disk, and not acknowledged before its outcome is. A
-read's records are written behind it: losing the last few of those in a crash loses nothing that happened.
+read's records are written behind it: losing the last few of those in a crash loses nothing that happened. Where one
+that stays on this machine ended before its intent was written, the outcome is all that is: it tells what that would.
 """
 
 from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import anyio
 from pydantic_core import to_json
@@ -31,7 +32,7 @@ class Audit:
     def __init__(self, sink: AuditSink, clock: Clock) -> None:
         self._sink = sink
         self._clock = clock
-        self._begun: dict[str, tuple[AuditRecord, Gate]] = {}
+        self._begun: dict[str, tuple[AuditRecord, Gate, Any]] = {}
 
     async def apply(self, invocation: Invocation, proceed: Proceed) -> Result:
         began = self._clock.monotonic()
@@ -48,13 +49,13 @@ class Audit:
             raise
         finally:
             took = (self._clock.monotonic() - began) * 1000
-            begun = self._begun.pop(invocation.call.id, None)
-            if begun is None:
+            intent, gate, posted = self._begun.pop(invocation.call.id, (None, NO_GATE, None))
+            if intent is None:
                 record = self._record(invocation.call, "refusal", _named(invocation.effects), code, took)
             else:
-                record = self._outcome(*begun, code, took)
+                record = self._outcome(intent, gate, code, took)
             if invocation.effects <= HARMLESS:
-                await self._sink.post(record)
+                await self._sink.post(record, posted)
             else:
                 with anyio.CancelScope(shield=True):
                     await self._ended(record)
@@ -81,10 +82,10 @@ class Audit:
         """The effect is about to be: what ends without this was refused by a policy."""
         call, gate = invocation.call, invocation.gate
         record = self._record(call, "intent", _named(invocation.effects), "", None, gate=gate)
-        self._begun[call.id] = record, gate
-        if invocation.effects <= HARMLESS:
-            await self._sink.post(record)
-        else:
+        harmless = invocation.effects <= HARMLESS
+        posted = await self._sink.post(record) if harmless else None
+        self._begun[call.id] = record, gate, None if Effect.NETWORK in invocation.effects else posted
+        if not harmless:
             await self._sink.commit(record)
 
     def _record(
