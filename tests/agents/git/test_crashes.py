@@ -71,11 +71,13 @@ async def went_on(folder: Path) -> bool:
     async with dispatching(folder) as dispatcher:
         assert list((root / ".git").rglob("*.lock*")) == [], f"a lock outlived the kill of {folder.name}"
         plain_git(root, "fsck", "--strict")
+        status = plain_git(root, "status", "--porcelain")
         made = plain_git(root, "rev-list", "--count", "HEAD").strip() == "2"
         session = Session(Principal("u", Kind.STDIO), Grant(roots=(root,)))
         again = await dispatcher.call(Call(session, "git_commit", {"message": "Again"}))
         assert again.error is None or (made and isinstance(again.error, Conflict)), again.error
     plain_git(root, "fsck", "--strict")
     assert plain_git(root, "show", "HEAD:b.txt") == "new\n"
-    assert made or plain_git(root, "status", "--porcelain") == ""
+    assert plain_git(root, "status", "--porcelain") == ""
+    assert made == (status == ""), "what is committed is not told as changed"
     return made

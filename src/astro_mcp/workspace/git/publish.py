@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,7 +97,8 @@ def commit(locks: Locks, layout: Layout, head: str, update: Update, index: Path,
     """Move the branch (or a detached HEAD) to a new commit and put `index` in the place of the repository's.
 
     `head` is HEAD as it was read, `stamp` the index as it was copied; raises `Conflict` where either, or the ref,
-    changed meanwhile, or where another git holds a lock. Nothing changed then.
+    changed meanwhile, or where another git holds a lock. Nothing changed then. Whoever is killed in between leaves
+    staged what is not committed yet; the other way about, a commit would stand as undone by what is staged.
     """
     with ExitStack() as held:
         index_lock = held.enter_context(locks.hold(layout.gitdir / "index"))
@@ -106,12 +107,15 @@ def commit(locks: Locks, layout: Layout, head: str, update: Update, index: Path,
             raise _moved()
         fill(index_lock, index.read_bytes())  # what can fail for lack of space fails before the ref has moved
         if head.startswith("refs/"):
-            _move(locks, layout, update)
+            with _moving(locks, layout, update) as lock:
+                settle(index_lock)
+                settle(lock)
+            _log(layout.common, update.ref, update)
         else:
             fill(head_lock, f"{update.after}\n".encode())
+            settle(index_lock)
             settle(head_lock)
         _log(layout.gitdir, "HEAD", update)
-        settle(index_lock)
 
 
 def create(locks: Locks, layout: Layout, update: Update) -> None:
@@ -174,6 +178,14 @@ def delete(locks: Locks, layout: Layout, ref: str, before: str) -> None:
 
 
 def _move(locks: Locks, layout: Layout, update: Update) -> None:
+    with _moving(locks, layout, update) as lock:
+        settle(lock)
+    _log(layout.common, update.ref, update)
+
+
+@contextmanager
+def _moving(locks: Locks, layout: Layout, update: Update) -> Iterator[Path]:
+    """The lock of a ref that is where it was, with where it moves to; it is for the block to settle it."""
     path = layout.common / update.ref
     if not no_links(layout, update.ref):
         _make(path.parent)
@@ -183,8 +195,7 @@ def _move(locks: Locks, layout: Layout, update: Update) -> None:
         if is_folder(path):
             _remove_empty(path)
         fill(lock, f"{update.after}\n".encode())
-        settle(lock)
-        _log(layout.common, update.ref, update)
+        yield lock
 
 
 def _store(source: Path, target: Path) -> None:
