@@ -168,7 +168,7 @@ async def test_a_damaged_run_does_not_hold_up_a_start_while_the_disk_is_full(
         broken = (await at.run(ASK))["run_id"]
         sound = (await at.run(ASK))["run_id"]
         await at.database.write(lambda tx: tx.execute("UPDATE workflow_run SET spec = '{' WHERE run_id = ?", (broken,)))
-    written, refusals = Journal.fail, [Unavailable("the disk is full")] * 3
+    written, refusals = Journal.fail, [Unavailable("the disk is full")] * 10
 
     async def fail(self: Journal, *given: Any) -> bool:
         if refusals:
@@ -179,6 +179,7 @@ async def test_a_damaged_run_does_not_hold_up_a_start_while_the_disk_is_full(
     with anyio.fail_after(10):
         async with house(tmp_path) as at:
             assert refusals, "the start did not wait for the disk"
+            assert await is_not_taken_up(at, sound)
             while (await at.rows("SELECT status FROM workflow_run WHERE run_id = ?", broken)) != [("failed",)]:
                 await anyio.sleep(0.01)
             while await is_not_taken_up(at, sound):  # it comes after the broken one, and not with it
@@ -187,11 +188,11 @@ async def test_a_damaged_run_does_not_hold_up_a_start_while_the_disk_is_full(
 
 
 async def is_not_taken_up(at: House, run_id: str) -> bool:
-    """Whether an answer is refused for that; any other refusal is raised."""
+    """Whether an answer is refused for that, and told to be tried again; any other refusal is raised."""
     try:
         await at.call("workflow_answer", run_id=run_id, step="q", value="yes")
-    except Unavailable:
-        return True
+    except Unavailable as error:
+        return "not taken up yet" in error.message and "try again" in error.hint
     return False
 
 

@@ -79,6 +79,8 @@ class EmbeddedDriver:
         if run is not None:
             await self._loop.send(run, event, labels)
         elif not (await self._journal.load(scope, run_id)).state.over:
+            if self._loop.comes(run_id):
+                raise Unavailable(f"the run {run_id} is not taken up yet", "it is once the store is written; try again")
             raise Unavailable(f"the run {run_id} is not taken up", "it goes on, or ends, at the daemon's next start")
 
     async def view(self, scope: Scope, run_id: str) -> RunView:

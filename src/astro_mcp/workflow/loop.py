@@ -93,6 +93,10 @@ class Loop:
         run = self._runs.get(run_id)
         return run if run is not None and run.session.scope == scope else None
 
+    def comes(self, run_id: str) -> bool:
+        """Whether the run is still to be taken up since the start."""
+        return any(left.run_id == run_id for left in self._left)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Take up what was left, and go on until the block ends. Calls in flight are cancelled then, and their runs
