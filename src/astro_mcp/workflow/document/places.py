@@ -8,6 +8,7 @@ from typing import Any
 
 from astro_mcp.workflow.document.fragment import fragment, shown
 from astro_mcp.workflow.document.model import StepSpec
+from astro_mcp.workflow.expressions.template import PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +52,5 @@ def texts(value: Any, path: str, word: str, name: str = "") -> Iterator[Place]:
         elif isinstance(item, dict):
             waiting += [(one, Place(f"{place.path}.{key}", word, str(key), "")) for key, one in item.items()][::-1]
         elif isinstance(item, list):
-            waiting += [(one, Place(f"{place.path}[{n}]", word, "", "")) for n, one in enumerate(item)][::-1]
+            inside = [(n, one) for n, one in enumerate(item) if not isinstance(one, PLAIN)]
+            waiting += [(one, Place(f"{place.path}[{n}]", word, "", "")) for n, one in inside][::-1]

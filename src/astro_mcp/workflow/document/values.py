@@ -21,15 +21,20 @@ def sound(value: Any, what: str) -> None:
         item, levels = waiting.pop()
         if levels < 0:
             raise InvalidInput(f"{what} is deeper than {DEPTH} levels")
-        if isinstance(item, dict):
-            size += sum(text_size(str(key), what) for key in item)
-            waiting += [(inner, levels - 1) for inner in item.values()]
-        elif isinstance(item, list):
-            waiting += [(inner, levels - 1) for inner in item]
+        if isinstance(item, dict | list):
+            if isinstance(item, dict):
+                size += sum(text_size(str(key), what) for key in item)
+            for inner in item.values() if isinstance(item, dict) else item:
+                if not levels or isinstance(inner, dict | list):
+                    waiting.append((inner, levels - 1))
+                else:
+                    size += _scalar(inner, what)
+                if size > BYTES:
+                    raise too_large(what, size)
         else:
             size += _scalar(item, what)
-        if size > BYTES:
-            raise too_large(what, size)
+    if size > BYTES:
+        raise too_large(what, size)
 
 
 def text_size(text: str, what: str) -> int:

@@ -18,6 +18,8 @@ from astro_mcp.workflow.expressions.prepare import Prepared, prepare
 from astro_mcp.workflow.expressions.tokens import closing
 
 OPEN: Final = "${{"
+PLAIN: Final = (int, float, type(None))
+"""What holds no text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,10 @@ def strings(value: Any) -> Iterator[str]:
     """Every string in `value`, not the keys."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from strings(item)
+    elif isinstance(value, Mapping | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            if not isinstance(item, PLAIN):  # of a long list of numbers each would be a generator
+                yield from strings(item)
 
 
 def expressions(value: Any) -> Iterator[Prepared]:
