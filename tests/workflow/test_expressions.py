@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -155,6 +155,22 @@ def test_the_nearest_right_field_is_named() -> None:
 def test_what_is_referred_to_is_found_and_nothing_else() -> None:
     prepared = prepare("steps.a.b.map(item, item.x) + [inputs.c['d'].e] + ['steps.no.string']")
     assert prepared.paths == (("steps", "a", "b"), ("inputs", "c", "d", "e"))
+
+
+def test_a_size_alone_is_told_without_cel_whatever_is_counted() -> None:
+    def never(source: str, data: Mapping[str, Any]) -> Any:
+        raise AssertionError(f"{source} was evaluated")
+
+    found = {"list": [None] * 100_000, "text": "äöü", "object": {"a": 1, "b": 2}, "number": 5}
+
+    def find(path: tuple[str | int, ...]) -> Any:
+        return found[str(path[-1])]
+
+    told = [render(f"${{{{ size(item.{name}) }}}}", find, never) for name in ("list", "text", "object")]
+    assert told == [100_000, 3, 2]
+    assert render("${{size(item.text)}} of them", find, never) == "3 of them"
+    with pytest.raises(InvalidInput, match=r"size\(item\.number\): item\.number is a number"):
+        render("${{ size(item.number) }}", find, never)
 
 
 def test_data_over_the_bound_is_refused_and_a_slice_of_it_is_not(evaluator: Evaluator) -> None:

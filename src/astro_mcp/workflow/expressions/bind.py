@@ -43,6 +43,8 @@ def evaluated(prepared: Prepared, lookup: Lookup, statuses: Mapping[str, bool], 
     """The value of one expression; raises `InvalidInput`, `Missing`, `ExpressionLimit`."""
     if prepared.literal is not None:
         return lookup(prepared.literal)
+    if prepared.counts is not None:
+        return _shrunk(prepared.counts, lookup(prepared.counts.path))
     data: dict[str, Any] = {"steps": {}, "inputs": {}}
     for reference in sorted(prepared.references, key=lambda r: len(r.path)):
         path = _without_index(reference.path)

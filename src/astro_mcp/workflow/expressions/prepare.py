@@ -49,6 +49,12 @@ class Prepared:
     macros: bool
 
     @property
+    def counts(self) -> Shrunk | None:
+        """The `size(path)` that the whole expression is: there is nothing left for CEL."""
+        only = self.shrunk[0] if len(self.shrunk) == 1 else None
+        return only if only and only.function == "size" and self.source == only.variable else None
+
+    @property
     def paths(self) -> tuple[Path, ...]:
         """Every path that is referred to."""
         return tuple(r.path for r in self.references) + tuple(s.path for s in self.shrunk)
