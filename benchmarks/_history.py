@@ -13,7 +13,7 @@ from benchmarks._ours import Ours
 CHUNK: Final = 10_000
 SCOPES: Final = 100
 STEPS: Final = 3
-TABLES: Final = ("workflow_run", "workflow_step", "workflow_event", "audit")
+TABLES: Final = ("workflow_run", "workflow_given", "workflow_step", "workflow_event", "audit")
 CHANGED: Final = {
     "run_id": "copy.value",
     "scope": f"printf('%032x', copy.key / {CHUNK // SCOPES})",

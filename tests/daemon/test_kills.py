@@ -144,7 +144,7 @@ def rounds(at: Home, count: int, seed: int) -> None:
     again = {step: (was, begun.get(step, 0)) for step, was in done.items() if begun.get(step, 0) != was}
     assert not again, "a step that had ended at a kill began again"
     for run_id in every:
-        [(place,)] = rows(at, f"SELECT json_extract(head, '$.inputs.at') FROM workflow_run WHERE run_id = '{run_id}'")
+        [(place,)] = rows(at, f"SELECT json_extract(inputs, '$.at') FROM workflow_given WHERE run_id = '{run_id}'")
         assert (at.project / place / "count").read_text() == "one two three end\n", "each mark is there, once"
         assert (at.project / place / "to").read_text() == "moves once"
         assert not (at.project / place / "from").exists()

@@ -18,6 +18,7 @@ from astro_mcp.workflow.drivers.sqlite.rows import FORM, InFlight, entry, head_t
 from astro_mcp.workflow.kernel.draft import Advance
 from astro_mcp.workflow.kernel.events import Event
 from astro_mcp.workflow.kernel.state import RunState
+from astro_mcp.workflow.stored_json import stored_json
 
 ME = session(Path("/nowhere"))
 
@@ -43,11 +44,13 @@ class Shelf:
             "spec": "",
             "authority": packed(ME),
             "labels": labels_text(ME.labels),
+            "inputs": stored_json(state.inputs),
             "head": head_text(state),
             "version": FORM,
             "now": state.created,
         }
         self._raw.execute(queries()["create"], row)
+        self._raw.execute(queries()["give"], row)
         self._in_flight[state.run_id] = {}
 
     def save(self, advance: Advance, events: Sequence[Event], before: int) -> None:
@@ -75,8 +78,8 @@ class Shelf:
     def load(self, run_id: str) -> RunState:
         """What another process would find."""
         key = key_of(ME.scope, run_id)
-        row = self._raw.execute(queries()["run"], key).fetchone()
-        return stored(row, self._raw.execute(queries()["steps"], key).fetchall(), {}).state
+        row, given = (self._raw.execute(queries()[name], key).fetchone() for name in ("run", "given"))
+        return stored(row, given, self._raw.execute(queries()["steps"], key).fetchall(), {}).state
 
 
 def same(one: RunState, other: RunState) -> bool:

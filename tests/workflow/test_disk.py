@@ -17,6 +17,7 @@ import anyio
 import pytest
 from tests.workflow.house import House, Toys, house, session, until_called
 from tests.workflow.test_driver import Later, status
+from tests.workflow.test_hostile_runs import GIVEN
 
 from astro_mcp.errors import AstroError, Internal, Unavailable
 from astro_mcp.store import connection
@@ -167,7 +168,7 @@ async def test_a_damaged_run_does_not_hold_up_a_start_while_the_disk_is_full(
     async with house(tmp_path) as at:
         broken = (await at.run(ASK))["run_id"]
         sound = (await at.run(ASK))["run_id"]
-        await at.database.write(lambda tx: tx.execute("UPDATE workflow_run SET spec = '{' WHERE run_id = ?", (broken,)))
+        await at.database.write(lambda tx: tx.execute(GIVEN.format("'{'", "inputs"), (broken,)))
     written, refusals = Journal.fail, [Unavailable("the disk is full")] * 10
 
     async def fail(self: Journal, *given: Any) -> bool:

@@ -337,12 +337,19 @@ async def test_a_host_that_is_gone_does_not_harm_the_run_it_watched(tmp_path: Pa
 
 # What stands on disk.
 
+GIVEN = (
+    "INSERT OR REPLACE INTO workflow_given (tenant, scope, run_id, spec, inputs)"
+    " SELECT tenant, scope, run_id, {}, {} FROM workflow_given WHERE run_id = ?"
+)
 IN_FLIGHT = "UPDATE workflow_run SET head = json_set(head, '$.in_flight', json('{}')) WHERE run_id = ?"
 DAMAGE = {
-    "spec": "UPDATE workflow_run SET spec = '{' WHERE run_id = ?",
-    "spec of no document": "UPDATE workflow_run SET spec = '{\"steps\":[]}' WHERE run_id = ?",
-    "spec of another": 'UPDATE workflow_run SET spec = \'{"steps":[{"id":"z","ask":"x"}]}\' WHERE run_id = ?',
-    "no text": "UPDATE workflow_run SET spec = CAST(x'ff' AS TEXT) WHERE run_id = ?",
+    "spec": GIVEN.format("'{'", "inputs"),
+    "spec of no document": GIVEN.format("'{\"steps\":[]}'", "inputs"),
+    "inputs": GIVEN.format("spec", "'{'"),
+    "inputs of another shape": GIVEN.format("spec", "'[1]'"),
+    "nothing given": "DELETE FROM workflow_given WHERE run_id = ?",
+    "spec of another": GIVEN.format('\'{"steps":[{"id":"z","ask":"x"}]}\'', "inputs"),
+    "no text": GIVEN.format("CAST(x'ff' AS TEXT)", "inputs"),
     "authority": "UPDATE workflow_run SET authority = '{}' WHERE run_id = ?",
     "labels": "UPDATE workflow_run SET labels = '[\"nobody\"]' WHERE run_id = ?",
     "head": "UPDATE workflow_run SET head = 'oh' WHERE run_id = ?",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.workflow.house import House, house, until_called
+from tests.workflow.test_hostile_runs import GIVEN
 
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.store.artifacts import Artifacts
@@ -75,7 +76,7 @@ async def test_another_process_sees_a_call_in_flight_as_one(tmp_path: Path) -> N
 async def test_a_damaged_run_is_failed_and_each_of_its_calls_in_flight_is_told_as_cancelled(tmp_path: Path) -> None:
     async with house(tmp_path) as at:
         run_id = await begun(at)
-        await at.database.write(lambda tx: tx.execute("UPDATE workflow_run SET spec = '{' WHERE run_id = ?", (run_id,)))
+        await at.database.write(lambda tx: tx.execute(GIVEN.format("'{'", "inputs"), (run_id,)))
     async with house(tmp_path) as at:
         assert await held(at, run_id) == {}
         assert await at.rows(ROWS, run_id) == [("each.0", "cancelled"), ("each.1", "cancelled")]

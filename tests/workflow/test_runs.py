@@ -327,14 +327,32 @@ async def test_the_journal_can_not_be_rewritten(tmp_path: Path) -> None:
             "UPDATE workflow_event SET kind = 'x' WHERE run_id = ?",
             "UPDATE workflow_step SET output = '1' WHERE run_id = ? AND path = 'a'",
             "UPDATE workflow_run SET status = 'running' WHERE run_id = ?",
+            "UPDATE workflow_given SET inputs = '{}' WHERE run_id = ?",
         ):
             await refused(h.database, sql, run_id)
         kinds = await h.rows("SELECT kind FROM workflow_event WHERE run_id = ? ORDER BY seq", run_id)
         assert [kind for (kind,) in kinds] == ["began", "finished"]
 
 
+async def test_what_a_run_was_given_is_written_once_however_often_it_is_advanced(tmp_path: Path) -> None:
+    text = "of-the-inputs " * 1_000
+    steps = [{"id": "q", "ask": "well?"}, {"id": "a", "needs": "q", "tool": "toy_say", "with": {"text": "x"}}]
+    document = {"inputs": {"t": {"type": "string"}}, "steps": steps, "outputs": {"n": "${{ size(inputs.t) }}"}}
+    async with house(tmp_path) as h:
+        run_id = (await h.run(document, inputs=json.dumps({"t": text})))["run_id"]
+        [(run,)] = await h.rows("SELECT tenant || name || spec || labels || head FROM workflow_run")
+        assert "of-the-inputs" not in run
+        assert "well?" not in run
+    async with house(tmp_path) as h:
+        await h.call("workflow_answer", run_id=run_id, step="q", value="yes")
+        run = await h.call("workflow_status", run_id=run_id, wait_seconds=10)
+        assert run["outputs"] == {"n": len(text)}
+        [(spec, inputs)] = await h.rows("SELECT spec, inputs FROM workflow_given")
+        assert (json.loads(spec), json.loads(inputs)) == (document, {"t": text})
+
+
 async def refused(database: Database, sql: str, run_id: str) -> None:
-    with pytest.raises(Exception, match=r"append only|has ended"):
+    with pytest.raises(Exception, match=r"append only|has ended|stays as it is"):
         await database.write(lambda tx: tx.execute(sql, (run_id,)))
 
 

@@ -16,6 +16,8 @@ from tests.workflow.house import House, Toys, house, session
 from tests.workflow.store_runs import ROOT, STORED
 
 from astro_mcp.core.ports import SystemClock
+from astro_mcp.store.connection import migrate
+from astro_mcp.store.database import migrations
 from astro_mcp.workflow.drivers.sqlite.rows import FORM, stored
 from astro_mcp.workflow.kernel.state import ENDED
 
@@ -55,10 +57,12 @@ def test_a_database_of_this_version_is_stored() -> None:
 def test_each_field_of_a_stored_state_is_read_back_as_it_was(tmp_path: Path, version: str) -> None:
     """A field that is called otherwise now, or has another default, would be read as what it never was."""
     raw = database(tmp_path, version)
+    migrate(raw, migrations())
     for name, was in known(version).items():
         [row] = raw.execute("SELECT * FROM workflow_run WHERE name = ?", (name,))
         steps = list(raw.execute("SELECT * FROM workflow_step WHERE run_id = ?", (row["run_id"],)))
-        found: Any = stored(row, steps, {})
+        given = raw.execute("SELECT * FROM workflow_given WHERE run_id = ?", (row["run_id"],)).fetchone()
+        found: Any = stored(row, given, steps, {})
         now = json.loads(json.dumps(dataclasses.asdict(found.state)))
         assert row["version"] == was.pop("version")
         states = was.pop("steps")

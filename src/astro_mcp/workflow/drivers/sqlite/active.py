@@ -23,6 +23,7 @@ from astro_mcp.workflow.kernel.machine import take
 from astro_mcp.workflow.kernel.scope import View
 from astro_mcp.workflow.kernel.state import FAILED, RunState
 from astro_mcp.workflow.shares import Shares
+from astro_mcp.workflow.stored_json import stored_json
 
 log = logging.getLogger(__name__)
 
@@ -129,8 +130,8 @@ class Active:
         """Take over what was committed, and tell those who watch."""
         self.state = stepped.state
         self.labels = stepped.labels
-        if not self.events:  # it began, and its head holds its inputs
-            self.weight = len(stepped.entry.head["head"])
+        if not self.events:  # it began
+            self.weight = len(stepped.entry.head["head"]) + len(stored_json(self.state.inputs))
         self.in_flight = stepped.entry.in_flight
         self.events += len(stepped.entry.events)
         self.weight += stepped.entry.weight

@@ -21,6 +21,7 @@ from astro_mcp.workflow.authority import packed
 from astro_mcp.workflow.driver import Happened, Summary, unreadable
 from astro_mcp.workflow.drivers.sqlite.rows import FORM, Entry, Stored, head_text, key_of, labels_text, stored
 from astro_mcp.workflow.kernel.state import RunState
+from astro_mcp.workflow.stored_json import stored_json
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Journal:
             "spec": spec,
             "authority": packed(session),
             "labels": labels_text(session.labels),
+            "inputs": stored_json(state.inputs),
             "head": head_text(state),
             "version": FORM,
             "now": state.created,
@@ -70,6 +72,7 @@ class Journal:
 
         def work(tx: Transaction) -> None:
             tx.execute(queries()["create"], row)
+            tx.execute(queries()["give"], row)
             if first is not None:
                 self._advance(tx, first)
 
@@ -126,27 +129,32 @@ class Journal:
     async def restore(self, scope: Scope, run_id: str) -> Stored:
         """The run, taken from whoever advanced it before, for recovery; raises whatever a damaged row can provoke."""
         key = {**key_of(scope, run_id), "driver": self._driver}
-        await self._database.write(lambda tx: tx.execute(queries()["take"], key))
+
+        def take(tx: Transaction) -> None:
+            tx.execute(queries()["take"], key)
+            tx.execute(queries()["take_given"], key_of(scope, run_id))
+
+        await self._database.write(take)
         found = await self._look(scope, run_id)
         if found is None:
             raise NotFound(f"there is no run {run_id}")
         return await self._whole(*found)
 
-    async def _whole(self, row: Row, steps: list[Row]) -> Stored:
+    async def _whole(self, row: Row, given: Row | None, steps: list[Row]) -> Stored:
         owner = Scope(row["tenant"], row["scope"])
         outputs = {}
         for step in steps:
             if step["output_ref"] is not None:
                 data, _ = await self._artifacts.get(owner, step["output_ref"])
                 outputs[step["path"]] = json.loads(data)
-        return stored(row, steps, outputs)
+        return stored(row, given, steps, outputs)
 
-    async def _look(self, scope: Scope, run_id: str) -> tuple[Row, list[Row]] | None:
+    async def _look(self, scope: Scope, run_id: str) -> tuple[Row, Row | None, list[Row]] | None:
         key = key_of(scope, run_id)
 
-        def look(tx: Transaction) -> tuple[Row, list[Row]] | None:
+        def look(tx: Transaction) -> tuple[Row, Row | None, list[Row]] | None:
             row = tx.one(queries()["run"], key)
-            return None if row is None else (row, tx.rows(queries()["steps"], key))
+            return None if row is None else (row, tx.one(queries()["given"], key), tx.rows(queries()["steps"], key))
 
         return await self._database.read(look)
 

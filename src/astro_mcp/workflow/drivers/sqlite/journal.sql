@@ -1,7 +1,10 @@
 -- name: create
 INSERT INTO workflow_run
     (run_id, tenant, scope, name, status, spec, authority, labels, head, events, version, created, updated, driver)
-VALUES (:run_id, :tenant, :scope, :name, :status, :spec, :authority, :labels, :head, 0, :version, :now, :now, :driver);
+VALUES (:run_id, :tenant, :scope, :name, :status, '', :authority, :labels, :head, 0, :version, :now, :now, :driver);
+
+-- name: give
+INSERT INTO workflow_given (tenant, scope, run_id, spec, inputs) VALUES (:tenant, :scope, :run_id, :spec, :inputs);
 
 -- name: advance
 -- The driver and the count of events are the guard: a second writer, or one that missed an event, changes nothing.
@@ -54,6 +57,9 @@ ON CONFLICT (tenant, scope, run_id, path) DO UPDATE SET
 -- name: run
 SELECT * FROM workflow_run WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id;
 
+-- name: given
+SELECT spec, inputs FROM workflow_given WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id;
+
 -- name: steps
 SELECT path, status, body, items, output, output_ref FROM workflow_step
 WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id;
@@ -65,6 +71,14 @@ SELECT tenant, scope, run_id, events FROM workflow_run WHERE status NOT IN ('suc
 -- name: take
 UPDATE workflow_run SET driver = :driver
 WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND status NOT IN ('succeeded', 'failed', 'cancelled');
+
+-- name: take_given
+-- A run of before has in its own row what it was given. Its next head is written without.
+INSERT INTO workflow_given (tenant, scope, run_id, spec, inputs)
+SELECT tenant, scope, run_id, spec, json_extract(head, '$.inputs') FROM workflow_run
+WHERE tenant = :tenant AND scope = :scope AND run_id = :run_id AND json_valid(head)
+    AND json_type(head, '$.inputs') = 'object'
+ON CONFLICT (tenant, scope, run_id) DO NOTHING;
 
 -- name: refs
 SELECT path, output_ref FROM workflow_step

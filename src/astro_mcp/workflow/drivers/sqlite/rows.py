@@ -24,10 +24,11 @@ from astro_mcp.workflow.kernel.state import RUNNING, RunState, StepState, restor
 from astro_mcp.workflow.stored_json import stored_json
 
 FORM: Final = 2
-"""Of the rows of a run: raised whenever they are written otherwise. (1: a call in flight stood in its step's row.)"""
-_DERIVED: Final = frozenset({"steps", "ready", "wakes"})
+"""Of the rows of a run: raised whenever they are written otherwise. (1: a call in flight stood in its step's row, and
+what the run was given in the run's.)"""
+_ELSEWHERE: Final = frozenset({"inputs", "steps", "ready", "wakes"})
 _APART: Final = frozenset({"items", "inputs", "output", "status"})
-_HEAD: Final = tuple(f.name for f in dataclasses.fields(RunState) if f.name not in _DERIVED)
+_HEAD: Final = tuple(f.name for f in dataclasses.fields(RunState) if f.name not in _ELSEWHERE)
 _BODY: Final = tuple(f.name for f in dataclasses.fields(StepState) if f.name not in _APART)
 _DEFAULTS: Final = tuple(f.default for f in dataclasses.fields(StepState) if f.name not in _APART)
 _USUAL: Final = frozenset({"position", "attempt", "started", "ended"})
@@ -95,18 +96,20 @@ class Entry:
         return sum(math.inf if ref else len(output or "") + len(items or "") for *_, items, output, ref in self.steps)
 
 
-def stored(row: Row, steps: list[Row], apart: Mapping[str, Any]) -> Stored:
-    """A run from its row and those of its steps; `apart` are outputs that are kept apart, by path. Raises whatever a
-    damaged row can provoke."""
+def stored(row: Row, given: Row | None, steps: list[Row], apart: Mapping[str, Any]) -> Stored:
+    """A run from its row, that of what it was given, and those of its steps; `apart` are outputs that are kept apart,
+    by path. Raises whatever a damaged row can provoke."""
     if row["version"] > FORM:
         raise Unavailable(f"the run {row['run_id']} was written by a newer astro-mcp", retryable=False)
     states = {}
     for step in steps:
         output = json.loads(step["output"]) if step["output"] is not None else apart.get(step["path"])
-        given = json.loads(step["items"]) if step["items"] is not None else None
-        fields = {**json.loads(step["body"]), "inputs" if isinstance(given, dict) else "items": given}
+        goes_over = json.loads(step["items"]) if step["items"] is not None else None
+        fields = {**json.loads(step["body"]), "inputs" if isinstance(goes_over, dict) else "items": goes_over}
         states[step["path"]] = _step_shape().validate_python({**fields, "status": step["status"], "output": output})
     head = json.loads(row["head"])
+    if given is not None:
+        head["inputs"] = json.loads(given["inputs"])
     in_flight = head.pop("in_flight", {})
     for path, body in in_flight.items():
         states[path] = _step_shape().validate_python({**body, "status": RUNNING})
@@ -114,7 +117,8 @@ def stored(row: Row, steps: list[Row], apart: Mapping[str, Any]) -> Stored:
     if (state.run_id, state.status) != (row["run_id"], row["status"]):
         raise ValueError("the row and the head that it holds differ")
     labels = frozenset(Label(name) for name in json.loads(row["labels"]))
-    return Stored(row["name"], row["spec"], unpacked(row["authority"]), labels, state, row["events"], in_flight)
+    spec = row["spec"] if given is None else given["spec"]
+    return Stored(row["name"], spec, unpacked(row["authority"]), labels, state, row["events"], in_flight)
 
 
 def entry(
@@ -168,7 +172,7 @@ def labels_text(labels: frozenset[Label]) -> str:
 
 
 def head_text(state: RunState, in_flight: InFlight = MappingProxyType({})) -> str:
-    """The state without what follows from its steps, and of these only those in flight."""
+    """The state without its inputs and what follows from its steps, and of these only those in flight."""
     head = dict(zip(_HEAD, _head(state), strict=True))
     if in_flight:
         head["in_flight"] = in_flight
