@@ -55,9 +55,13 @@ class Witness:
 
     # What happens.
 
+    def next(self, event: e.Event) -> e.Event:
+        """The event as it would come now."""
+        return replace(event, now=self.now, slots=self.slots - len(self.flying))
+
     def feed(self, event: e.Event) -> Advance:
         """One event, stepped, written, and looked at."""
-        event = replace(event, now=self.now, slots=self.slots - len(self.flying))
+        event = self.next(event)
         before, asked = self.state, self.asked()
         advance = step(self.plan, before, event, evaluate)
         self.shelf.save(advance, [event], self.events)
