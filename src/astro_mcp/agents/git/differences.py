@@ -11,12 +11,13 @@ from astro_mcp.agents.git.inputs import DiffInput
 from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk, DiffStat
 from astro_mcp.errors import InvalidInput
 from astro_mcp.workspace.git.child import Ran
+from astro_mcp.workspace.git.gitlinks import Links, as_checked_out, links_of, moved
 from astro_mcp.workspace.git.objects import trees_of
 from astro_mcp.workspace.git.patches import (
-    HISTORY,
     OPTIONS,
     FileStat,
     Hunk,
+    of_submodule,
     parse_change,
     parse_numstat,
     parse_patch,
@@ -43,10 +44,13 @@ NAMED: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What is compared: `options` for `git diff`; of two commits also their trees, old and new."""
+    """What is compared: `options` for `git diff`; of two commits also their trees, old and new. `worktree` tells that
+    the new side is the working tree, and `index` that the old one is the index."""
 
     options: tuple[str, ...]
     trees: tuple[str, ...] = ()
+    worktree: bool = False
+    index: bool = False
 
 
 async def diff(repository: Repository, args: DiffInput) -> Diff:
@@ -65,9 +69,10 @@ async def _sides(repository: Repository, args: DiffInput) -> Sides:
         if args.from_ == "index":
             if args.to == "index":
                 raise InvalidInput("from and to are the same", "to=worktree is what is not staged")
-            return Sides(())
+            return Sides((), worktree=True, index=True)
         base = await commit_of(repository, args.from_) if args.from_ != "HEAD" else repository.refs.sha or EMPTY_TREE
-        return Sides((*(["--cached"] if args.to == "index" else []), "--end-of-options", base))
+        cached = ["--cached"] if args.to == "index" else []
+        return Sides((*cached, "--end-of-options", base), worktree=not cached)
     if args.from_ in ("index", "worktree"):
         raise InvalidInput("the working tree and the index are compared with what came before", "swap from and to")
     return await between(repository, await commit_of(repository, args.from_), await commit_of(repository, args.to))
@@ -90,12 +95,35 @@ async def difference(
         ran = await repository.ask(COUNTS, question)
         return _files(repository, parse_numstat(_answer(ran, question))), [], ran.cut
     forms = ["--numstat", "-z", *([] if stat_only else ["--patch"])]
-    options = HISTORY if sides.trees or "--cached" in sides.options else OPTIONS
-    ran = await repository.git("diff", *options, *forms, *sides.options, "--", *paths, limit=PATCH)
+    words = ("diff", *OPTIONS, *forms, *sides.options, "--", *paths)
+    links = await links_of(repository) if sides.worktree else None
+    if links is None:
+        ran = await repository.git(*words, limit=PATCH)
+    elif sides.index:
+        ran = await repository.git(*words, index=links.index, limit=PATCH)
+    else:
+        async with as_checked_out(repository, links) as index:
+            ran = await repository.git(*words, index=index, limit=PATCH)
     counts, _, patch = ran.out.partition(b"\0\0")
-    files = _files(repository, parse_numstat(counts))
+    stats = parse_numstat(counts)
     hunks = await repository.blocking(lambda: parse_patch(patch, cut=ran.cut))
-    return files, _hunks(repository, files, hunks), ran.cut
+    if links is not None and sides.index:
+        stats, hunks = await _with_submodules(repository, links, paths, stats, hunks)
+    files = _files(repository, stats)
+    return files, [] if stat_only else _hunks(repository, files, hunks), ran.cut
+
+
+async def _with_submodules(
+    repository: Repository, links: Links, paths: Sequence[str], stats: Sequence[FileStat], hunks: Sequence[Hunk]
+) -> tuple[list[FileStat], list[Hunk]]:
+    """With the submodules beneath `paths` that moved, in git's order: by name."""
+    now = await moved(repository, links.commits)
+    wanted = [path for path in now if not paths or any(f"{path}/".startswith(f"{one}/") for one in paths)]
+    told = [of_submodule(path, links.commits[path], now[path]) for path in wanted]
+    return (
+        sorted([*stats, *(stat for stat, _ in told)], key=lambda stat: os.fsencode(stat.path)),
+        sorted([*hunks, *(hunk for _, hunk in told)], key=lambda hunk: os.fsencode(hunk.path)),
+    )
 
 
 def is_open(change: bytes, *, cut: bool) -> bool:
@@ -115,7 +143,7 @@ async def of_trees(
         ran = await repository.ask(COUNTS, " ".join(trees))
         counted = parse_numstat(_answer(ran, " ".join(trees)))
     elif named:
-        ran = await repository.git("diff-tree", "-r", *HISTORY, "-z", "--numstat", *trees, "--", *sorted(named))
+        ran = await repository.git("diff-tree", "-r", *OPTIONS, "-z", "--numstat", *trees, "--", *sorted(named))
         binary = {stat.path for stat in parse_numstat(ran.out) if stat.additions is None}
 
     def work() -> tuple[list[FileStat], list[Hunk]]:

@@ -14,6 +14,8 @@ changed        what git says of a path that changed
 watch          which files may have changed since a look
 standing       a status that stands as long as nothing happens
 status         what changed, as git tells it
+submodules     which commit the folder of a submodule has checked out, without git
+gitlinks       the submodules that an index names, and how a git is asked about all else
 logged         which commits match, and what each changed
 blamed         which commit wrote each line of a file
 patches        git's patch text, file by file and hunk by hunk
