@@ -11,6 +11,7 @@ from astro_mcp.agents.git.inputs import DiffInput
 from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk, DiffStat
 from astro_mcp.errors import InvalidInput
 from astro_mcp.workspace.git.child import Ran
+from astro_mcp.workspace.git.escapes import shown
 from astro_mcp.workspace.git.gitlinks import Links, as_checked_out, links_of, moved
 from astro_mcp.workspace.git.objects import trees_of
 from astro_mcp.workspace.git.patches import (
@@ -29,13 +30,6 @@ from astro_mcp.workspace.git.waiting import COUNTS, PATCHES
 
 PATCH: Final = 8 * 1024 * 1024
 """Bytes of patch text that are taken apart."""
-
-
-def shown(path: str) -> str:
-    """A path as text: bytes that are no UTF-8 as escapes."""
-    if path.isascii():  # nearly every one, of thousands
-        return path
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 NAMED: Final = 200

@@ -8,6 +8,7 @@ child          one git process: clean environment, deadline, bounded output
 waiting        git processes that answer one question after another
 kept           private GIT_DIRs that outlive a call, with those processes
 repository     the three together: what tools read through
+escapes        paths as text that leads back to them
 objects        what is asked of those processes: names, trees, sizes, bytes
 revisions      names and shas into full shas
 changed        what git says of a path that changed
