@@ -23,6 +23,7 @@ from astro_mcp.workspace.git import submodules
 from astro_mcp.workspace.git.changed import SUBMODULE
 from astro_mcp.workspace.git.entries import Entry, put
 from astro_mcp.workspace.git.repository import Repository
+from astro_mcp.workspace.git_folders import Reach
 
 MOST: Final = 2_000
 """Submodules that are looked at, in the index's order: that many take half a second. Of more nothing is told."""
@@ -47,7 +48,8 @@ async def links_of(repository: Repository) -> Links:
     if not named:
         return Links(private.index, (), {})
     first, rest = list(named)[:MOST], list(named)[MOST:]
-    there = await repository.blocking(lambda: submodules.are_folders(_reach(repository), first))
+    top = repository.layout.worktree
+    there = await repository.blocking(lambda: submodules.are_folders(_reach(repository), top, first))
     passed = there + rest
     return Links(await _index(repository, passed), passed, {path: named[path] for path in there})
 
@@ -56,7 +58,8 @@ async def moved(repository: Repository, commits: Mapping[str, str]) -> dict[str,
     """Those of the submodules that have another commit checked out, and which."""
     if not commits:
         return {}
-    return await repository.blocking(lambda: submodules.moved(_reach(repository), commits))
+    top = repository.layout.worktree
+    return await repository.blocking(lambda: submodules.moved(_reach(repository), top, commits))
 
 
 @asynccontextmanager
@@ -115,5 +118,5 @@ async def _draft(repository: Repository, passed: Sequence[str], now: Mapping[str
     return index
 
 
-def _reach(repository: Repository) -> submodules.Reach:
-    return submodules.Reach(repository.place(""), repository.layout.common)
+def _reach(repository: Repository) -> Reach:
+    return Reach((repository.place("").root, repository.layout.common))
