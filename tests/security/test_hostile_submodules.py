@@ -6,12 +6,19 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
 from tests.security.outside import Outside
 from tests.security.trap import Trap, codes
+
+from astro_mcp.agents.tests.changes import Changes, changed
+from astro_mcp.config import SecretSettings
+from astro_mcp.workspace.git.repository import Git
+from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.workspace import Workspace
 
 SECONDS = 40.0
 """For all the git tools: less than one git that waits for a pipe is given."""
@@ -129,6 +136,14 @@ async def unstaged(trap: Trap) -> set[tuple[str, str]]:
     return {(one.path, one.change) for one in status.unstaged}
 
 
+async def since_head(trap: Trap) -> Changes:
+    """What the choice of tests by what changed goes by; it needs no sandbox for that."""
+    workspace = Workspace(SecretSettings())
+    project: Any = SimpleNamespace(top=Place(trap.root, ""), files={})
+    git = Git(workspace, trap.outside.parent / "private")
+    return await changed(git, workspace, trap.session, project, "HEAD", lines=True)
+
+
 @pytest.mark.parametrize("how", WAYS)
 async def test_nothing_outside_is_read_and_nothing_is_waited_for(trap: Trap, how: str) -> None:
     parts = Parts(trap)
@@ -155,5 +170,6 @@ async def test_what_a_submodule_configures_is_not_even_read(trap: Trap) -> None:
     outside = Outside(parts.gitdir)
     outside.watch()
     assert ("deep/sub", "M") in await unstaged(trap)
+    assert (await since_head(trap)).files == {"a.txt", "untracked.txt"}
     assert codes(await trap.everything()) <= {"ok", "conflict", "unsupported"}
     assert set(outside.touched()) <= {"HEAD", "main"}
