@@ -16,6 +16,7 @@ from tests.security.trap import Trap, codes
 
 from astro_mcp.agents.tests.changes import Changes, changed
 from astro_mcp.config import SecretSettings
+from astro_mcp.workspace import openat2
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
@@ -79,7 +80,7 @@ def _by_way_of_a_link(parts: Parts) -> None:
 
 def _up_behind_a_link(parts: Parts) -> None:
     (parts.trap.root / "way").symlink_to(parts.other / ".git/refs")
-    parts.named("gitdir: ../../way/../\n")
+    parts.named("gitdir: ../../way/../.git\n")  # which reads like the folder of the repository itself
 
 
 def _loop(parts: Parts) -> None:
@@ -105,13 +106,21 @@ def _pipe_for_packed_refs(parts: Parts) -> None:
     parts.instead("packed-refs", os.mkfifo)
 
 
+def _in_conflict(parts: Parts) -> None:
+    """What no git can be told not to look at."""
+    rows = [f"160000 {STRANGE} {stage}\tdeep/sub\n" for stage in (1, 2, 3)]
+    parts.trap.git("update-index", "--force-remove", "deep/sub")
+    parts.trap.git("update-index", "--index-info", stdin="".join(rows))
+    parts.instead("HEAD", os.mkfifo)
+
+
 WAYS: dict[str, Callable[[Parts], None]] = {
     "an absolute path outside": lambda parts: parts.named(f"gitdir: {parts.other}/.git\n"),
     "a path that leads out": lambda parts: parts.named("gitdir: ../../../outside/other/.git\n"),
     "a path behind a link": _by_way_of_a_link,
     "a path up behind a link": _up_behind_a_link,
     "a file that names nothing": lambda parts: parts.named("gitdir: \n"),
-    "a file that names a NUL": lambda parts: parts.named("gitdir: ../\0\n"),
+    "a file that names a NUL": lambda parts: parts.named("gitdir: ../../.git/modules/deep/sub\0\n"),
     "a link for .git": lambda parts: parts.instead("", lambda part: part.symlink_to(parts.other / ".git")),
     "a pipe for .git": lambda parts: parts.instead("", os.mkfifo),
     "a huge .git": lambda parts: parts.instead("", _huge),
@@ -126,6 +135,7 @@ WAYS: dict[str, Callable[[Parts], None]] = {
     "a pipe for packed-refs": _pipe_for_packed_refs,
     "branches that name one another": _loop,
     "a HEAD that is a link to itself": _loop_of_links,
+    "a pipe for HEAD, and in conflict": _in_conflict,
     "a linked folder": _linked_folder,
     "a linked folder above": _linked_folder_above,
 }
@@ -157,8 +167,23 @@ async def test_nothing_outside_is_read_and_nothing_is_waited_for(trap: Trap, how
         assert codes(await trap.everything()) <= {"ok", "conflict", "unsupported"}
     assert ("deep/sub", "M") not in told
     files = [file for diff in diffs for file in diff.files if (file.path, file.additions) == ("deep/sub", 1)]
-    assert files == [] or how == "a linked folder", "a link itself is told, and where it leads"
-    assert STRANGE not in "".join(str(diff.model_dump()) for diff in diffs)
+    # a link itself is told, and where it leads; of a conflict our side is, which is the index's
+    assert files == [] or how in ("a linked folder", "a pipe for HEAD, and in conflict")
+    assert how.endswith("in conflict") or STRANGE not in "".join(str(diff.model_dump()) for diff in diffs)
+    assert outside.touched() == []
+
+
+async def test_where_the_kernel_does_not_help_a_ref_leads_nowhere_else(
+    trap: Trap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = Parts(trap)
+    monkeypatch.setattr(openat2, "is_available", lambda: False)
+    assert ("deep/sub", "M") in await unstaged(trap)
+    (parts.gitdir / "refs/deep").mkdir()
+    (parts.gitdir / "HEAD").write_text("ref: refs/deep/../../../../../../../outside/other/.git/HEAD\n")
+    outside = Outside(trap.outside)
+    outside.watch()
+    assert ("deep/sub", "M") not in await unstaged(trap)
     assert outside.touched() == []
 
 

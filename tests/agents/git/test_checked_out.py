@@ -48,6 +48,8 @@ async def same(bench: Bench) -> set[tuple[str, str, str]]:
         kind, *words = record.split(" ", {"1": 8, "2": 9}.get(record[:1], 1))
         if kind in ("1", "2"):
             theirs |= {("staged", words[-1], words[0][0]), ("unstaged", words[-1], words[0][1])}
+        elif kind == "u":
+            theirs.add(("conflict", record.split(" ", 10)[10], "U"))
         elif kind == "?":
             theirs.add(("untracked", words[0], "?"))
     theirs = {one for one in theirs if one[2] != "."}
@@ -55,6 +57,7 @@ async def same(bench: Bench) -> set[tuple[str, str, str]]:
         status = await bench.call("git_status")
         ours = {("staged", one.path, one.change) for one in status.staged}
         ours |= {("unstaged", one.path, one.change) for one in status.unstaged}
+        ours |= {("conflict", one.path, one.change) for one in status.conflicts}
         ours |= {("untracked", path, "?") for path in status.untracked}
         assert ours == theirs
     return theirs
@@ -65,12 +68,13 @@ async def same_diffs(bench: Bench) -> int:
     count = 0
     for base, words in (("HEAD", ["HEAD"]), ("index", []), ("HEAD~1", ["HEAD~1"])):
         for paths in ([], ["sub"], ["libs"], ["README.md"]):
-            plain = ("diff", "--ignore-submodules=dirty", "--submodule=short", *words)
+            plain = ("diff", "--ignore-submodules=dirty", "--submodule=short", *(words or ["--ours"]))
             numbers = bench.git(*plain, "--numstat", "-z", "--no-renames", "--", *paths)
             lines = bench.git(*plain, "--no-renames", "--", *paths).split("\n")
             diff = await bench.call("git_diff", **{"from": base}, paths=paths)
             files = [f"{file.additions}\t{file.deletions}\t{file.path}" for file in diff.files]
-            assert files == numbers.split("\0")[:-1], (base, paths)
+            rows = [row for row in numbers.split("\0")[:-1] if not row.startswith("0\t0\t")]  # a conflict, told twice
+            assert files == rows, (base, paths)
             told = [line for hunk in diff.hunks for line in hunk.text.split("\n")[1:]]
             assert told == [line for line in lines if re.match(r"[+-](?![+-]{2} )| ", line)], (base, paths)
             count += len(files)
@@ -185,7 +189,26 @@ def _in_a_linked_worktree(bench: Bench) -> None:
     shutil.rmtree(bench.root / "other")
 
 
+def _no_repository(bench: Bench) -> None:
+    """Git takes nothing for one that has no place for objects."""
+    (bench.root / "sub/.git").unlink()
+    (bench.root / "sub/.git/refs").mkdir(parents=True)
+    (bench.root / "sub/.git/HEAD").write_text(f"{'1' * 40}\n")
+
+
+def _no_commit(bench: Bench) -> None:
+    (bench.root / ".git/modules/sub/HEAD").write_text(f"{'0' * 40}\n")
+
+
+def _in_conflict(bench: Bench) -> None:
+    commit = move(bench)
+    rows = [f"160000 {sha} {stage}\tlibs/deep er\n" for stage, sha in ((1, "1" * 40), (2, "2" * 40), (3, commit))]
+    bench.git("update-index", "--force-remove", "libs/deep er")
+    bench.git("update-index", "--index-info", stdin="".join(rows))
+
+
 WAYS = [
+    *(_no_repository, _no_commit, _in_conflict),
     *(_packed, _detached, _through_a_name, _unborn, _its_own_folder, _empty, _gone, _a_file),
     *(_out_of_the_index, _all_out_of_the_index, _moved_as_a_file_is, _hidden_by_a_person, _in_a_linked_worktree),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,7 +13,7 @@ from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk, DiffStat
 from astro_mcp.errors import InvalidInput
 from astro_mcp.workspace.git.child import Ran
 from astro_mcp.workspace.git.escapes import shown
-from astro_mcp.workspace.git.gitlinks import Links, as_checked_out, links_of, moved
+from astro_mcp.workspace.git.gitlinks import Links, as_checked_out, is_beneath, links_of, moved
 from astro_mcp.workspace.git.objects import trees_of
 from astro_mcp.workspace.git.patches import (
     OPTIONS,
@@ -36,10 +37,14 @@ NAMED: Final = 200
 """Names that git is asked about; where there are more it is asked about everything."""
 
 
+_UNMERGED: Final = re.compile(rb"(?:^|(?<=\0\0))\* Unmerged path [^\n]*\n?", re.MULTILINE)
+"""A line of a patch that is of no file's: a line of content begins with another sign."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sides:
     """What is compared: `options` for `git diff`; of two commits also their trees, old and new. `worktree` tells that
-    the new side is the working tree, and `index` that the old one is the index."""
+    the new side is the working tree, and `index` that the old one is the index, or our side of a conflict."""
 
     options: tuple[str, ...]
     trees: tuple[str, ...] = ()
@@ -63,7 +68,7 @@ async def _sides(repository: Repository, args: DiffInput) -> Sides:
         if args.from_ == "index":
             if args.to == "index":
                 raise InvalidInput("from and to are the same", "to=worktree is what is not staged")
-            return Sides((), worktree=True, index=True)
+            return Sides(("--ours",), worktree=True, index=True)
         base = await commit_of(repository, args.from_) if args.from_ != "HEAD" else repository.refs.sha or EMPTY_TREE
         cached = ["--cached"] if args.to == "index" else []
         return Sides((*cached, "--end-of-options", base), worktree=not cached)
@@ -98,8 +103,8 @@ async def difference(
     else:
         async with as_checked_out(repository, links) as index:
             ran = await repository.git(*words, index=index, limit=PATCH)
-    counts, _, patch = ran.out.partition(b"\0\0")
-    stats = parse_numstat(counts)
+    counts, _, patch = _UNMERGED.sub(b"", ran.out).partition(b"\0\0")
+    stats = list({stat.path: stat for stat in parse_numstat(counts)}.values())  # what is in conflict is told twice
     hunks = await repository.blocking(lambda: parse_patch(patch, cut=ran.cut))
     if links is not None and sides.index:
         stats, hunks = await _with_submodules(repository, links, paths, stats, hunks)
@@ -112,7 +117,7 @@ async def _with_submodules(
 ) -> tuple[list[FileStat], list[Hunk]]:
     """With the submodules beneath `paths` that moved, in git's order: by name."""
     now = await moved(repository, links.commits)
-    wanted = [path for path in now if not paths or any(f"{path}/".startswith(f"{one}/") for one in paths)]
+    wanted = [path for path in now if is_beneath(path, paths)]
     told = [of_submodule(path, links.commits[path], now[path]) for path in wanted]
     return (
         sorted([*stats, *(stat for stat, _ in told)], key=lambda stat: os.fsencode(stat.path)),

@@ -10,9 +10,9 @@ from typing import Final
 
 from astro_mcp.errors import LimitHit
 from astro_mcp.workspace.git.changed import Changed, parse
-from astro_mcp.workspace.git.gitlinks import links_of, moved
+from astro_mcp.workspace.git.gitlinks import is_beneath, links_of, moved
 from astro_mcp.workspace.git.repository import Repository
-from astro_mcp.workspace.git.standing import Answer, Entries, Standing, glance, look, merged
+from astro_mcp.workspace.git.standing import Answer, Entries, Standing, glance, in_order, look, merged
 
 TOUCHED: Final = 200
 """Files that are looked at one by one."""
@@ -134,7 +134,11 @@ async def _asked(
     ran = await repository.git("status", *asked, "--", *paths, index=links.index)
     if ran.cut:
         raise LimitHit("too much changed to be listed", "name paths")
-    return (*parse(ran.out), links.commits)
+    found, ignored = parse(ran.out)
+    if conflicts := {path for path in links.conflicts if is_beneath(path, paths)}:
+        rest = [one for one in found if one.path not in conflicts]
+        found = in_order([*rest, *(Changed(path, "U", "U", submodule=True) for path in conflicts)])
+    return found, ignored, links.commits
 
 
 async def tracking(repository: Repository) -> tuple[str, int, int]:
