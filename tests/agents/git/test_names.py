@@ -124,6 +124,10 @@ async def test_a_name_that_reads_like_an_escape_is_taken_as_it_stands_where_it_a
     bench.write("a\\xe9.txt", "x\n")
     made = await bench.call("git_commit", message="As the file tools name it", paths=["a\\xe9.txt"])
     assert [file.path for file in made.files] == ["a\\x5cxe9.txt"]
+    bench.git("init", "-q", "nested")
+    bench.write("nested/b\\xe9.txt", "x\n")
+    made = await bench.call("git_commit", repo="nested", message="In another", paths=["b\\xe9.txt"])
+    assert [file.path for file in made.files] == ["b\\x5cxe9.txt"]
 
 
 PIECES = st.sampled_from([b"\\", b"x", b"5c", b"e9", b"\xe9", b"\xc3", b"8"])
