@@ -199,7 +199,7 @@ STARTS = {
         *("workspace/git/child.py", "_started", "subprocess.Popen"),
         "[program(), '--no-pager', '-c', 'safe.bareRepository=explicit', *arguments]",
     ),
-    ("workspace/git/signing.py", "_signature", "anyio.run_process", "command, a parameter"),
+    ("workspace/git/signing.py", "_ran", "anyio.open_process", "command, a parameter"),
     (
         *("workflow/expressions/evaluator.py", "_start", "subprocess.Popen"),
         "[sys.executable, '-I', '-m', 'astro_mcp.workflow.expressions.worker']",

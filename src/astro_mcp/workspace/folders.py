@@ -6,15 +6,18 @@ The status of an entry costs a system call and most are not asked for it: what a
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import itemgetter
+from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from anyio import from_thread
 
 from astro_mcp.errors import AstroError, LimitHit
 from astro_mcp.workspace.beneath import open_child, open_file, open_folder
+from astro_mcp.workspace.git_folders import Odd, Reach, small
 from astro_mcp.workspace.guards import GIT, OURS
 from astro_mcp.workspace.ignore import LARGEST, Ignore, Patterns
 from astro_mcp.workspace.names import fold
@@ -60,8 +63,8 @@ class Folder:
 
 
 class Scanner:
-    """Reads folders below `start`, without what `.gitignore` hides, `.git`, a root's worktrees of runs, and files that
-    are being written.
+    """Reads folders below `start`, without what `.gitignore` and `info/exclude` hide, `.git`, a root's worktrees of
+    runs, and files that are being written.
 
     Raises `LimitHit` after `MOST` entries. Honours cancellation of the awaiting task.
     """
@@ -80,7 +83,9 @@ class Scanner:
         parts = self._start.parts
         for depth in range(len(parts)):
             with open_folder(self._start.root, parts[:depth], self._start.display) as descriptor:
-                ignore = _with_file(descriptor, "/".join(parts[:depth]), ignore, self._patterns)
+                path = "/".join(parts[:depth])
+                ignore = self._with_exclude(descriptor, path, ignore, self._patterns)
+                ignore = _with_file(descriptor, path, ignore, self._patterns)
         return ignore
 
     def count(self, descriptor: int) -> int:
@@ -97,8 +102,10 @@ class Scanner:
     def scan(self, descriptor: int, path: str, ignore: Ignore) -> tuple[list[Found], Ignore]:
         """The visible entries of the folder at `path` by name, and the rules for what is in it; `ignore` are those of
         the folder above."""
-        found = self._entries(descriptor, path)
+        found, repository = self._entries(descriptor, path)
         found.sort(key=itemgetter(0))
+        if self._patterns is not None and repository:
+            ignore = self._with_exclude(descriptor, path, ignore, self._patterns)
         if self._patterns is not None and any(one[0] == ".gitignore" for one in found):
             ignore = _with_file(descriptor, path, ignore, self._patterns)
         marked = [f"{name}{FOLDER}" if kind == "folder" else name for name, kind, _ in found]
@@ -107,9 +114,22 @@ class Scanner:
         head = f"{path}/" if path else ""
         return [one for one in found if not ignore.hides(head + one.name, folder=one.type == "folder")], ignore
 
-    def _entries(self, descriptor: int, path: str) -> list[Found]:
-        """One turn an entry, and there are many: what most need is done in place."""
+    def _with_exclude(self, descriptor: int, path: str, ignore: Ignore, patterns: Patterns) -> Ignore:
+        """With the rules of `info/exclude`, where the open folder at `path` is the top of a repository: any
+        `.gitignore` there has a say before them."""
+        try:
+            if stat.S_ISDIR(os.stat(".git", dir_fd=descriptor, follow_symlinks=False).st_mode):
+                data = small(descriptor, ".git/info/exclude", LARGEST)
+            else:
+                data = _of_worktree(self._start.root, path)
+        except (AstroError, OSError, Odd):
+            return ignore
+        return ignore.within(path, data, patterns)
+
+    def _entries(self, descriptor: int, path: str) -> tuple[list[Found], bool]:
+        """Also whether there is a `.git`. One turn an entry, and there are many: what most need is done in place."""
         found = []
+        repository = False
         with os.scandir(descriptor) as entries:
             for count, entry in enumerate(entries, 1):
                 if count % 256 == 0:
@@ -117,14 +137,16 @@ class Scanner:
                     self._saw(256)
                 name = entry.name
                 plain = name.isascii() and name.isprintable()
-                if (not plain or name[0] in ".gG") and not self._include_git and _is_hidden(name, path):
-                    continue
+                if not plain or name[0] in ".gG":
+                    repository = repository or name == ".git"
+                    if not self._include_git and _is_hidden(name, path):
+                        continue
                 if plain or _is_unicode(name):
                     found.append(Found(name, _type(entry), entry))
                 else:
                     found.append(Found(os.fsencode(name).decode("utf-8", "backslashreplace"), "other", entry))
         self._saw(len(found) % 256)
-        return found
+        return found, repository
 
     def _saw(self, entries: int) -> None:
         self._count += entries
@@ -182,6 +204,14 @@ def _is_unicode(name: str) -> bool:
 def _is_hidden(name: str, folder: str) -> bool:
     """What is git's, and ours. In plain letters it begins with a dot, or a g."""
     return fold(name) in GIT or (name == OURS and not folder) or is_temporary(name)
+
+
+def _of_worktree(root: Path, path: str) -> bytes:
+    """The rules of `info/exclude` for the linked worktree at `path`: what it shares with others lies in `root`, too."""
+    reach = Reach((root,))
+    gitdir = reach.gitdir(f"{root}/{path}" if path else str(root))
+    with reach.opened(gitdir) as own, reach.opened(reach.common(gitdir, own)) as common:
+        return small(common, "info/exclude", LARGEST)
 
 
 def _with_file(descriptor: int, path: str, ignore: Ignore, patterns: Patterns) -> Ignore:

@@ -1,4 +1,5 @@
-"""What `.gitignore` hides from the tools is what it hides from git: generated files of rules, at the top and nested."""
+"""What `.gitignore` and `.git/info/exclude` hide from the tools is what they hide from git: generated rules, at the top
+and nested."""
 
 from __future__ import annotations
 
@@ -99,7 +100,8 @@ TEXTS = st.builds(
     st.lists((PLAIN | LINES).map(str.encode) | st.sampled_from([b"\xe9.log", b"", b"  "]), max_size=6),
     st.sampled_from([b"\n", b"\n", b"\r\n"]),
 )
-RULES = st.dictionaries(st.sampled_from(FOLDERS), TEXTS, min_size=1, max_size=3)
+EXCLUDE = ".git/info/exclude"
+RULES = st.dictionaries(st.sampled_from((*FOLDERS, EXCLUDE)), TEXTS, min_size=1, max_size=3)
 
 
 def ours(root: Path) -> set[str]:
@@ -123,6 +125,9 @@ async def test_what_is_hidden_is_what_git_ignores(tmp_path: Path, examples: int)
         (root / name).touch()
     hidden = 0
 
+    def _file(place: str) -> Path:
+        return root / place if place == EXCLUDE else root / place / ".gitignore"
+
     @settings(
         max_examples=examples,
         deadline=None,
@@ -138,13 +143,16 @@ async def test_what_is_hidden_is_what_git_ignores(tmp_path: Path, examples: int)
     @example({"other/": b"*.log\n!/a**\n"})
     @example({"": b"build/*\n!build/deep/\n", "build/deep/": b"*\n!*.b\n"})
     @example({"": b"a/\n*.log/\ndeep[!x]a\nother[/]a\n"})
+    @example({EXCLUDE: b"*.log\n/deep/a\n"})
+    @example({EXCLUDE: b"*.log\n", "": b"!b.log\n", "deep/": b"!*.log\n"})
+    @example({EXCLUDE: b"!a\n", "": b"a\n"})
     @example({"": b"a \\ \n[[:alpha:]]\nsp ace  \n/*/**/a.?\n"})
     def same(rules: dict[str, bytes]) -> None:
         nonlocal hidden
-        for folder in FOLDERS:
-            (root / folder / ".gitignore").unlink(missing_ok=True)
-        for folder, text in rules.items():
-            (root / folder / ".gitignore").write_bytes(text)
+        for place in (*FOLDERS, EXCLUDE):
+            _file(place).unlink(missing_ok=True)
+        for place, text in rules.items():
+            _file(place).write_bytes(text)
         expected = gits(root)
         assert ours(root) == expected, rules
         hidden += len(expected) < len(FILES)

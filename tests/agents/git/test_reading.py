@@ -11,7 +11,7 @@ from tests.agents.git.bench import Bench
 
 from astro_mcp.config import SecretSettings
 from astro_mcp.core.authority import Label
-from astro_mcp.errors import Conflict, InvalidInput, NotFound, PathDenied, ProtectedPath, Unsupported
+from astro_mcp.errors import InvalidInput, NotFound, PathDenied, ProtectedPath, Unsupported
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
 
@@ -60,17 +60,6 @@ async def test_ahead_and_behind_count_against_the_upstream(bench: Bench, tmp_pat
     bench.git("commit", "-q", "--allow-empty", "-m", "third")
     status = await bench.call("git_status")
     assert (status.upstream, status.ahead, status.behind) == ("origin/main", 2, 1)
-
-
-async def test_conflicts_are_listed(bench: Bench) -> None:
-    bench.git("switch", "-q", "-c", "side", "HEAD~1")
-    bench.write("src/app.py", "else\n")
-    bench.git("commit", "-q", "-a", "-m", "side")
-    with pytest.raises(AssertionError):
-        bench.git("merge", "main")
-    status = await bench.call("git_status")
-    assert [item.path for item in status.conflicts] == ["src/app.py"]
-    assert isinstance((await bench.result("git_commit", message="m")).error, Conflict)
 
 
 async def test_a_repository_without_a_commit_can_be_read(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from astro_mcp.workspace.git.commits import commit, draft
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
 
+BEGINS = "-----BEGIN PGP SIGNATURE-----"
 Program = Callable[[str], Path]
 
 
@@ -81,16 +83,40 @@ async def test_the_program_gets_a_clean_environment_and_the_commit(
     bench: Bench, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET", "x")
-    begins = "-----BEGIN PGP SIGNATURE-----"
-    path = program(f'env >{tmp_path}/env; cat >{tmp_path}/commit; echo "$@" >{tmp_path}/args; echo "{begins}"')
+    path = program(f'env >{tmp_path}/env; cat >{tmp_path}/commit; echo "$@" >{tmp_path}/args; echo "{BEGINS}"')
     sha = await committed(bench, GitSettings(signing_program=str(path), signing_key="me"))
     names = {line.partition("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
     assert names <= {"PATH", "LC_ALL", "HOME", "PWD", "SHLVL", "_", "OLDPWD"}
     assert (tmp_path / "args").read_text().strip() == "--batch --detach-sign --armor --local-user me"
-    assert bench.git("cat-file", "commit", sha).replace(f"gpgsig {begins}\n", "") == (tmp_path / "commit").read_text()
+    assert bench.git("cat-file", "commit", sha).replace(f"gpgsig {BEGINS}\n", "") == (tmp_path / "commit").read_text()
 
 
-@pytest.mark.parametrize("text", ["exit 1", "echo no signature", "cat >/dev/null"])
+async def test_it_runs_nowhere_near_the_repository(bench: Bench, program: Program, tmp_path: Path) -> None:
+    path = program(f'pwd >{tmp_path}/where; env >{tmp_path}/env; echo "{BEGINS}"')
+    await committed(bench, GitSettings(signing_program=str(path), signing_key="me"))
+    assert (tmp_path / "where").read_text() == "/\n"
+    assert "GIT_" not in (tmp_path / "env").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file away")
+@pytest.mark.parametrize("whose", ["program", "."])
+async def test_what_belongs_to_another_user_is_not_run(
+    bench: Bench, program: Program, tmp_path: Path, whose: str
+) -> None:
+    path = program(f"touch {tmp_path}/ran")
+    os.chown(tmp_path / whose, 65_534, -1)
+    assert "others could change" in await refused(bench, GitSettings(signing_program=str(path), signing_key="me"))
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("exit 1", "echo no signature", "cat >/dev/null", f'echo "{BEGINS}"; exit 3'),
+        f'echo "{BEGINS}"; head -c 70000 /dev/zero | tr "\\0" x',
+    ],
+    ids=["fails", "says something else", "says nothing", "fails after it", "says too much"],
+)
 async def test_without_a_signature_there_is_no_commit(bench: Bench, program: Program, text: str) -> None:
     assert "no signature" in await refused(bench, GitSettings(signing_program=str(program(text)), signing_key="me"))
 
@@ -111,6 +137,9 @@ async def test_a_program_that_others_could_have_put_there_is_not_run(
     inside = bench.root / "program"
     shutil.copy2("/bin/true", inside)
     assert "in the workspace" in await refused(bench, GitSettings(signing_program=str(inside), signing_key="me"))
+    link = tmp_path / "link"
+    link.symlink_to(inside)
+    assert "in the workspace" in await refused(bench, GitSettings(signing_program=str(link), signing_key="me"))
     path.unlink()
     assert "not there" in await refused(bench, settings)
     assert not (tmp_path / "ran").exists()
@@ -124,6 +153,41 @@ async def test_one_that_takes_too_long_is_ended(
     with anyio.fail_after(10), pytest.raises(TimedOut):
         await committed(bench, GitSettings(signing_program=str(path), signing_key="me"))
     assert bench.git("log", "-1", "--format=%s").strip() == "Add two"
+
+
+async def test_what_it_started_is_ended_with_it(
+    bench: Bench, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing, "SECONDS", 0.5)
+    path = program(f"sleep 60 & echo $! >{tmp_path}/child; wait")
+    with anyio.fail_after(10), pytest.raises(TimedOut):
+        await committed(bench, GitSettings(signing_program=str(path), signing_key="me"))
+    child = int((tmp_path / "child").read_text())
+    with anyio.fail_after(5):
+        while _runs(child):
+            await anyio.sleep(0.02)
+
+
+async def test_a_call_that_is_cancelled_ends_it(bench: Bench, program: Program, tmp_path: Path) -> None:
+    path = program(f"sleep 60 & echo $! >{tmp_path}/child.new; mv {tmp_path}/child.new {tmp_path}/child; wait")
+    async with anyio.create_task_group() as group:
+        group.start_soon(committed, bench, GitSettings(signing_program=str(path), signing_key="me"))
+        with anyio.fail_after(20):
+            while not (tmp_path / "child").exists():
+                await anyio.sleep(0.02)
+        group.cancel_scope.cancel()
+    with anyio.fail_after(5):
+        while _runs(int((tmp_path / "child").read_text())):
+            await anyio.sleep(0.02)
+    assert bench.git("log", "-1", "--format=%s").strip() == "Add two"
+
+
+def _runs(process: int) -> bool:
+    """Whether there is such a process that has not ended: nobody may have reaped it yet."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ async def test_status_tells_what_is_staged_of_submodules_as_git_does(staged: Ben
     for _ in range(2):  # git's answer, and the one that stands
         status = await staged.call("git_status")
         assert [(item.path, item.change) for item in status.staged] == [("another", "A"), ("sub", "M")]
-        assert [(item.path, item.change) for item in status.unstaged] == [("README.md", "M")]
+        assert [(item.path, item.change) for item in status.unstaged] == [("README.md", "M"), ("another", "D")]
+    assert staged.git("status", "--porcelain", "--ignore-submodules=dirty") == " M README.md\nAD another\nM  sub\n"
 
 
 async def test_a_submodule_alone_is_committed_by_its_path_and_the_rest_stays_staged(staged: Bench) -> None:

@@ -58,7 +58,7 @@ class GitAgent(Agent):
         or in conflict.
 
         Letters are git's own: M modified, A added, D deleted, R renamed, T another kind of file, U in conflict.
-        Submodules are not entered: what is staged of one is told, and what changed in its folder is not. The
+        Submodules are not entered: which commit is staged or checked out is told, other changes are not. The
         upstream is as of the last fetch. Example: `git_status {}`.
         """
         return await (await self._work.get()).status(args, ctx)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,12 +12,14 @@ from astro_mcp.agents.git.inputs import DiffInput
 from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk, DiffStat
 from astro_mcp.errors import InvalidInput
 from astro_mcp.workspace.git.child import Ran
+from astro_mcp.workspace.git.escapes import shown
+from astro_mcp.workspace.git.gitlinks import Links, as_checked_out, is_beneath, links_of, moved
 from astro_mcp.workspace.git.objects import trees_of
 from astro_mcp.workspace.git.patches import (
-    HISTORY,
     OPTIONS,
     FileStat,
     Hunk,
+    of_submodule,
     parse_change,
     parse_numstat,
     parse_patch,
@@ -30,23 +33,23 @@ PATCH: Final = 8 * 1024 * 1024
 """Bytes of patch text that are taken apart."""
 
 
-def shown(path: str) -> str:
-    """A path as text: bytes that are no UTF-8 as escapes."""
-    if path.isascii():  # nearly every one, of thousands
-        return path
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
 NAMED: Final = 200
 """Names that git is asked about; where there are more it is asked about everything."""
 
 
+_UNMERGED: Final = re.compile(rb"(?:^|(?<=\0\0))\* Unmerged path [^\n]*\n?", re.MULTILINE)
+"""A line of a patch that is of no file's: a line of content begins with another sign."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What is compared: `options` for `git diff`; of two commits also their trees, old and new."""
+    """What is compared: `options` for `git diff`; of two commits also their trees, old and new. `worktree` tells that
+    the new side is the working tree, and `index` that the old one is the index, or our side of a conflict."""
 
     options: tuple[str, ...]
     trees: tuple[str, ...] = ()
+    worktree: bool = False
+    index: bool = False
 
 
 async def diff(repository: Repository, args: DiffInput) -> Diff:
@@ -65,9 +68,10 @@ async def _sides(repository: Repository, args: DiffInput) -> Sides:
         if args.from_ == "index":
             if args.to == "index":
                 raise InvalidInput("from and to are the same", "to=worktree is what is not staged")
-            return Sides(())
+            return Sides(("--ours",), worktree=True, index=True)
         base = await commit_of(repository, args.from_) if args.from_ != "HEAD" else repository.refs.sha or EMPTY_TREE
-        return Sides((*(["--cached"] if args.to == "index" else []), "--end-of-options", base))
+        cached = ["--cached"] if args.to == "index" else []
+        return Sides((*cached, "--end-of-options", base), worktree=not cached)
     if args.from_ in ("index", "worktree"):
         raise InvalidInput("the working tree and the index are compared with what came before", "swap from and to")
     return await between(repository, await commit_of(repository, args.from_), await commit_of(repository, args.to))
@@ -90,12 +94,35 @@ async def difference(
         ran = await repository.ask(COUNTS, question)
         return _files(repository, parse_numstat(_answer(ran, question))), [], ran.cut
     forms = ["--numstat", "-z", *([] if stat_only else ["--patch"])]
-    options = HISTORY if sides.trees or "--cached" in sides.options else OPTIONS
-    ran = await repository.git("diff", *options, *forms, *sides.options, "--", *paths, limit=PATCH)
-    counts, _, patch = ran.out.partition(b"\0\0")
-    files = _files(repository, parse_numstat(counts))
+    words = ("diff", *OPTIONS, *forms, *sides.options, "--", *paths)
+    links = await links_of(repository) if sides.worktree else None
+    if links is None:
+        ran = await repository.git(*words, limit=PATCH)
+    elif sides.index:
+        ran = await repository.git(*words, index=links.index, limit=PATCH)
+    else:
+        async with as_checked_out(repository, links) as index:
+            ran = await repository.git(*words, index=index, limit=PATCH)
+    counts, _, patch = _UNMERGED.sub(b"", ran.out).partition(b"\0\0")
+    stats = list({stat.path: stat for stat in parse_numstat(counts)}.values())  # what is in conflict is told twice
     hunks = await repository.blocking(lambda: parse_patch(patch, cut=ran.cut))
-    return files, _hunks(repository, files, hunks), ran.cut
+    if links is not None and sides.index:
+        stats, hunks = await _with_submodules(repository, links, paths, stats, hunks)
+    files = _files(repository, stats)
+    return files, [] if stat_only else _hunks(repository, files, hunks), ran.cut
+
+
+async def _with_submodules(
+    repository: Repository, links: Links, paths: Sequence[str], stats: Sequence[FileStat], hunks: Sequence[Hunk]
+) -> tuple[list[FileStat], list[Hunk]]:
+    """With the submodules beneath `paths` that moved, in git's order: by name."""
+    now = await moved(repository, links.commits)
+    wanted = [path for path in now if is_beneath(path, paths)]
+    told = [of_submodule(path, links.commits[path], now[path]) for path in wanted]
+    return (
+        sorted([*stats, *(stat for stat, _ in told)], key=lambda stat: os.fsencode(stat.path)),
+        sorted([*hunks, *(hunk for _, hunk in told)], key=lambda hunk: os.fsencode(hunk.path)),
+    )
 
 
 def is_open(change: bytes, *, cut: bool) -> bool:
@@ -115,7 +142,7 @@ async def of_trees(
         ran = await repository.ask(COUNTS, " ".join(trees))
         counted = parse_numstat(_answer(ran, " ".join(trees)))
     elif named:
-        ran = await repository.git("diff-tree", "-r", *HISTORY, "-z", "--numstat", *trees, "--", *sorted(named))
+        ran = await repository.git("diff-tree", "-r", *OPTIONS, "-z", "--numstat", *trees, "--", *sorted(named))
         binary = {stat.path for stat in parse_numstat(ran.out) if stat.additions is None}
 
     def work() -> tuple[list[FileStat], list[Hunk]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from astro_mcp.agents.git.differences import Sides, difference, shown
+from astro_mcp.agents.git.differences import Sides, difference
 from astro_mcp.agents.git.inputs import PreviewInput
 from astro_mcp.agents.git.outputs import MergeConflict, MergePreview, PreviewedConflicts
 from astro_mcp.workspace.git import merging
+from astro_mcp.workspace.git.escapes import shown
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import commit_of
 

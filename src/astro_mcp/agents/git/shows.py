@@ -6,12 +6,13 @@ from typing import Final
 
 import anyio
 
-from astro_mcp.agents.git.differences import PATCH, is_open, of_trees, shown
+from astro_mcp.agents.git.differences import PATCH, is_open, of_trees
 from astro_mcp.agents.git.inputs import ShowInput
 from astro_mcp.agents.git.outputs import BlameLine, Shown, ShownBlame, ShownCommit, ShownFile
 from astro_mcp.errors import AstroError, InvalidInput, NotFound, ProtectedPath, TooLarge, Unsupported
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git.blamed import Early, asked_early, blamed
+from astro_mcp.workspace.git.escapes import shown
 from astro_mcp.workspace.git.objects import Item, held_at, items_of, missing, trees_of
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
@@ -40,7 +41,7 @@ async def show(repository: Repository, args: ShowInput) -> Shown:
         raise Unsupported(f"{printable(path, 200)} is a submodule; those are not entered")
     if item.kind == "folder":
         names = "\n".join(_name(path, one) for one in await items_of(repository, item.sha))
-        return ShownFile(sha=sha, path=path, kind="folder", content=names)
+        return ShownFile(sha=sha, path=shown(path), kind="folder", content=names)
     if not repository.readable(path):
         raise ProtectedPath(f"{printable(path, 200)} is on the secrets list, in history too")
     if size > FILE:

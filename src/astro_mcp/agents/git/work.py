@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Final
 
 from astro_mcp.agents.git import differences, history, merges, shows
-from astro_mcp.agents.git.differences import shown
 from astro_mcp.agents.git.inputs import (
     BranchInput,
     CommitInput,
@@ -43,6 +42,7 @@ from astro_mcp.errors import AstroError, InvalidInput, Problem, ProtectedPath
 from astro_mcp.workspace.changes import Changes
 from astro_mcp.workspace.git import branches, checkouts, commits, hunks, merging
 from astro_mcp.workspace.git.child import program
+from astro_mcp.workspace.git.escapes import shown
 from astro_mcp.workspace.git.kept import Quick
 from astro_mcp.workspace.git.made import MadeCommits
 from astro_mcp.workspace.git.moving import Moved, Mover

@@ -21,6 +21,7 @@ from astro_mcp.core.call import Context
 from astro_mcp.core.flow import Leaving, Sort, page
 from astro_mcp.errors import AstroError, InvalidInput
 from astro_mcp.workspace.git.child import program
+from astro_mcp.workspace.git.escapes import shown
 from astro_mcp.workspace.git.remote.cloning import clone
 from astro_mcp.workspace.git.remote.fetching import fetch
 from astro_mcp.workspace.git.remote.hosts import Hosts
@@ -101,7 +102,4 @@ class RemoteWork:
 
 
 def _asides(found: Iterable[tuple[str, str]]) -> list[Aside]:
-    return [
-        Aside(name=name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"), reason=reason)
-        for name, reason in list(found)[:LISTED]
-    ]
+    return [Aside(name=shown(name), reason=reason) for name, reason in list(found)[:LISTED]]

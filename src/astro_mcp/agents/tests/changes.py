@@ -6,11 +6,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from astro_mcp.agents.tests.project import Project
 from astro_mcp.core.authority import Session
 from astro_mcp.errors import LimitHit, NotFound
+from astro_mcp.workspace.git.gitlinks import links_of
 from astro_mcp.workspace.git.patches import HUNK, OPTIONS, parse_numstat, parse_patch
 from astro_mcp.workspace.git.repository import Git, Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
@@ -48,14 +50,15 @@ async def changed(
         await repository.trusted_index()
         base = repository.refs.sha or EMPTY_TREE
         base = base if since == "HEAD" else await commit_of(repository, since)
-        sides = ["--end-of-options", base, "--", *([below] if below else [])]
-        ran = await repository.git("diff", *OPTIONS, "--numstat", "-z", *sides)
+        index = (await links_of(repository)).index
+        sides = ["--ignore-submodules=all", "--end-of-options", base, "--", *([below] if below else [])]
+        ran = await repository.git("diff", *OPTIONS, "--numstat", "-z", *sides, index=index)
         if ran.cut:
             raise LimitHit(f"too much changed since {since}", "name a nearer commit in since")
         paths = {path for stat in parse_numstat(ran.out) for path in (stat.path, stat.former) if path}
         others = await changes(repository, [below] if below else [], each_file=True, renames=False)
         new = {change.path for change in others if change.untracked}
-        found = await _lines(repository, sides) if lines else {}
+        found = await _lines(repository, index, sides) if lines else {}
     start = len(below) + 1 if below else 0
     files = frozenset(_named(path, start) for path in paths | new if path.startswith(below))
     if lines:
@@ -72,8 +75,8 @@ def _repository(place: Place) -> Place:
     raise NotFound("this project is in no git repository, so what changed is not known", "select=all runs every test")
 
 
-async def _lines(repository: Repository, sides: list[str]) -> dict[str, frozenset[int]]:
-    patch = await repository.git("diff", *OPTIONS, "--unified=0", *sides, limit=PATCH)
+async def _lines(repository: Repository, index: Path, sides: list[str]) -> dict[str, frozenset[int]]:
+    patch = await repository.git("diff", *OPTIONS, "--unified=0", *sides, index=index, limit=PATCH)
     if patch.cut:
         raise LimitHit(f"more than {PATCH:,} bytes changed", "name a nearer commit in since")
     hunks = await repository.blocking(lambda: parse_patch(patch.out))

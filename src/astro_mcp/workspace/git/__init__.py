@@ -8,12 +8,15 @@ child          one git process: clean environment, deadline, bounded output
 waiting        git processes that answer one question after another
 kept           private GIT_DIRs that outlive a call, with those processes
 repository     the three together: what tools read through
+escapes        paths as text that leads back to them
 objects        what is asked of those processes: names, trees, sizes, bytes
 revisions      names and shas into full shas
 changed        what git says of a path that changed
 watch          which files may have changed since a look
 standing       a status that stands as long as nothing happens
 status         what changed, as git tells it
+submodules     which commit the folder of a submodule has checked out, without git
+gitlinks       the submodules that an index names, and how a git is asked about all else
 logged         which commits match, and what each changed
 blamed         which commit wrote each line of a file
 patches        git's patch text, file by file and hunk by hunk

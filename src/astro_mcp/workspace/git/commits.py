@@ -18,8 +18,8 @@ from astro_mcp.config import GitSettings
 from astro_mcp.errors import Conflict, NotFound, Problem, ProtectedPath, TooLarge, Unsupported
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import publish
-from astro_mcp.workspace.git.changed import Changed
-from astro_mcp.workspace.git.entries import SUBMODULE, in_index, put
+from astro_mcp.workspace.git.changed import SUBMODULE, Changed
+from astro_mcp.workspace.git.entries import in_index, put
 from astro_mcp.workspace.git.keys import Key, find_keys
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE

@@ -13,7 +13,6 @@ from astro_mcp.workspace.git.repository import Repository
 
 FILE: Final = "100644"
 LINK: Final = "120000"
-SUBMODULE: Final = "160000"
 _ZERO: Final = "0" * 40
 
 

@@ -15,8 +15,10 @@ from typing import Final
 from astro_mcp.errors import Conflict, InvalidInput, LimitHit, Problem
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import entries
+from astro_mcp.workspace.git.changed import SUBMODULE
 from astro_mcp.workspace.git.commits import Draft, blobs, checked, everything, take
 from astro_mcp.workspace.git.entries import Differing, Entry, Side
+from astro_mcp.workspace.git.gitlinks import links_of, moved
 from astro_mcp.workspace.git.patches import OPTIONS, Hunk, parse_patch
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE
@@ -67,12 +69,15 @@ async def draft(repository: Repository, ids: Sequence[str]) -> Draft:
 
 
 async def _working_tree(repository: Repository) -> str:
-    """The tree of all files that git knows, as they are now."""
+    """The tree of all files that git knows, as they are now, and of submodules as they are checked out."""
     changed = [item for item in await everything(repository) if not item.untracked]
     index = repository.private.folder / "index.whole"
     if repository.private.index.exists():
         await repository.blocking(lambda: shutil.copy2(repository.private.index, index))
     await take(repository, changed, index)
+    await repository.trusted_index()
+    now = await moved(repository, (await links_of(repository)).commits)
+    await entries.put(repository, index, {path: Entry(SUBMODULE, sha) for path, sha in now.items()})
     return (await repository.git("write-tree", index=index)).out.decode().strip()
 
 

@@ -72,16 +72,18 @@ class Blame:
 class Memory:
     """What was found out of a repository and can't change: objects are named by their content.
 
-    `trusted` is the stamp of the index that was found in order. `lists`: a commit's history, its length and its first
-    shas; `apart`: how far two commits are from one another; `logged`: a commit's line of a log; `found`: the sha of a
-    name that begins with one, as in `sha^{tree}`; `blames`: who wrote a file's lines, by its path; `recent`: objects of
-    the commit that was told last without git.
+    `trusted` is the stamp of the index that was found in order; `links` the stamp of one, its submodules, and
+    which of those are in conflict.
+    `lists`: a commit's history, its length and its first shas; `apart`: how far two commits are from one another;
+    `logged`: a commit's line of a log; `found`: the sha of a name that begins with one, as in `sha^{tree}`; `blames`:
+    who wrote a file's lines, by its path; `recent`: objects of the commit that was told last without git.
     What `standing` holds can change, and is watched. `cut`: history may be cut off somewhere.
     """
 
     standing: Standing | None = None
     cut: bool = True
     trusted: str = "none yet"
+    links: tuple[str, dict[str, str], frozenset[str]] = ("none yet", {}, frozenset())
     walked: bool = False
     lists: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
     apart: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)

@@ -17,7 +17,8 @@ from astro_mcp.errors import Conflict, NotFound, Problem
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import commits, entries
 from astro_mcp.workspace.git.branches import branch_ref
-from astro_mcp.workspace.git.entries import LINK, SUBMODULE
+from astro_mcp.workspace.git.changed import SUBMODULE
+from astro_mcp.workspace.git.entries import LINK
 from astro_mcp.workspace.git.moving import Moved, Mover
 from astro_mcp.workspace.git.recovery import Step
 from astro_mcp.workspace.git.repository import Repository

@@ -86,7 +86,9 @@ class Mover:
             return Applied("", ())
 
         async def decide(change_set: str) -> None:
-            await repository.git("update-index", "-q", "--refresh", index=made.index, good=(0, 1))
+            await repository.git(
+                "update-index", "-q", "--ignore-submodules", "--refresh", index=made.index, good=(0, 1)
+            )
             await repository.blocking(lambda: _decide(repository, step, update, made.index, change_set))
 
         return await self.changes.carry(self.session, made.plan, decide, by=Maker(self.run_id))

@@ -27,16 +27,14 @@ OPTIONS: Final = (
     "--no-ext-diff",
     "--no-textconv",
     "--no-color",
-    "--ignore-submodules=all",
+    "--ignore-submodules=dirty",
+    "--submodule=short",
     "--find-renames",
     "-l400",
     "--src-prefix=a/",
     "--dst-prefix=b/",
 )
-"""What every diff with the working tree is told; `-l` bounds the search for renames."""
-HISTORY: Final = (*(one for one in OPTIONS if "submodules" not in one), "--ignore-submodules=none", "--submodule=short")
-"""What a diff of two commits, or of one and the index, is told: which commit a submodule was at is data of theirs, and
-nothing is entered."""
+"""What every diff is told; `-l` bounds the search for renames. No submodule is entered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,12 @@ class Hunk:
     text: str
     old: range
     new: range
+
+
+def of_submodule(path: str, before: str, after: str) -> tuple[FileStat, Hunk]:
+    """A submodule that went from one commit to another, as git tells it with `--submodule=short`."""
+    body = b"-Subproject commit %s\n+Subproject commit %s" % (before.encode(), after.encode())
+    return FileStat(path, "", 1, 1), _piece(path, "", body, body, range(1), range(1), b"")
 
 
 def parse_numstat(out: bytes) -> list[FileStat]:

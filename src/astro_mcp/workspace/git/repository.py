@@ -19,6 +19,7 @@ from astro_mcp.errors import AstroError, Conflict, InvalidInput, PathDenied, Pro
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import staging
 from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, run_git, start_git
+from astro_mcp.workspace.git.escapes import named
 from astro_mcp.workspace.git.kept import Keeper, Look, Memory, Quick, Ready
 from astro_mcp.workspace.git.layout import Layout, find
 from astro_mcp.workspace.git.locks import Locks, release
@@ -189,16 +190,19 @@ class Repository:
     def inside(self, path: str) -> str:
         """A path as the caller says it (absolute, or relative to the repository) as git names it.
 
-        One that is there relative to the workspace root alone is taken too, for that is how the file tools name it.
+        Bytes that are no UTF-8 are said as `escapes` tells them. One that is there relative to the workspace root alone
+        is taken too, and one that is there with the letters of an escape, for that is how the file tools name it.
         "" is the repository itself. The path may be missing, and a link stands for itself. Raises `PathDenied`.
         """
         if "\0" in path or len(path) > 4096:
             raise InvalidInput("a path has no NUL and at most 4,096 characters")
         top = str(self.layout.worktree)
-        full = os.path.normpath(os.path.join(top, path))
+        full = os.path.normpath(os.path.join(top, named(path)))
         if not os.path.lexists(full):
-            named = os.path.normpath(os.path.join(self._top.root, path))
-            full = named if named.startswith(top + "/") and os.path.lexists(named) else full
+            above = str(self._top.root)
+            others = (os.path.join(top, path), os.path.join(above, named(path)), os.path.join(above, path))
+            there = map(os.path.normpath, others)
+            full = next((one for one in there if one.startswith(top + "/") and os.path.lexists(one)), full)
         if full == top:
             return ""
         real = os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))

@@ -22,8 +22,9 @@ from astro_mcp.workspace.actions import State
 from astro_mcp.workspace.content import read_file
 from astro_mcp.workspace.executor import LARGEST, look
 from astro_mcp.workspace.git import entries
+from astro_mcp.workspace.git.changed import SUBMODULE
 from astro_mcp.workspace.git.commits import blobs, sizes
-from astro_mcp.workspace.git.entries import LINK, SUBMODULE, Differing, Side
+from astro_mcp.workspace.git.entries import LINK, Differing, Side
 from astro_mcp.workspace.git.repository import Repository, hostile
 from astro_mcp.workspace.git.status import changes
 from astro_mcp.workspace.place import Place

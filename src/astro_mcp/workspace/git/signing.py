@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from subprocess import CompletedProcess
+from subprocess import PIPE
 from typing import Final
 
 import anyio
+from anyio.abc import ByteReceiveStream
 
 from astro_mcp.config import GitSettings
 from astro_mcp.errors import TimedOut, Unavailable
@@ -74,20 +77,45 @@ def _arguments(settings: GitSettings) -> Sequence[str]:
 
 
 async def _signature(command: Sequence[str], commit: Path, begins: bytes) -> bytes:
-    home = pwd.getpwuid(os.geteuid()).pw_dir
-    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": home}
-    ran: CompletedProcess[bytes] | None = None
+    told: tuple[int, bytes, bytes] | None = None
     with anyio.move_on_after(SECONDS):
         try:
-            with commit.open("rb") as stdin:  # a file: a program that does not read all of a pipe would break it
-                ran = await anyio.run_process(
-                    command, stdin=stdin, check=False, cwd="/", env=environment, start_new_session=True
-                )
+            told = await _ran(command, commit)
         except OSError as error:
             raise Unavailable(f"{command[0]} can't be started: {os.strerror(error.errno or 0)}", _SETTING) from None
-    if ran is None:
+    if told is None:
         raise TimedOut(f"the signature took longer than {SECONDS:g} s", "nothing was committed")
-    if ran.returncode or not ran.stdout.startswith(begins) or len(ran.stdout) > LONGEST:
-        said = printable(ran.stderr.decode("utf-8", "replace").strip()[-200:], 200)
-        raise Unavailable(f"{command[0]} gave no signature ({ran.returncode}): {said}", "nothing was committed")
-    return ran.stdout
+    code, out, err = told
+    if code or not out.startswith(begins) or len(out) > LONGEST:
+        said = printable(err.decode("utf-8", "replace").strip()[-200:], 200)
+        raise Unavailable(f"{command[0]} gave no signature ({code}): {said}", "nothing was committed")
+    return out
+
+
+async def _ran(command: Sequence[str], commit: Path) -> tuple[int, bytes, bytes]:
+    """Exit status, and what it says on both streams, of which more than a signature's bytes is not kept. It is gone in
+    any case, with all that it started and that is of its session."""
+    home = pwd.getpwuid(os.geteuid()).pw_dir
+    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": home}
+    with commit.open("rb") as stdin:  # a file: a program that does not read all of a pipe would break it
+        process = await anyio.open_process(
+            command, stdin=stdin, stdout=PIPE, stderr=PIPE, cwd="/", env=environment, start_new_session=True
+        )
+    out, err = bytearray(), bytearray()
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_heard, process.stdout, out)
+            group.start_soon(_heard, process.stderr, err)
+        return await process.wait(), bytes(out), bytes(err)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with anyio.CancelScope(shield=True):
+            await process.aclose()
+
+
+async def _heard(stream: ByteReceiveStream | None, kept: bytearray) -> None:
+    if stream is None:
+        raise AssertionError("it was started with pipes")
+    async for chunk in stream:
+        kept += chunk[: LONGEST + 1 - len(kept)]

@@ -73,11 +73,13 @@ class Entries:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`at` is of `time.monotonic`, from before git was asked."""
+    """`at` is of `time.monotonic`, from before git was asked; `links` are the submodules that git did not look at, and
+    the commits that the index names."""
 
     key: Key
     at: float
     changes: list[Changed]
+    links: Mapping[str, str] = field(default_factory=dict)
 
     def holds(self, key: Key) -> bool:
         """Whether it was given for this, and not too long ago."""

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from astro_mcp.errors import LimitHit
 from astro_mcp.workspace.git.changed import Changed, parse
-from astro_mcp.workspace.git.entries import SUBMODULE
+from astro_mcp.workspace.git.gitlinks import is_beneath, links_of, moved
 from astro_mcp.workspace.git.repository import Repository
-from astro_mcp.workspace.git.revisions import EMPTY_TREE
 from astro_mcp.workspace.git.standing import Answer, Entries, Standing, glance, in_order, look, merged
 
 TOUCHED: Final = 200
 """Files that are looked at one by one."""
-_GITLINK: Final = (0o160000).to_bytes(4, "big")
-"""A submodule's mode as an index has it. Where a name or a digest holds these bytes, git is asked once more."""
 _ALONE: Final = frozenset(".MDTU?")
 """What may be said of a file whatever is said of others; a rename, or a file to be added, has to do with two."""
 
@@ -27,20 +23,25 @@ _ALONE: Final = frozenset(".MDTU?")
 async def changes(
     repository: Repository, paths: Sequence[str] = (), *, each_file: bool = False, renames: bool = True
 ) -> list[Changed]:
-    """Everything that differs beneath `paths` (none: the whole tree). Submodules are not entered.
+    """Everything that differs beneath `paths` (none: the whole tree). Of submodules it is what is staged: neither their
+    folders nor what those have checked out is looked at.
 
     `each_file` lists untracked files one by one in place of their folders. Raises `LimitHit` past 32 MB of names.
     """
     options = [f"--untracked-files={'all' if each_file else 'normal'}", "--renames" if renames else "--no-renames"]
-    return (await _asked(repository, options, paths))[0]
+    found = [
+        replace(one, unstaged=".") if one.submodule else one for one in (await _asked(repository, options, paths))[0]
+    ]
+    return [one for one in found if (one.staged, one.unstaged) != (".", ".")]
 
 
 async def current(repository: Repository) -> list[Changed]:
-    """`changes` of the whole tree, out of what stands where the repository is kept: while HEAD, index and
-    `info/exclude` are the same, git is asked about touched files alone, and not even about most of those."""
+    """What differs in the whole tree, submodules that moved among it, out of what stands where the repository is kept:
+    while HEAD, index and `info/exclude` are the same, git is asked about touched files alone, and not even about most
+    of those."""
     standing = repository.memory.standing
     if standing is None:
-        return await changes(repository)
+        return await _whole(repository)
     async with standing.lock:
         # taken away until all that was told is in it: a call that is cut off has lost what it read of the watch
         answer, standing.answer = standing.answer, None
@@ -52,18 +53,34 @@ async def current(repository: Repository) -> list[Changed]:
         if answer is not None and touched is not None and answer.holds(key):
             letters = await _letters(repository, standing, answer.changes, touched)
             if letters is not None:
+                letters |= await _moves(repository, answer.links)
                 found = merged(answer.changes, letters) if letters else answer.changes
                 standing.answer = replace(answer, changes=found)
                 return found
         began = time.monotonic()
         options = ["--untracked-files=normal", "--renames", "--ignored=matching"]
         try:
-            found, ignored = await _asked(repository, options, ())
+            found, ignored, links = await _asked(repository, options, ())
         except LimitHit:  # of what is ignored, too
             standing.close()
-            return await changes(repository)
-        standing.keep(Answer(key, began, found), ignored)
+            return await _whole(repository)
+        if links:
+            found = merged(found, await _moves(repository, links))
+        standing.keep(Answer(key, began, found, links), ignored)
         return found
+
+
+async def _whole(repository: Repository) -> list[Changed]:
+    found, _, links = await _asked(repository, ["--untracked-files=normal", "--renames"], ())
+    return merged(found, await _moves(repository, links)) if links else found
+
+
+async def _moves(repository: Repository, links: Mapping[str, str]) -> dict[str, str]:
+    """The letter of each submodule. What it has checked out is read anew each time: no watch tells of it."""
+    if not links:
+        return {}
+    others = await moved(repository, links)
+    return {path: "M" if path in others else "." for path in links}
 
 
 async def _letters(
@@ -85,7 +102,7 @@ async def _letters(
         letters |= await repository.blocking(work)
     unknown = sorted(path for path, letter in letters.items() if not letter)
     if unknown:
-        said, _ = await _asked(repository, ["--untracked-files=normal", "--renames"], unknown)
+        said, *_ = await _asked(repository, ["--untracked-files=normal", "--renames"], unknown)
         letters |= dict.fromkeys(unknown, ".") | {change.path: change.unstaged for change in said}
         if len(letters) > len(touched) or not _ALONE.issuperset(letters.values()):
             return None
@@ -109,32 +126,19 @@ async def _entries(repository: Repository, standing: Standing) -> Entries | None
 
 async def _asked(
     repository: Repository, options: Sequence[str], paths: Sequence[str]
-) -> tuple[list[Changed], list[str]]:
+) -> tuple[list[Changed], list[str], Mapping[str, str]]:
+    """What git tells, what it ignores where that is asked for, and the submodules that it did not look at."""
     await repository.trusted_index()
-    ran = await repository.git("status", "--porcelain=v2", "-z", "--ignore-submodules=all", *options, "--", *paths)
+    links = await links_of(repository)
+    asked = ("--porcelain=v2", "-z", "--ignore-submodules=dirty", *options)  # whatever .gitmodules says
+    ran = await repository.git("status", *asked, "--", *paths, index=links.index)
     if ran.cut:
         raise LimitHit("too much changed to be listed", "name paths")
     found, ignored = parse(ran.out)
-    index = repository.private.index
-    if await repository.blocking(lambda: index.exists() and _GITLINK in index.read_bytes()):
-        found = await _with_submodules(repository, found, paths)
-    return found, ignored
-
-
-async def _with_submodules(repository: Repository, found: list[Changed], paths: Sequence[str]) -> list[Changed]:
-    """With the submodules whose commit is staged. Git compares the index with HEAD for that and enters none of them;
-    `git status` without its option would go by `.gitmodules`, and run git in them."""
-    base = repository.refs.sha or EMPTY_TREE
-    options = ("--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--ignore-submodules=none")
-    ran = await repository.git("diff-index", *options, base, "--", *paths)
-    if ran.cut:
-        raise LimitHit("too much changed to be listed", "name paths")
-    known = {(change.path, change.untracked): change for change in found}
-    records = os.fsdecode(ran.out).split("\0")
-    for head, path in zip(records[::2], records[1::2], strict=False):
-        if SUBMODULE in head.removeprefix(":").split(" ")[:2] and (path, False) not in known:
-            known[path, False] = Changed(path, head.rsplit(" ", 1)[1][0], ".", submodule=True)
-    return in_order(known.values())
+    if conflicts := {path for path in links.conflicts if is_beneath(path, paths)}:
+        rest = [one for one in found if one.path not in conflicts]
+        found = in_order([*rest, *(Changed(path, "U", "U", submodule=True) for path in conflicts)])
+    return found, ignored, links.commits
 
 
 async def tracking(repository: Repository) -> tuple[str, int, int]:

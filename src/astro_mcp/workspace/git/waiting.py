@@ -16,7 +16,7 @@ from typing import Final
 import anyio
 
 from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, too_slow
-from astro_mcp.workspace.git.patches import HISTORY
+from astro_mcp.workspace.git.patches import OPTIONS
 
 AGE: Final = 60.0
 """Seconds after which a process is replaced: it has read attributes of the working tree once, at its first need."""
@@ -34,7 +34,7 @@ class Kind:
     echo: bytes
 
 
-_DIFF: Final = ("diff-tree", "--stdin", "-r", *HISTORY, "-z")
+_DIFF: Final = ("diff-tree", "--stdin", "-r", *OPTIONS, "-z")
 CHECK: Final = Kind(("cat-file", "--batch-check"), b" missing\n")
 """A line is the name of an object; the answer is `sha kind size`, or `name missing`."""
 CONTENTS: Final = Kind(("cat-file", "--batch"), b" missing\n")
@@ -45,7 +45,7 @@ PATCHES: Final = Kind((*_DIFF, "--raw", "--patch"), b"\n")
 """The same with `--raw` in place of the counts, then a NUL and the patch, where there are any."""
 LOGGED: Final = Kind(
     (
-        *("diff-tree", "--stdin", "-r", *HISTORY, "--root", "--always", "--diff-merges=first-parent", "--shortstat"),
+        *("diff-tree", "--stdin", "-r", *OPTIONS, "--root", "--always", "--diff-merges=first-parent", "--shortstat"),
         "--format=%H%x00%P%x00%T%x00%an%x00%aI%x00%s%x00",
     ),
     b"\n",
