@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Matrix = NDArray[np.float32]
+    Then = Callable[[Matrix], None]
 
 MODEL: Final = "minilm-l6-v2-int8"
 DIMENSION: Final = 384
@@ -57,8 +58,9 @@ class Embedding(Protocol):
     async def documents(self, texts: Sequence[str]) -> Matrix:
         """The vectors of `texts`, in their order; raises `Unavailable`, `TimedOut`."""
 
-    async def query(self, text: str) -> Matrix:
-        """The vector of one query, as a matrix of one row; raises what `documents` does."""
+    async def query(self, text: str, then: Then | None = None) -> Matrix:
+        """The vector of one query, as a matrix of one row; raises what `documents` does. Where a thread of this process
+        makes it, `then` is called with it there: what comes next need not go by way of the event loop."""
 
 
 class Embedder:
@@ -88,9 +90,18 @@ class Embedder:
         """The vectors of `texts`, in their order; raises `Unavailable` where the model can't be loaded."""
         return await anyio.to_thread.run_sync(lambda: self._run(texts), limiter=self._documents)
 
-    async def query(self, text: str) -> Matrix:
-        """The vector of one query, as a matrix of one row; raises `Unavailable`."""
-        return await anyio.to_thread.run_sync(lambda: self._run([text]), limiter=self._queries)
+    async def query(self, text: str, then: Then | None = None) -> Matrix:
+        """The vector of one query, as a matrix of one row; raises `Unavailable`. `then` is called with it in the thread
+        that made it, and must raise nothing."""
+
+        def work() -> Matrix:
+            vector = self._run([text])
+            if then is not None:
+                from_thread.check_cancelled()
+                then(vector)
+            return vector
+
+        return await anyio.to_thread.run_sync(work, limiter=self._queries)
 
     def _run(self, texts: Sequence[str]) -> Matrix:
         with self._loading:

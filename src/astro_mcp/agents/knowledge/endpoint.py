@@ -19,7 +19,7 @@ from astro_mcp.errors import AstroError, ProviderFailed, RateLimited
 from astro_mcp.net.client import Fetched, GuardedClient
 
 if TYPE_CHECKING:
-    from astro_mcp.agents.knowledge.embedding import Matrix
+    from astro_mcp.agents.knowledge.embedding import Matrix, Then
 
 TRIES: Final = 3
 PAUSE: Final = 0.5
@@ -67,8 +67,9 @@ class Endpoint:
         whole: Matrix = await anyio.to_thread.run_sync(libraries.numpy().concatenate, made)
         return whole
 
-    async def query(self, text: str) -> Matrix:
-        """The vector of one query, asked for once and not for long; raises what `documents` does."""
+    async def query(self, text: str, then: Then | None = None) -> Matrix:
+        """The vector of one query, asked for once and not for long; raises what `documents` does. `then` is not called:
+        no thread waits for the endpoint."""
         return await self._ask([text], min(self._settings.timeout_seconds, QUERY_SECONDS))
 
     async def _again(self, texts: Sequence[str]) -> Matrix:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from astro_mcp.agents.knowledge import statements as sql
-from astro_mcp.agents.knowledge.candidates import Filter, Matches, Words, chosen, hits, matches
+from astro_mcp.agents.knowledge.candidates import Filter, KindsOf, Matches, Words, chosen, hits, matches
 from astro_mcp.agents.knowledge.chunks import Chunk, Kind
 from astro_mcp.agents.knowledge.postings import terms_table
 from astro_mcp.agents.knowledge.words import split_identifiers
@@ -20,6 +20,7 @@ from astro_mcp.store.connection import Params, Row, Transaction
 from astro_mcp.store.database import Database
 
 Outcome = Literal["added", "updated", "unchanged"]
+Shelves = Mapping[Scope, Mapping[str, int]]
 MOST_SOURCES: Final = 1000
 MOST_TAGS: Final = 10_000
 
@@ -71,13 +72,22 @@ class Record:
         return await self._database.read(lambda tx: self._words.find(tx, scope, words_table(scope), terms, only, most))
 
     async def matches(
-        self, scopes: Sequence[Scope], terms: Sequence[str], only: Filter, most: int, model: str
+        self,
+        scopes: Sequence[Scope],
+        terms: Sequence[str],
+        only: Filter,
+        most: int,
+        model: str,
+        told: Callable[[Shelves], None] | None = None,
     ) -> Matches:
-        """What `find_words` finds in each of `scopes`, with `model`'s vectors: all of one snapshot."""
+        """What `find_words` finds in each of `scopes`, with `model`'s vectors: all of one snapshot. `told` is given
+        what `shelves` tells before that, in the connection's thread."""
 
         def look(tx: Transaction) -> Matches:
+            if told is not None:
+                told(shelves(tx, scopes))
             found = {scope: self._words.find(tx, scope, words_table(scope), terms, only, most) for scope in scopes}
-            return matches(tx, found, only, model)
+            return matches(tx, found, self._kinds_of(only), only, model)
 
         return await self._database.read(look)
 
@@ -90,23 +100,18 @@ class Record:
         most: int,
     ) -> list[Row]:
         """As `candidates.chosen`; `ranked` is called in the connection's thread."""
-        return await self._database.read(lambda tx: chosen(tx, near, known, only, ranked, most))
+        return await self._database.read(lambda tx: chosen(tx, near, known, self._kinds_of(only), only, ranked, most))
+
+    def _kinds_of(self, only: Filter) -> KindsOf:
+        return lambda tx, scope, chunks: self._words.kinds(tx, scope, words_table(scope), chunks, only)
 
     async def hits(self, scope: Scope, chunks: Sequence[int], only: Filter) -> list[Row]:
         """Those of `chunks` that are this scope's and that `only` lets pass, with their document."""
         return await self._database.read(lambda tx: hits(tx, scope, chunks, only))
 
-    async def shelves(self, scopes: Sequence[Scope]) -> dict[Scope, dict[str, int]]:
+    async def shelves(self, scopes: Sequence[Scope]) -> Shelves:
         """scope → collection → chunks that the vector index does not hold yet."""
-
-        def look(tx: Transaction) -> dict[Scope, dict[str, int]]:
-            owners = {scope: {"tenant": scope.tenant, "scope": scope.key} for scope in scopes}
-            return {
-                scope: {row["collection"]: row["pending"] for row in tx.rows(sql.SHELVES, owner)}
-                for scope, owner in owners.items()
-            }
-
-        return await self._database.read(look)
+        return await self._database.read(lambda tx: shelves(tx, scopes))
 
     async def collections(self, scope: Scope) -> list[Row]:
         """collection, documents, chunks, pending: one row each."""
@@ -151,6 +156,15 @@ class Record:
 
     async def _rows(self, statement: str, params: Params) -> list[Row]:
         return await self._database.read(lambda tx: tx.rows(statement, params))
+
+
+def shelves(tx: Transaction, scopes: Sequence[Scope]) -> Shelves:
+    """As `Record.shelves`."""
+    owners = {scope: {"tenant": scope.tenant, "scope": scope.key} for scope in scopes}
+    return {
+        scope: {row["collection"]: row["pending"] for row in tx.rows(sql.SHELVES, owner)}
+        for scope, owner in owners.items()
+    }
 
 
 def words_table(scope: Scope) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ from astro_mcp.agents.knowledge.candidates import Filter, Matches
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.embedding import Space
 from astro_mcp.agents.knowledge.ranking import combine, weights
-from astro_mcp.agents.knowledge.record import Record
+from astro_mcp.agents.knowledge.record import Record, Shelves
 from astro_mcp.agents.knowledge.serving import Serving
 from astro_mcp.agents.knowledge.vectors import Vectors
 from astro_mcp.agents.knowledge.words import covered, terms
@@ -23,7 +24,7 @@ from astro_mcp.errors import AstroError
 from astro_mcp.store.connection import Row
 
 if TYPE_CHECKING:
-    from astro_mcp.agents.knowledge.embedding import Matrix
+    from astro_mcp.agents.knowledge.embedding import Matrix, Then
 
 CANDIDATES: Final = 100
 NARROWED: Final = 1000
@@ -63,12 +64,16 @@ class _Meaning:
 
 @dataclass(slots=True)
 class _Beside:
-    """What the record says while the query is embedded; `failed` since a task group would wrap it."""
+    """What the record says while the query is embedded (`shelves` is None before it said so), and what is `near` where
+    the index was asked at once; `failed` since a task group would wrap it. Two threads fill it."""
 
     matches: Matches = field(default_factory=Matches)
-    shelves: Mapping[Scope, Mapping[str, int]] = field(default_factory=dict)
-    counted: anyio.Event = field(default_factory=anyio.Event)
+    shelves: Shelves | None = None
+    near: dict[Scope, dict[int, float]] | None = None
     failed: list[AstroError] = field(default_factory=list)
+
+    def count(self, shelves: Shelves) -> None:
+        self.shelves = shelves
 
 
 class Search:
@@ -89,7 +94,6 @@ class Search:
         beside = _Beside()
         meaning: _Meaning | None = None
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._count, scopes, beside)
             tasks.start_soon(self._words, scopes, query, only, space.model, beside)
             try:
                 meaning = await self._meaning(scopes, query, only, beside, secret=secret)
@@ -111,16 +115,9 @@ class Search:
         notices = [_notice(meaning.problem, meaning.pending), self._serving.notice]
         return Answer(found, "; ".join(filter(None, notices)))
 
-    async def _count(self, scopes: Sequence[Scope], beside: _Beside) -> None:
-        try:
-            beside.shelves = await self._record.shelves(scopes)
-        except AstroError as error:
-            beside.failed.append(error)
-        beside.counted.set()
-
     async def _words(self, scopes: Sequence[Scope], query: str, only: Filter, model: str, beside: _Beside) -> None:
         try:
-            beside.matches = await self._record.matches(scopes, terms(query), only, CANDIDATES, model)
+            beside.matches = await self._record.matches(scopes, terms(query), only, CANDIDATES, model, beside.count)
         except AstroError as error:
             beside.failed.append(error)
 
@@ -128,25 +125,49 @@ class Search:
         self, scopes: Sequence[Scope], query: str, only: Filter, beside: _Beside, *, secret: bool
     ) -> _Meaning:
         ready, space = self._catch_up.ready, self._serving.space
-        vector, problem = await self._vector(query, secret=secret)
+        then = self._then(only, space, beside) if ready else None
+        vector, problem = await self._vector(query, then, secret=secret)
         if space != self._serving.space:  # another model took over just now
-            space = self._serving.space
-            vector, problem = await self._vector(query, secret=secret)
-        await beside.counted.wait()
-        if not ready:  # what was opened anew meanwhile lacks what it had before
-            await self._count(scopes, beside)
-        near: dict[Scope, Mapping[int, float]] = {}
-        for scope, shelves in beside.shelves.items():
-            if vector is not None and not problem:
-                near[scope], problem = await self._nearest(scope, list(shelves), vector, only, space)
-        pending = sum(sum(shelves.values()) for shelves in beside.shelves.values())
-        return _Meaning(vector, near, problem, space, pending)
+            space, beside.near = self._serving.space, None
+            vector, problem = await self._vector(query, None, secret=secret)
+        shelves = beside.shelves
+        if shelves is None or not ready:  # what was opened anew meanwhile lacks what it had before
+            shelves = await self._record.shelves(scopes)
+        near = beside.near or {}
+        for scope, names in shelves.items():
+            if vector is not None and not problem and beside.near is None:
+                near[scope], problem = await self._nearest(scope, list(names), vector, only, space)
+        pending = sum(sum(names.values()) for names in shelves.values())
+        return _Meaning(vector, near if beside.near is None or not problem else {}, problem, space, pending)
 
-    async def _vector(self, query: str, *, secret: bool) -> tuple[Matrix | None, str]:
+    def _then(self, only: Filter, space: Space, beside: _Beside) -> Then:
+        """Asks the index in the thread that embeds, and leaves the answer in `beside`; does nothing where the record
+        has not said yet what to ask for, or something came between."""
+
+        def ask(vector: Matrix) -> None:
+            near: dict[Scope, dict[int, float]] = {}
+            if beside.shelves is None or not self._catch_up.ready or self._serving.space != space:
+                return
+            for scope, names in beside.shelves.items():
+                near[scope] = {}
+                for name in names:
+                    found = self._index.at_once(Shelf(scope.tenant, scope.key, name), vector, _most(only), space)
+                    if found is None:
+                        return
+                    near[scope] |= found
+            beside.near = near
+
+        def then(vector: Matrix) -> None:
+            with suppress(Exception):  # whatever Chroma raises it raises again when it is asked as usual
+                ask(vector)
+
+        return then
+
+    async def _vector(self, query: str, then: Then | None, *, secret: bool) -> tuple[Matrix | None, str]:
         if secret and self._serving.now.leaves:
             return None, "this session holds a secret, and the endpoint that embeds is not sent what it asks"
         try:
-            return await self._serving.now.query(query), await self._index_problem()
+            return await self._serving.now.query(query, then), await self._index_problem()
         except AstroError as error:
             return None, error.message
 
@@ -165,8 +186,7 @@ class Search:
         try:
             for name in collections:
                 shelf = Shelf(scope.tenant, scope.key, name)
-                most = NARROWED if only.narrows else CANDIDATES
-                near |= await self._index.nearest(shelf, vector, most, space)
+                near |= await self._index.nearest(shelf, vector, _most(only), space)
         except AstroError as error:  # a server's; what is there is kept
             self._catch_up.doubt(error)
             return {}, error.message
@@ -174,6 +194,10 @@ class Search:
             self._catch_up.doubt(error)
             return {}, "the vector index failed and is made again"
         return near, ""
+
+
+def _most(only: Filter) -> int:
+    return NARROWED if only.narrows else CANDIDATES
 
 
 class _Ranking:
@@ -188,8 +212,8 @@ class _Ranking:
 
     def order(self, near: Mapping[int, str]) -> list[int]:
         """Chunks, best first, with those that meaning alone found: chunk → kind."""
-        kinds = {chunk: str(row["kind"]) for chunk, row in self._matches.candidates.items()} | dict(near)
-        self.cosines = _cosines(list(self._matches.candidates.values()), self._meaning.vector)
+        kinds = self._matches.kinds | dict(near)
+        self.cosines = _cosines(self._matches.vectors, self._meaning.vector)
         for found in self._meaning.near.values():
             self.cosines |= {chunk: cosine for chunk, cosine in found.items() if chunk in near}
         coverage = max((covered(self._query, text) for text in self._matches.texts), default=0.0)
@@ -197,14 +221,13 @@ class _Ranking:
         return sorted(kinds, key=lambda chunk: (-self.scores[chunk], chunk))
 
 
-def _cosines(rows: Sequence[Row], vector: Matrix | None) -> dict[int, float]:
+def _cosines(vectors: Mapping[int, bytes], vector: Matrix | None) -> dict[int, float]:
     """Exact, from the record's vectors."""
-    known = [row for row in rows if row["vector"] is not None]
-    if vector is None or not known:
+    if vector is None or not vectors:
         return {}
     np = libraries.numpy()
-    matrix = np.frombuffer(b"".join(row["vector"] for row in known), "<f4").reshape(len(known), -1)
-    return dict(zip((row["chunk"] for row in known), (matrix @ vector[0]).tolist(), strict=True))
+    matrix = np.frombuffer(b"".join(vectors.values()), "<f4").reshape(len(vectors), -1)
+    return dict(zip(vectors, (matrix @ vector[0]).tolist(), strict=True))
 
 
 def _notice(problem: str, pending: int) -> str:

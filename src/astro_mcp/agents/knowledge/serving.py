@@ -18,7 +18,7 @@ from astro_mcp.errors import Unavailable
 from astro_mcp.net.client import GuardedClient
 
 if TYPE_CHECKING:
-    from astro_mcp.agents.knowledge.embedding import Matrix
+    from astro_mcp.agents.knowledge.embedding import Matrix, Then
 
 FILE: Final = "model.json"
 
@@ -35,7 +35,7 @@ class Gone:
         """Raises `Unavailable`."""
         raise Unavailable("the model of before is not configured any more; the new one is on its way", retryable=True)
 
-    async def query(self, text: str) -> Matrix:
+    async def query(self, text: str, then: Then | None = None) -> Matrix:
         """Raises `Unavailable`."""
         return await self.documents([text])
 
@@ -78,10 +78,11 @@ class Serving:
 
     async def settled(self) -> Serving:
         """Itself, once the file was read."""
-        async with self._reading:
-            if not self._read:
-                self._choose(await anyio.to_thread.run_sync(_space, self._path))
-                self._read = True
+        if not self._read:
+            async with self._reading:
+                if not self._read:
+                    self._choose(await anyio.to_thread.run_sync(_space, self._path))
+                    self._read = True
         return self
 
     async def take_over(self) -> None:
