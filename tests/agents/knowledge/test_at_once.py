@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,27 @@ from tests.agents.knowledge.conftest import MODEL_FOLDER
 from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.embedding import Embedder
 from astro_mcp.agents.knowledge.index import Index
+from astro_mcp.agents.knowledge.record import Shelves
+from astro_mcp.agents.knowledge.search import _Beside
 
 QUESTION = "is this person's credential correct"
 SHELF = Shelf("local", "here", "c")
+
+
+def words_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What there is to ask for is known before the question's vector is."""
+    known, count, run = threading.Event(), _Beside.count, Embedder._run
+
+    def counted(beside: _Beside, shelves: Shelves) -> None:
+        count(beside, shelves)
+        known.set()
+
+    def embedded(embedder: Embedder, texts: Sequence[str]) -> Any:
+        assert known.wait(10)
+        return run(embedder, texts)
+
+    monkeypatch.setattr(_Beside, "count", counted)
+    monkeypatch.setattr(Embedder, "_run", embedded)
 
 
 def refuse(*_: Any) -> Any:
@@ -33,6 +52,7 @@ async def test_either_way_finds_by_meaning(
         await desk.value("kb_index")
         await desk.caught_up()
         monkeypatch.setattr(Index, "nearest" if way == "at_once" else "at_once", refuse)
+        words_first(monkeypatch)
         found = await desk.value("kb_search", query=QUESTION)
     assert found.items[0].source == "src/accounts.py"
     assert not found.notice
