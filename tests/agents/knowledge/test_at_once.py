@@ -1,9 +1,10 @@
-"""A question's vector is looked up in the thread that made it, where nobody else talks to the index."""
+"""A question is answered in one thread, where nobody else talks to the index; elsewhere part by part."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +12,31 @@ import anyio
 import anyio.to_thread
 import numpy as np
 import pytest
-from tests.agents.knowledge.conftest import MODEL_FOLDER
 
 from astro_mcp.agents.knowledge.backlog import Shelf
-from astro_mcp.agents.knowledge.embedding import Embedder
+from astro_mcp.agents.knowledge.candidates import Shelves
+from astro_mcp.agents.knowledge.embedding import BUILTIN, Embedder, Space
 from astro_mcp.agents.knowledge.index import Index
-from astro_mcp.agents.knowledge.record import Shelves
-from astro_mcp.agents.knowledge.search import _Beside
+from astro_mcp.agents.knowledge.question import Beside
 
 QUESTION = "is this person's credential correct"
 SHELF = Shelf("local", "here", "c")
 
 
-def words_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What there is to ask for is known before the question's vector is."""
-    known, count, run = threading.Event(), _Beside.count, Embedder._run
+def words_first(monkeypatch: pytest.MonkeyPatch, made: Callable[[Embedder, str], Any] = Embedder.at_once) -> None:
+    """What there is to ask for is known before the question's vector is `made`."""
+    known, count = threading.Event(), Beside.count
 
-    def counted(beside: _Beside, shelves: Shelves) -> None:
+    def counted(beside: Beside, shelves: Shelves) -> None:
         count(beside, shelves)
         known.set()
 
-    def embedded(embedder: Embedder, texts: Sequence[str]) -> Any:
+    def embedded(embedder: Embedder, text: str) -> Any:
         assert known.wait(10)
-        return run(embedder, texts)
+        return made(embedder, text)
 
-    monkeypatch.setattr(_Beside, "count", counted)
-    monkeypatch.setattr(Embedder, "_run", embedded)
+    monkeypatch.setattr(Beside, "count", counted)
+    monkeypatch.setattr(Embedder, "at_once", embedded)
 
 
 def refuse(*_: Any) -> Any:
@@ -84,29 +84,52 @@ async def test_where_the_index_is_at_work_a_question_waits_for_it_on_the_event_l
         await index.close(None)
 
 
-async def test_what_follows_an_embedding_is_left_out_where_nobody_waits_any_more() -> None:
-    embedder = Embedder(MODEL_FOLDER)
-    await embedder.query("loaded")
-    begun, go = threading.Event(), threading.Event()
-    followed: list[Any] = []
-    run = embedder._run
+async def test_a_question_that_nobody_waits_for_any_more_leaves_the_next_one_its_place(
+    house: Any, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go, made = threading.Event(), threading.Event(), Embedder.at_once
 
-    def slow(texts: Any) -> Any:
-        made = run(texts)
+    def slow(embedder: Embedder, text: str) -> Any:
         begun.set()
         assert go.wait(10)
-        return made
+        return made(embedder, text)
 
-    embedder._run = slow  # type: ignore[method-assign]
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index")
+        await desk.caught_up()
+        monkeypatch.setattr(Embedder, "at_once", slow)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(desk.value, "kb_search", query=QUESTION))
+            await anyio.to_thread.run_sync(begun.wait, 10)
+            assert (await desk.search(QUESTION))[0].source == "src/accounts.py", "another one waits for no thread"
+            tasks.cancel_scope.cancel()
+            go.set()
+        monkeypatch.setattr(Index, "nearest", refuse)
+        words_first(monkeypatch, made)
+        assert (await desk.search(QUESTION))[0].source == "src/accounts.py"
 
-    async def ask() -> None:
-        await embedder.query("a question", followed.append)
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask)
-        await anyio.to_thread.run_sync(begun.wait, 10)
-        tasks.cancel_scope.cancel()
-        go.set()
-    assert not followed
-    await embedder.query("the next one", followed.append)
-    assert len(followed) == 1
+async def test_where_another_model_takes_over_nothing_is_asked_of_the_index_with_the_vector_of_before(
+    house: Any, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model that serves changes its space when the vector was made at once."""
+    other, made, at_once = Space("another", 384), Embedder.at_once, Index.at_once
+    asked: list[Space] = []
+
+    def changed(embedder: Embedder, text: str) -> Any:
+        vector = made(embedder, text)
+        monkeypatch.setattr(Embedder, "space", other)
+        return vector
+
+    def noted(index: Index, *given: Any) -> Any:
+        asked.append(given[-1])
+        return at_once(index, *given)
+
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index")
+        await desk.caught_up()
+        words_first(monkeypatch, changed)
+        monkeypatch.setattr(Index, "at_once", noted)
+        found = await desk.value("kb_search", query=QUESTION)
+    assert asked == [BUILTIN]
+    assert all(hit.source != "src/accounts.py" for hit in found.items), "the other space holds nothing yet"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from astro_mcp.agents.knowledge import statements as sql
 from astro_mcp.agents.knowledge.frequencies import Frequencies, size_of
@@ -15,6 +15,8 @@ from astro_mcp.agents.knowledge.words import any_of
 from astro_mcp.core.authority import Scope
 from astro_mcp.store.connection import Row, Transaction
 
+Shelves = Mapping[Scope, Mapping[str, int]]
+"""By scope, collection → chunks that the vector index does not hold yet."""
 KindsOf = Callable[[Transaction, Scope, Sequence[int]], Mapping[int, str]]
 """As `Words.kinds`, of the chunks that a filter lets pass."""
 BEST: Final = 5
@@ -47,6 +49,26 @@ class Matches:
     kinds: dict[int, str] = field(default_factory=dict)
     vectors: dict[int, bytes] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be chosen from: chunks that are `near` by scope, and those that are `known` already; `order` gives the
+    best first, from the kinds of those near."""
+
+    near: Mapping[Scope, Sequence[int]]
+    known: Mapping[int, Scope]
+    order: Callable[[Mapping[int, str]], Sequence[int]]
+
+
+class Told(Protocol):
+    """Is told in the connection's thread what was found, as soon as it is."""
+
+    def count(self, shelves: Shelves) -> None:
+        """What `Record.shelves` gives."""
+
+    def match(self, matches: Matches) -> None:
+        """What words found."""
 
 
 class Words:
@@ -117,23 +139,14 @@ def matches(
     return Matches(scores, scopes, kinds, vectors, tuple(texts))
 
 
-def chosen(
-    tx: Transaction,
-    near: Mapping[Scope, Sequence[int]],
-    known: Mapping[int, Scope],
-    kinds_of: KindsOf,
-    only: Filter,
-    ranked: Callable[[Mapping[int, str]], Sequence[int]],
-    most: int,
-) -> list[Row]:
-    """The rows of the `most` best, best first, on one snapshot: chunks that are `near`, and those that are `known`
-    already. `ranked` gives the order from the kinds of those near; what is gone meanwhile is left out."""
-    scopes, kinds = dict(known), dict[int, str]()
-    for scope, chunks in near.items():
-        there = kinds_of(tx, scope, [chunk for chunk in chunks if chunk not in known])
+def chosen(tx: Transaction, asked: Asked, kinds_of: KindsOf, only: Filter, most: int) -> list[Row]:
+    """The rows of the `most` best, best first, on one snapshot; what is gone meanwhile is left out."""
+    scopes, kinds = dict(asked.known), dict[int, str]()
+    for scope, chunks in asked.near.items():
+        there = kinds_of(tx, scope, [chunk for chunk in chunks if chunk not in asked.known])
         kinds.update(there)
         scopes.update(dict.fromkeys(there, scope))
-    order = ranked(kinds)
+    order = asked.order(kinds)
     found: list[Row] = []
     for start in range(0, len(order), max(1, most)):
         part = order[start : start + most]

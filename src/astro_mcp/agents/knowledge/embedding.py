@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Matrix = NDArray[np.float32]
-    Then = Callable[[Matrix], None]
 
 MODEL: Final = "minilm-l6-v2-int8"
 DIMENSION: Final = 384
@@ -58,9 +57,11 @@ class Embedding(Protocol):
     async def documents(self, texts: Sequence[str]) -> Matrix:
         """The vectors of `texts`, in their order; raises `Unavailable`, `TimedOut`."""
 
-    async def query(self, text: str, then: Then | None = None) -> Matrix:
-        """The vector of one query, as a matrix of one row; raises what `documents` does. Where a thread of this process
-        makes it, `then` is called with it there: what comes next need not go by way of the event loop."""
+    async def query(self, text: str) -> Matrix:
+        """The vector of one query, as a matrix of one row; raises what `documents` does."""
+
+    def at_once(self, text: str) -> Matrix | None:
+        """The same in the caller's thread and without a wait; None where that can't be."""
 
 
 class Embedder:
@@ -90,18 +91,13 @@ class Embedder:
         """The vectors of `texts`, in their order; raises `Unavailable` where the model can't be loaded."""
         return await anyio.to_thread.run_sync(lambda: self._run(texts), limiter=self._documents)
 
-    async def query(self, text: str, then: Then | None = None) -> Matrix:
-        """The vector of one query, as a matrix of one row; raises `Unavailable`. `then` is called with it in the thread
-        that made it, and must raise nothing."""
+    async def query(self, text: str) -> Matrix:
+        """The vector of one query, as a matrix of one row; raises `Unavailable`."""
+        return await anyio.to_thread.run_sync(lambda: self._run([text]), limiter=self._queries)
 
-        def work() -> Matrix:
-            vector = self._run([text])
-            if then is not None:
-                from_thread.check_cancelled()
-                then(vector)
-            return vector
-
-        return await anyio.to_thread.run_sync(work, limiter=self._queries)
+    def at_once(self, text: str) -> Matrix | None:
+        """The same in the caller's thread; None where the model is not loaded yet."""
+        return None if self._model is None else self._model.vector(text)[None]
 
     def _run(self, texts: Sequence[str]) -> Matrix:
         with self._loading:
@@ -123,12 +119,13 @@ class _Model:
         vectors: Matrix = np.zeros((len(texts), DIMENSION), np.float32)
         for row, text in enumerate(texts):
             from_thread.check_cancelled()
-            vectors[row] = self._vector(self._tokenizer.encode(plain(text)).ids)
+            vectors[row] = self.vector(text)
         return vectors
 
-    def _vector(self, tokens: Sequence[int]) -> Any:
+    def vector(self, text: str) -> Any:
         """Mean over the tokens, then L2 (the recipe of the model's card)."""
         np = libraries.numpy()
+        tokens = self._tokenizer.encode(plain(text)).ids
         mean = self._session.run(None, given(tokens))[0][0].mean(axis=0)
         return mean / max(float(np.linalg.norm(mean)), 1e-12)
 

@@ -19,7 +19,7 @@ from astro_mcp.errors import AstroError, ProviderFailed, RateLimited
 from astro_mcp.net.client import Fetched, GuardedClient
 
 if TYPE_CHECKING:
-    from astro_mcp.agents.knowledge.embedding import Matrix, Then
+    from astro_mcp.agents.knowledge.embedding import Matrix
 
 TRIES: Final = 3
 PAUSE: Final = 0.5
@@ -67,10 +67,12 @@ class Endpoint:
         whole: Matrix = await anyio.to_thread.run_sync(libraries.numpy().concatenate, made)
         return whole
 
-    async def query(self, text: str, then: Then | None = None) -> Matrix:
-        """The vector of one query, asked for once and not for long; raises what `documents` does. `then` is not called:
-        no thread waits for the endpoint."""
+    async def query(self, text: str) -> Matrix:
+        """The vector of one query, asked for once and not for long; raises what `documents` does."""
         return await self._ask([text], min(self._settings.timeout_seconds, QUERY_SECONDS))
+
+    def at_once(self, text: str) -> None:
+        """As `Embedding.at_once`: an endpoint is waited for."""
 
     async def _again(self, texts: Sequence[str]) -> Matrix:
         for number in range(1, TRIES):

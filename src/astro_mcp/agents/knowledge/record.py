@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from astro_mcp.agents.knowledge import statements as sql
-from astro_mcp.agents.knowledge.candidates import Filter, KindsOf, Matches, Words, chosen, hits, matches
+from astro_mcp.agents.knowledge.candidates import (
+    Asked,
+    Filter,
+    KindsOf,
+    Matches,
+    Shelves,
+    Told,
+    Words,
+    chosen,
+    hits,
+    matches,
+)
 from astro_mcp.agents.knowledge.chunks import Chunk, Kind
 from astro_mcp.agents.knowledge.postings import terms_table
 from astro_mcp.agents.knowledge.words import split_identifiers
@@ -20,7 +31,6 @@ from astro_mcp.store.connection import Params, Row, Transaction
 from astro_mcp.store.database import Database
 
 Outcome = Literal["added", "updated", "unchanged"]
-Shelves = Mapping[Scope, Mapping[str, int]]
 MOST_SOURCES: Final = 1000
 MOST_TAGS: Final = 10_000
 
@@ -78,29 +88,35 @@ class Record:
         only: Filter,
         most: int,
         model: str,
-        told: Callable[[Shelves], None] | None = None,
+        told: Told | None = None,
     ) -> Matches:
-        """What `find_words` finds in each of `scopes`, with `model`'s vectors: all of one snapshot. `told` is given
-        what `shelves` tells before that, in the connection's thread."""
+        """What `find_words` finds in each of `scopes`, with `model`'s vectors: all of one snapshot. `told` is told of
+        their shelves before that."""
 
         def look(tx: Transaction) -> Matches:
             if told is not None:
-                told(shelves(tx, scopes))
+                told.count(shelves(tx, scopes))
             found = {scope: self._words.find(tx, scope, words_table(scope), terms, only, most) for scope in scopes}
-            return matches(tx, found, self._kinds_of(only), only, model)
+            matched = matches(tx, found, self._kinds_of(only), only, model)
+            if told is not None:
+                told.match(matched)
+            return matched
 
         return await self._database.read(look)
 
-    async def chosen(
-        self,
-        near: Mapping[Scope, Sequence[int]],
-        known: Mapping[int, Scope],
-        only: Filter,
-        ranked: Callable[[Mapping[int, str]], Sequence[int]],
-        most: int,
-    ) -> list[Row]:
-        """As `candidates.chosen`; `ranked` is called in the connection's thread."""
-        return await self._database.read(lambda tx: chosen(tx, near, known, self._kinds_of(only), only, ranked, most))
+    async def chosen(self, asked: Asked, only: Filter, most: int) -> list[Row]:
+        """As `candidates.chosen`, in the connection's thread."""
+        return await self._database.read(lambda tx: chosen(tx, asked, self._kinds_of(only), only, most))
+
+    async def chosen_at_once(self, ask: Callable[[], Asked | None], only: Filter, most: int) -> list[Row] | None:
+        """As `chosen`, of what `ask` gives; that is called in the connection's thread, before the record is looked at,
+        and keeps a reader for as long as it takes. None where it gives nothing."""
+
+        def look(tx: Transaction) -> list[Row] | None:
+            asked = ask()
+            return None if asked is None else chosen(tx, asked, self._kinds_of(only), only, most)
+
+        return await self._database.read(look)
 
     def _kinds_of(self, only: Filter) -> KindsOf:
         return lambda tx, scope, chunks: self._words.kinds(tx, scope, words_table(scope), chunks, only)

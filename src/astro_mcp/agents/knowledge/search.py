@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Shelf
-from astro_mcp.agents.knowledge.candidates import Filter, Matches
+from astro_mcp.agents.knowledge.candidates import Asked, Filter
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.embedding import Space
-from astro_mcp.agents.knowledge.ranking import combine, weights
-from astro_mcp.agents.knowledge.record import Record, Shelves
+from astro_mcp.agents.knowledge.question import Beside, Meaning, Near, Ranking
+from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.agents.knowledge.serving import Serving
 from astro_mcp.agents.knowledge.vectors import Vectors
-from astro_mcp.agents.knowledge.words import covered, terms
+from astro_mcp.agents.knowledge.words import terms
 from astro_mcp.core.authority import Scope
 from astro_mcp.errors import AstroError
 from astro_mcp.store.connection import Row
 
 if TYPE_CHECKING:
-    from astro_mcp.agents.knowledge.embedding import Matrix, Then
+    from astro_mcp.agents.knowledge.embedding import Matrix
 
 CANDIDATES: Final = 100
 NARROWED: Final = 1000
 """Candidates by meaning where a filter will let only some of them pass."""
 PATIENCE: Final = 3.0
 """Seconds that a search waits for an index that is being opened."""
+WORDS_PATIENCE: Final = 0.25
+"""Seconds that a thread with one of the record's readers waits for what words find; they seldom take a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +52,6 @@ class Answer:
     notice: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Meaning:
-    """The query's vector in its space, and what is near it (chunk → cosine); `problem` says why that is not all,
-    `pending` how many chunks the index lacks."""
-
-    vector: Matrix | None
-    near: Mapping[Scope, Mapping[int, float]]
-    problem: str
-    space: Space
-    pending: int
-
-
-@dataclass(slots=True)
-class _Beside:
-    """What the record says while the query is embedded (`shelves` is None before it said so), and what is `near` where
-    the index was asked at once; `failed` since a task group would wrap it. Two threads fill it."""
-
-    matches: Matches = field(default_factory=Matches)
-    shelves: Shelves | None = None
-    near: dict[Scope, dict[int, float]] | None = None
-    failed: list[AstroError] = field(default_factory=list)
-
-    def count(self, shelves: Shelves) -> None:
-        self.shelves = shelves
-
-
 class Search:
     """Answers for the scopes that it is given, and for no other."""
 
@@ -84,92 +60,113 @@ class Search:
         self._serving = serving
         self._index = index
         self._catch_up = catch_up
+        self._alone = threading.Lock()
 
     async def find(
         self, scopes: Sequence[Scope], query: str, only: Filter, most: int, *, secret: bool = False
     ) -> Answer:
         """The `most` best chunks for `query` that `only` lets pass. Words and meaning are asked at once. No
         endpoint is sent a `secret` query."""
-        space = (await self._serving.settled()).space
-        beside = _Beside()
-        meaning: _Meaning | None = None
+        space, ready = (await self._serving.settled()).space, self._catch_up.ready
+        beside = Beside(query)
+        rows, ranking = None, None
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._words, scopes, query, only, space.model, beside)
+            tasks.start_soon(self._words, scopes, only, space.model, beside)
             try:
-                meaning = await self._meaning(scopes, query, only, beside, secret=secret)
+                rows, ranking = await self._at_once(only, most, space, beside)
+                if ranking is None:
+                    meaning = await self._meaning(scopes, only, space, beside, ready=ready, secret=secret)
             except AstroError as error:
                 beside.failed.append(error)
-        if beside.failed or meaning is None:
+        if beside.failed:
             raise beside.failed[0]
-        if meaning.space != space:  # another model took over meanwhile: these are the vectors of before
-            await self._words(scopes, query, only, meaning.space.model, beside)
-        ranking = _Ranking(query, beside.matches, meaning)
-        rows = await self._record.chosen(
-            {scope: list(near) for scope, near in meaning.near.items()},
-            beside.matches.scopes,
-            only,
-            ranking.order,
-            most,
-        )
+        if rows is None or ranking is None:
+            if meaning.space != space:  # another model took over meanwhile: these are the vectors of before
+                await self._words(scopes, only, meaning.space.model, beside)
+            ranking = Ranking(beside, meaning)
+            rows = await self._record.chosen(ranking.asked, only, most)
         found = [Found(row, ranking.scores[row["chunk"]], ranking.cosines.get(row["chunk"])) for row in rows]
-        notices = [_notice(meaning.problem, meaning.pending), self._serving.notice]
+        notices = [_notice(ranking.meaning.problem, ranking.meaning.pending), self._serving.notice]
         return Answer(found, "; ".join(filter(None, notices)))
 
-    async def _words(self, scopes: Sequence[Scope], query: str, only: Filter, model: str, beside: _Beside) -> None:
+    async def _words(self, scopes: Sequence[Scope], only: Filter, model: str, beside: Beside) -> None:
         try:
-            beside.matches = await self._record.matches(scopes, terms(query), only, CANDIDATES, model, beside.count)
+            await self._record.matches(scopes, terms(beside.query), only, CANDIDATES, model, beside)
         except AstroError as error:
             beside.failed.append(error)
+        finally:
+            beside.said.set()
+
+    async def _at_once(
+        self, only: Filter, most: int, space: Space, beside: Beside
+    ) -> tuple[list[Row] | None, Ranking | None]:
+        """All that follows from the query's meaning, in one thread: to go by way of the event loop between two parts
+        takes a third of a millisecond each time. Nothing where it can't be done so now; what was found out stays in
+        `beside`."""
+        if not self._catch_up.ready or not self._alone.acquire(blocking=False):
+            return None, None
+        made: list[Ranking] = []
+
+        def ask() -> Asked | None:
+            beside.vector = self._serving.now.at_once(beside.query)
+            with suppress(Exception):  # whatever Chroma raises it raises again when it is asked as usual
+                beside.near = self._near_at_once(only, space, beside)
+            if beside.near is None or not beside.said.wait(WORDS_PATIENCE) or beside.failed:
+                return None
+            made.append(Ranking(beside, beside.meaning(space)))
+            return made[0].asked
+
+        try:
+            rows = await self._record.chosen_at_once(ask, only, most)
+        finally:
+            self._alone.release()
+        return (rows, made[0]) if made and rows is not None else (None, None)
+
+    def _near_at_once(self, only: Filter, space: Space, beside: Beside) -> Near | None:
+        """What is near to the query's vector; None where the record has not said yet what to ask for, or something came
+        between."""
+        near: Near = {}
+        if beside.vector is None or beside.shelves is None:
+            return None
+        for scope, names in beside.shelves.items():
+            near[scope] = {}
+            for name in names:
+                found = self._index.at_once(Shelf(scope.tenant, scope.key, name), beside.vector, _most(only), space)
+                if found is None:
+                    return None
+                near[scope] |= found
+        return near if self._catch_up.ready and self._serving.space == space else None
 
     async def _meaning(
-        self, scopes: Sequence[Scope], query: str, only: Filter, beside: _Beside, *, secret: bool
-    ) -> _Meaning:
-        ready, space = self._catch_up.ready, self._serving.space
-        then = self._then(only, space, beside) if ready else None
-        vector, problem = await self._vector(query, then, secret=secret)
+        self, scopes: Sequence[Scope], only: Filter, space: Space, beside: Beside, *, ready: bool, secret: bool
+    ) -> Meaning:
+        if beside.vector is None or space != self._serving.space:
+            space = self._serving.space
+            problem = await self._vector(beside, secret=secret)
+        else:  # made at once
+            problem = await self._index_problem()
         if space != self._serving.space:  # another model took over just now
-            space, beside.near = self._serving.space, None
-            vector, problem = await self._vector(query, None, secret=secret)
-        shelves = beside.shelves
-        if shelves is None or not ready:  # what was opened anew meanwhile lacks what it had before
-            shelves = await self._record.shelves(scopes)
-        near = beside.near or {}
-        for scope, names in shelves.items():
-            if vector is not None and not problem and beside.near is None:
-                near[scope], problem = await self._nearest(scope, list(names), vector, only, space)
-        pending = sum(sum(names.values()) for names in shelves.values())
-        return _Meaning(vector, near if beside.near is None or not problem else {}, problem, space, pending)
+            space = self._serving.space
+            problem = await self._vector(beside, secret=secret)
+        if beside.shelves is None or not ready:  # what was opened anew meanwhile lacks what it had before
+            beside.count(await self._record.shelves(scopes))
+        near: Near = {}
+        for scope, names in (beside.shelves or {}).items():
+            if beside.vector is not None and not problem:
+                near[scope], problem = await self._nearest(scope, list(names), beside.vector, only, space)
+        beside.near = near
+        return beside.meaning(space, problem)
 
-    def _then(self, only: Filter, space: Space, beside: _Beside) -> Then:
-        """Asks the index in the thread that embeds, and leaves the answer in `beside`; does nothing where the record
-        has not said yet what to ask for, or something came between."""
-
-        def ask(vector: Matrix) -> None:
-            near: dict[Scope, dict[int, float]] = {}
-            if beside.shelves is None or not self._catch_up.ready or self._serving.space != space:
-                return
-            for scope, names in beside.shelves.items():
-                near[scope] = {}
-                for name in names:
-                    found = self._index.at_once(Shelf(scope.tenant, scope.key, name), vector, _most(only), space)
-                    if found is None:
-                        return
-                    near[scope] |= found
-            beside.near = near
-
-        def then(vector: Matrix) -> None:
-            with suppress(Exception):  # whatever Chroma raises it raises again when it is asked as usual
-                ask(vector)
-
-        return then
-
-    async def _vector(self, query: str, then: Then | None, *, secret: bool) -> tuple[Matrix | None, str]:
+    async def _vector(self, beside: Beside, *, secret: bool) -> str:
+        """Leaves the query's vector in `beside`, or says why there is none, or why it is of no use."""
+        beside.vector = None
         if secret and self._serving.now.leaves:
-            return None, "this session holds a secret, and the endpoint that embeds is not sent what it asks"
+            return "this session holds a secret, and the endpoint that embeds is not sent what it asks"
         try:
-            return await self._serving.now.query(query, then), await self._index_problem()
+            beside.vector = await self._serving.now.query(beside.query)
         except AstroError as error:
-            return None, error.message
+            return error.message
+        return await self._index_problem()
 
     async def _index_problem(self) -> str:
         """ "" once the index answers; waits a little for that."""
@@ -198,36 +195,6 @@ class Search:
 
 def _most(only: Filter) -> int:
     return NARROWED if only.narrows else CANDIDATES
-
-
-class _Ranking:
-    """The order of what words and meaning found; `scores` and `cosines` by chunk, once it was asked for."""
-
-    def __init__(self, query: str, matches: Matches, meaning: _Meaning) -> None:
-        self._query = query
-        self._matches = matches
-        self._meaning = meaning
-        self.scores: dict[int, float] = {}
-        self.cosines: dict[int, float] = {}
-
-    def order(self, near: Mapping[int, str]) -> list[int]:
-        """Chunks, best first, with those that meaning alone found: chunk → kind."""
-        kinds = self._matches.kinds | dict(near)
-        self.cosines = _cosines(self._matches.vectors, self._meaning.vector)
-        for found in self._meaning.near.values():
-            self.cosines |= {chunk: cosine for chunk, cosine in found.items() if chunk in near}
-        coverage = max((covered(self._query, text) for text in self._matches.texts), default=0.0)
-        self.scores = combine(self._matches.scores, self.cosines, kinds, weights(self._query), coverage)
-        return sorted(kinds, key=lambda chunk: (-self.scores[chunk], chunk))
-
-
-def _cosines(vectors: Mapping[int, bytes], vector: Matrix | None) -> dict[int, float]:
-    """Exact, from the record's vectors."""
-    if vector is None or not vectors:
-        return {}
-    np = libraries.numpy()
-    matrix = np.frombuffer(b"".join(vectors.values()), "<f4").reshape(len(vectors), -1)
-    return dict(zip(vectors, (matrix @ vector[0]).tolist(), strict=True))
 
 
 def _notice(problem: str, pending: int) -> str:

@@ -18,7 +18,7 @@ from astro_mcp.errors import Unavailable
 from astro_mcp.net.client import GuardedClient
 
 if TYPE_CHECKING:
-    from astro_mcp.agents.knowledge.embedding import Matrix, Then
+    from astro_mcp.agents.knowledge.embedding import Matrix
 
 FILE: Final = "model.json"
 
@@ -35,9 +35,12 @@ class Gone:
         """Raises `Unavailable`."""
         raise Unavailable("the model of before is not configured any more; the new one is on its way", retryable=True)
 
-    async def query(self, text: str, then: Then | None = None) -> Matrix:
+    async def query(self, text: str) -> Matrix:
         """Raises `Unavailable`."""
         return await self.documents([text])
+
+    def at_once(self, text: str) -> None:
+        """As `Embedding.at_once`: it can't."""
 
 
 class Serving:
