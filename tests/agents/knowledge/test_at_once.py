@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,10 +15,11 @@ import numpy as np
 import pytest
 
 from astro_mcp.agents.knowledge.backlog import Shelf
-from astro_mcp.agents.knowledge.candidates import Shelves
+from astro_mcp.agents.knowledge.candidates import Matches, Shelves
 from astro_mcp.agents.knowledge.embedding import BUILTIN, Embedder, Space
 from astro_mcp.agents.knowledge.index import Index
 from astro_mcp.agents.knowledge.question import Beside
+from astro_mcp.agents.knowledge.search import WORDS_PATIENCE
 
 QUESTION = "is this person's credential correct"
 SHELF = Shelf("local", "here", "c")
@@ -56,6 +58,24 @@ async def test_either_way_finds_by_meaning(
         found = await desk.value("kb_search", query=QUESTION)
     assert found.items[0].source == "src/accounts.py"
     assert not found.notice
+
+
+@pytest.mark.parametrize("seconds", [WORDS_PATIENCE / 3, WORDS_PATIENCE * 2])
+async def test_words_that_take_longer_than_meaning_are_waited_for(
+    house: Any, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    match = Beside.match
+
+    def late(beside: Beside, matches: Matches) -> None:
+        time.sleep(seconds)
+        match(beside, matches)
+
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index")
+        await desk.caught_up()
+        monkeypatch.setattr(Beside, "match", late)
+        found = await desk.search("sendWithBackoff")
+    assert (found[0].source, found[0].score) == ("src/upload.py", 1.0)
 
 
 async def test_where_the_index_is_at_work_a_question_waits_for_it_on_the_event_loop(tmp_path: Path) -> None:
@@ -113,8 +133,9 @@ async def test_where_another_model_takes_over_nothing_is_asked_of_the_index_with
     house: Any, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model that serves changes its space when the vector was made at once."""
-    other, made, at_once = Space("another", 384), Embedder.at_once, Index.at_once
+    other, made, at_once, query = Space("another", 384), Embedder.at_once, Index.at_once, Embedder.query
     asked: list[Space] = []
+    again: list[str] = []
 
     def changed(embedder: Embedder, text: str) -> Any:
         vector = made(embedder, text)
@@ -125,11 +146,17 @@ async def test_where_another_model_takes_over_nothing_is_asked_of_the_index_with
         asked.append(given[-1])
         return at_once(index, *given)
 
+    async def anew(embedder: Embedder, text: str) -> Any:
+        again.append(text)
+        return await query(embedder, text)
+
     async with house(tmp_path / "data", project) as desk:
         await desk.value("kb_index")
         await desk.caught_up()
         words_first(monkeypatch, changed)
+        monkeypatch.setattr(Embedder, "query", anew)
         monkeypatch.setattr(Index, "at_once", noted)
         found = await desk.value("kb_search", query=QUESTION)
     assert asked == [BUILTIN]
+    assert again == [QUESTION]
     assert all(hit.source != "src/accounts.py" for hit in found.items), "the other space holds nothing yet"

@@ -140,7 +140,7 @@ class Search:
     async def _meaning(
         self, scopes: Sequence[Scope], only: Filter, space: Space, beside: Beside, *, ready: bool, secret: bool
     ) -> Meaning:
-        if beside.vector is None or space != self._serving.space:
+        if beside.vector is None:
             space = self._serving.space
             problem = await self._vector(beside, secret=secret)
         else:  # made at once
