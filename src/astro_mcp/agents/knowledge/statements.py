@@ -67,9 +67,9 @@ MAKE_SCRATCH: Final = (
     "CREATE VIRTUAL TABLE scratch_terms USING fts5vocab (scratch, instance)",
 )
 
-SCRATCH_WORD: Final = "INSERT INTO scratch (word) VALUES (?)"
+SCRATCH_WORD: Final = "INSERT INTO scratch (rowid, word) VALUES (?, ?)"
 
-SCRATCH_TERMS: Final = "SELECT term FROM scratch_terms ORDER BY offset"
+SCRATCH_TERMS: Final = "SELECT doc, term FROM scratch_terms ORDER BY doc, offset"
 
 EMPTY_SCRATCH: Final = "DELETE FROM scratch"
 
