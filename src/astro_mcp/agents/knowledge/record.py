@@ -22,6 +22,7 @@ from astro_mcp.agents.knowledge.candidates import (
     matches,
 )
 from astro_mcp.agents.knowledge.chunks import Chunk, Kind
+from astro_mcp.agents.knowledge.languages import language
 from astro_mcp.agents.knowledge.postings import terms_table
 from astro_mcp.agents.knowledge.words import split_identifiers
 from astro_mcp.core.authority import Scope
@@ -225,7 +226,7 @@ def add_chunks(tx: Transaction, scope: Scope, collection: str, document: str, dr
         key = tx.insert(sql.ADD_CHUNK, (*place, chunk.title, chunk.context, chunk.text, chunk.sha256))
         named = [] if draft.kind == "note" else [draft.source]  # a note's is its title in small letters
         title = " ".join(dict.fromkeys([*named, draft.title, chunk.title, *draft.tags]))
-        parts = split_identifiers(f"{title} {chunk.text}")
+        parts = f"{split_identifiers(f'{title} {chunk.text}')} {language(draft.source) if draft.kind == 'code' else ''}"
         tx.execute(sql.ADD_WORDS.format(words=words), (key, title, chunk.text, parts))
 
 
