@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from astro_mcp.agents.knowledge.backlog import Shelf
-from astro_mcp.agents.knowledge.candidates import Filter
+from astro_mcp.agents.knowledge.candidates import Asked, Filter
 from astro_mcp.agents.knowledge.chunks import Chunk
 from astro_mcp.agents.knowledge.index import Index
 from astro_mcp.agents.knowledge.record import Draft, Record
@@ -42,7 +42,7 @@ async def best(
     record: Record, near: list[int], known: dict[int, Scope], most: int, only: Filter = EVERYTHING
 ) -> list[int]:
     """The best are those with the lowest numbers."""
-    rows = await record.chosen({SCOPE: near}, known, only, lambda kinds: sorted({*kinds, *known}), most)
+    rows = await record.chosen(Asked({SCOPE: near}, known, lambda kinds: sorted({*kinds, *known})), only, most)
     return [row["chunk"] for row in rows]
 
 

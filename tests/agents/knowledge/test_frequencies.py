@@ -13,7 +13,7 @@ from astro_mcp.agents.knowledge.candidates import Filter
 from astro_mcp.agents.knowledge.chunks import Chunk
 from astro_mcp.agents.knowledge.frequencies import RAREST, size_of
 from astro_mcp.agents.knowledge.record import Draft, Record, words_table
-from astro_mcp.agents.knowledge.statements import CANDIDATES, HITS
+from astro_mcp.agents.knowledge.statements import HITS, KINDS
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.store.connection import Transaction
@@ -90,7 +90,7 @@ async def test_a_search_that_is_narrowed_looks_for_every_word(record: Record) ->
 
 async def test_chunks_are_looked_up_by_their_numbers_and_not_by_a_walk_through_the_scope(record: Record) -> None:
     params = {"tenant": SCOPE.tenant, "scope": SCOPE.key, "model": "m", "chunks": "[1]", **Filter().params}
-    for statement in (CANDIDATES, HITS):
+    for statement in (KINDS, HITS):
         plan = await record._database.read(
             partial(Transaction.rows, sql=f"EXPLAIN QUERY PLAN {statement}", params=params)
         )

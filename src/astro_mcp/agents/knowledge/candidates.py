@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from astro_mcp.agents.knowledge import statements as sql
 from astro_mcp.agents.knowledge.frequencies import Frequencies, size_of
+from astro_mcp.agents.knowledge.kinds import Kinds
 from astro_mcp.agents.knowledge.postings import Postings
 from astro_mcp.agents.knowledge.words import any_of
 from astro_mcp.core.authority import Scope
 from astro_mcp.store.connection import Row, Transaction
 
+Shelves = Mapping[Scope, Mapping[str, int]]
+"""By scope, collection → chunks that the vector index does not hold yet."""
+KindsOf = Callable[[Transaction, Scope, Sequence[int]], Mapping[int, str]]
+"""As `Words.kinds`, of the chunks that a filter lets pass."""
 BEST: Final = 5
 """Matches by words that tell how much of the query words can find."""
 
@@ -36,13 +41,34 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """What words found in some scopes: chunk → bm25, the higher the better; and `candidates`, a row of each (chunk,
-    kind, vector) by chunk, with the text of the best of all."""
+    """What words found in some scopes: chunk → bm25, the higher the better; of each its scope, its kind and, where it
+    has one, its vector; and the texts of the best of all."""
 
     scores: dict[int, float] = field(default_factory=dict)
     scopes: dict[int, Scope] = field(default_factory=dict)
-    candidates: dict[int, Row] = field(default_factory=dict)
+    kinds: dict[int, str] = field(default_factory=dict)
+    vectors: dict[int, bytes] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be chosen from: chunks that are `near` by scope, and those that are `known` already; `order` gives the
+    best first, from the kinds of those near."""
+
+    near: Mapping[Scope, Sequence[int]]
+    known: Mapping[int, Scope]
+    order: Callable[[Mapping[int, str]], Sequence[int]]
+
+
+class Told(Protocol):
+    """Is told in the connection's thread what was found, as soon as it is."""
+
+    def count(self, shelves: Shelves) -> None:
+        """What `Record.shelves` gives."""
+
+    def match(self, matches: Matches) -> None:
+        """What words found."""
 
 
 class Words:
@@ -51,6 +77,7 @@ class Words:
     def __init__(self) -> None:
         self._frequencies = Frequencies()
         self._postings = Postings()
+        self._kinds = Kinds()
 
     def find(
         self, tx: Transaction, scope: Scope, words: str, terms: Sequence[str], only: Filter, most: int
@@ -68,14 +95,17 @@ class Words:
             return self._postings.best(tx, words, telling, size, most)
         return _scores(tx.rows(sql.FIND_WORDS.format(words=words), {**params, "match": any_of(telling)}))
 
+    def kinds(self, tx: Transaction, scope: Scope, words: str, chunks: Sequence[int], only: Filter) -> dict[int, str]:
+        """chunk → kind of those of `chunks` that are this scope's and that `only` lets pass."""
+        if not only.narrows and tx.one(sql.WORDS_EXIST, (words,)):
+            size = size_of(tx, words)
+            if self._kinds.hold(size):
+                return self._kinds.of(tx, scope, words, size, chunks)
+        return {row["chunk"]: str(row["kind"]) for row in _of(tx, sql.KINDS, scope, chunks, only)}
+
 
 def _scores(rows: Sequence[Row]) -> dict[int, float]:
     return {row["chunk"]: row["score"] for row in rows}
-
-
-def candidates(tx: Transaction, scope: Scope, chunks: Sequence[int], only: Filter, model: str | None) -> list[Row]:
-    """chunk, kind, vector (of `model`) of those of `chunks` that are this scope's and that `only` lets pass."""
-    return _of(tx, sql.CANDIDATES, scope, chunks, only, model=model)
 
 
 def hits(tx: Transaction, scope: Scope, chunks: Sequence[int], only: Filter) -> list[Row]:
@@ -90,37 +120,33 @@ def _of(tx: Transaction, statement: str, scope: Scope, chunks: Sequence[int], on
     return tx.rows(statement, {**params, **only.params, **more})
 
 
-def matches(tx: Transaction, found: Mapping[Scope, dict[int, float]], only: Filter, model: str) -> Matches:
+def matches(
+    tx: Transaction, found: Mapping[Scope, dict[int, float]], kinds_of: KindsOf, only: Filter, model: str
+) -> Matches:
     """What is to be known of what words `found`, of that which the record has."""
-    scores, scopes, rows = {}, {}, {}
+    scores, scopes, kinds, vectors = {}, {}, {}, {}
     for scope, by_words in found.items():
-        for row in candidates(tx, scope, list(by_words), only, model):
-            chunk = row["chunk"]
-            scores[chunk], scopes[chunk], rows[chunk] = by_words[chunk], scope, row
+        for chunk, kind in kinds_of(tx, scope, list(by_words)).items():
+            scores[chunk], scopes[chunk], kinds[chunk] = by_words[chunk], scope, kind
+        rows = _of(tx, sql.VECTORS, scope, [chunk for chunk in by_words if chunk in kinds], only, model=model)
+        vectors.update({row["chunk"]: row["vector"] for row in rows})
     best = sorted(scores, key=lambda chunk: -scores[chunk])[:BEST]
     texts = [
         f"{row['source']} {row['title']} {row['text']}"
         for scope in found
         for row in hits(tx, scope, [chunk for chunk in best if scopes[chunk] == scope], only)
     ]
-    return Matches(scores, scopes, rows, tuple(texts))
+    return Matches(scores, scopes, kinds, vectors, tuple(texts))
 
 
-def chosen(
-    tx: Transaction,
-    near: Mapping[Scope, Sequence[int]],
-    known: Mapping[int, Scope],
-    only: Filter,
-    ranked: Callable[[Mapping[int, str]], Sequence[int]],
-    most: int,
-) -> list[Row]:
-    """The rows of the `most` best, best first, on one snapshot: chunks that are `near`, and those that are `known`
-    already. `ranked` gives the order from the kinds of those near; what is gone meanwhile is left out."""
-    scopes, kinds = dict(known), {}
-    for scope, chunks in near.items():
-        for row in candidates(tx, scope, [chunk for chunk in chunks if chunk not in known], only, None):
-            scopes[row["chunk"]], kinds[row["chunk"]] = scope, row["kind"]
-    order = ranked(kinds)
+def chosen(tx: Transaction, asked: Asked, kinds_of: KindsOf, only: Filter, most: int) -> list[Row]:
+    """The rows of the `most` best, best first, on one snapshot; what is gone meanwhile is left out."""
+    scopes, kinds = dict(asked.known), dict[int, str]()
+    for scope, chunks in asked.near.items():
+        there = kinds_of(tx, scope, [chunk for chunk in chunks if chunk not in asked.known])
+        kinds.update(there)
+        scopes.update(dict.fromkeys(there, scope))
+    order = asked.order(kinds)
     found: list[Row] = []
     for start in range(0, len(order), max(1, most)):
         part = order[start : start + most]

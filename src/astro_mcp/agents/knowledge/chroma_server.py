@@ -96,6 +96,9 @@ class ChromaServer:
         body = {"query_embeddings": query.tolist(), "n_results": most, "include": ["distances"]}
         return cosines(await self._post(f"/{own}/query", body, QUERY_SECONDS))
 
+    def at_once(self, shelf: Shelf, query: Matrix, most: int, space: Space = BUILTIN) -> None:
+        """As `Vectors.at_once`: a server is waited for."""
+
     async def count(self, shelf: Shelf, space: Space = BUILTIN) -> int:
         """How many vectors stand on a shelf."""
         own = await self._found(shelf, space)

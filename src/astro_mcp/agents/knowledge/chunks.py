@@ -18,7 +18,7 @@ Kind = Literal["note", "document", "code", "run"]
 
 VERSION: Final = "2"
 """Part of a document's digest: another way to chunk makes every document new."""
-CODE_VERSION: Final = "3"
+CODE_VERSION: Final = "4"
 """Of code, in place of `VERSION`."""
 HTML: Final = frozenset({"html", "htm", "xhtml"})
 MARKDOWN: Final = frozenset({"md", "markdown", "mdx"})

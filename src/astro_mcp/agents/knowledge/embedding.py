@@ -60,6 +60,9 @@ class Embedding(Protocol):
     async def query(self, text: str) -> Matrix:
         """The vector of one query, as a matrix of one row; raises what `documents` does."""
 
+    def at_once(self, text: str) -> Matrix | None:
+        """The same in the caller's thread and without a wait; None where that can't be."""
+
 
 class Embedder:
     """Texts to vectors of length 1, as rows of float32.
@@ -92,6 +95,10 @@ class Embedder:
         """The vector of one query, as a matrix of one row; raises `Unavailable`."""
         return await anyio.to_thread.run_sync(lambda: self._run([text]), limiter=self._queries)
 
+    def at_once(self, text: str) -> Matrix | None:
+        """The same in the caller's thread; None where the model is not loaded yet."""
+        return None if self._model is None else self._model.vector(text)[None]
+
     def _run(self, texts: Sequence[str]) -> Matrix:
         with self._loading:
             self._model = self._model or _Model(self._folder)
@@ -112,12 +119,13 @@ class _Model:
         vectors: Matrix = np.zeros((len(texts), DIMENSION), np.float32)
         for row, text in enumerate(texts):
             from_thread.check_cancelled()
-            vectors[row] = self._vector(self._tokenizer.encode(plain(text)).ids)
+            vectors[row] = self.vector(text)
         return vectors
 
-    def _vector(self, tokens: Sequence[int]) -> Any:
+    def vector(self, text: str) -> Any:
         """Mean over the tokens, then L2 (the recipe of the model's card)."""
         np = libraries.numpy()
+        tokens = self._tokenizer.encode(plain(text)).ids
         mean = self._session.run(None, given(tokens))[0][0].mean(axis=0)
         return mean / max(float(np.linalg.norm(mean)), 1e-12)
 

@@ -71,6 +71,9 @@ class Endpoint:
         """The vector of one query, asked for once and not for long; raises what `documents` does."""
         return await self._ask([text], min(self._settings.timeout_seconds, QUERY_SECONDS))
 
+    def at_once(self, text: str) -> None:
+        """As `Embedding.at_once`: an endpoint is waited for."""
+
     async def _again(self, texts: Sequence[str]) -> Matrix:
         for number in range(1, TRIES):
             try:

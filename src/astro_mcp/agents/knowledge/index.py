@@ -5,6 +5,7 @@ One thread at a time talks to it, and one process owns it (the daemon's lock on 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -42,6 +43,7 @@ class Index:
         self._folder = folder / "index"
         self._seal = Seal(self._folder)
         self._thread = anyio.CapacityLimiter(1)
+        self._talking = threading.Lock()
         self._client: Any = None
         self._collections: dict[tuple[Shelf, Space], Any] = {}
 
@@ -104,14 +106,16 @@ class Index:
 
     async def nearest(self, shelf: Shelf, query: Matrix, most: int, space: Space = BUILTIN) -> dict[int, float]:
         """The chunks of a shelf that are nearest to the one row of `query`, nearest first, with their cosines."""
+        return await self._do(lambda: self._nearest(shelf, query, most, space))
 
-        def work() -> dict[int, float]:
-            collection = self._collection(shelf, space, make=False)
-            if collection is None:
-                return {}
-            return cosines(collection.query(query_embeddings=query, n_results=most, include=["distances"]))
-
-        return await self._do(work)
+    def at_once(self, shelf: Shelf, query: Matrix, most: int, space: Space = BUILTIN) -> dict[int, float] | None:
+        """As `nearest`, in the caller's thread; None where another one talks to the index."""
+        if not self._talking.acquire(blocking=False):
+            return None
+        try:
+            return self._nearest(shelf, query, most, space)
+        finally:
+            self._talking.release()
 
     async def count(self, shelf: Shelf, space: Space = BUILTIN) -> int:
         """How many chunks stand on a shelf."""
@@ -136,7 +140,17 @@ class Index:
             await self._do(work)
 
     async def _do(self, work: Callable[[], T]) -> T:
-        return await anyio.to_thread.run_sync(work, limiter=self._thread)
+        def alone() -> T:
+            with self._talking:  # held meanwhile by a question that was asked at once, for as long as that takes
+                return work()
+
+        return await anyio.to_thread.run_sync(alone, limiter=self._thread)
+
+    def _nearest(self, shelf: Shelf, query: Matrix, most: int, space: Space) -> dict[int, float]:
+        collection = self._collection(shelf, space, make=False)
+        if collection is None:
+            return {}
+        return cosines(collection.query(query_embeddings=query, n_results=most, include=["distances"]))
 
     def _take(self, fingerprint: str, vectors: int) -> State:
         self._shut()

@@ -46,14 +46,19 @@ class _Stems:
         self._guard = threading.Lock()
         self._scratch: Transaction | None = None
 
-    def of(self, word: str) -> list[str]:
+    def of(self, words: Sequence[str]) -> dict[str, list[str]]:
+        """word → its terms, in their order."""
+        found: dict[str, list[str]] = {word: [] for word in words}
+        if not words:
+            return found
         with self._guard:
             if self._scratch is None:
                 self._scratch = in_memory()
                 for statement in sql.MAKE_SCRATCH:
                     self._scratch.execute(statement)
-            self._scratch.execute(sql.SCRATCH_WORD, (word,))
-            found = [str(row["term"]) for row in self._scratch.rows(sql.SCRATCH_TERMS)]
+            self._scratch.execute_many(sql.SCRATCH_WORD, list(enumerate(words)))
+            for row in self._scratch.rows(sql.SCRATCH_TERMS):
+                found[words[row["doc"]]].append(str(row["term"]))
             self._scratch.execute(sql.EMPTY_SCRATCH)
         return found
 
@@ -107,7 +112,8 @@ class _Held:
         """As `Postings.best`."""
         np = libraries.numpy()
         scores = np.zeros(len(self._ids))
-        postings = [self._posting(tx, term, size) for term in terms]
+        stems = self._stems.of([term for term in dict.fromkeys(terms) if term not in self._postings])
+        postings = [self._posting(tx, term, size, stems.get(term, ())) for term in terms]
         for posting in postings:
             scores[posting.places] += posting.scores
         wanted = most + abs(len(self._ids) - size.rows)  # some of the best may be gone
@@ -130,12 +136,12 @@ class _Held:
                 break
         return there[:most]
 
-    def _posting(self, tx: Transaction, term: str, size: Size) -> _Posting:
-        """A word's rows, all of those up to the newest of `size`."""
+    def _posting(self, tx: Transaction, term: str, size: Size, stems: Sequence[str]) -> _Posting:
+        """A word's rows, all of those up to the newest of `size`; `stems` are the terms of one that is not known."""
         np = libraries.numpy()
         known = self._postings.get(term)
         if known is None:
-            known = self._whole(tx, term, size) or _Posting(np.empty(0, "u4"), np.empty(0, "f8"), 0)
+            known = self._whole(tx, stems, size) or _Posting(np.empty(0, "u4"), np.empty(0, "f8"), 0)
             self.bytes += BYTES_OF_A_ROW * len(known.places)
         if known.upto < size.newest:
             params = {"match": any_of([term]), "after": known.upto, "upto": size.newest}
@@ -151,10 +157,10 @@ class _Held:
         self._postings.move_to_end(term)
         return known
 
-    def _whole(self, tx: Transaction, word: str, size: Size) -> _Posting | None:
+    def _whole(self, tx: Transaction, stems: Sequence[str], size: Size) -> _Posting | None:
         """All rows of a word that is one term; None where it is none or several, or the table of terms is not there
         yet (it comes with what is written next)."""
-        stems, terms = self._stems.of(word), terms_table(self._words)
+        terms = terms_table(self._words)
         if len(stems) != 1 or not tx.one(sql.WORDS_EXIST, (terms,)):
             return None
         found = numbers(tx.rows(sql.TERM_PLACES.format(terms=terms), {"term": stems[0]})[0]["places"])

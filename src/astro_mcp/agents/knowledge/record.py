@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from astro_mcp.agents.knowledge import statements as sql
-from astro_mcp.agents.knowledge.candidates import Filter, Matches, Words, chosen, hits, matches
+from astro_mcp.agents.knowledge.candidates import (
+    Asked,
+    Filter,
+    KindsOf,
+    Matches,
+    Shelves,
+    Told,
+    Words,
+    chosen,
+    hits,
+    matches,
+)
 from astro_mcp.agents.knowledge.chunks import Chunk, Kind
+from astro_mcp.agents.knowledge.languages import language
 from astro_mcp.agents.knowledge.postings import terms_table
 from astro_mcp.agents.knowledge.words import split_identifiers
 from astro_mcp.core.authority import Scope
@@ -71,42 +83,52 @@ class Record:
         return await self._database.read(lambda tx: self._words.find(tx, scope, words_table(scope), terms, only, most))
 
     async def matches(
-        self, scopes: Sequence[Scope], terms: Sequence[str], only: Filter, most: int, model: str
+        self,
+        scopes: Sequence[Scope],
+        terms: Sequence[str],
+        only: Filter,
+        most: int,
+        model: str,
+        told: Told | None = None,
     ) -> Matches:
-        """What `find_words` finds in each of `scopes`, with `model`'s vectors: all of one snapshot."""
+        """What `find_words` finds in each of `scopes`, with `model`'s vectors: all of one snapshot. `told` is told of
+        their shelves before that."""
 
         def look(tx: Transaction) -> Matches:
+            if told is not None:
+                told.count(shelves(tx, scopes))
             found = {scope: self._words.find(tx, scope, words_table(scope), terms, only, most) for scope in scopes}
-            return matches(tx, found, only, model)
+            matched = matches(tx, found, self._kinds_of(only), only, model)
+            if told is not None:
+                told.match(matched)
+            return matched
 
         return await self._database.read(look)
 
-    async def chosen(
-        self,
-        near: Mapping[Scope, Sequence[int]],
-        known: Mapping[int, Scope],
-        only: Filter,
-        ranked: Callable[[Mapping[int, str]], Sequence[int]],
-        most: int,
-    ) -> list[Row]:
-        """As `candidates.chosen`; `ranked` is called in the connection's thread."""
-        return await self._database.read(lambda tx: chosen(tx, near, known, only, ranked, most))
+    async def chosen(self, asked: Asked, only: Filter, most: int) -> list[Row]:
+        """As `candidates.chosen`, in the connection's thread."""
+        return await self._database.read(lambda tx: chosen(tx, asked, self._kinds_of(only), only, most))
+
+    async def chosen_at_once(self, ask: Callable[[], Asked | None], only: Filter, most: int) -> list[Row] | None:
+        """As `chosen`, of what `ask` gives; that is called in the connection's thread, before the record is looked at,
+        and keeps a reader for as long as it takes. None where it gives nothing."""
+
+        def look(tx: Transaction) -> list[Row] | None:
+            asked = ask()
+            return None if asked is None else chosen(tx, asked, self._kinds_of(only), only, most)
+
+        return await self._database.read(look)
+
+    def _kinds_of(self, only: Filter) -> KindsOf:
+        return lambda tx, scope, chunks: self._words.kinds(tx, scope, words_table(scope), chunks, only)
 
     async def hits(self, scope: Scope, chunks: Sequence[int], only: Filter) -> list[Row]:
         """Those of `chunks` that are this scope's and that `only` lets pass, with their document."""
         return await self._database.read(lambda tx: hits(tx, scope, chunks, only))
 
-    async def shelves(self, scopes: Sequence[Scope]) -> dict[Scope, dict[str, int]]:
+    async def shelves(self, scopes: Sequence[Scope]) -> Shelves:
         """scope → collection → chunks that the vector index does not hold yet."""
-
-        def look(tx: Transaction) -> dict[Scope, dict[str, int]]:
-            owners = {scope: {"tenant": scope.tenant, "scope": scope.key} for scope in scopes}
-            return {
-                scope: {row["collection"]: row["pending"] for row in tx.rows(sql.SHELVES, owner)}
-                for scope, owner in owners.items()
-            }
-
-        return await self._database.read(look)
+        return await self._database.read(lambda tx: shelves(tx, scopes))
 
     async def collections(self, scope: Scope) -> list[Row]:
         """collection, documents, chunks, pending: one row each."""
@@ -153,6 +175,15 @@ class Record:
         return await self._database.read(lambda tx: tx.rows(statement, params))
 
 
+def shelves(tx: Transaction, scopes: Sequence[Scope]) -> Shelves:
+    """As `Record.shelves`."""
+    owners = {scope: {"tenant": scope.tenant, "scope": scope.key} for scope in scopes}
+    return {
+        scope: {row["collection"]: row["pending"] for row in tx.rows(sql.SHELVES, owner)}
+        for scope, owner in owners.items()
+    }
+
+
 def words_table(scope: Scope) -> str:
     """The name of the scope's full-text table."""
     owner = "\0".join([scope.tenant, scope.key])
@@ -195,7 +226,7 @@ def add_chunks(tx: Transaction, scope: Scope, collection: str, document: str, dr
         key = tx.insert(sql.ADD_CHUNK, (*place, chunk.title, chunk.context, chunk.text, chunk.sha256))
         named = [] if draft.kind == "note" else [draft.source]  # a note's is its title in small letters
         title = " ".join(dict.fromkeys([*named, draft.title, chunk.title, *draft.tags]))
-        parts = split_identifiers(f"{title} {chunk.text}")
+        parts = f"{split_identifiers(f'{title} {chunk.text}')} {language(draft.source) if draft.kind == 'code' else ''}"
         tx.execute(sql.ADD_WORDS.format(words=words), (key, title, chunk.text, parts))
 
 

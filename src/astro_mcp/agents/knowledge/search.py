@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Shelf
-from astro_mcp.agents.knowledge.candidates import Filter, Matches
+from astro_mcp.agents.knowledge.candidates import Asked, Filter
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.embedding import Space
-from astro_mcp.agents.knowledge.ranking import combine, weights
+from astro_mcp.agents.knowledge.question import Beside, Meaning, Near, Ranking
 from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.agents.knowledge.serving import Serving
 from astro_mcp.agents.knowledge.vectors import Vectors
-from astro_mcp.agents.knowledge.words import covered, terms
+from astro_mcp.agents.knowledge.words import terms
 from astro_mcp.core.authority import Scope
 from astro_mcp.errors import AstroError
 from astro_mcp.store.connection import Row
@@ -30,6 +31,8 @@ NARROWED: Final = 1000
 """Candidates by meaning where a filter will let only some of them pass."""
 PATIENCE: Final = 3.0
 """Seconds that a search waits for an index that is being opened."""
+WORDS_PATIENCE: Final = 0.25
+"""Seconds that a thread with one of the record's readers waits for what words find; they seldom take a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +52,6 @@ class Answer:
     notice: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Meaning:
-    """The query's vector in its space, and what is near it (chunk → cosine); `problem` says why that is not all,
-    `pending` how many chunks the index lacks."""
-
-    vector: Matrix | None
-    near: Mapping[Scope, Mapping[int, float]]
-    problem: str
-    space: Space
-    pending: int
-
-
-@dataclass(slots=True)
-class _Beside:
-    """What the record says while the query is embedded; `failed` since a task group would wrap it."""
-
-    matches: Matches = field(default_factory=Matches)
-    shelves: Mapping[Scope, Mapping[str, int]] = field(default_factory=dict)
-    counted: anyio.Event = field(default_factory=anyio.Event)
-    failed: list[AstroError] = field(default_factory=list)
-
-
 class Search:
     """Answers for the scopes that it is given, and for no other."""
 
@@ -79,76 +60,113 @@ class Search:
         self._serving = serving
         self._index = index
         self._catch_up = catch_up
+        self._alone = threading.Lock()
 
     async def find(
         self, scopes: Sequence[Scope], query: str, only: Filter, most: int, *, secret: bool = False
     ) -> Answer:
         """The `most` best chunks for `query` that `only` lets pass. Words and meaning are asked at once. No
         endpoint is sent a `secret` query."""
-        space = (await self._serving.settled()).space
-        beside = _Beside()
-        meaning: _Meaning | None = None
+        space, ready = (await self._serving.settled()).space, self._catch_up.ready
+        beside = Beside(query)
+        rows, ranking = None, None
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._count, scopes, beside)
-            tasks.start_soon(self._words, scopes, query, only, space.model, beside)
+            tasks.start_soon(self._words, scopes, only, space.model, beside)
             try:
-                meaning = await self._meaning(scopes, query, only, beside, secret=secret)
+                rows, ranking = await self._at_once(only, most, space, beside)
+                if ranking is None:
+                    meaning = await self._meaning(scopes, only, space, beside, ready=ready, secret=secret)
             except AstroError as error:
                 beside.failed.append(error)
-        if beside.failed or meaning is None:
+        if beside.failed:
             raise beside.failed[0]
-        if meaning.space != space:  # another model took over meanwhile: these are the vectors of before
-            await self._words(scopes, query, only, meaning.space.model, beside)
-        ranking = _Ranking(query, beside.matches, meaning)
-        rows = await self._record.chosen(
-            {scope: list(near) for scope, near in meaning.near.items()},
-            beside.matches.scopes,
-            only,
-            ranking.order,
-            most,
-        )
+        if rows is None or ranking is None:
+            if meaning.space != space:  # another model took over meanwhile: these are the vectors of before
+                await self._words(scopes, only, meaning.space.model, beside)
+            ranking = Ranking(beside, meaning)
+            rows = await self._record.chosen(ranking.asked, only, most)
         found = [Found(row, ranking.scores[row["chunk"]], ranking.cosines.get(row["chunk"])) for row in rows]
-        notices = [_notice(meaning.problem, meaning.pending), self._serving.notice]
+        notices = [_notice(ranking.meaning.problem, ranking.meaning.pending), self._serving.notice]
         return Answer(found, "; ".join(filter(None, notices)))
 
-    async def _count(self, scopes: Sequence[Scope], beside: _Beside) -> None:
+    async def _words(self, scopes: Sequence[Scope], only: Filter, model: str, beside: Beside) -> None:
         try:
-            beside.shelves = await self._record.shelves(scopes)
+            await self._record.matches(scopes, terms(beside.query), only, CANDIDATES, model, beside)
         except AstroError as error:
             beside.failed.append(error)
-        beside.counted.set()
+        finally:
+            beside.said.set()
 
-    async def _words(self, scopes: Sequence[Scope], query: str, only: Filter, model: str, beside: _Beside) -> None:
+    async def _at_once(
+        self, only: Filter, most: int, space: Space, beside: Beside
+    ) -> tuple[list[Row] | None, Ranking | None]:
+        """All that follows from the query's meaning, in one thread: to go by way of the event loop between two parts
+        takes a third of a millisecond each time. Nothing where it can't be done so now; what was found out stays in
+        `beside`."""
+        if not self._catch_up.ready or not self._alone.acquire(blocking=False):
+            return None, None
+        made: list[Ranking] = []
+
+        def ask() -> Asked | None:
+            beside.vector = self._serving.now.at_once(beside.query)
+            with suppress(Exception):  # whatever Chroma raises it raises again when it is asked as usual
+                beside.near = self._near_at_once(only, space, beside)
+            if beside.near is None or not beside.said.wait(WORDS_PATIENCE) or beside.failed:
+                return None
+            made.append(Ranking(beside, beside.meaning(space)))
+            return made[0].asked
+
         try:
-            beside.matches = await self._record.matches(scopes, terms(query), only, CANDIDATES, model)
-        except AstroError as error:
-            beside.failed.append(error)
+            rows = await self._record.chosen_at_once(ask, only, most)
+        finally:
+            self._alone.release()
+        return (rows, made[0]) if made and rows is not None else (None, None)
+
+    def _near_at_once(self, only: Filter, space: Space, beside: Beside) -> Near | None:
+        """What is near to the query's vector; None where the record has not said yet what to ask for, or something came
+        between."""
+        near: Near = {}
+        if beside.vector is None or beside.shelves is None:
+            return None
+        for scope, names in beside.shelves.items():
+            near[scope] = {}
+            for name in names:
+                found = self._index.at_once(Shelf(scope.tenant, scope.key, name), beside.vector, _most(only), space)
+                if found is None:
+                    return None
+                near[scope] |= found
+        return near if self._catch_up.ready and self._serving.space == space else None
 
     async def _meaning(
-        self, scopes: Sequence[Scope], query: str, only: Filter, beside: _Beside, *, secret: bool
-    ) -> _Meaning:
-        ready, space = self._catch_up.ready, self._serving.space
-        vector, problem = await self._vector(query, secret=secret)
+        self, scopes: Sequence[Scope], only: Filter, space: Space, beside: Beside, *, ready: bool, secret: bool
+    ) -> Meaning:
+        if beside.vector is None:
+            space = self._serving.space
+            problem = await self._vector(beside, secret=secret)
+        else:  # made at once
+            problem = await self._index_problem()
         if space != self._serving.space:  # another model took over just now
             space = self._serving.space
-            vector, problem = await self._vector(query, secret=secret)
-        await beside.counted.wait()
-        if not ready:  # what was opened anew meanwhile lacks what it had before
-            await self._count(scopes, beside)
-        near: dict[Scope, Mapping[int, float]] = {}
-        for scope, shelves in beside.shelves.items():
-            if vector is not None and not problem:
-                near[scope], problem = await self._nearest(scope, list(shelves), vector, only, space)
-        pending = sum(sum(shelves.values()) for shelves in beside.shelves.values())
-        return _Meaning(vector, near, problem, space, pending)
+            problem = await self._vector(beside, secret=secret)
+        if beside.shelves is None or not ready:  # what was opened anew meanwhile lacks what it had before
+            beside.count(await self._record.shelves(scopes))
+        near: Near = {}
+        for scope, names in (beside.shelves or {}).items():
+            if beside.vector is not None and not problem:
+                near[scope], problem = await self._nearest(scope, list(names), beside.vector, only, space)
+        beside.near = near
+        return beside.meaning(space, problem)
 
-    async def _vector(self, query: str, *, secret: bool) -> tuple[Matrix | None, str]:
+    async def _vector(self, beside: Beside, *, secret: bool) -> str:
+        """Leaves the query's vector in `beside`, or says why there is none, or why it is of no use."""
+        beside.vector = None
         if secret and self._serving.now.leaves:
-            return None, "this session holds a secret, and the endpoint that embeds is not sent what it asks"
+            return "this session holds a secret, and the endpoint that embeds is not sent what it asks"
         try:
-            return await self._serving.now.query(query), await self._index_problem()
+            beside.vector = await self._serving.now.query(beside.query)
         except AstroError as error:
-            return None, error.message
+            return error.message
+        return await self._index_problem()
 
     async def _index_problem(self) -> str:
         """ "" once the index answers; waits a little for that."""
@@ -165,8 +183,7 @@ class Search:
         try:
             for name in collections:
                 shelf = Shelf(scope.tenant, scope.key, name)
-                most = NARROWED if only.narrows else CANDIDATES
-                near |= await self._index.nearest(shelf, vector, most, space)
+                near |= await self._index.nearest(shelf, vector, _most(only), space)
         except AstroError as error:  # a server's; what is there is kept
             self._catch_up.doubt(error)
             return {}, error.message
@@ -176,35 +193,8 @@ class Search:
         return near, ""
 
 
-class _Ranking:
-    """The order of what words and meaning found; `scores` and `cosines` by chunk, once it was asked for."""
-
-    def __init__(self, query: str, matches: Matches, meaning: _Meaning) -> None:
-        self._query = query
-        self._matches = matches
-        self._meaning = meaning
-        self.scores: dict[int, float] = {}
-        self.cosines: dict[int, float] = {}
-
-    def order(self, near: Mapping[int, str]) -> list[int]:
-        """Chunks, best first, with those that meaning alone found: chunk → kind."""
-        kinds = {chunk: str(row["kind"]) for chunk, row in self._matches.candidates.items()} | dict(near)
-        self.cosines = _cosines(list(self._matches.candidates.values()), self._meaning.vector)
-        for found in self._meaning.near.values():
-            self.cosines |= {chunk: cosine for chunk, cosine in found.items() if chunk in near}
-        coverage = max((covered(self._query, text) for text in self._matches.texts), default=0.0)
-        self.scores = combine(self._matches.scores, self.cosines, kinds, weights(self._query), coverage)
-        return sorted(kinds, key=lambda chunk: (-self.scores[chunk], chunk))
-
-
-def _cosines(rows: Sequence[Row], vector: Matrix | None) -> dict[int, float]:
-    """Exact, from the record's vectors."""
-    known = [row for row in rows if row["vector"] is not None]
-    if vector is None or not known:
-        return {}
-    np = libraries.numpy()
-    matrix = np.frombuffer(b"".join(row["vector"] for row in known), "<f4").reshape(len(known), -1)
-    return dict(zip((row["chunk"] for row in known), (matrix @ vector[0]).tolist(), strict=True))
+def _most(only: Filter) -> int:
+    return NARROWED if only.narrows else CANDIDATES
 
 
 def _notice(problem: str, pending: int) -> str:

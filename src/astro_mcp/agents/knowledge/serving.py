@@ -39,6 +39,9 @@ class Gone:
         """Raises `Unavailable`."""
         return await self.documents([text])
 
+    def at_once(self, text: str) -> None:
+        """As `Embedding.at_once`: it can't."""
+
 
 class Serving:
     """`now` answers queries and embeds what is new; `next` is the one that the settings name, where that is another."""
@@ -78,10 +81,11 @@ class Serving:
 
     async def settled(self) -> Serving:
         """Itself, once the file was read."""
-        async with self._reading:
-            if not self._read:
-                self._choose(await anyio.to_thread.run_sync(_space, self._path))
-                self._read = True
+        if not self._read:
+            async with self._reading:
+                if not self._read:
+                    self._choose(await anyio.to_thread.run_sync(_space, self._path))
+                    self._read = True
         return self
 
     async def take_over(self) -> None:

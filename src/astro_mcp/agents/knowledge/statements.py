@@ -67,9 +67,9 @@ MAKE_SCRATCH: Final = (
     "CREATE VIRTUAL TABLE scratch_terms USING fts5vocab (scratch, instance)",
 )
 
-SCRATCH_WORD: Final = "INSERT INTO scratch (word) VALUES (?)"
+SCRATCH_WORD: Final = "INSERT INTO scratch (rowid, word) VALUES (?, ?)"
 
-SCRATCH_TERMS: Final = "SELECT term FROM scratch_terms ORDER BY offset"
+SCRATCH_TERMS: Final = "SELECT doc, term FROM scratch_terms ORDER BY doc, offset"
 
 EMPTY_SCRATCH: Final = "DELETE FROM scratch"
 
@@ -127,16 +127,31 @@ WHERE {words} MATCH :match
 ORDER BY bm25({words}, 2.0, 1.0, 0.7), w.rowid LIMIT :most
 """
 
-# What ranking must know of a candidate. The vector stays NULL where no model is named.
-CANDIDATES: Final = """
-SELECT c.id AS chunk, d.kind, v.vector
+# What ranking must know of a candidate: its kind, and its vector.
+KINDS: Final = """
+SELECT c.id AS chunk, d.kind
 FROM knowledge_chunk AS c NOT INDEXED
 JOIN knowledge_document AS d ON d.tenant = c.tenant AND d.scope = c.scope AND d.id = c.document
-LEFT JOIN knowledge_vector AS v
-    ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = :model
 WHERE c.tenant = :tenant AND c.scope = :scope AND c.id IN (SELECT value FROM json_each(:chunks))
     AND (:kinds = '[]' OR d.kind IN (SELECT value FROM json_each(:kinds)))
     AND (:tags = '[]' OR NOT EXISTS (SELECT value FROM json_each(:tags) EXCEPT SELECT value FROM json_each(d.tags)))
+"""
+
+# The kinds of all that came after a chunk, as one text: four times its number, and which kind (`kinds.NAMES`).
+KINDS_SINCE: Final = """
+SELECT group_concat(c.id * 4 + CASE d.kind WHEN 'note' THEN 0 WHEN 'document' THEN 1 WHEN 'code' THEN 2 ELSE 3 END)
+    AS kinds
+FROM knowledge_chunk AS c NOT INDEXED
+JOIN knowledge_document AS d ON d.tenant = c.tenant AND d.scope = c.scope AND d.id = c.document
+WHERE c.tenant = :tenant AND c.scope = :scope AND c.id > :after AND c.id <= :upto
+"""
+
+VECTORS: Final = """
+SELECT c.id AS chunk, v.vector
+FROM knowledge_chunk AS c NOT INDEXED
+JOIN knowledge_vector AS v
+    ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = :model
+WHERE c.tenant = :tenant AND c.scope = :scope AND c.id IN (SELECT value FROM json_each(:chunks))
 """
 
 # NOT INDEXED leaves the numbers of the rows to go by: SQLite would read all of the scope for some of them.

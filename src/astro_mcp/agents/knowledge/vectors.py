@@ -42,6 +42,9 @@ class Vectors(Protocol):
     async def nearest(self, shelf: Shelf, query: Matrix, most: int, space: Space = BUILTIN) -> dict[int, float]:
         """The chunks of a shelf that are nearest to the one row of `query`, nearest first, with their cosines."""
 
+    def at_once(self, shelf: Shelf, query: Matrix, most: int, space: Space = BUILTIN) -> dict[int, float] | None:
+        """As `nearest`, in the caller's thread and without a wait; None where that can't be."""
+
     async def close(self, fingerprint: str | None) -> None:
         """Close; `fingerprint` tells what it holds, and is None where that is in doubt."""
 
