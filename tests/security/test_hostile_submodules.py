@@ -154,7 +154,13 @@ async def since_head(trap: Trap) -> Changes:
     return await changed(git, workspace, trap.session, project, "HEAD", lines=True)
 
 
-@pytest.mark.parametrize("how", WAYS)
+SHORT = (
+    *("an absolute path outside", "a path behind a link", "a path up behind a link", "a commondir outside"),
+    *("a linked HEAD", "a pipe for HEAD", "a pipe for HEAD, and in conflict"),
+)
+
+
+@pytest.mark.parametrize("how", [how if how in SHORT else pytest.param(how, marks=pytest.mark.full) for how in WAYS])
 async def test_nothing_outside_is_read_and_nothing_is_waited_for(trap: Trap, how: str) -> None:
     parts = Parts(trap)
     assert ("deep/sub", "M") in await unstaged(trap), "it is told where nothing is odd"

@@ -141,6 +141,39 @@ def test_what_changed_after_the_record_counts_as_changed(tmp_path: Path) -> None
     assert list(reached(tmp_path, {}, recorded(before, RAN), changed=["tests/other.py"])) == ["tests/test_high.py"]
 
 
+def test_a_test_whose_own_file_changed_is_selected_whatever_it_is_recorded_to_have_run(tmp_path: Path) -> None:
+    tree = {**TREE, "tests/test_alone.py": "def test_alone():\n    pass\n"}
+    known = recorded(tree, {**RAN, "tests/test_alone.py::test": ["src/toy/apart.py"]})
+    new = {"tests/test_alone.py": "def test_alone():\n    return\n"}
+    assert list(reached(tmp_path, new, known)) == ["tests/test_alone.py"]
+
+
+def test_what_went_since_the_record_counts_as_changed(tmp_path: Path) -> None:
+    before = {**TREE, "src/toy/gone.py": "x = 1\n"}
+    ran = {**RAN, "tests/test_apart.py::test": ["src/toy/gone.py"]}
+    assert list(reached(tmp_path, {}, recorded(before, ran), changed=["tests/other.py"])) == ["tests/test_apart.py"]
+
+
+def test_a_test_that_is_no_python_is_selected_by_any_change(tmp_path: Path) -> None:
+    reached(tmp_path, {"docs/use.txt": ">>> 1\n1\n"})
+    impact = Impact(tmp_path, [*TREE, "docs/use.txt"], ["src/toy/apart.py"], NONE)
+    assert "no Python" in impact.why("docs/use.txt::use.txt", "docs/use.txt")
+
+
+def test_the_package_that_a_test_lies_in_reaches_it(tmp_path: Path) -> None:
+    found = reached(tmp_path, {"tests/__init__.py": "x = 1\n"})
+    assert list(found) == TESTS
+
+
+def test_code_that_imports_by_a_made_up_name_is_reached_by_what_acts_at_import(tmp_path: Path) -> None:
+    text = "import importlib\ndef test_alone(): importlib.import_module('to' + 'y')\n"
+    tree = {**TREE, "tests/test_alone.py": text}
+    found = reached(
+        tmp_path, {**tree, "src/toy/apart.py": "x = 2\n"}, recorded(tree, RAN), changed=["src/toy/apart.py"]
+    )
+    assert list(found) == ["tests/test_apart.py", "tests/test_alone.py"]
+
+
 def test_a_test_that_is_not_on_record_goes_by_its_imports(tmp_path: Path) -> None:
     some = {test: touched for test, touched in RAN.items() if "apart" not in test}
     found = reached(tmp_path, BODY, recorded(TREE, some))
