@@ -70,7 +70,7 @@ and get a row when they end: at most 64, a hundred characters each."""
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A run as it was read: its document, its session, and its state, whole. `in_flight` as in `Entry`."""
+    """A run as it was read: its document, its session, and its state, whole."""
 
     name: str
     spec: str
