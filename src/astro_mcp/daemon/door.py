@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
-from anyio.abc import ByteStream, SocketAttribute
+from anyio.abc import ByteStream, SocketAttribute, SocketStream
 
 from astro_mcp.daemon.hello import Hello, Terms, parse
 from astro_mcp.errors import CODES, AstroError, InvalidInput, TimedOut, Unauthorized
@@ -21,6 +21,7 @@ from astro_mcp.shim.start import peer_uid
 
 if TYPE_CHECKING:
     from astro_mcp.faces.mcp.face import McpFace  # half a second of imports that go on beside the App's opening
+    from astro_mcp.faces.mcp.peer import Peer
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Door:
         self.connections = 0
         self.quiet_since = time.monotonic()
 
-    async def receive(self, link: ByteStream) -> None:
+    async def receive(self, link: SocketStream) -> None:
         """A connection, from its hello to its end. Nothing that it does ends more than itself."""
         self.connections += 1
         try:
@@ -57,7 +58,7 @@ class Door:
             self.connections -= 1
             self.quiet_since = time.monotonic()
 
-    async def _receive(self, link: ByteStream) -> None:
+    async def _receive(self, link: SocketStream) -> None:
         from astro_mcp.faces.mcp.lines import LineReader  # noqa: PLC0415 - see above
 
         lines = LineReader(lambda: _chunk(link))
@@ -74,8 +75,26 @@ class Door:
             return
         roots = ", ".join(map(str, peer.session.grant.roots))
         log.info("pid %d connects, roots: %s", hello.pid, one_line(roots))
-        await _say(link, {"ok": True, "version": VERSION, "pid": os.getpid()})
-        await self._face.serve(peer, link, lines)
+        await _say(link, {"ok": True, "version": VERSION, "pid": os.getpid(), "takes": hello.gives})
+        if hello.gives:
+            await self._serve_host(peer, link)
+        else:
+            await self._face.serve(peer, link, lines)
+
+    async def _serve_host(self, peer: Peer, shim: SocketStream) -> None:
+        """Over the host's own pipes, while the shim stands by."""
+        from astro_mcp.daemon.host_pipes import take_over  # noqa: PLC0415 - see above
+        from astro_mcp.faces.mcp.lines import LineReader  # noqa: PLC0415 - see above
+
+        try:
+            host = await take_over(shim)
+        except AstroError as error:
+            log.warning("a connection was given up: %s", error.message)
+            return
+        async with anyio.create_task_group() as group:
+            group.start_soon(host.until_shim_ends)
+            await self._face.serve(peer, host, LineReader(lambda: _chunk(host)))
+            group.cancel_scope.cancel()
 
     async def _hello(self, lines: Any) -> Hello:
         with anyio.move_on_after(HELLO_SECONDS):

@@ -37,6 +37,7 @@ class Hello(BaseModel):
     environment: dict[str, Text] = Field(default_factory=dict, max_length=256)
     network: dict[str, Text] = Field(default_factory=dict, max_length=256)
     kind: Literal["stdio", "cli"] = "stdio"
+    gives: bool = False
     control: Literal["", "status", "stop"] = ""
 
 

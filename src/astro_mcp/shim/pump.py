@@ -1,4 +1,4 @@
-"""The host's stdin to the daemon, the daemon's bytes to the host's stdout, and an exit status that tells the end."""
+"""The host's connection to the daemon: its pipes are given to it, or carried; and an exit status that tells the end."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+from astro_mcp.shim.handover import can_be_given, give, until_end
 from astro_mcp.shim.hello import hello
 from astro_mcp.shim.place import ShimError, data_folder
 from astro_mcp.shim.start import connect
@@ -26,10 +27,15 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         environment = dict(os.environ)
-        found = connect(data_folder(environment), environment, hello(arguments, environment))
+        said = {**hello(arguments, environment), "gives": can_be_given()}
+        found = connect(data_folder(environment), environment, said)
         if found is None:
             raise ShimError("no daemon")
-        return pump(found[0])
+        link, reply = found
+        if not reply.get("takes"):
+            return pump(link)
+        give(link)
+        return _status(ended=until_end(link, DRAIN_SECONDS))
     except ShimError as error:
         _complain(error.message)
         return error.status
@@ -55,6 +61,10 @@ def pump(link: socket.socket) -> int:
                 return 0  # the host is gone: nobody is left to tell
     except ConnectionError:
         pass  # said below, as for a daemon that closed its end
+    return _status(ended=bool(ended))
+
+
+def _status(*, ended: bool) -> int:
     if ended:
         return 0
     _complain("the daemon went away; start the server again (the log is in the data folder's logs/)")

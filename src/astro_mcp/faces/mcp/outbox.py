@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from socket import socket
 from types import TracebackType
 from typing import Final, Self
 
 import anyio
+from anyio import TypedAttributeSet, typed_attribute
 from anyio.abc import ByteStream, SocketAttribute
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId
@@ -27,6 +27,13 @@ SEND_SECONDS: Final = 30.0
 """How long the peer may take for one chunk before it counts as gone."""
 
 
+class LinkAttribute(TypedAttributeSet):
+    """What a link may have beside a stream's methods: `at_once` writes without waiting and returns how many bytes were
+    taken. Raises `BlockingIOError`, and `OSError` where the peer is gone."""
+
+    at_once: Callable[[bytes], int] = typed_attribute()
+
+
 @dataclass
 class Aside(SessionMessage):
     """An answer of the wire's own, to a line that never became a request."""
@@ -37,18 +44,19 @@ class Outbox:
 
     def __init__(self, link: ByteStream, traffic: Traffic, broken: Callable[[], None]) -> None:
         self._link = link
-        self._raw: socket | None = link.extra(SocketAttribute.raw_socket, None)  # noqa: S610 - anyio's typed attributes, not Django's SQL
+        raw = link.extra(SocketAttribute.raw_socket, None)  # noqa: S610 - anyio's typed attributes, not Django's SQL
+        self._at_once = link.extra(LinkAttribute.at_once, None if raw is None else raw.send)  # noqa: S610 - as above
         self._traffic = traffic
         self._broken = broken
         self._later, self._waiting = anyio.create_memory_object_stream[SessionMessage | bytes](0)
 
     async def send(self, item: SessionMessage, /) -> None:
         """Raises anyio's `BrokenResourceError` and `ClosedResourceError`."""
-        if self._raw is None or not self._later.statistics().tasks_waiting_receive:  # others go before
+        if self._at_once is None or not self._later.statistics().tasks_waiting_receive:  # others go before
             await self._later.send(item)
             return
         data = self._taken(item)
-        sent = self._send_at_once(self._raw, data)
+        sent = self._send_at_once(self._at_once, data)
         if sent < len(data):
             try:
                 self._later.send_nowait(data[sent:])
@@ -77,10 +85,10 @@ class Outbox:
         self._traffic.close(None if isinstance(item, Aside) else _answered(item.message))
         return data
 
-    def _send_at_once(self, raw: socket, data: bytes) -> int:
+    def _send_at_once(self, write: Callable[[bytes], int], data: bytes) -> int:
         """How many bytes of it the peer's buffer took."""
         try:
-            return raw.send(data[:CHUNK])
+            return write(data[:CHUNK])
         except BlockingIOError:
             return 0
         except OSError:
