@@ -52,14 +52,14 @@ async def test_a_name_with_a_line_feed_is_one_line_of_text(house: House, root: P
     found = await house.ok("fs_search", pattern="needle", context=1)
     assert found.items[0].path == name
     assert found.text().splitlines()[0] == f"{shown}:1:1: needle"
-    assert (await house.ok("fs_read", path=name)).text().startswith(f"{shown} · ")
-    assert (await house.ok("fs_read", paths=[name])).text().startswith(f"==> {shown} · ")
+    assert (await house.ok("fs_read", path=name)).text().startswith(f"{shown} | ")
+    assert (await house.ok("fs_read", paths=[name])).text().startswith(f"==> {shown} | ")
     missing = await house.ok("fs_read", paths=["no\nsuch"])
     assert missing.text().startswith("==> no\\nsuch <==\n")
     assert shown in (await house.ok("fs_write", path=name, content="other\n")).text()
     edited = await house.ok("fs_edit", edits=[{"path": name, "old": "other", "new": "new"}])
-    assert f"\n{shown} · sha256" in edited.text()
+    assert f"\n{shown} | sha256" in edited.text()
     assert f"\n--- a/{shown}\n+++ b/{shown}\n" in edited.text()
     moved = await house.ok("fs_move", path=name, to=f"sub/{name}")
-    assert moved.text().startswith(f"moved {shown} to sub/{shown} · ")
+    assert moved.text().startswith(f"moved {shown} to sub/{shown} | ")
     assert (await house.ok("fs_delete", path=f"sub/{name}")).text().startswith(f"deleted sub/{shown} (")

@@ -47,4 +47,4 @@ class SaveOutput(Output):
 
     def text(self) -> str:
         done = f"undo_id {self.undo_id}" if self.undo_id else "it was so already; nothing to undo"
-        return f"saved {self.path} · {self.bytes:,} bytes · sha256 {self.sha256} · {done}"
+        return f"saved {self.path} | {self.bytes:,} bytes | sha256 {self.sha256} | {done}"

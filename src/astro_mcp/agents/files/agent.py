@@ -63,7 +63,7 @@ class FilesAgent(Agent):
         """Use to see what files hold: text in any encoding, images, PDFs as text. Gives each file's sha256 for
         if_match.
 
-        With `paths` up to 50 files come at once, each under a line `==> path · facts <==`; one that can't be read says
+        With `paths` up to 50 files come at once, each under a line `==> path | facts <==`; one that can't be read says
         why there. `start_line` and `max_lines` take a part. Line ends are
         shown as line feeds; the file's own are told as eol. A page of a long file ends in a cursor.
 

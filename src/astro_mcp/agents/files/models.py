@@ -74,7 +74,7 @@ class ReadOutput(Page):
         facts = [one_line(self.path or ""), self.note, f"{self.bytes:,} bytes" if self.bytes is not None else None]
         facts += [f"{self.total_lines} lines" if self.total_lines is not None else None, self.encoding, self.eol]
         facts.append(f"sha256 {self.sha256}")
-        return " · ".join(fact for fact in facts if fact)
+        return " | ".join(fact for fact in facts if fact)
 
 
 class ListInput(Input):
@@ -178,7 +178,7 @@ class WriteOutput(Output):
 
     def text(self) -> str:
         done = f"undo_id {self.undo_id}" if self.undo_id else "it was so already; nothing to undo"
-        return f"wrote {one_line(self.path)} · {self.bytes:,} bytes · sha256 {self.sha256} · {done}"
+        return f"wrote {one_line(self.path)} | {self.bytes:,} bytes | sha256 {self.sha256} | {done}"
 
 
 class Edit(Input):
@@ -221,8 +221,8 @@ class ChangeOutput(Output):
     diff: str
 
     def text(self) -> str:
-        lines = [f"{one_line(file.path)} · {f'sha256 {file.sha256}' if file.sha256 else 'gone'}" for file in self.files]
-        lines.insert(0, f"done · undo_id {self.undo_id}" if self.undo_id else "nothing was changed")
+        lines = [f"{one_line(file.path)} | {f'sha256 {file.sha256}' if file.sha256 else 'gone'}" for file in self.files]
+        lines.insert(0, f"done | undo_id {self.undo_id}" if self.undo_id else "nothing was changed")
         return "\n".join([*lines, self.diff])
 
 
@@ -238,7 +238,7 @@ class MoveOutput(Output):
     undo_id: str
 
     def text(self) -> str:
-        return f"moved {one_line(self.path)} to {one_line(self.to)} · undo_id {self.undo_id}"
+        return f"moved {one_line(self.path)} to {one_line(self.to)} | undo_id {self.undo_id}"
 
 
 class DeleteInput(Input):
@@ -252,7 +252,7 @@ class DeleteOutput(Output):
     undo_id: str
 
     def text(self) -> str:
-        return f"deleted {one_line(self.path)} ({self.files} files) · undo_id {self.undo_id} brings it back"
+        return f"deleted {one_line(self.path)} ({self.files} files) | undo_id {self.undo_id} brings it back"
 
 
 class UndoInput(Input):

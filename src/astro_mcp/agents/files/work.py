@@ -263,6 +263,6 @@ def _whole(content: Content) -> ReadOutput:
 
 def _part(content: Content) -> str:
     facts = [one_line(content.place.display), content.note, content.encoding, content.eol, f"sha256 {content.sha256}"]
-    head = " · ".join(fact for fact in facts if fact)
+    head = " | ".join(fact for fact in facts if fact)
     end = "" if content.text.endswith("\n") or not content.text else "\n"
     return f"==> {head} <==\n{content.text}{end}"

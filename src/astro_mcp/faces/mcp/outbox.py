@@ -16,7 +16,7 @@ import anyio
 from anyio import TypedAttributeSet, typed_attribute
 from anyio.abc import ByteStream, SocketAttribute
 from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId
+from mcp_types import JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId, jsonrpc_message_adapter
 
 from astro_mcp.faces.mcp.traffic import Traffic
 
@@ -81,7 +81,7 @@ class Outbox:
 
     def _taken(self, item: SessionMessage) -> bytes:
         """The message's line; what it answers is answered."""
-        data = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
+        data = jsonrpc_message_adapter.dump_json(item.message, by_alias=True, exclude_unset=True) + b"\n"
         self._traffic.close(None if isinstance(item, Aside) else _answered(item.message))
         return data
 
