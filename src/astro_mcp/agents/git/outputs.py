@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import ClassVar
 
 from pydantic import Field
@@ -88,7 +89,9 @@ class DiffFile(Part):
     deletions: int | None
     withheld: bool = False
 
+    @cached_property
     def line(self) -> str:
+        """As text shows it: made once, however many pages are tried for the one that fits."""
         former = f"{printable(self.former)} -> " if self.former else ""
         counts = "binary" if self.additions is None else f"+{self.additions} -{self.deletions}"
         return f"{former}{printable(self.path)} {counts}{' (withheld)' if self.withheld else ''}"
@@ -100,6 +103,11 @@ class DiffHunk(Part):
     id: str
     path: str
     text: str
+
+    @cached_property
+    def shown(self) -> str:
+        """As text shows it: made once, as `DiffFile.line` is."""
+        return printable(self.text)
 
 
 class Diff(Page):
@@ -120,15 +128,15 @@ class DiffStat(Diff):
 
 
 def file_lines(files: list[DiffFile]) -> list[str]:
-    return [file.line() for file in files]
+    return [file.line for file in files]
 
 
 def changed_lines(files: list[DiffFile], hunks: list[DiffHunk]) -> list[str]:
     """Each file, and beneath it those of its hunks that are here."""
     of: dict[str, list[str]] = {}
     for hunk in hunks:
-        of.setdefault(hunk.path, []).append(printable(hunk.text))
-    return [line for file in files for line in (file.line(), *of.get(file.path, ()))]
+        of.setdefault(hunk.path, []).append(hunk.shown)
+    return [line for file in files for line in (file.line, *of.get(file.path, ()))]
 
 
 class BlameLine(Part):

@@ -7,8 +7,10 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+from astro_mcp.core.record import record
 
 HUNK: Final = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)")
 LONGEST: Final = 150
@@ -37,7 +39,7 @@ OPTIONS: Final = (
 """What every diff is told; `-l` bounds the search for renames. No submodule is entered."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class FileStat:
     """One changed file. Lines are None for a binary one; `former` is its name before a rename, else ""."""
 
@@ -47,21 +49,26 @@ class FileStat:
     deletions: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Hunk:
     """`text` opens with its `@@` line. It puts the lines `new` in the place of the lines `old`, both counted from 0.
 
-    `id` names path and lines, wherever they stand, so that it outlives the commit of other hunks; where a file has two
-    that read the same, it is `placed`, which names the line of the new file, too.
+    `id` begins the `digest` of path and lines, wherever they stand, so that it outlives the commit of other hunks;
+    where a file has two that read the same, it is `placed`.
     """
 
     id: str
-    placed: str
+    digest: str
     path: str
     former: str
     text: str
     old: range
     new: range
+
+    @property
+    def placed(self) -> str:
+        """An id that names the line of the new file, too."""
+        return hashlib.sha256(f"{self.new.start}\0{self.digest}".encode()).hexdigest()[:NAME]
 
 
 def of_submodule(path: str, before: str, after: str) -> tuple[FileStat, Hunk]:
@@ -74,8 +81,8 @@ def parse_numstat(out: bytes) -> list[FileStat]:
     """`git diff --numstat -z`."""
     found: list[FileStat] = []
     records = iter(os.fsdecode(out).split("\0"))
-    for record in records:
-        added, _, rest = record.partition("\t")
+    for entry in records:
+        added, _, rest = entry.partition("\t")
         removed, tab, path = rest.partition("\t")
         if not tab:
             continue
@@ -94,10 +101,10 @@ def parse_change(out: bytes) -> tuple[list[FileStat], list[Hunk]]:
     counted = iter([_lines_of(section) for section in sections])
     found: list[FileStat] = []
     records = iter(os.fsdecode(raw).split("\0"))
-    for record in records:
-        if not record.startswith(":"):
+    for entry in records:
+        if not entry.startswith(":"):
             continue
-        letter, path = record.rsplit(" ", 1)[1][0], next(records, "")
+        letter, path = entry.rsplit(" ", 1)[1][0], next(records, "")
         former, path = (path, next(records, "")) if letter in "RC" else ("", path)
         # a file that became another kind of file has two sections: it goes, and it comes
         counts = [next(counted, (0, 0)) for _ in range(2 if letter == "T" else 1)]
@@ -113,9 +120,9 @@ def same_names(out: bytes) -> set[bytes]:
     """Of the same: the names, old and new, of files whose content stays. No patch tells whether those are binary."""
     found: set[bytes] = set()
     records = iter(out.partition(b"\0\0")[0].split(b"\0"))
-    for record in records:
-        facts = record.split(b" ")
-        if record.startswith(b":") and len(facts) == 5:
+    for entry in records:
+        facts = entry.split(b" ")
+        if entry.startswith(b":") and len(facts) == 5:
             names = [next(records, b"") for _ in range(2 if facts[4][:1] in (b"R", b"C") else 1)]
             found.update(names if facts[2] == facts[3] else ())
     return found
@@ -223,8 +230,7 @@ def _piece(path: str, former: str, lines: bytes, shown: bytes, old: range, new: 
     )
     text = (header + shown).decode("utf-8", "replace")
     digest = hashlib.sha256(named).hexdigest()
-    placed = hashlib.sha256(f"{new.start}\0{digest}".encode()).hexdigest()
-    return Hunk(digest[:NAME], placed[:NAME], path, former, text, old, new)
+    return Hunk(digest[:NAME], digest, path, former, text, old, new)
 
 
 def _name(raw: bytes) -> str:
