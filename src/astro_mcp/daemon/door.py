@@ -16,12 +16,13 @@ from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from astro_mcp.daemon.hello import Hello, Terms, parse
 from astro_mcp.errors import CODES, AstroError, InvalidInput, TimedOut, Unauthorized
 from astro_mcp.observe.printable import printable
+from astro_mcp.shim.handover import LEFT, TAKEN
 from astro_mcp.shim.place import VERSION
 from astro_mcp.shim.start import peer_uid
 
 if TYPE_CHECKING:
+    from astro_mcp.daemon.host_pipes import HostPipes
     from astro_mcp.faces.mcp.face import McpFace  # half a second of imports that go on beside the App's opening
-    from astro_mcp.faces.mcp.peer import Peer
 
 log = logging.getLogger(__name__)
 
@@ -76,25 +77,27 @@ class Door:
         roots = ", ".join(map(str, peer.session.grant.roots))
         log.info("pid %d connects, roots: %s", hello.pid, one_line(roots))
         await _say(link, {"ok": True, "version": VERSION, "pid": os.getpid(), "takes": hello.gives})
-        if hello.gives:
-            await self._serve_host(peer, link)
-        else:
+        host = await self._taken(link) if hello.gives else None
+        if host is None:
             await self._face.serve(peer, link, lines)
-
-    async def _serve_host(self, peer: Peer, shim: SocketStream) -> None:
-        """Over the host's own pipes, while the shim stands by."""
-        from astro_mcp.daemon.host_pipes import take_over  # noqa: PLC0415 - see above
-        from astro_mcp.faces.mcp.lines import LineReader  # noqa: PLC0415 - see above
-
-        try:
-            host = await take_over(shim)
-        except AstroError as error:
-            log.warning("a connection was given up: %s", error.message)
             return
         async with anyio.create_task_group() as group:
             group.start_soon(host.until_shim_ends)
             await self._face.serve(peer, host, LineReader(lambda: _chunk(host)))
             group.cancel_scope.cancel()
+
+    async def _taken(self, shim: SocketStream) -> HostPipes | None:
+        """The host's own pipes, while the shim stands by; None where it has to carry."""
+        from astro_mcp.daemon.host_pipes import take_over  # noqa: PLC0415 - see above
+
+        try:
+            host = await take_over(shim)
+        except AstroError as error:
+            log.warning("a host's pipes are carried: %s", error.message)
+            await _write(shim, LEFT)
+            return None
+        await _write(shim, TAKEN)
+        return host
 
     async def _hello(self, lines: Any) -> Hello:
         with anyio.move_on_after(HELLO_SECONDS):
@@ -121,8 +124,12 @@ async def _chunk(link: ByteStream) -> bytes:
 
 
 async def _say(link: ByteStream, body: dict[str, Any]) -> None:
+    await _write(link, json.dumps(body).encode() + b"\n")
+
+
+async def _write(link: ByteStream, data: bytes) -> None:
     with anyio.move_on_after(HELLO_SECONDS):
-        await link.send(json.dumps(body).encode() + b"\n")
+        await link.send(data)
 
 
 def _same_user(link: ByteStream) -> None:

@@ -21,6 +21,10 @@ from typing import Final
 IN: Final = 0
 OUT: Final = 1
 MODES: Final = {IN: os.O_RDONLY, OUT: os.O_WRONLY}
+TAKEN: Final = b"+"
+LEFT: Final = b"-"
+"""What the daemon says of what it was given."""
+SECONDS: Final = 10.0
 TICK_MS: Final = 100
 
 
@@ -47,9 +51,17 @@ def reopened(descriptor: int, mode: int) -> int:
     return os.open(f"/proc/self/fd/{descriptor}", mode | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def give(link: socket.socket) -> None:
-    """Send both to the daemon, which said that it takes them."""
-    socket.send_fds(link, [b"\0"], [IN, OUT])
+def give(link: socket.socket) -> bool:
+    """Send both to the daemon, which offered to take them; whether it did. (What confines a host may keep descriptors
+    back.)"""
+    link.settimeout(SECONDS)
+    try:
+        socket.send_fds(link, [b"\0"], [IN, OUT])
+        return link.recv(1) == TAKEN
+    except OSError:
+        return False
+    finally:
+        link.settimeout(None)
 
 
 def until_end(link: socket.socket, drain: float) -> bool:

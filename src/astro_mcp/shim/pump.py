@@ -32,10 +32,9 @@ def main(arguments: Sequence[str]) -> int:
         if found is None:
             raise ShimError("no daemon")
         link, reply = found
-        if not reply.get("takes"):
-            return pump(link)
-        give(link)
-        return _status(ended=until_end(link, DRAIN_SECONDS))
+        if reply.get("takes") and give(link):
+            return _status(ended=until_end(link, DRAIN_SECONDS))
+        return pump(link)
     except ShimError as error:
         _complain(error.message)
         return error.status
