@@ -226,6 +226,34 @@ def test_a_host_whose_descriptors_are_kept_back_is_carried(shared: Home) -> None
     assert host.end() == (0, "")
 
 
+WAITING = """
+import socket, sys
+from astro_mcp.shim.handover import until_end
+print(until_end(socket.socket(fileno=int(sys.argv[1])), 0.2), file=sys.stderr)
+"""
+
+
+def test_the_time_to_answer_begins_when_the_hosts_last_byte_was_read() -> None:
+    (theirs, ours), (back, to) = os.pipe(), os.pipe()
+    os.write(ours, PING)
+    os.close(ours)
+    link, daemons = socket.socketpair()
+    with link, daemons:
+        shim = subprocess.Popen(
+            [sys.executable, "-c", WAITING, str(link.fileno())],
+            stdin=theirs,
+            stdout=to,
+            stderr=subprocess.PIPE,
+            pass_fds=[link.fileno()],
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            shim.wait(1.5)
+        assert os.read(theirs, 4096) == PING
+        assert shim.communicate(timeout=PATIENCE)[1] == b"True\n"
+    for descriptor in (theirs, back, to):
+        os.close(descriptor)
+
+
 def test_more_descriptors_than_two_are_not_even_received(shared: Home) -> None:
     before = len(list(Path(f"/proc/{shared.pid}/fd").iterdir()))
     (theirs, ours), (back, to), (other, one) = os.pipe(), os.pipe(), os.pipe()
