@@ -59,7 +59,7 @@ ALWAYS: Final[Mapping[str, str]] = {
     "GIT_EDITOR": "false",
     "GIT_ASKPASS": "false",
     # memory in large pages, and kept between questions: a third of a short question's time went to single pages
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=4194304:glibc.malloc.trim_threshold=67108864",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=16777216:glibc.malloc.trim_threshold=67108864",
 }
 
 
