@@ -7,7 +7,11 @@ from pathlib import Path
 from random import Random
 
 NAMES = ("a.txt", "b.py", "c.log", "sub/d.txt", "sub/e.log", "sub/deep/f.txt", "new/g.txt", "new/in/h.txt", "ig/i.txt")
-RULES = ("*.log\n", "ig/\n", "!c.log\n", "new\n", "sub/d*\n", "*.txt text eol=crlf\n", "\n")
+RULES = (
+    *("*.log\n", "ig/\n", "!c.log\n", "new\n", "sub/d*\n", "*.txt text eol=crlf\n", "\n"),
+    *("*.py text\n", "sub/*.txt eol=lf\n", "A.TXT text=auto\n", "*.log -text\n", "[a-d].* text\n", '"b.py" text\n'),
+)
+ENDS = ("\n", "\n", "\r\n")
 GIT = (
     "add -A",
     "add -N .",
@@ -43,7 +47,8 @@ class Edits:
         if place.parent.is_dir() or self._chance.random() < 0.3:
             place.parent.mkdir(parents=True, exist_ok=True)
             if not place.is_dir() and not place.is_symlink():
-                place.write_text(f"{self._chance.randrange(3)}\n" * self._chance.randrange(4))
+                line = str(self._chance.randrange(3)) + self._chance.choice(ENDS)
+                place.write_bytes(line.encode() * self._chance.randrange(4))
 
     def clean(self) -> None:
         """What it was at first."""

@@ -170,6 +170,30 @@ async def test_a_file_that_git_rewrites_is_gits_to_compare(bench: Bench, asked: 
     assert asked[-1] == "status README.md"
 
 
+async def test_what_attributes_do_not_rewrite_is_compared_here(bench: Bench, asked: list[str]) -> None:
+    bench.write(".gitattributes", "*.bat text eol=crlf\n*.png binary\n*.py diff=python\n")
+    bench.write("run.bat", "echo\n")
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "Rules")
+    bench.write("README.md", "# Other\n")
+    await same(bench)
+    bench.write("README.md", "# Another\n")
+    await same(bench)
+    asked.clear()
+    for text in ("# Project\n", "# A third\n"):
+        bench.write("README.md", text)
+        await same(bench)
+    assert asked == []
+    bench.write("run.bat", "echo\r\n")
+    await same(bench)
+    assert asked == ["status run.bat"]
+    bench.write(".gitattributes", "* text=auto\n")
+    await same(bench)
+    bench.write("README.md", "# A third\r\n")
+    await same(bench)
+    assert asked[-1] == "status README.md"
+
+
 async def test_an_answer_stands_for_a_time_only(
     bench: Bench, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

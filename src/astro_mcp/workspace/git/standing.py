@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -49,18 +49,15 @@ class Entries:
     folders: frozenset[str]
 
     @classmethod
-    def of(cls, out: bytes, *, rewritten: bool) -> Entries | None:
-        """`git ls-files -s -v -z`; None for too many. Where attributes may have a file rewritten on its way in, as
-        `rewritten` says of the working tree, none is plain."""
-        records = os.fsdecode(out).split("\0")[:-1]
-        if len(records) > ENTRIES:
-            return None
+    def of(cls, records: Sequence[str], rewritten: tuple[bytes, ...]) -> Entries:
+        """The records of `git ls-files -s -v -z`. What attributes may have rewritten on its way in ends as `rewritten`
+        says (see `attributes.endings`), and is not plain."""
         plain, others, folders = {}, set(), {""}
-        rewritten = rewritten or any(record.endswith(("/.gitattributes", "\t.gitattributes")) for record in records)
         for record in records:
             facts, _, path = record.partition("\t")
             tag, mode, blob, stage = facts.split(" ")
-            if (tag, stage) == ("H", "0") and mode in ("100644", "100755") and blob != _EMPTY and not rewritten:
+            as_it_is = not (rewritten and os.fsencode(path).lower().endswith(rewritten))
+            if (tag, stage) == ("H", "0") and mode in ("100644", "100755") and blob != _EMPTY and as_it_is:
                 plain[path] = mode, blob
             else:
                 others.add(path)
@@ -69,6 +66,15 @@ class Entries:
                 folders.add(folder)
                 folder = folder.rpartition("/")[0]
         return cls(plain, frozenset(others), frozenset(folders))
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The entries of an index, its stamp, and what each `.gitattributes` held, None for one that could not be read."""
+
+    stamp: str
+    rules: dict[str, bytes | None]
+    entries: Entries | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ class Standing:
     watch: Watch | None = None
     answer: Answer | None = None
     left_out: Collection[str] = ()
-    entries: tuple[tuple[str, bool], Entries | None] = (("none yet", False), None)
+    index: Index | None = None
     _failed: tuple[Collection[str], float] | None = None
 
     @property

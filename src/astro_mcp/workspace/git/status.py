@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
@@ -9,10 +10,22 @@ from functools import partial
 from typing import Final
 
 from astro_mcp.errors import LimitHit
+from astro_mcp.workspace.git.attributes import LARGEST, MANY, endings
 from astro_mcp.workspace.git.changed import Changed, parse
 from astro_mcp.workspace.git.gitlinks import is_beneath, links_of, moved
 from astro_mcp.workspace.git.repository import Repository
-from astro_mcp.workspace.git.standing import Answer, Entries, Standing, glance, in_order, look, merged
+from astro_mcp.workspace.git.standing import (
+    ENTRIES,
+    Answer,
+    Entries,
+    Index,
+    Standing,
+    glance,
+    in_order,
+    look,
+    merged,
+)
+from astro_mcp.workspace.git.watch import ATTRIBUTES
 
 TOUCHED: Final = 200
 """Files that are looked at one by one."""
@@ -110,18 +123,34 @@ async def _letters(
 
 
 async def _entries(repository: Repository, standing: Standing) -> Entries | None:
-    attributes = standing.watch is not None and standing.watch.attributes
-    key = repository.private.stamp, attributes
-    if standing.entries[0] != key:
+    """Those of the index; None for too many."""
+    stamp = repository.private.stamp
+    seen = standing.watch.attributes if standing.watch is not None else set()
+    index = standing.index
+    if index is None or index.stamp != stamp or index.rules != _rules(repository, {*index.rules, *seen}):
         await repository.trusted_index()
         ran = await repository.git("ls-files", "-s", "-v", "-z")
 
-        def work() -> Entries | None:
+        def work() -> tuple[list[str], set[str]]:
             repository.learn()
-            return Entries.of(ran.out, rewritten=attributes)
+            records = os.fsdecode(ran.out).split("\0")[:-1]
+            named = (record.partition("\t")[2] for record in records)
+            return records, {path for path in named if path.rpartition("/")[2] == ATTRIBUTES}
 
-        standing.entries = key, None if ran.cut else await repository.blocking(work)
-    return standing.entries[1]
+        records, within = await repository.blocking(work)
+        rules, entries = _rules(repository, within | seen), None
+        if not ran.cut and len(records) <= ENTRIES:
+            entries = await repository.blocking(lambda: Entries.of(records, endings(rules.values())))
+        standing.index = index = Index(stamp, rules, entries)
+    return index.entries
+
+
+def _rules(repository: Repository, paths: Set[str]) -> dict[str, bytes | None]:
+    """What they hold; None for what can't be told at once, as a link, and where they are many."""
+    if len(paths) > MANY:
+        return dict.fromkeys(paths)
+    read = {path: repository.known(repository.place(path), LARGEST) for path in paths}
+    return {path: None if found is None else found[0] for path, found in read.items()}
 
 
 async def _asked(

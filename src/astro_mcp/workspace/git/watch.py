@@ -20,18 +20,19 @@ DEEP: Final = 64
 """Folders one in another: each holds a descriptor while what is in it is gone through."""
 MUCH: Final = 4096
 """Bytes of events: a hundred, or fewer of long names."""
+ATTRIBUTES: Final = ".gitattributes"
 RULES: Final = (b".gitignore", b".gitattributes", b".git")
 """Names that change what is said of other files."""
 
 
 @dataclass
 class Watch:
-    """`passed` are the folders that were left out, by their paths, each with a `/` at its end; `attributes` tells that
-    a `.gitattributes` was seen. `close` ends it."""
+    """`passed` are the folders that were left out, by their paths, each with a `/` at its end; `attributes` are the
+    paths of each `.gitattributes` that was seen. `close` ends it."""
 
     queue: int
     passed: set[str] = field(default_factory=set)
-    attributes: bool = False
+    attributes: set[str] = field(default_factory=set)
     _folders: dict[int, bytes] = field(default_factory=dict)
 
     @classmethod
@@ -91,7 +92,8 @@ class Watch:
 
     def _enters(self, entry: os.DirEntry[str], path: bytes, left_out: Collection[str]) -> bool:
         """Of a repository within the tree only what makes it one is watched."""
-        self.attributes = self.attributes or entry.name == ".gitattributes"
+        if entry.name == ATTRIBUTES and not path.endswith(b".git/"):
+            self.attributes.add(f"{os.fsdecode(path)}{entry.name}")
         if not entry.is_dir(follow_symlinks=False) or path.endswith(b".git/"):
             return False
         whole = f"{os.fsdecode(path)}{entry.name}/"
