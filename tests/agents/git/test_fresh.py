@@ -71,7 +71,8 @@ async def compared(bench: Bench, repository: Repository) -> bool:
 
 def edit(root: Path, chance: Random) -> None:
     """One file is changed, made, taken away, or becomes another kind."""
-    paths = sorted(path for path in root.rglob("*") if ".git" not in path.parts and not path.is_dir())
+    kept = (".git", ".gitattributes")
+    paths = sorted(path for path in root.rglob("*") if not {*kept} & {*path.parts} and not path.is_dir())
     path = chance.choice(paths)
     if path.is_symlink():
         path.unlink()
@@ -106,11 +107,18 @@ def edited(lines: list[bytes], chance: Random) -> list[bytes]:
     return forms[chance.choices(list(forms), [5, 5, 6, 2, 2, 1, 1])[0]]
 
 
+RULES = ("*.bat text eol=crlf\n", "* text=auto eol=lf\n", "*.txt -diff\n*.md binary\n", "deep/er.py diff=python\n")
+"""The last two mean some of the files, and git tells of those."""
+
+
 @pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.full) for seed in range(2, 30))])
 async def test_whatever_is_committed_is_told_as_git_tells_it(bench: Bench, tmp_path: Path, seed: int) -> None:
     chance, told = Random(seed), 0
     for name in ("src/deep/er.py", "src/deep/two.py", "plain.txt"):
         bench.write(name, "".join(f"{chance.choice('abc}')}\n" for _ in range(30)))
+    rules = chance.choices(RULES, k=chance.randrange(3))
+    for name, rule in zip((".gitattributes", "src/.gitattributes"), rules, strict=False):
+        bench.write(name, rule)
     bench.git("add", "-A")
     bench.git("commit", "-q", "-m", "Files")
     async with opened(bench, tmp_path) as repository:
@@ -122,11 +130,20 @@ async def test_whatever_is_committed_is_told_as_git_tells_it(bench: Bench, tmp_p
             options = ("--allow-empty", "--cleanup=verbatim", "-m", chance.choice(MESSAGES))
             bench.git("commit", "-q", f"--author={name} <a@example.com>", f"--date={date}", *options)
             told += await compared(bench, repository)
-    assert told > EDITS // 8, "most of it was left to git"
+    assert told > EDITS // 8 or {*rules} & {*RULES[2:]}, "most of it was left to git"
 
 
 def _attributes(bench: Bench) -> None:
     bench.write("src/.gitattributes", "*.py -diff\n")
+
+
+def _by_a_name(bench: Bench) -> None:
+    bench.write(".gitattributes", "*.md diff\n/src/APP.PY binary\n")
+
+
+def _by_a_link(bench: Bench) -> None:
+    bench.write("rules", "")
+    (bench.root / ".gitattributes").symlink_to("rules")
 
 
 def _of_the_index(bench: Bench) -> None:
@@ -153,6 +170,8 @@ def _linked(bench: Bench) -> None:
 
 LEFT: dict[str, Callable[[Bench], Any]] = {
     "attributes": _attributes,
+    "attributes of one of them": _by_a_name,
+    "attributes behind a link": _by_a_link,
     "attributes of the index": _of_the_index,
     "an object of another content": _corrupt,
     "an object that is a link": _linked,

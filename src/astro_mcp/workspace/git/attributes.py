@@ -1,4 +1,4 @@
-"""Which files `.gitattributes` may have rewritten on their way into the index: more than it does, and never fewer.
+"""Which files `.gitattributes` may say something of: more than it does, and never fewer.
 
 gitattributes(5): a line is a pattern and attributes. Only a pattern's last part is looked at, and only where it is a
 name, or a `*` and an ending: whatever the pattern fits ends like that.
@@ -12,6 +12,8 @@ from typing import Final
 
 REWRITING: Final = frozenset({b"text", b"eol", b"crlf", b"ident", b"filter", b"working-tree-encoding"})
 """Attributes by which git compares a file with other bytes than those on disk, unless they are unset (`-text`)."""
+COUNTED: Final = frozenset({b"diff", b"-diff", b"!diff", b"binary", b"-binary", b"!binary"})
+"""Attributes by which it compares two blobs in another way than by the lines of what is text."""
 LARGEST: Final = 64 * 1024
 """Bytes of a file of rules that is looked at."""
 MANY: Final = 8
@@ -23,15 +25,15 @@ _BLANK: Final = re.compile(rb"[ \t\r]+")
 _MARK: Final = b"\xef\xbb\xbf"
 
 
-def endings(rules: Iterable[bytes | None]) -> tuple[bytes, ...]:
-    """What the path of a file that may be rewritten ends with, in lower case, by the content of each file of rules;
-    None is one that could not be read. Nothing: no file is rewritten. `ANY`: each may be."""
+def endings(rules: Iterable[bytes | None], attributes: frozenset[bytes] = REWRITING) -> tuple[bytes, ...]:
+    """What the path of a file ends with, in lower case, that may have one of the attributes, by the content of each
+    file of rules; None is one that could not be read. Nothing: no file has. `ANY`: each may."""
     found: set[bytes] = set()
     for content in rules:
         if content is None:
             return ANY
         for line in content.removeprefix(_MARK).split(b"\n"):
-            ending = _ending(line)
+            ending = _ending(line, attributes)
             if ending == b"":
                 return ANY
             if ending:
@@ -39,14 +41,14 @@ def endings(rules: Iterable[bytes | None]) -> tuple[bytes, ...]:
     return tuple(sorted(found))
 
 
-def _ending(line: bytes) -> bytes | None:
-    """None for a line that has nothing rewritten, "" for one that may mean any file."""
-    pattern, *attributes = _BLANK.sub(b" ", line).strip(b" ").split(b" ")
+def _ending(line: bytes, attributes: frozenset[bytes]) -> bytes | None:
+    """None for a line that gives no file any of them, "" for one that may give them to any file."""
+    pattern, *given = _BLANK.sub(b" ", line).strip(b" ").split(b" ")
     if not pattern or pattern.startswith(b"#"):
         return None
     if pattern.startswith(b"[attr]"):
         return b""  # a name for several, which any line may use
-    if not any(attribute.partition(b"=")[0] in REWRITING for attribute in attributes):
+    if not any(attribute.partition(b"=")[0] in attributes for attribute in given):
         return None
     last = _PLAIN.match(pattern.rpartition(b"/")[2])
     return last[1].lower() if last else b""

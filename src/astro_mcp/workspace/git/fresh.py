@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
+from astro_mcp.workspace.git.attributes import COUNTED, LARGEST, endings
 from astro_mcp.workspace.git.repository import Repository
+from astro_mcp.workspace.git.watch import ATTRIBUTES
 
 FILES: Final = 16
 """That one commit changes; a folder counts as one."""
@@ -29,7 +31,6 @@ _COMMIT: Final = re.compile(
 """With one parent, no signature, no encoding, and a subject of one line. Older gits write dates before 1970."""
 _PLAIN: Final = (b"100644", b"100755")
 _FOLDER: Final = b"40000"
-_ATTRIBUTES: Final = ".gitattributes"
 _LINE: Final = ord("\n")
 
 Entry = tuple[bytes, str]
@@ -108,7 +109,8 @@ def _record(objects: _Objects, sha: str) -> bytes:
     before, tree = former.split(b"\0", 2)[1], found["tree"]
     changes = list(_changes(objects, "", before.decode(), tree.decode())) if before != tree else []
     came = any(not old for _, old, _ in changes)
-    if (came and any(not new for _, _, new in changes)) or len(changes) > FILES or _rewritten(objects, changes):
+    gone = any(not new for _, _, new in changes)
+    if (came and gone) or len(changes) > FILES or _differently(objects, [path for path, _, _ in changes]):
         raise _Unlike  # renames are found where files came and went
     added = removed = 0
     for _, old, new in changes:
@@ -119,7 +121,7 @@ def _record(objects: _Objects, sha: str) -> bytes:
 
 
 def _changes(objects: _Objects, folder: str, old: str, new: str) -> Iterator[tuple[str, str, str]]:
-    """The folder of each file that differs, and its blobs, "" where it came or went."""
+    """The path of each file that differs, and its blobs, "" where it came or went."""
     before, after = objects.tree(old), objects.tree(new)
     names = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
     if len(names) > FILES:
@@ -129,24 +131,32 @@ def _changes(objects: _Objects, folder: str, old: str, new: str) -> Iterator[tup
         if mode == now_mode == _FOLDER:
             yield from _changes(objects, f"{folder}{name.decode()}/", was, now)
         elif {mode, now_mode} - {b""} <= set(_PLAIN) and (mode == now_mode or not (mode and now_mode)):
-            yield folder, was, now
+            yield f"{folder}{name.decode()}", was, now
         else:
             raise _Unlike
 
 
-def _rewritten(objects: _Objects, changes: list[tuple[str, str, str]]) -> bool:
-    """Whether attributes may have a say in it: by a file above one of these, or in the index in place of one. True
-    also where that can't be told without a wait."""
+def _differently(objects: _Objects, paths: list[str]) -> bool:
+    """Whether attributes may have one of these compared in another way: by a file above it, or in the index in place
+    of one. True also where that can't be told without a wait."""
     repository = objects.repository
     folders = {""}
-    for folder, _, _ in changes:
-        parts = folder.split("/")
+    for path in paths:
+        parts = path.split("/")
         folders.update("".join(f"{part}/" for part in parts[:count]) for count in range(1, len(parts)))
-    if not all(repository.lacks(repository.place(f"{folder}{_ATTRIBUTES}")) for folder in folders):
-        return True
     index = repository.known(repository.place(".git/index"), ROOM)
     # in the fourth version a name may be the end of one alone
-    return index is None or index[0][4:8] not in (b"\0\0\0\2", b"\0\0\0\3") or _ATTRIBUTES.encode() in index[0]
+    if index is None or index[0][4:8] not in (b"\0\0\0\2", b"\0\0\0\3"):
+        return True
+    rules: list[bytes | None] = []
+    for name in (f"{folder}{ATTRIBUTES}" for folder in sorted(folders)):
+        if not repository.lacks(repository.place(name)):
+            found = repository.known(repository.place(name), LARGEST)
+            rules.append(None if found is None else found[0])
+        elif name.encode() + b"\0" in index[0]:
+            return True
+    named = endings(rules, COUNTED)
+    return bool(named) and any(path.encode().lower().endswith(named) for path in paths)
 
 
 def _counted(old: bytes, new: bytes) -> tuple[int, int]:
