@@ -6,19 +6,19 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from astro_mcp.core.record import record
 
-HUNK: Final = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)")
+_SIDES: Final = rb"-(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)"
+_HEADER: Final = re.compile(_SIDES)
+HUNK: Final = re.compile(rb"@@ " + _SIDES)
 LONGEST: Final = 150
 """Lines of one hunk; a longer one is handed out as several that stand for themselves."""
 WIDEST: Final = 2000
 """Bytes of one line; what is longer is cut, and says so."""
-HEADER: Final = 100
-"""Bytes within which a hunk's header tells its lines."""
 ENDLESS: Final = b"\\ No newline at end of file"
 NAME: Final = 12
 """Hexadecimal digits of a hunk's id."""
@@ -74,7 +74,7 @@ class Hunk:
 def of_submodule(path: str, before: str, after: str) -> tuple[FileStat, Hunk]:
     """A submodule that went from one commit to another, as git tells it with `--submodule=short`."""
     body = b"-Subproject commit %s\n+Subproject commit %s" % (before.encode(), after.encode())
-    return FileStat(path, "", 1, 1), _piece(path, "", body, body, range(1), range(1), b"")
+    return FileStat(path, "", 1, 1), _piece(_File.of(path, ""), body, body, range(1), range(1), b"")
 
 
 def parse_numstat(out: bytes) -> list[FileStat]:
@@ -142,7 +142,7 @@ def _lines_of(section: Sequence[bytes]) -> tuple[int, int] | None:
         return None
     added = removed = 0
     for text in hunks:
-        sides = HUNK.match(b"@@ " + text[:HEADER])
+        sides = _HEADER.match(text)
         count = text.count(b"\n") - (text.count(b"\n" + ENDLESS) if text is hunks[-1] else 0)
         added += count - int(sides[2] or 1) if sides else 0
         removed += count - int(sides[4] or 1) if sides else 0
@@ -159,11 +159,23 @@ def _hunks_of(sections: Sequence[Sequence[bytes]], *, cut: bool) -> list[Hunk]:
     for section in sections:
         head, *hunks = section
         if hunks:
-            path, former = _named(head)
+            file = _File.of(*_named(head))
             for text in hunks:
-                found += _hunks(path, former, text, cut=cut and section is sections[-1] and text is hunks[-1])
+                found += _hunks(file, text, cut=cut and section is sections[-1] and text is hunks[-1])
     same = Counter(hunk.id for hunk in found)
     return [hunk if same[hunk.id] == 1 else replace(hunk, id=hunk.placed) for hunk in found]
+
+
+class _File(NamedTuple):
+    """Names of a file, now and before a rename, and what the digests of its hunks begin with."""
+
+    path: str
+    former: str
+    mark: bytes
+
+    @classmethod
+    def of(cls, path: str, former: str) -> _File:
+        return cls(path, former, os.fsencode(path) + b"\0")
 
 
 def _named(head: bytes) -> tuple[str, str]:
@@ -178,34 +190,46 @@ def _named(head: bytes) -> tuple[str, str]:
     return _name(after).removeprefix("b/"), former
 
 
-def _hunks(path: str, former: str, text: bytes, *, cut: bool) -> Iterator[Hunk]:
+def _hunks(file: _File, text: bytes, *, cut: bool) -> list[Hunk]:
     """One hunk from after its first `@@ `, in pieces of at most LONGEST lines that stand for themselves."""
-    header, _, body = text.partition(b"\n")
-    sides = HUNK.match(b"@@ " + header)
+    sides = _HEADER.match(text)
     if sides is None:
-        return  # cut within its header
+        return []  # cut within its header
     first, removed, second, added, heading = sides.groups()
+    body = text[sides.end() + 1 :]
     old, new = int(first) - (removed != b"0"), int(second) - (added != b"0")
     counts = int(removed or 1), int(added or 1)
-    lines = body.split(b"\n") if cut or body.count(b"\n") >= LONGEST or len(body) > WIDEST else None
-    if lines is None:
-        yield _piece(path, former, body, body, range(old, old + counts[0]), range(new, new + counts[1]), heading)
-        return
+    if not cut and body.count(b"\n") < LONGEST and not _is_wide(body):
+        return [_piece(file, body, body, range(old, old + counts[0]), range(new, new + counts[1]), heading)]
     if cut and _sides(body) != counts:
-        return
+        return []
+    lines = body.split(b"\n")
+    found: list[Hunk] = []
     for start in range(0, len(lines), LONGEST):
         piece = lines[start : start + LONGEST]
         whole = b"\n".join(piece)
         shown = whole
-        if len(whole) > WIDEST and max(map(len, piece)) > WIDEST:
+        if _is_wide(whole):
             shown = b"\n".join(line if len(line) <= WIDEST else line[:WIDEST] + b" [line cut]" for line in piece)
         if removed == b"0" or added == b"0":  # nothing but lines that came, or that went
             count = len(piece) - piece.count(ENDLESS)
             counts = (0, count) if removed == b"0" else (count, 0)
         else:
             counts = _sides(whole)
-        yield _piece(path, former, whole, shown, range(old, old + counts[0]), range(new, new + counts[1]), heading)
+        found.append(_piece(file, whole, shown, range(old, old + counts[0]), range(new, new + counts[1]), heading))
         old, new = old + counts[0], new + counts[1]
+    return found
+
+
+def _is_wide(lines: bytes) -> bool:
+    """Whether one of them is over WIDEST bytes."""
+    start = 0
+    while len(lines) - start > WIDEST:
+        end = lines.rfind(b"\n", start, start + WIDEST + 1)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
 
 
 def _sides(body: bytes) -> tuple[int, int]:
@@ -217,9 +241,8 @@ def _sides(body: bytes) -> tuple[int, int]:
     )
 
 
-def _piece(path: str, former: str, lines: bytes, shown: bytes, old: range, new: range, heading: bytes) -> Hunk:
+def _piece(file: _File, lines: bytes, shown: bytes, old: range, new: range, heading: bytes) -> Hunk:
     """A side without lines is named by the line before it."""
-    named = os.fsencode(path) + b"\0" + lines
     removed, added = len(old), len(new)
     header = b"@@ -%d,%d +%d,%d @@%s\n" % (
         old.start + (removed > 0),
@@ -229,8 +252,8 @@ def _piece(path: str, former: str, lines: bytes, shown: bytes, old: range, new: 
         heading,
     )
     text = (header + shown).decode("utf-8", "replace")
-    digest = hashlib.sha256(named).hexdigest()
-    return Hunk(digest[:NAME], digest, path, former, text, old, new)
+    digest = hashlib.sha256(file.mark + lines).hexdigest()
+    return Hunk(digest[:NAME], digest, file.path, file.former, text, old, new)
 
 
 def _name(raw: bytes) -> str:
