@@ -134,7 +134,6 @@ async def of_trees(
     repository: Repository, change: bytes, trees: Sequence[str], *, cut: bool
 ) -> tuple[list[DiffFile], list[DiffHunk], bool]:
     """The same of what `PATCHES` says of two trees."""
-    patch = change.partition(b"\0\0")[2]
     counted: list[FileStat] | None = None
     named = same_names(change)
     binary: set[str] = set()
@@ -147,7 +146,7 @@ async def of_trees(
 
     def work() -> tuple[list[FileStat], list[Hunk]]:
         if counted is not None:
-            return counted, parse_patch(patch, cut=cut)
+            return counted, parse_patch(change.partition(b"\0\0")[2], cut=cut)
         stats, hunks = parse_change(change)
         return [replace(one, additions=None, deletions=None) if one.path in binary else one for one in stats], hunks
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from astro_mcp.core.record import record
 
+_OPENING: Final = b"diff --git "
 _SIDES: Final = rb"-(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)"
 _HEADER: Final = re.compile(_SIDES)
 HUNK: Final = re.compile(rb"@@ " + _SIDES)
@@ -96,8 +97,8 @@ def parse_numstat(out: bytes) -> list[FileStat]:
 def parse_change(out: bytes) -> tuple[list[FileStat], list[Hunk]]:
     """`git diff --raw -z --patch` of two trees: the lines of a file are counted in its patch, which git makes anyway.
     The patch is whole."""
-    raw, _, patch = out.partition(b"\0\0")
-    sections = _sections(patch.removesuffix(b"\n"))
+    raw = _raw_of(out)
+    sections = _sections(out[len(raw) + 2 :])
     counted = iter([_lines_of(section) for section in sections])
     found: list[FileStat] = []
     records = iter(os.fsdecode(raw).split("\0"))
@@ -119,7 +120,7 @@ def parse_change(out: bytes) -> tuple[list[FileStat], list[Hunk]]:
 def same_names(out: bytes) -> set[bytes]:
     """Of the same: the names, old and new, of files whose content stays. No patch tells whether those are binary."""
     found: set[bytes] = set()
-    records = iter(out.partition(b"\0\0")[0].split(b"\0"))
+    records = iter(_raw_of(out).split(b"\0"))
     for entry in records:
         facts = entry.split(b" ")
         if entry.startswith(b":") and len(facts) == 5:
@@ -128,10 +129,19 @@ def same_names(out: bytes) -> set[bytes]:
     return found
 
 
+def _raw_of(change: bytes) -> bytes:
+    """What stands above the patch, which may be long, and is not copied."""
+    end = change.find(b"\0\0")
+    return change if end < 0 else change[:end]
+
+
 def _sections(patch: bytes) -> list[list[bytes]]:
     """What is said of each file: what stands above its hunks, then each from after its first `@@ `. A line of content
     begins with a space, +, - or \\, so that none passes for a line that opens a file, or a hunk."""
-    return [section.split(b"\n@@ ") for section in (b"\n" + patch).split(b"\ndiff --git ")[1:]]
+    found = patch.split(b"\ndiff --git ")
+    found[0] = found[0].removeprefix(_OPENING)
+    found[-1] = found[-1].removesuffix(b"\n")
+    return [section.split(b"\n@@ ") for section in (found if patch.startswith(_OPENING) else found[1:])]
 
 
 def _lines_of(section: Sequence[bytes]) -> tuple[int, int] | None:
@@ -151,7 +161,7 @@ def _lines_of(section: Sequence[bytes]) -> tuple[int, int] | None:
 
 def parse_patch(out: bytes, *, cut: bool = False) -> list[Hunk]:
     """Every hunk of a patch. With `cut` the text ends anywhere, and a last hunk that is not whole is left out."""
-    return _hunks_of(_sections(out[: out.rfind(b"\n")] if cut else out.removesuffix(b"\n")), cut=cut)
+    return _hunks_of(_sections(out[: out.rfind(b"\n")] if cut else out), cut=cut)
 
 
 def _hunks_of(sections: Sequence[Sequence[bytes]], *, cut: bool) -> list[Hunk]:
@@ -252,7 +262,9 @@ def _piece(file: _File, lines: bytes, shown: bytes, old: range, new: range, head
         heading,
     )
     text = (header + shown).decode("utf-8", "replace")
-    digest = hashlib.sha256(file.mark + lines).hexdigest()
+    named = hashlib.sha256(file.mark)
+    named.update(lines)
+    digest = named.hexdigest()
     return Hunk(digest[:NAME], digest, file.path, file.former, text, old, new)
 
 
