@@ -18,8 +18,10 @@ from typing import Any
 
 import pytest
 
+from astro_mcp.shim import handover
 from astro_mcp.shim.handover import LEFT, TAKEN
 from astro_mcp.shim.hello import hello
+from astro_mcp.shim.place import ShimError
 
 from .home import INITIALIZE, PATIENCE, SHIM, Home, Host, alive, until
 
@@ -224,6 +226,13 @@ def test_a_host_whose_descriptors_are_kept_back_is_carried(shared: Home) -> None
     assert host.begin()["result"]
     assert named(ends(host)[0]) not in held(shared.pid, kind="pipe:")
     assert host.end() == (0, "")
+
+
+def test_a_daemon_that_does_not_say_whether_it_took_them_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handover, "SECONDS", 0.1)
+    link, daemons = socket.socketpair()
+    with link, daemons, pytest.raises(ShimError, match="did not answer"):
+        handover.give(link)
 
 
 WAITING = """

@@ -18,6 +18,8 @@ import time
 from array import array
 from typing import Final
 
+from astro_mcp.shim.place import ShimError
+
 IN: Final = 0
 OUT: Final = 1
 MODES: Final = {IN: os.O_RDONLY, OUT: os.O_WRONLY}
@@ -53,13 +55,15 @@ def reopened(descriptor: int, mode: int) -> int:
 
 def give(link: socket.socket) -> bool:
     """Send both to the daemon, which offered to take them; whether it did. (What confines a host may keep descriptors
-    back.)"""
+    back.) Raises `ShimError` where it does not say: two would read then, and each have a part."""
     link.settimeout(SECONDS)
     try:
         socket.send_fds(link, [b"\0"], [IN, OUT])
         return link.recv(1) == TAKEN
+    except TimeoutError:
+        raise ShimError(f"the daemon did not answer within {SECONDS:g} s") from None
     except OSError:
-        return False
+        return False  # it is gone, which is seen again
     finally:
         link.settimeout(None)
 
