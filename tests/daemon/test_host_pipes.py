@@ -256,7 +256,7 @@ def test_the_time_to_answer_begins_when_the_hosts_last_byte_was_read() -> None:
             pass_fds=[link.fileno()],
         )
         with pytest.raises(subprocess.TimeoutExpired):
-            shim.wait(1.5)
+            shim.wait(1)
         assert os.read(theirs, 4096) == PING
         assert shim.communicate(timeout=PATIENCE)[1] == b"True\n"
     for descriptor in (theirs, back, to):

@@ -111,7 +111,7 @@ RULES = ("*.bat text eol=crlf\n", "* text=auto eol=lf\n", "*.txt -diff\n*.md bin
 """The last two mean some of the files, and git tells of those."""
 
 
-@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.full) for seed in range(2, 30))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(1, 30))])
 async def test_whatever_is_committed_is_told_as_git_tells_it(bench: Bench, tmp_path: Path, seed: int) -> None:
     chance, told = Random(seed), 0
     for name in ("src/deep/er.py", "src/deep/two.py", "plain.txt"):

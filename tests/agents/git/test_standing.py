@@ -72,7 +72,7 @@ async def same(bench: Bench) -> None:
     assert shown.untracked == [one[1] for one in told if one[0] == "?"]
 
 
-@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.full) for seed in range(2, 60))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(1, 60))])
 async def test_whatever_is_done_the_status_is_gits(bench: Bench, seed: int) -> None:
     chance = Random(seed)
     edits = Edits(bench.root, chance)
