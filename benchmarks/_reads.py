@@ -6,6 +6,7 @@ are measured twice: with nothing done since the last one, and after a file was w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -45,7 +46,7 @@ def reads(repository: Path, large: str) -> list[Case]:
         }
 
     def show(number: int) -> Mapping[str, Ask]:
-        commit = f"HEAD~{10 + 3 * number}"
+        commit = _shown(number)
         return {
             OURS: ("git_show", {"ref": commit}),
             GIT: ("git_show", {**a, "revision": commit}),
@@ -58,15 +59,44 @@ def reads(repository: Path, large: str) -> list[Case]:
             CYANHEADS: ("git_blame", {**b, "filePath": path, "startLine": first, "endLine": last}),
         }
 
+    def other(number: int) -> str:
+        return paths[7 * number % len(paths)]
+
+    hundred, twenty = _has_lines(repository, lambda number: large, 100), _has_lines(repository, other, 20)
     return [
         Case("log of 10, a commit made", HALF, _log(10, a, b), before=_committing(repository, large)),
         Case("log of 10", HALF, _log(10, a, b)),
         Case("log of 1,000", HALF, _log(1000, a, b)),
         Case("diff of 200 commits", HALF, differences),
-        Case("show", HALF, show),
-        Case("blame of 100 lines", HALF, lambda number: blame(large, 20 * number + 1, 20 * number + 100)),
-        Case("blame of 20 lines, another file", HALF, lambda number: blame(paths[7 * number % len(paths)], 1, 20)),
+        Case("show", HALF, show, told=_names_a_change(repository)),
+        Case("blame of 100 lines", HALF, lambda number: blame(large, 20 * number + 1, 20 * number + 100), told=hundred),
+        Case("blame of 20 lines, another file", HALF, lambda number: blame(other(number), 1, 20), told=twenty),
     ]
+
+
+def _shown(number: int) -> str:
+    return f"HEAD~{10 + 3 * number}"
+
+
+def _names_a_change(repository: Path) -> Callable[[int, str], float]:
+    """Of a merge git-mcp-server tells no change at all; the others tell what it brought to its first parent."""
+
+    def told(number: int, text: str) -> float:
+        what = ("--format=", "--diff-merges=first-parent", "--no-renames", "--name-only")
+        changed = git(repository, "show", *what, _shown(number)).split("\n")[:-1]
+        return float(not changed or any(path in text for path in changed))
+
+    return told
+
+
+def _has_lines(repository: Path, path: Callable[[int], str], most: int) -> Callable[[int, str], float]:
+    """git-mcp-server tells the first line of each commit, and none that the same commit wrote further down."""
+
+    def told(number: int, text: str) -> float:
+        lines = min(len((repository / path(number)).read_bytes().splitlines()), most)
+        return min(len(re.findall(r'^\d+\t|^ *"lineNumber": \d', text, re.MULTILINE)) / lines, 1) if lines else 1
+
+    return told
 
 
 def _log(count: int, a: Mapping[str, Any], b: Mapping[str, Any]) -> Callable[[int], Mapping[str, Ask]]:

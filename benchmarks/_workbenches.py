@@ -25,13 +25,15 @@ Ask = tuple[str, Mapping[str, Any]]
 @dataclass(frozen=True, slots=True)
 class Case:
     """What every server that can is asked in a round, by the round's number; `most` is our share of the best peer's
-    time, and `before` is done before the first of them is asked, and not measured."""
+    time, and `before` is done before the first of them is asked, and not measured. `told`: the share of what was
+    asked for in a round that an answer's text has, 0 to 1."""
 
     name: str
     most: float
     asked: Callable[[int], Mapping[str, Ask]]
     tree: bool = field(default=False)
     before: Callable[[int], None] = field(default=lambda number: None)
+    told: Callable[[int, str], float] = field(default=lambda number, text: 1)
 
 
 def cases(repository: Path, tree: Path, large: str = LARGE) -> list[Case]:

@@ -88,9 +88,9 @@ async def run(folder: Path, pages: Mapping[str, bytes], rounds: int) -> tuple[li
         for number in range(rounds + 1):
             for page in pages:
                 for name, client in clients.items():
-                    sample = await timed(client, _asked(name, f"{address}/{page}"))
+                    took, text = await timed(client, _asked(name, f"{address}/{page}"))
                     if number:
-                        found.setdefault((page, name), []).append(sample)
+                        found.setdefault((page, name), []).append((took, len(text)))
     rows = [
         {**row(f"{page}: {name}", [took for took, _ in samples]), "note": f"{samples[0][1]:,} characters"}
         for (page, name), samples in found.items()

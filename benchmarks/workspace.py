@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import anyio
@@ -36,9 +36,9 @@ AFTER = "lint_check after a change / (1.5 ruff + 20 ms)"
 SECTIONS = ("git", "files", "lint")
 
 
-async def timed(client: Client, ask: Ask) -> tuple[float, int]:
-    """Seconds of one call, and the characters of its text: git-mcp-server's leaves out some of what its structured form
-    has, and counts as it is. Raises RuntimeError where it failed."""
+async def timed(client: Client, ask: Ask) -> tuple[float, str]:
+    """Seconds of one call, and its text: git-mcp-server's leaves out some of what its structured form has, and counts
+    as it is. Raises RuntimeError where it failed."""
     tool, arguments = ask
     began = time.perf_counter()
     result = await client.call_tool(tool, dict(arguments))
@@ -46,11 +46,13 @@ async def timed(client: Client, ask: Ask) -> tuple[float, int]:
     text = "".join(getattr(block, "text", "") for block in result.content)
     if result.is_error:
         raise RuntimeError(f"{tool} failed: {text[:300]}")
-    return took, len(text)
+    return took, text
 
 
-Found = dict[tuple[str, str], list[tuple[float, int]]]
-"""`(case, server) -> [(seconds, characters), …]`"""
+Sample = tuple[float, int, float]
+"""Seconds, characters, and the share of what was asked that these tell."""
+Found = dict[tuple[str, str], list[Sample]]
+"""`(case, server) -> samples`, one for each round."""
 
 
 async def measure(made: list[Case], clients: dict[str, Client], rounds: int) -> Found:
@@ -66,9 +68,9 @@ async def measure(made: list[Case], clients: dict[str, Client], rounds: int) -> 
                 place = f"{server}, tree" if case.tree and server == OURS else server
                 if place not in clients:
                     continue
-                sample = await timed(clients[place], ask)
+                took, text = await timed(clients[place], ask)
                 if number:
-                    found[case.name, server].append(sample)
+                    found[case.name, server].append((took, len(text), case.told(number, text)))
     return found
 
 
@@ -78,21 +80,27 @@ def compared(made: list[Case], found: Found) -> tuple[list[dict[str, Any]], dict
     ratios: dict[str, float] = {}
     targets: dict[str, float] = {}
     for case in made:
-        middle: dict[str, float] = {}
-        size: dict[str, float] = {}
-        for server in case.asked(0):
-            samples = found.get((case.name, server))
-            if samples:
-                middle[server] = median(seconds for seconds, _ in samples)
-                size[server] = median(characters for _, characters in samples)
-                note = {"note": f"{size[server]:,.0f} characters"}
-                rows.append({**row(f"{case.name}: {server}", [seconds for seconds, _ in samples]), **note})
+        samples = {server: found[case.name, server] for server in case.asked(0) if (case.name, server) in found}
+        for server, taken in samples.items():
+            length, told = median(characters for _, characters, _ in taken), fmean(share for *_, share in taken)
+            note = {"note": f"{length:,.0f} characters" + (f" for {told:.0%} of it" if told < 1 else "")}
+            rows.append({**row(f"{case.name}: {server}", [seconds for seconds, *_ in taken]), **note})
         key = f"{case.name} / best peer"
         targets |= {key: case.most, f"{case.name}, characters": 1}
-        if len(middle) > 1:
-            ratios[key] = middle.pop(OURS) / min(middle.values())
-            ratios[f"{case.name}, characters"] = size.pop(OURS) / min(size.values())
+        if len(samples) > 1:
+            ours = samples.pop(OURS)
+            middle = {server: median(seconds for seconds, *_ in taken) for server, taken in samples.items()}
+            ratios[key] = median(seconds for seconds, *_ in ours) / min(middle.values())
+            if sizes := [size for taken in samples.values() if (size := _size(ours, taken)) is not None]:
+                ratios[f"{case.name}, characters"] = max(sizes)
     return rows, ratios, targets
+
+
+def _size(ours: list[Sample], peer: list[Sample]) -> float | None:
+    """Our characters to the peer's, each for all of what was asked, were the rest told as what is told; None where one
+    of the two never tells any of it."""
+    both = [(mine[1] / mine[2], its[1] / its[2]) for mine, its in zip(ours, peer, strict=True) if mine[2] and its[2]]
+    return median(mine for mine, _ in both) / median(its for _, its in both) if both else None
 
 
 async def linted(client: Client, ruff: str, folder: Path, rounds: int) -> tuple[list[float], list[float], list[float]]:
