@@ -31,8 +31,13 @@ class Bearing:
             _LABELS.reset(self._token)
 
 
-def bears(label: Label) -> None:
-    """What the running call gives carries `label`."""
-    labels = _LABELS.get()
-    if labels is not None:
-        labels.add(label)
+def bears(*labels: Label) -> None:
+    """What the running call gives carries `labels`."""
+    borne = _LABELS.get()
+    if borne is not None:
+        borne.update(labels)
+
+
+def borne() -> frozenset[Label]:
+    """What the running call has come to bear so far: whatever it leaves behind bears that as well."""
+    return frozenset(_LABELS.get() or ())

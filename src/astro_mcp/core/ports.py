@@ -54,8 +54,8 @@ class ArtifactSink(Protocol):
     async def put(
         self, scope: Scope, data: bytes, mime: str, name: str = "", labels: frozenset[Label] = REPOSITORY
     ) -> str:
-        """Keep `data` for `scope`, with the labels of whatever it is made of; returns its sha256 once that is
-        committed."""
+        """Keep `data` for `scope`, with the labels of whatever it is made of and those that the running call bears;
+        returns its sha256 once that is committed."""
 
     async def get(self, scope: Scope, sha256: str) -> tuple[bytes, str]:
         """Bytes and mime type; raises `NotFound` for what is missing and for what another scope owns."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 import anyio.to_thread
 
 from astro_mcp.core.authority import REPOSITORY, Label, Scope
+from astro_mcp.core.bearing import borne
 from astro_mcp.core.ports import Clock
 from astro_mcp.errors import NotFound, TooLarge
 from astro_mcp.store.blobs import Blobs
@@ -44,8 +45,9 @@ class Artifacts:
     async def put(
         self, scope: Scope, data: bytes, mime: str, name: str = "", labels: frozenset[Label] = REPOSITORY
     ) -> str:
-        """Keep `data`; returns its sha256 after file and row are on disk. What is there already has the labels of all
-        who put it. Raises `TooLarge` over 256 MiB."""
+        """Keep `data` with `labels` and those that the running call bears; returns its sha256 after file and row are on
+        disk. What is there already has the labels of all who put it. Raises `TooLarge` over 256 MiB."""
+        labels |= borne()
         if len(data) > MOST:
             raise TooLarge(f"an artifact holds at most {MOST:,} bytes; this one has {len(data):,}")
         now = self._clock.monotonic()

@@ -30,6 +30,7 @@ from astro_mcp.store.database import Database
 from astro_mcp.workspace.changes import Changes
 from astro_mcp.workspace.workspace import Workspace
 
+NO_SECRETS = SecretSettings()
 GUIDES = Path(__file__).parents[3] / "resources" / "guides"
 
 
@@ -70,14 +71,14 @@ def session_of(*roots: Path) -> Session:
 
 
 @asynccontextmanager
-async def open_house(data: Path, roots: Sequence[Path]) -> AsyncIterator[House]:
+async def open_house(data: Path, roots: Sequence[Path], secrets: SecretSettings = NO_SECRETS) -> AsyncIterator[House]:
     """The parts over the data folder `data`; closing and opening again is a restart."""
     data.mkdir(exist_ok=True)
     clock = SystemClock()
     async with Database.open(data / "astro.db", synchronous="NORMAL") as database:
         audit = Audit(AuditTrail(database, audit_key(data)), clock)
         artifacts = Artifacts(database, data / "artifacts", clock)
-        workspace = Workspace(SecretSettings())
+        workspace = Workspace(secrets)
         changes = Changes(workspace, database, artifacts, clock)
         registry = Registry()
         await changes.recover()

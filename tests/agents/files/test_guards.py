@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import socket
 import threading
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.agents.files.house import House, listing, session_of
+from tests.agents.files.house import House, listing, open_house, session_of
 
+from astro_mcp.config import SecretSettings
+from astro_mcp.core.authority import REPOSITORY, Label
 from astro_mcp.errors import (
     ApprovalRequired,
     AstroError,
@@ -288,6 +291,16 @@ async def test_what_the_operator_lists_is_read_through_every_tool_and_no_workspa
                 assert isinstance(asked.error, InvalidInput), "it is no argument"
             hits = (await bench.value("fs_search", pattern="TOKEN=1")).model_dump()["items"]
             assert [hit["path"] for hit in hits] == found
+
+
+async def test_what_a_change_of_a_listed_secret_leaves_for_its_undo_bears_the_label(tmp_path: Path, root: Path) -> None:
+    (root / ".env").write_text("TOKEN=1\n")
+    (root / "plain.txt").write_text("plain\n")
+    async with open_house(tmp_path / "data", [root], SecretSettings(readable=(".env",))) as house:
+        for path, labels in ((".env", {*REPOSITORY, Label.SECRET}), ("plain.txt", REPOSITORY)):
+            before = hashlib.sha256((root / path).read_bytes()).hexdigest()
+            await house.ok("fs_write", path=path, content="another\n", if_match=before)
+            assert await house.artifacts.labels(house.session.scope, before) == labels
 
 
 async def test_a_link_to_a_secret_is_one_and_an_example_is_none(house: House, root: Path) -> None:

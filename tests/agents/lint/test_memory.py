@@ -12,7 +12,8 @@ from tests.agents.tests.bench import Bench, bench, write
 from astro_mcp.agents.lint import memory
 from astro_mcp.agents.lint.memory import Memory, key_of
 from astro_mcp.agents.lint.models import CheckInput, CheckOutput, FailedTool, Finding
-from astro_mcp.core.authority import Grant, Kind, Principal, Session
+from astro_mcp.config import SecretSettings
+from astro_mcp.core.authority import Grant, Kind, Label, Principal, Session
 from astro_mcp.sandbox.job import Job, Outcome
 from astro_mcp.workspace import fingerprint, snapshot, walk
 
@@ -43,6 +44,23 @@ async def test_the_same_files_are_looked_at_once_and_others_again(
     (tmp_path / "project/a.py").write_text("import re\n")
     [item] = (await house.check()).items
     assert ("re" in item.message, len(jobs)) == (True, 1)
+
+
+async def test_what_is_known_of_a_secret_bears_its_label_in_every_session_and_so_does_the_log_of_it(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprint, "MARGIN_SECONDS", -3_600.0)
+    write(tmp_path / "project", {".env.py": "import os\n"})
+    images = tmp_path_factory.getbasetemp() / "images"
+    listed = SecretSettings(readable=(".env.py",))
+    async with bench(tmp_path / "data", (tmp_path / "project",), images, secrets=listed) as house:
+        first, again = await house.call("lint_check"), await house.other().call("lint_check")
+        found = again.unwrap()
+        assert isinstance(found, CheckOutput)
+        assert (first.unwrap(), [item.file for item in found.items]) == (found, [".env.py"])
+        assert Label.SECRET in first.labels & again.labels
+        sha256 = found.sarif_uri.rpartition("/")[2]
+        assert Label.SECRET in await house.artifacts.labels(house.session.scope, sha256)
 
 
 async def test_a_file_that_changed_just_now_is_looked_at_again_though_it_bears_the_same_time(

@@ -51,6 +51,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 RESOURCES = Pack.find().resources / "sandbox"
 NO_ADVISORIES = AdvisorySettings(base_url="")
+NO_SECRETS = SecretSettings()
 
 
 @dataclass
@@ -105,12 +106,13 @@ async def bench(
     advisories: AdvisorySettings = NO_ADVISORIES,
     runners: Pack | None = None,
     sandbox: Sandbox | None = None,
+    secrets: SecretSettings = NO_SECRETS,
     **settings: Any,
 ) -> AsyncIterator[Bench]:
     """`images` may be one folder for many benches: the second use of the same packages is served from it. A `sandbox`
     that is given, of that folder, is left open."""
     folder.mkdir(parents=True, exist_ok=True)
-    pack, workspace, clock = Pack.find(), Workspace(SecretSettings()), SystemClock()
+    pack, workspace, clock = Pack.find(), Workspace(secrets), SystemClock()
     async with Database.open(folder / "astro.db") as database:
         artifacts = Artifacts(database, folder / "artifacts", clock)
         own = sandbox or Sandbox(SandboxSettings(**settings), images, RESOURCES)

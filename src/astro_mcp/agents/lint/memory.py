@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from astro_mcp.agents.lint.models import CheckInput, CheckOutput
-from astro_mcp.core.authority import Session
+from astro_mcp.core.authority import Label, Session
+from astro_mcp.core.bearing import bears, borne
 
 SECONDS: Final = 3_600.0
 """How long it is believed: the packages beneath a linter, and a project's, are resolved anew each day."""
@@ -25,6 +26,7 @@ class _Known:
     fingerprint: bytes
     since: float
     output: CheckOutput
+    labels: frozenset[Label]
 
 
 class Memory:
@@ -35,11 +37,13 @@ class Memory:
         self._clock = clock
 
     def get(self, key: Hashable, fingerprint: bytes | None) -> CheckOutput | None:
-        """What was found for `key` in files of `fingerprint`, where that is known."""
+        """What was found for `key` in files of `fingerprint`, where that is known; the running call bears what the one
+        did that found it."""
         known = self._known.get(key)
         if known is None or known.fingerprint != fingerprint or self._clock() - known.since > SECONDS:
             return None
         self._known.move_to_end(key)
+        bears(*known.labels)
         return known.output.model_copy()
 
     def keep(self, key: Hashable, fingerprint: bytes | None, output: CheckOutput) -> None:
@@ -47,7 +51,7 @@ class Memory:
         the next call may have it."""
         whole = not output.missing_tools and not output.failed_tools
         if fingerprint is not None and whole and len(output.items) <= ITEMS:
-            self._known[key] = _Known(fingerprint, self._clock(), output.model_copy())
+            self._known[key] = _Known(fingerprint, self._clock(), output.model_copy(), borne())
             self._known.move_to_end(key)
             while len(self._known) > MOST or self._items() > ITEMS:
                 self._known.popitem(last=False)
