@@ -13,6 +13,7 @@ from astro_mcp.errors import NotFound
 from astro_mcp.workspace import fingerprint as module
 from astro_mcp.workspace.fingerprint import fingerprint
 from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.survey import Survey
 
 FILES = {"a.py": "1", "b/c.py": "2", "b/d.py": "3", ".gitignore": "*.log\n", "x.log": "4"}
 
@@ -29,7 +30,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def of(tree: Path, *paths: str) -> bytes | None:
-    return await anyio.to_thread.run_sync(lambda: fingerprint([Place(tree, path) for path in paths or ("",)]))
+    return await anyio.to_thread.run_sync(lambda: fingerprint([Place(tree, path) for path in paths or ("",)], Survey()))
 
 
 def other_text_of_the_same_length(tree: Path) -> None:

@@ -107,10 +107,11 @@ def beside(files: Iterable[SandboxFile], ours: Collection[str]) -> tuple[tuple[S
     others: its name is none that the sandbox takes, or one of ours, or a folder's where the other is a file's."""
     folders = {folder for path in ours for folder in _upwards(path) if folder != path}
     own, kept, withheld = frozenset(ours), [], []
+    tops = {path.partition("/")[0] for path in ours}
     for file in files:
         if not safe_path(file.path):
             withheld.append(f"{_line(file.path)} (a name that the sandbox does not take)")
-        elif file.path in folders or not own.isdisjoint(_upwards(file.path)):
+        elif file.path.partition("/")[0] in tops and (file.path in folders or not own.isdisjoint(_upwards(file.path))):
             withheld.append(f"{file.path} (the sandbox has its own of this name)")
         else:
             kept.append(file)

@@ -21,7 +21,8 @@ from astro_mcp.workspace.fingerprint import MARGIN_SECONDS
 from astro_mcp.workspace.guards import GIT, ReadGuard
 from astro_mcp.workspace.names import fold
 from astro_mcp.workspace.place import Place
-from astro_mcp.workspace.walk import Collapsed, Stamp, stamp, walk
+from astro_mcp.workspace.survey import Survey
+from astro_mcp.workspace.walk import Collapsed, Entry, Stamp, stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,34 +46,40 @@ class Snapshot:
 
 
 def take(
-    guard: ReadGuard, places: Sequence[Place], *, max_files: int, max_bytes: int, before: Snapshot | None = None
+    guard: ReadGuard,
+    places: Sequence[Place],
+    *,
+    max_files: int,
+    max_bytes: int,
+    before: Snapshot | None = None,
+    survey: Survey | None = None,
 ) -> Snapshot:
     """Copy what lies at `places`, all of one root, with files of `before`, a copy in the same root, where they are the
-    same. Raises `TooLarge`, `NotFound`, `PathDenied`."""
+    same; `survey` is of what lies there. Raises `TooLarge`, `NotFound`, `PathDenied`."""
     copies = _Copies(guard, max_files, max_bytes, before)
     for place in places:
-        for found, now in _files(place, copies.withheld):
-            copies.add(found, now)
+        for path, now in _files(place, survey or Survey(), copies.withheld):
+            copies.add(place, path, now)
     files = tuple(copies.files[path] for path in sorted(copies.files))
     return Snapshot(places[0].root, files, tuple(sorted(copies.withheld)), copies.stamps)
 
 
-def _files(place: Place, withheld: set[str]) -> Iterable[tuple[Place, Stamp | None]]:
+def _files(place: Place, survey: Survey, withheld: set[str]) -> Iterable[tuple[str, Stamp | None]]:
     """Each with its stamp, where the walk came by it and it is no link."""
     if any(fold(part) in GIT for part in place.parts):
         withheld.add(f"{place.relative} (git's own folder)")
         return ()
     if place.relative and not stat.S_ISDIR(status_of(place).st_mode):
-        return ((place, None),)
-    return _below(place, withheld)
+        return ((place.relative, None),)
+    return _below(survey.below(place), withheld)
 
 
-def _below(place: Place, withheld: set[str]) -> Iterator[tuple[Place, Stamp | None]]:
-    for entry in walk(place):
+def _below(entries: Iterable[Entry | Collapsed], withheld: set[str]) -> Iterator[tuple[str, Stamp | None]]:
+    for entry in entries:
         if isinstance(entry, Collapsed):
             withheld.add(f"{entry.path} (too deep)")
         elif entry.type in ("file", "link"):
-            yield place.at(entry.path), entry.stamp if entry.type == "file" else None
+            yield entry.path, entry.stamp if entry.type == "file" else None
         elif entry.type == "other":
             withheld.add(f"{entry.path} (a pipe, a socket, a device, or a name that is not UTF-8)")
 
@@ -89,23 +96,24 @@ class _Copies:
         self._left = max_bytes
         self._max_bytes = max_bytes
 
-    def add(self, place: Place, now: Stamp | None) -> None:
-        if place.relative in self.files:
+    def add(self, root: Place, path: str, now: Stamp | None) -> None:
+        """The file at `path` of the root that `root` lies in, whose stamp is `now`."""
+        if path in self.files:
             return
-        same = now is not None and self._stamps.get(place.relative) == now
-        target = place.relative if same else resolve(place.root, place.relative)
+        same = now is not None and self._stamps.get(path) == now
+        target = path if same else resolve(root.root, path)
         if target is None:
-            self.withheld.add(f"{place.relative} (a link that leads out of the root)")
+            self.withheld.add(f"{path} (a link that leads out of the root)")
             return
-        if self._guard.withholds(place.relative) or self._guard.withholds(target):
-            self.withheld.add(f"{place.relative} (may hold secrets)")
+        if self._guard.withholds(path) or (target != path and self._guard.withholds(target)):
+            self.withheld.add(f"{path} (may hold secrets)")
             return
         if len(self.files) >= self._max_files:
             raise TooLarge(f"there are more than {self._max_files:,} files", "name fewer paths")
-        if same and len(self._before[place.relative].data) <= self._left:
-            self._keep(self._before[place.relative], now)
+        if same and len(self._before[path].data) <= self._left:
+            self._keep(self._before[path], now)
         else:
-            self._copy(place, place.at(target), link=now is None)
+            self._copy(root.at(path), root.at(target), link=now is None)
 
     def _copy(self, place: Place, target: Place, *, link: bool) -> None:
         from_thread.check_cancelled()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import string
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 FOLDER: Final = "\0"
@@ -44,6 +45,7 @@ class Rule:
     expression: bytes
 
 
+@lru_cache(maxsize=1000)
 def rule(line: bytes) -> Rule | None:
     """What a line says, None where that is nothing. `line` is without its end; for git a NUL is another."""
     line = line.partition(b"\0")[0]

@@ -21,6 +21,7 @@ from astro_mcp.workspace.guards import ReadGuard, check_write
 from astro_mcp.workspace.page_cache import PageCache
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.snapshot import Snapshot, take
+from astro_mcp.workspace.survey import Survey
 from astro_mcp.workspace.walk import Entry, walk
 
 T = TypeVar("T")
@@ -136,18 +137,20 @@ class Workspace:
         max_files: int,
         max_bytes: int,
         before: Snapshot | None = None,
+        survey: Survey | None = None,
     ) -> Snapshot:
         """Guarded copies of files, for a sandbox or an index; none or `.` means the whole first root.
 
         Without secrets, ignored files (unless named), `.git`, special files and links that lead out; what was left
         out for another reason than `.gitignore` is in `withheld`. `before` is one of the same root: what did not change
-        since is not read again. Raises `TooLarge`, `NotFound`, `PathDenied`, and
+        since is not read again. `survey` has what lies at the paths. Raises `TooLarge`, `NotFound`, `PathDenied`, and
         `InvalidInput` for paths in different roots.
         """
         places = [self.locate(session, path) for path in paths or ["."]]
         if len({place.root for place in places}) > 1:
             raise InvalidInput("the paths lie in different roots", "name paths of one root at a time")
-        work = partial(take, self.read_guard, places, max_files=max_files, max_bytes=max_bytes, before=before)
+        bounds = {"max_files": max_files, "max_bytes": max_bytes}
+        work = partial(take, self.read_guard, places, **bounds, before=before, survey=survey)
         return await self.at_length(work, places[0].root)
 
     def guard_read(self, place: Place) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from astro_mcp.core.authority import Session
 from astro_mcp.workspace.snapshot import Snapshot
+from astro_mcp.workspace.survey import Survey
 from astro_mcp.workspace.workspace import Workspace
 
 FILES: Final = 20_000
@@ -24,11 +25,13 @@ class Copies:
         self.workspace = workspace
         self._held: OrderedDict[Hashable, tuple[Snapshot, int]] = OrderedDict()
 
-    async def take(self, session: Session, paths: Sequence[str]) -> Snapshot:
-        """A copy of `paths`, all of one root. Raises as `Workspace.snapshot` does."""
+    async def take(self, session: Session, paths: Sequence[str], survey: Survey) -> Snapshot:
+        """A copy of `paths`, all of one root; `survey` has what lies there. Raises as `Workspace.snapshot` does."""
         key = session.scope, session.grant.roots, tuple(paths)
         before, _ = self._held.get(key, (None, 0))
-        taken = await self.workspace.snapshot(session, paths, max_files=FILES, max_bytes=BYTES, before=before)
+        taken = await self.workspace.snapshot(
+            session, paths, max_files=FILES, max_bytes=BYTES, before=before, survey=survey
+        )
         self._held[key] = taken, sum(len(file.data) for file in taken.files)
         self._held.move_to_end(key)
         while len(self._held) > MOST or sum(size for _, size in self._held.values()) > HELD:

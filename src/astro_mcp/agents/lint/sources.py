@@ -17,6 +17,7 @@ from astro_mcp.packs import Linter
 from astro_mcp.sandbox.job import SandboxFile, beside
 from astro_mcp.sandbox.standing import SCRIPT
 from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.survey import Survey
 
 FOLDER: Final = ".astro/out"
 FILE: Final = "report"
@@ -104,27 +105,30 @@ def wanted(places: Sequence[Place], linters: Sequence[Linter]) -> list[Place]:
     return [*places, *settings_above(places, names)]
 
 
-async def take(copies: Copies, session: Session, places: Sequence[Place], linters: Sequence[Linter]) -> Sources:
-    """Copy `places`, all of one root, and the settings files of `linters` that apply there. Raises as a snapshot."""
+async def take(
+    copies: Copies, session: Session, places: Sequence[Place], linters: Sequence[Linter], survey: Survey
+) -> Sources:
+    """Copy `places`, all of one root, and the settings files of `linters` that apply there; `survey` has what lies
+    there. Raises as a snapshot."""
     paths = [place.display for place in await copies.workspace.quickly(lambda: wanted(places, linters))]
     shared = frozenset(name for linter in linters for name in linter.sections)
-    return Sources(tuple(places), *await copy(copies, session, paths), shared)
+    return Sources(tuple(places), *await copy(copies, session, paths, survey), shared)
 
 
-async def whole(copies: Copies, session: Session, sources: Sources) -> Sources:
+async def whole(copies: Copies, session: Session, sources: Sources, survey: Survey) -> Sources:
     """The same with everything that lies in the root, or with a line on why not. Raises as a snapshot."""
     try:
-        files, withheld = await copy(copies, session, [sources.places[0].at("").display])
+        files, withheld = await copy(copies, session, [sources.places[0].at("").display], survey)
     except TooLarge as error:
         return replace(sources, withheld=(*sources.withheld, f"what else may be imported ({error.message})"))
     return replace(sources, files=files, withheld=withheld)
 
 
 async def copy(
-    copies: Copies, session: Session, paths: Sequence[str]
+    copies: Copies, session: Session, paths: Sequence[str], survey: Survey
 ) -> tuple[tuple[SandboxFile, ...], tuple[str, ...]]:
     """The files, and what was left out."""
-    snapshot = await copies.take(session, paths)
+    snapshot = await copies.take(session, paths, survey)
     given = (SandboxFile(file.path, file.data, file.executable) for file in snapshot.files)
     files, odd = beside(given, OURS)
     return files, (*snapshot.withheld, *odd)

@@ -28,6 +28,7 @@ from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.workspace.fingerprint import fingerprint
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.survey import Survey
 from astro_mcp.workspace.workspace import Workspace
 
 MOST: Final = 10_000
@@ -55,30 +56,31 @@ class LintWork:
 
     async def check(self, args: CheckInput, ctx: Context) -> CheckOutput:
         key = key_of(ctx.session, args)
+        survey = Survey()
         if key is None:
-            return (await self._check(args, ctx))[0]
-        state = await self._fingerprint(args, ctx)
+            return (await self._check(args, ctx, survey))[0]
+        state = await self._fingerprint(args, ctx, survey)
         if (known := self._memory.get(key, state)) is not None:
             return known
-        output, lasting = await self._check(args, ctx)
+        output, lasting = await self._check(args, ctx, survey)
         if lasting:
             self._memory.keep(key, state, output)
         return output
 
-    async def _fingerprint(self, args: CheckInput, ctx: Context) -> bytes | None:
+    async def _fingerprint(self, args: CheckInput, ctx: Context, survey: Survey) -> bytes | None:
         """Of all that the linters may read."""
         linters = self._asked(args.tools) or list(self._linters.values())
         places = self._places(args.paths, ctx)
         root = [places[0].at("")] if any(linter.imports for linter in linters) else []
 
         def work() -> bytes | None:
-            return fingerprint([*root, *wanted(places, linters)])
+            return fingerprint([*root, *wanted(places, linters)], survey)
 
         return await self._workspace.at_length(work, places[0].root)
 
-    async def _check(self, args: CheckInput, ctx: Context) -> tuple[CheckOutput, bool]:
+    async def _check(self, args: CheckInput, ctx: Context, survey: Survey) -> tuple[CheckOutput, bool]:
         """The answer, and whether the same files give the same."""
-        sources, chosen = await self.sources(args.paths, args.tools, ctx)
+        sources, chosen = await self.sources(args.paths, args.tools, ctx, survey)
         old = None
         if args.since_ref is not None:  # first, so that no linter runs for the name of no commit
             old = await at_ref(self._git, self._workspace, ctx.session, args.since_ref, sources, chosen)
@@ -115,15 +117,19 @@ class LintWork:
             self._written.popitem(last=False)
         return f"astro://artifacts/{await self._artifacts.put(ctx.session.scope, data, MIME, 'lint.sarif')}"
 
-    async def sources(self, paths: Sequence[str], tools: Sequence[str], ctx: Context) -> tuple[Sources, list[Linter]]:
-        """The copy of `paths`, and who looks at it: those named in `tools`, else all that fit."""
+    async def sources(
+        self, paths: Sequence[str], tools: Sequence[str], ctx: Context, survey: Survey | None = None
+    ) -> tuple[Sources, list[Linter]]:
+        """The copy of `paths`, of which `survey` has what lies there, and who looks at it: those named in `tools`, else
+        all that fit."""
+        survey = survey or Survey()
         asked = self._asked(tools)
         places = self._places(paths, ctx)
         known = list(self._linters.values())
-        taken = await take(self._copies, ctx.session, places, asked or known)
+        taken = await take(self._copies, ctx.session, places, asked or known, survey)
         chosen = asked or await self._workspace.at_length(lambda: taken.fitting(known))
         if any(linter.imports for linter in chosen) and not taken.whole:
-            taken = await whole(self._copies, ctx.session, taken)
+            taken = await whole(self._copies, ctx.session, taken, survey)
         return taken, chosen
 
     def _asked(self, names: Sequence[str]) -> list[Linter]:

@@ -1,0 +1,23 @@
+"""What lies at some places, walked once for who needs it twice: to tell whether it is what it was, and to copy it.
+Blocks: for worker threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.walk import Collapsed, Entry, walk
+
+
+class Survey:
+    """Of one moment: what changes after it was asked for does not show."""
+
+    def __init__(self) -> None:
+        self._below: dict[Place, Sequence[Entry | Collapsed]] = {}
+
+    def below(self, folder: Place) -> Sequence[Entry | Collapsed]:
+        """All that `walk` gives of `folder`; raises what that does."""
+        found = self._below.get(folder)
+        if found is None:
+            found = self._below[folder] = list(walk(folder))
+        return found
