@@ -65,7 +65,8 @@ async def test_the_next_run_is_in_the_same_container_with_what_changed_and_anoth
     warm: Sandbox,
 ) -> None:
     first = (await again(warm, HOST)).stdout
-    assert (await again(warm, HOST, {"a": "1"})).stdout == first
+    for files in ({"a": "1"}, {"a": "2", "d/e": "3"}, {"d/f/g": "4"}, {}, {"d": "5"}, {"d": "5"}):
+        assert (await again(warm, HOST, files)).stdout == first, files
     assert (await warm.again(KEY._replace(scope=THEIRS), job(HOST))).stdout != first
     assert (await warm.again(KEY._replace(root=Path("/other")), job(HOST))).stdout != first
     assert (await again(warm, LOOK, {"a": "1"}, env={"X": "y"})).exit_code == 0

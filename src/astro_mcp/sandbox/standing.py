@@ -165,7 +165,7 @@ def _turn(job: Job, held: Mapping[str, SandboxFile], script: bytes) -> Job:
     """`job` where a container holds the files `held` already. Blocks."""
     changed = [file for file in job.files if held.get(file.path) != file]
     gone = held.keys() - {file.path for file in job.files}
-    given = {"argv": job.argv, "gone": sorted(gone)}
+    given = {"argv": job.argv, "gone": sorted(gone), "came": [SCRIPT, *(file.path for file in changed)]}
     return replace(
         job,
         argv=("python3", SCRIPT, job.collect, CERTAIN),

@@ -67,11 +67,8 @@ class Run:
         standing = self._sandbox.standing(key)
         image = LinterImage(standing) if standing is not None else await self._images.of(linter, self._sources)
         await self._step(0, None, f"{linter.name}: running")
-        if linter.by_file is not None:
-            ask = await self._workspace.quickly(lambda: self._by_file.ask(key, linter, image.tag, self._sources))
-            known = ask and await self._told(key, linter, ask, image.tag)
-            if known:
-                return known
+        if linter.by_file is not None and (known := await self._told(key, linter, image.tag)) is not None:
+            return known
         job = await self._workspace.quickly(lambda: self._job(linter, paths, image.tag, listing=True))
         outcome = await self._sandbox.again(key, job)
 
@@ -82,15 +79,25 @@ class Run:
 
         return await self._workspace.at_length(read)
 
-    async def _told(self, key: Key, linter: Linter, ask: Ask, image: str) -> Report | None:
-        """What is known, with what the linter says of the files that changed; None where that does not fit together."""
-        made = Report(linter.name, ran=True)
-        if ask.paths:
-            paths = [f"./{path}" for path in ask.paths]
-            job = await self._workspace.quickly(lambda: self._job(linter, paths, image))
-            outcome = await self._sandbox.again(key, job)
-            made = await self._workspace.quickly(lambda: report(linter, outcome))
-        return await self._workspace.quickly(lambda: self._by_file.merged(key, ask, made))
+    async def _told(self, key: Key, linter: Linter, image: str) -> Report | None:
+        """What is known, with what the linter says of the files that changed; None where it has to be asked about more,
+        and where that does not fit together."""
+
+        def changed() -> tuple[Ask | None, Job | None]:
+            ask = self._by_file.ask(key, linter, image, self._sources)
+            paths = [f"./{path}" for path in ask.paths] if ask else []
+            return ask, self._job(linter, paths, image) if paths else None
+
+        ask, job = await self._workspace.quickly(changed)
+        if ask is None:
+            return None
+        outcome = await self._sandbox.again(key, job) if job else None
+
+        def merged() -> Report | None:
+            made = report(linter, outcome) if outcome else Report(linter.name, ran=True)
+            return self._by_file.merged(key, ask, made)
+
+        return await self._workspace.quickly(merged)
 
     def _job(self, linter: Linter, paths: Sequence[str], image: str, *, listing: bool = False) -> Job:
         argv: list[str] = [] if in_file(linter) else list(TO_FILE)
