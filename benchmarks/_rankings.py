@@ -21,6 +21,7 @@ from astro_mcp.agents.knowledge.index import Index
 from astro_mcp.agents.knowledge.record import Draft, Record
 from astro_mcp.agents.knowledge.search import Search
 from astro_mcp.agents.knowledge.serving import Serving
+from astro_mcp.agents.knowledge.warming import Warming
 from astro_mcp.agents.knowledge.words import terms
 from astro_mcp.config import KnowledgeSettings
 from astro_mcp.core.authority import Scope
@@ -67,6 +68,11 @@ class Shelf:
             if self.catch_up.failure:
                 raise RuntimeError(self.catch_up.failure)
 
+    async def at_rest(self) -> None:
+        """Wait until nothing else is to be done either, as in a server that has been up for some seconds."""
+        while not self.catch_up.at_rest:
+            await anyio.sleep(0.1)
+
     async def chunks(self) -> list[Row]:
         return await self.database.read(lambda tx: tx.rows(CHUNKS, (SCOPE.tenant, SCOPE.key)))
 
@@ -80,7 +86,8 @@ async def shelf(folder: Path, model: Path) -> AsyncIterator[Shelf]:
         settings, place = KnowledgeSettings(), folder / "knowledge"
         embedder, index = Embedder(model), Index(place)
         serving = Serving(place, embedder, settings.embedding, None)
-        catch_up = CatchUp(Backlog(database), serving, index)
+        backlog = Backlog(database)
+        catch_up = CatchUp(backlog, serving, index, Warming(record, backlog))
         catch_up.start(tasks)
         try:
             yield Shelf(database, record, embedder, catch_up, Search(record, serving, index, catch_up))

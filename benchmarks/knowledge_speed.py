@@ -125,6 +125,7 @@ async def asked(ours: Shelf) -> tuple[list[float], list[float], list[float], Any
     await ours.settled()
     while (await ours.search.find([SCOPE], queries[0], Filter(), 8)).notice:
         await anyio.sleep(0.1)
+    await ours.at_rest()
     for query in queries:
         began = time.perf_counter()
         await ours.search.find([SCOPE], query, Filter(), 8)

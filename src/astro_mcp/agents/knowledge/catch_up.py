@@ -19,6 +19,7 @@ from astro_mcp.agents.knowledge.backlog import Backlog, Shelf
 from astro_mcp.agents.knowledge.moving import Move
 from astro_mcp.agents.knowledge.serving import Gone, Serving
 from astro_mcp.agents.knowledge.vectors import Vectors
+from astro_mcp.agents.knowledge.warming import Warming
 from astro_mcp.errors import AstroError
 from astro_mcp.store.connection import Row
 
@@ -44,8 +45,9 @@ ENDING: Final = 30.0
 class CatchUp:
     """Runs in a task group of the app; `wake` tells it that there is work."""
 
-    def __init__(self, backlog: Backlog, serving: Serving, index: Vectors) -> None:
+    def __init__(self, backlog: Backlog, serving: Serving, index: Vectors, warming: Warming) -> None:
         self._backlog = backlog
+        self._warming = warming
         self._serving = serving
         self._index = index
         self._move = Move(backlog, index, serving)
@@ -58,6 +60,8 @@ class CatchUp:
         self._opened = False
         self.ready = False
         self.failure = ""
+        self.at_rest = False
+        """Whether nothing is left to be done."""
 
     def start(self, tasks: TaskGroup) -> None:
         self._ended = anyio.Event()
@@ -99,11 +103,21 @@ class CatchUp:
                 while True:
                     with anyio.move_on_after(AGAIN if self.failure else None):
                         await self._work.wait()
-                    self._work = anyio.Event()
+                    self._work, self.at_rest = anyio.Event(), False
                     await self._try()
                     self._tell()
+                    await self._warm()
+                    self.at_rest = not self._work.is_set()
         finally:
             self._ended.set()
+
+    async def _warm(self) -> None:
+        """Until there is other work."""
+        try:
+            while self.ready and not self._work.is_set() and await self._warming.step():
+                pass
+        except AstroError as error:
+            log.info("the words of a scope were not read ahead: %s", error.message)
 
     async def _try(self) -> None:
         """Once through; what fails is told, and tried again when there is work again."""
@@ -141,6 +155,7 @@ class CatchUp:
         self._doubted = False
         self._opened = True
         self.ready = True
+        self._warming.begin()
         self._tell()
 
     async def _work_off(self) -> None:
@@ -151,6 +166,8 @@ class CatchUp:
             await self._place(rows)
             await self._drop()
             self._tell()
+            if len(rows) == AT_ONCE:
+                self._warming.begin()
         await self._drop()
 
     async def _unplaced(self) -> Sequence[Row]:

@@ -90,6 +90,12 @@ class Frequencies:
             return rare
         return sorted(terms, key=lambda term: (not counts[term], counts[term]))[:RAREST]
 
+    def tells(self, tx: Transaction, words: str, term: str, size: Size) -> bool:
+        """Whether `term` alone would be looked for in the table `words`, which is of `size` and large."""
+        counted = self._of(words, size.rows, size.newest)
+        half = counted.rows // 2
+        return 0 < _count(tx, words, term, half + 1, counted) <= half
+
     def _of(self, words: str, rows: int, newest: int) -> _Counted:
         counted = self._counted.get(words)
         if counted is None or not counted.holds(rows, newest):

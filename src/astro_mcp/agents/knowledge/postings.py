@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 48 * 1024 * 1024
 """Of all scopes together: most words of 100,000 chunks. What was asked for longest ago is let go."""
+WARM_BYTES: Final = MOST_BYTES // 2
+"""What nobody asked for yet may fill."""
 BYTES_OF_A_ROW: Final = 12
 """Of one word: a place and a score."""
 BYTES_OF_AN_ID: Final = 12
@@ -124,6 +126,17 @@ class _Held:
         pairs = list(zip(self._ids[found].tolist(), scores[found].tolist(), strict=True))
         return dict(pairs[:most] if wanted == most else self._there(tx, pairs, most))
 
+    def warm(self, tx: Transaction, term: str, size: Size) -> None:
+        """Read a word that nobody asked for; it is the first to be let go."""
+        if term not in self._postings:
+            self._posting(tx, term, size, self._stems.of([term])[term])
+            self._postings.move_to_end(term, last=False)
+
+    def spread(self, most: int) -> list[int]:
+        """At most so many of its rows, from the oldest to the newest."""
+        found: list[int] = self._ids[:: len(self._ids) // most + 1].tolist()
+        return found
+
     def _there(self, tx: Transaction, pairs: Sequence[tuple[int, float]], most: int) -> list[tuple[int, float]]:
         """The first `most` that the record has."""
         there: list[tuple[int, float]] = []
@@ -213,14 +226,35 @@ class Postings:
     def best(self, tx: Transaction, words: str, terms: Sequence[str], size: Size, most: int) -> dict[int, float]:
         """The `most` rows of the table `words`, which is of `size`, with the best bm25 (the higher the better) for
         `terms`, best first."""
-        with self._guard:
-            held = self._held.setdefault(words, _Held(words, self._stems))
-            self._held.move_to_end(words)
+        held = self._of(words)
         with held.asking:
             held.follow(tx, size)
             found = held.best(tx, terms, size, most)
             held.let_go(self._over(words))
         return found
+
+    def warm(self, tx: Transaction, words: str, term: str, size: Size) -> bool:
+        """Read `term` before somebody asks for it; False where enough is held."""
+        if self.bytes >= WARM_BYTES:
+            return False
+        held = self._of(words)
+        with held.asking:
+            held.follow(tx, size)
+            held.warm(tx, term, size)
+        return True
+
+    def spread(self, tx: Transaction, words: str, size: Size, most: int) -> list[int]:
+        """At most so many rows of the table `words`, from the oldest to the newest."""
+        held = self._of(words)
+        with held.asking:
+            held.follow(tx, size)
+            return held.spread(most)
+
+    def _of(self, words: str) -> _Held:
+        with self._guard:
+            held = self._held.setdefault(words, _Held(words, self._stems))
+            self._held.move_to_end(words)
+            return held
 
     def _over(self, words: str) -> int:
         """Bytes too many, once the scopes asked for longest ago were let go; not that of `words`."""

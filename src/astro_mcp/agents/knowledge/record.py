@@ -82,6 +82,14 @@ class Record:
         that more than half of it has find nothing beside rarer ones, unless `only` narrows the search."""
         return await self._database.read(lambda tx: self._words.find(tx, scope, words_table(scope), terms, only, most))
 
+    async def common(self, scope: Scope) -> list[str]:
+        """The words that many chunks of a large scope have; the commonest first."""
+        return await self._database.read(lambda tx: self._words.common(tx, scope, words_table(scope)))
+
+    async def warm(self, scope: Scope, word: str) -> bool:
+        """Read where `word` stands, before somebody asks for it; False where enough is held in memory."""
+        return await self._database.read(lambda tx: self._words.warm(tx, words_table(scope), word))
+
     async def matches(
         self,
         scopes: Sequence[Scope],

@@ -108,6 +108,12 @@ SELECT group_concat(doc * 4 + CASE col WHEN 'title' THEN 0 WHEN 'body' THEN 1 EL
 FROM {terms} WHERE term = :term
 """
 
+# What some of its rows were made of: which words are common there.
+SAMPLE: Final = """
+SELECT c.title || ' ' || c.text AS text FROM knowledge_chunk AS c NOT INDEXED
+WHERE c.tenant = :tenant AND c.scope = :scope AND c.id IN (SELECT value FROM json_each(:chunks))
+"""
+
 WORDS_THERE: Final = "SELECT id FROM {words}_docsize WHERE id IN (SELECT value FROM json_each(:chunks))"
 
 WORD_SCORES: Final = """

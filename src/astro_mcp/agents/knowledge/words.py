@@ -64,12 +64,21 @@ def terms(query: str) -> list[str]:
     the rest.
     """
     words = _WORD.findall(query)
-    found: dict[str, None] = {}
-    for word in [word for word in words if word.lower() not in _JOINING] or words:
-        for term in (word.lower(), *parts(word)):
-            if len(term) <= LONGEST and (len(term) > 1 or not term.isascii() or term.isdigit()):
-                found[term] = None
-    return list(found)[:MOST_TERMS]
+    return list(_terms([word for word in words if word.lower() not in _JOINING] or words))[:MOST_TERMS]
+
+
+def terms_of_text(text: str) -> set[str]:
+    """All that a query could look for in `text`, without the words that only join others."""
+    return set(_terms(word for word in dict.fromkeys(_WORD.findall(text)) if word.lower() not in _JOINING))
+
+
+def _terms(words: Iterable[str]) -> dict[str, None]:
+    return {
+        term: None
+        for word in words
+        for term in (word.lower(), *parts(word))
+        if len(term) <= LONGEST and (len(term) > 1 or not term.isascii() or term.isdigit())
+    }
 
 
 def covered(query: str, text: str) -> float:

@@ -42,6 +42,7 @@ from astro_mcp.agents.knowledge.sources import Sources
 from astro_mcp.agents.knowledge.summary import Summary
 from astro_mcp.agents.knowledge.vectors import Vectors
 from astro_mcp.agents.knowledge.versions import Versions
+from astro_mcp.agents.knowledge.warming import Warming
 from astro_mcp.agents.knowledge.web import Web
 from astro_mcp.config import KnowledgeSettings
 from astro_mcp.core.agent import Health
@@ -81,7 +82,8 @@ class KnowledgeWork:
         if settings.chroma.url and client is not None:
             index = ChromaServer(client, settings.chroma, folder)
         serving = Serving(folder, Embedder(model_folder), settings.embedding, client)
-        self._catch_up = CatchUp(Backlog(database), serving, index)
+        backlog = Backlog(database)
+        self._catch_up = CatchUp(backlog, serving, index, Warming(self._record, backlog))
         self._search = Search(self._record, serving, index, self._catch_up)
         web = Web(self._record, pages)
         self._indexing = Indexing(self._record, Sources(workspace), web, self._catch_up, shared=settings.shared)
