@@ -282,6 +282,7 @@ async def test_the_declaration_says_what_the_call_does(house: Bench) -> None:
     assert tool.repeatable
 
 
+@pytest.mark.full
 async def test_settings_of_mypy_that_fit_no_file_of_the_call_are_no_failure(house: Bench, project: Path) -> None:
     settings = "[mypy]\nwarn_unused_configs = true\nstrict = true\n[mypy-tests.*]\ndisallow_untyped_defs = false\n"
     write(project, {"setup.cfg": settings, "a.py": "def f() -> int:\n    return ''\n", "b.py": "x = 1\n"})
