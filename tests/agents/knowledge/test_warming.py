@@ -118,7 +118,9 @@ async def test_a_server_reads_ahead_once_its_index_is_open_and_new_work_goes_bef
     project = tmp_path / "project"
     project.mkdir()
     for number in range(12):
-        (project / f"{number}.md").write_text(f"# Note {number}\n\n" + " ".join(f"w{number // 2}x{n}" for n in range(40)))
+        (project / f"{number}.md").write_text(
+            f"# Note {number}\n\n" + " ".join(f"w{number // 2}x{n}" for n in range(40))
+        )
     async with house(tmp_path / "data", project) as desk:
         await desk.value("kb_index")
         await desk.caught_up()
