@@ -93,8 +93,8 @@ def _has_lines(repository: Path, path: Callable[[int], str], most: int) -> Calla
     """git-mcp-server tells the first line of each commit, and none that the same commit wrote further down."""
 
     def told(number: int, text: str) -> float:
-        lines = min(len((repository / path(number)).read_bytes().splitlines()), most)
-        return min(len(re.findall(r'^\d+\t|^ *"lineNumber": \d', text, re.MULTILINE)) / lines, 1) if lines else 1
+        lines = min(len((repository / path(number)).read_bytes().removesuffix(b"\n").split(b"\n")), most)
+        return min(len(re.findall(r'^\d+\t|^ *"lineNumber": \d', text, re.MULTILINE)) / lines, 1)
 
     return told
 

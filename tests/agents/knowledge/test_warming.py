@@ -93,6 +93,17 @@ async def test_what_nobody_asked_for_has_a_bound_and_goes_first(
     assert set(asked) < set(held(record)) < set(more)
 
 
+async def test_a_scope_that_somebody_asked_stays_longer_than_one_that_was_read_ahead(record: Record) -> None:
+    other = Scope("local", "elsewhere")
+    await put(record, "theirs", [" ".join(VOCABULARY[:30])] * ROWS, other)
+    await find(record, VOCABULARY[20])
+    await warmed(record)
+    order = list(record._words._postings._held)
+    assert order == [words_table(other), words_table(SCOPE)]
+    await find(record, VOCABULARY[20], scope=other)
+    assert list(record._words._postings._held) == [words_table(SCOPE), words_table(other)]
+
+
 async def test_a_scope_without_the_table_of_terms_is_not_read_ahead(record: Record) -> None:
     table = postings.terms_table(words_table(SCOPE))
     await record._database.write(lambda tx: tx.execute(f"DROP TABLE {table}"))

@@ -226,7 +226,7 @@ class Postings:
     def best(self, tx: Transaction, words: str, terms: Sequence[str], size: Size, most: int) -> dict[int, float]:
         """The `most` rows of the table `words`, which is of `size`, with the best bm25 (the higher the better) for
         `terms`, best first."""
-        held = self._of(words)
+        held = self._of(words, asked=True)
         with held.asking:
             held.follow(tx, size)
             found = held.best(tx, terms, size, most)
@@ -237,7 +237,7 @@ class Postings:
         """Read `term` before somebody asks for it; False where enough is held."""
         if self.bytes >= WARM_BYTES:
             return False
-        held = self._of(words)
+        held = self._of(words, asked=False)
         with held.asking:
             held.follow(tx, size)
             held.warm(tx, term, size)
@@ -245,15 +245,20 @@ class Postings:
 
     def spread(self, tx: Transaction, words: str, size: Size, most: int) -> list[int]:
         """At most so many rows of the table `words`, from the oldest to the newest."""
-        held = self._of(words)
+        held = self._of(words, asked=False)
         with held.asking:
             held.follow(tx, size)
             return held.spread(most)
 
-    def _of(self, words: str) -> _Held:
+    def _of(self, words: str, *, asked: bool) -> _Held:
+        """What is held of the table `words`; one that nobody asked yet is let go first."""
         with self._guard:
-            held = self._held.setdefault(words, _Held(words, self._stems))
-            self._held.move_to_end(words)
+            held = self._held.get(words)
+            if held is None:
+                held = self._held[words] = _Held(words, self._stems)
+                self._held.move_to_end(words, last=asked)
+            elif asked:
+                self._held.move_to_end(words)
             return held
 
     def _over(self, words: str) -> int:
