@@ -33,9 +33,9 @@ class Bearing:
 
 def bears(*labels: Label) -> None:
     """What the running call gives carries `labels`."""
-    borne = _LABELS.get()
-    if borne is not None:
-        borne.update(labels)
+    there = _LABELS.get()
+    if there is not None:
+        there.update(labels)
 
 
 def borne() -> frozenset[Label]:

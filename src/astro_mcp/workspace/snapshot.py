@@ -96,12 +96,12 @@ class _Copies:
         self._left = max_bytes
         self._max_bytes = max_bytes
 
-    def add(self, root: Place, path: str, now: Stamp | None) -> None:
-        """The file at `path` of the root that `root` lies in, whose stamp is `now`."""
+    def add(self, place: Place, path: str, now: Stamp | None) -> None:
+        """The file at `path` of the root of `place`, whose stamp is `now`."""
         if path in self.files:
             return
         same = now is not None and self._stamps.get(path) == now
-        target = path if same else resolve(root.root, path)
+        target = path if same else resolve(place.root, path)
         if target is None:
             self.withheld.add(f"{path} (a link that leads out of the root)")
             return
@@ -113,7 +113,7 @@ class _Copies:
         if same and len(self._before[path].data) <= self._left:
             self._keep(self._before[path], now)
         else:
-            self._copy(root.at(path), root.at(target), link=now is None)
+            self._copy(place.at(path), place.at(target), link=now is None)
 
     def _copy(self, place: Place, target: Place, *, link: bool) -> None:
         from_thread.check_cancelled()

@@ -74,6 +74,7 @@ async def test_rare_words_and_small_scopes_are_left_until_somebody_asks(
     assert words_table(small) not in record._words._postings._held
     assert await record.common(small) == []
     assert await record.common(Scope("local", "nobody")) == []
+    assert await record.warm(Scope("local", "nobody"), "word"), "what went meanwhile does not end it for the others"
 
 
 async def test_what_nobody_asked_for_has_a_bound_and_goes_first(

@@ -113,7 +113,7 @@ class Words:
     def warm(self, tx: Transaction, words: str, term: str) -> bool:
         """Know `term` in the table `words`, unless it tells nothing there; False where enough is known."""
         if not tx.one(sql.WORDS_EXIST, (words,)) or not (size := size_of(tx, words)).large:
-            return False
+            return True  # the scope became small or went, and others may follow
         return not self._frequencies.tells(tx, words, term, size) or self._postings.warm(tx, words, term, size)
 
     def kinds(self, tx: Transaction, scope: Scope, words: str, chunks: Sequence[int], only: Filter) -> dict[int, str]:
