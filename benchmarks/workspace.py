@@ -37,8 +37,8 @@ SECTIONS = ("git", "files", "lint")
 
 
 async def timed(client: Client, ask: Ask) -> tuple[float, str]:
-    """Seconds of one call, and its text: git-mcp-server's leaves out some of what its structured form has, and counts
-    as it is. Raises RuntimeError where it failed."""
+    """Seconds of one call, and its text: git-mcp-server's leaves out some of what its structured form has. Raises
+    RuntimeError where it failed."""
     tool, arguments = ask
     began = time.perf_counter()
     result = await client.call_tool(tool, dict(arguments))
@@ -75,7 +75,8 @@ async def measure(made: list[Case], clients: dict[str, Client], rounds: int) -> 
 
 
 def compared(made: list[Case], found: Found) -> tuple[list[dict[str, Any]], dict[str, float], dict[str, float]]:
-    """Rows, ratios to the best peer, and their targets; characters are those that a model may be given."""
+    """Rows, ratios to the best peer, and their targets; characters are those that a model may be given, as they come
+    and, where somebody leaves out a part, for all of what was asked."""
     rows: list[dict[str, Any]] = []
     ratios: dict[str, float] = {}
     targets: dict[str, float] = {}
@@ -86,17 +87,21 @@ def compared(made: list[Case], found: Found) -> tuple[list[dict[str, Any]], dict
             note = {"note": f"{length:,.0f} characters" + (f" for {told:.0%} of it" if told < 1 else "")}
             rows.append({**row(f"{case.name}: {server}", [seconds for seconds, *_ in taken]), **note})
         key = f"{case.name} / best peer"
-        targets |= {key: case.most, f"{case.name}, characters": 1}
+        size, whole = f"{case.name}, characters", f"{case.name}, characters for all of it"
+        targets |= {key: case.most, size: 1}
         if len(samples) > 1:
             ours = samples.pop(OURS)
             middle = {server: median(seconds for seconds, *_ in taken) for server, taken in samples.items()}
             ratios[key] = median(seconds for seconds, *_ in ours) / min(middle.values())
-            if sizes := [size for taken in samples.values() if (size := _size(ours, taken)) is not None]:
-                ratios[f"{case.name}, characters"] = max(sizes)
+            lengths = [median(characters for _, characters, _ in taken) for taken in samples.values()]
+            ratios[size] = median(characters for _, characters, _ in ours) / min(lengths)
+            shares = [_for_all(ours, taken) for taken in samples.values() if any(share < 1 for *_, share in taken)]
+            if known := [share for share in shares if share is not None]:
+                ratios[whole], targets[whole] = max(known), 1
     return rows, ratios, targets
 
 
-def _size(ours: list[Sample], peer: list[Sample]) -> float | None:
+def _for_all(ours: list[Sample], peer: list[Sample]) -> float | None:
     """Our characters to the peer's, each for all of what was asked, were the rest told as what is told; None where one
     of the two never tells any of it."""
     both = [(mine[1] / mine[2], its[1] / its[2]) for mine, its in zip(ours, peer, strict=True) if mine[2] and its[2]]
