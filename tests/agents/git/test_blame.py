@@ -134,11 +134,11 @@ async def test_a_commit_is_told_once_above_its_lines(bench: Bench) -> None:
     first, second, third = bench.git("rev-parse", "HEAD~2", "HEAD~1", "HEAD").split()
     date = shown.lines[0].date[:10]
     assert shown.text().splitlines() == [
-        f"{first[:12]} {date} A U Thor",
+        f"{first[:10]} {date} A U Thor",
         *("1\tdef one():", "2\t    return 1"),
-        f"{second[:12]} {date} A U Thor",
+        f"{second[:10]} {date} A U Thor",
         "3\t",
-        f"{third[:12]} {date} A U Thor",
+        f"{third[:10]} {date} A U Thor",
         "4\t# Two.",
         second[:8],
         *("5\tdef two():", "6\t    return 2"),

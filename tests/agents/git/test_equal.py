@@ -68,16 +68,13 @@ def numbers(out: bytes) -> list[tuple[str, str, int | None, int | None]]:
 
 
 def changed(patch: bytes) -> list[str]:
-    """The lines that hunks hold, of all files, each cut where ours are."""
-    found, left, right = [], 0, 0
+    """The lines that hunks hold, of all files, each cut where ours are. None of these begins a file or a hunk."""
+    found, inside = [], False
     for line in patch.split(b"\n"):
-        if left > 0 or right > 0:
-            left -= line[:1] in (b" ", b"-")
-            right -= line[:1] in (b" ", b"+")
-            if line[:1] != b"\\":
-                found.append(text(line[:WIDEST]))
-        elif header := re.match(rb"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@", line):
-            left, right = int(header[1] or 1), int(header[2] or 1)
+        if line.startswith((b"diff --", b"@@")):
+            inside = line.startswith(b"@@")
+        elif inside and line[:1] in (b" ", b"+", b"-") and line:
+            found.append(text(line[:WIDEST]))
     return found
 
 
@@ -86,8 +83,8 @@ def ours(hunks: list[object]) -> list[str]:
     return [line.removesuffix(" [line cut]") for line in lines if line[:1] != "\\"]
 
 
-def sampled(folder: Path, count: int) -> list[str]:
-    shas = plain(folder, "rev-list", "--all").decode().split()
+def sampled(folder: Path, count: int, *words: str) -> list[str]:
+    shas = plain(folder, "rev-list", "--all", *words).decode().split()
     return Random(11).sample(shas, min(count, len(shas)))
 
 
@@ -96,16 +93,20 @@ SAMPLES = pytest.mark.parametrize("count", [SHORT, pytest.param(FULL, marks=pyte
 
 @SAMPLES
 async def test_commits_and_their_changes_are_those_that_git_shows(equal: Bench, count: int) -> None:
-    for sha in sampled(equal.root, count):
+    merges = sampled(equal.root, count // 2, "--merges")
+    combined = 0
+    for sha in dict.fromkeys([*sampled(equal.root, count), *merges]):
         shown = await equal.call("git_show", ref=sha)
         told = plain(equal.root, "show", "-s", "--format=%P%x00%an <%ae>%x00%aI%x00%B", sha).split(b"\0")
         facts = (" ".join(shown.parents), shown.author, shown.date, shown.message)
         assert facts == (text(told[0]), text(told[1]), text(told[2]), text(told[3]).strip()), sha
-        first = ("show", "--format=", "--diff-merges=first-parent", "-l400")
         files = [(file.path, file.former, file.additions, file.deletions) for file in shown.files]
-        assert files == numbers(plain(equal.root, *first, "--numstat", "-z", sha)), sha
+        first = ("show", "--format=", "--diff-merges=first-parent", "-l400", "--numstat", "-z")
+        assert files == numbers(plain(equal.root, *first, sha)), sha
         if not shown.truncated and not any(file.withheld for file in shown.files):
-            assert ours(shown.hunks) == changed(plain(equal.root, *first, "--patch", sha)), sha
+            assert ours(shown.hunks) == changed(plain(equal.root, "show", "--format=", "-l400", sha)), sha
+            combined += sum(hunk.text.startswith("@@@") for hunk in shown.hunks)
+    assert combined, "some merges changed something themselves"
 
 
 @SAMPLES

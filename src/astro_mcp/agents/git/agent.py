@@ -87,7 +87,7 @@ class GitAgent(Agent):
     async def git_show(self, args: ShowInput, ctx: Context) -> Shown:
         """Use to look at one commit; with path, at a file as it was then; with blame, at who wrote its lines.
 
-        A merge is shown against its first parent. A folder lists its names. Files on the secrets list are withheld.
+        A merge: files against its first parent, hunks that no parent has. A folder lists names. Secrets are withheld.
         Example: `git_show {"ref": "v1.2", "path": "src/app.py", "blame": true, "start_line": 10, "end_line": 20}`.
         """
         return await (await self._work.get()).show(args, ctx)

@@ -11,6 +11,7 @@ from typing import Final
 from astro_mcp.agents.git.inputs import DiffInput
 from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk, DiffStat
 from astro_mcp.errors import InvalidInput
+from astro_mcp.workspace.git.arriving import Arriving, Change
 from astro_mcp.workspace.git.child import Ran
 from astro_mcp.workspace.git.escapes import shown
 from astro_mcp.workspace.git.gitlinks import Links, as_checked_out, is_beneath, links_of, moved
@@ -20,7 +21,6 @@ from astro_mcp.workspace.git.patches import (
     FileStat,
     Hunk,
     of_submodule,
-    parse_change,
     parse_numstat,
     parse_patch,
     same_names,
@@ -89,8 +89,9 @@ async def difference(
     if sides.trees and not paths:
         question = " ".join(sides.trees)
         if not stat_only:
-            ran = await repository.ask(PATCHES, question, limit=PATCH)
-            return await of_trees(repository, _answer(ran, question), sides.trees, cut=ran.cut)
+            arriving = Arriving(repository.blocking, f"{question}\n".encode())
+            ran = await repository.ask(PATCHES, question, limit=PATCH, follower=arriving)
+            return await of_trees(repository, _answer(ran, question), sides.trees, arriving.change, cut=ran.cut)
         ran = await repository.ask(COUNTS, question)
         return _files(repository, parse_numstat(_answer(ran, question))), [], ran.cut
     forms = ["--numstat", "-z", *([] if stat_only else ["--patch"])]
@@ -131,9 +132,9 @@ def is_open(change: bytes, *, cut: bool) -> bool:
 
 
 async def of_trees(
-    repository: Repository, change: bytes, trees: Sequence[str], *, cut: bool
+    repository: Repository, change: bytes, trees: Sequence[str], begun: Change | None = None, *, cut: bool
 ) -> tuple[list[DiffFile], list[DiffHunk], bool]:
-    """The same of what `PATCHES` says of two trees."""
+    """The same of what `PATCHES` says of two trees, of which `begun` may have taken some."""
     counted: list[FileStat] | None = None
     named = same_names(change)
     binary: set[str] = set()
@@ -147,7 +148,7 @@ async def of_trees(
     def work() -> tuple[list[FileStat], list[Hunk]]:
         if counted is not None:
             return counted, parse_patch(change.partition(b"\0\0")[2], cut=cut)
-        stats, hunks = parse_change(change)
+        stats, hunks = (begun or Change()).whole(change)
         return [replace(one, additions=None, deletions=None) if one.path in binary else one for one in stats], hunks
 
     stats, hunks = await repository.blocking(work)

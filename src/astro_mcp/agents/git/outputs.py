@@ -156,7 +156,7 @@ def _blame_lines(lines: list[BlameLine]) -> Iterator[str]:
     for item in lines:
         if item.sha != last:
             known = item.sha in said
-            yield item.sha[:8] if known else f"{item.sha[:12]} {item.date[:10]} {printable(item.author, 30)}"
+            yield item.sha[:8] if known else f"{item.sha[:10]} {item.date[:10]} {printable(item.author, 30)}"
             said.add(item.sha)
             last = item.sha
         yield f"{item.line}\t{printable(item.text)}"
@@ -183,13 +183,18 @@ class Shown(Page):
     def text(self) -> str:
         if self.kind == "commit":
             head = [f"commit {self.sha}", f"author {printable(self.author)}", f"date {self.date}"]
-            merge = ["merge of " + " and ".join(sha[:12] for sha in self.parents)] if len(self.parents) > 1 else []
+            merge = self._merge() if len(self.parents) > 1 else []
             return "\n".join([*head, *merge, "", printable(self.message), "", *changed_lines(self.files, self.hunks)])
         if self.lines:
             return "\n".join(_blame_lines(self.lines))
         about = f"{printable(self.path)} in {self.sha[:12]}: {self.kind}, {self.bytes} bytes"
         span = f", from line {self.start_line} of {self.total_lines}" if self.start_line > 1 else ""
         return f"{about}{span}\n{printable(self.content)}"
+
+    def _merge(self) -> list[str]:
+        """Its parents, and how to ask for what is told in full of other commits."""
+        parents = [sha[:12] for sha in self.parents]
+        return [f"merge of {' and '.join(parents)} (all hunks: git_diff from {parents[0]} to {self.sha[:12]})"]
 
 
 class ShownCommit(Shown):

@@ -6,12 +6,13 @@ from typing import Final
 
 import anyio
 
-from astro_mcp.agents.git.differences import PATCH, is_open, of_trees
+from astro_mcp.agents.git.differences import PATCH, between, difference, is_open, of_trees
 from astro_mcp.agents.git.inputs import ShowInput
-from astro_mcp.agents.git.outputs import BlameLine, Shown, ShownBlame, ShownCommit, ShownFile
+from astro_mcp.agents.git.outputs import BlameLine, DiffFile, DiffHunk, Shown, ShownBlame, ShownCommit, ShownFile
 from astro_mcp.errors import AstroError, InvalidInput, NotFound, ProtectedPath, TooLarge, Unsupported
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git.blamed import Early, asked_early, blamed
+from astro_mcp.workspace.git.combined import parse_combined
 from astro_mcp.workspace.git.escapes import shown
 from astro_mcp.workspace.git.objects import Item, held_at, items_of, missing, trees_of
 from astro_mcp.workspace.git.repository import Repository
@@ -87,9 +88,12 @@ async def _show_commit(repository: Repository, sha: str) -> Shown:
         raise missing(sha)
     parents, author, date, message = (part.decode("utf-8", "replace") for part in head)
     change = change.removeprefix(b"\0").removeprefix(b"\n")
-    unknown = is_open(change, cut=ran.cut)
-    trees = await trees_of(repository, parents.split(" ")[0] or EMPTY_TREE, sha) if unknown else []
-    files, hunks, cut = await of_trees(repository, change, trees, cut=ran.cut)
+    if " " in parents:
+        files, hunks, cut = await _of_merge(repository, parents.split(" ")[0], sha, change, cut=ran.cut)
+    else:
+        unknown = is_open(change, cut=ran.cut)
+        trees = await trees_of(repository, parents or EMPTY_TREE, sha) if unknown else []
+        files, hunks, cut = await of_trees(repository, change, trees, cut=ran.cut)
     return ShownCommit(
         sha=sha,
         author=author,
@@ -100,6 +104,22 @@ async def _show_commit(repository: Repository, sha: str) -> Shown:
         hunks=hunks,
         truncated=cut,
     )
+
+
+async def _of_merge(
+    repository: Repository, parent: str, sha: str, change: bytes, *, cut: bool
+) -> tuple[list[DiffFile], list[DiffHunk], bool]:
+    """The files that differ from the first parent, and the hunks that are in none of the parents, as `git show` tells
+    them; those of a file that has a name on the secrets list anywhere are left out."""
+    sides = await between(repository, parent, sha)
+    files, _, short = await difference(repository, sides, (), stat_only=True)
+    hunks = await repository.blocking(lambda: parse_combined(change.partition(b"\0\0")[2], cut=cut))
+    told = [
+        DiffHunk(id=hunk.id, path=shown(hunk.path), text=hunk.text)
+        for hunk in hunks
+        if all(map(repository.readable, hunk.names))
+    ]
+    return files, told, cut or short
 
 
 def _name(folder: str, one: Item) -> str:

@@ -94,29 +94,6 @@ def parse_numstat(out: bytes) -> list[FileStat]:
     return found
 
 
-def parse_change(out: bytes) -> tuple[list[FileStat], list[Hunk]]:
-    """`git diff --raw -z --patch` of two trees: the lines of a file are counted in its patch, which git makes anyway.
-    The patch is whole."""
-    raw = _raw_of(out)
-    sections = _sections(out[len(raw) + 2 :])
-    counted = iter([_lines_of(section) for section in sections])
-    found: list[FileStat] = []
-    records = iter(os.fsdecode(raw).split("\0"))
-    for entry in records:
-        if not entry.startswith(":"):
-            continue
-        letter, path = entry.rsplit(" ", 1)[1][0], next(records, "")
-        former, path = (path, next(records, "")) if letter in "RC" else ("", path)
-        # a file that became another kind of file has two sections: it goes, and it comes
-        counts = [next(counted, (0, 0)) for _ in range(2 if letter == "T" else 1)]
-        whole = [one for one in counts if one is not None]
-        lines = (
-            (sum(one[0] for one in whole), sum(one[1] for one in whole)) if len(whole) == len(counts) else (None, None)
-        )
-        found.append(FileStat(path, former, *lines))
-    return found, _hunks_of(sections, cut=False)
-
-
 def same_names(out: bytes) -> set[bytes]:
     """Of the same: the names, old and new, of files whose content stays. No patch tells whether those are binary."""
     found: set[bytes] = set()
@@ -135,7 +112,7 @@ def _raw_of(change: bytes) -> bytes:
     return change if end < 0 else change[:end]
 
 
-def _sections(patch: bytes) -> list[list[bytes]]:
+def sections_of(patch: bytes) -> list[list[bytes]]:
     """What is said of each file: what stands above its hunks, then each from after its first `@@ `. A line of content
     begins with a space, +, - or \\, so that none passes for a line that opens a file, or a hunk."""
     found = patch.split(b"\ndiff --git ")
@@ -144,7 +121,7 @@ def _sections(patch: bytes) -> list[list[bytes]]:
     return [section.split(b"\n@@ ") for section in (found if patch.startswith(_OPENING) else found[1:])]
 
 
-def _lines_of(section: Sequence[bytes]) -> tuple[int, int] | None:
+def lines_of(section: Sequence[bytes]) -> tuple[int, int] | None:
     """Lines added and removed; None for a binary file. A hunk's header tells how many lines it has of the old file, and
     how many of the new one: all that it has but the old ones were added."""
     head, *hunks = section
@@ -161,10 +138,11 @@ def _lines_of(section: Sequence[bytes]) -> tuple[int, int] | None:
 
 def parse_patch(out: bytes, *, cut: bool = False) -> list[Hunk]:
     """Every hunk of a patch. With `cut` the text ends anywhere, and a last hunk that is not whole is left out."""
-    return _hunks_of(_sections(out[: out.rfind(b"\n")] if cut else out), cut=cut)
+    return told_apart(hunks_of(sections_of(out[: out.rfind(b"\n")] if cut else out), cut=cut))
 
 
-def _hunks_of(sections: Sequence[Sequence[bytes]], *, cut: bool) -> list[Hunk]:
+def hunks_of(sections: Sequence[Sequence[bytes]], *, cut: bool = False) -> list[Hunk]:
+    """Every hunk of these sections, as `parse_patch` tells them but for ids that are equal."""
     found: list[Hunk] = []
     for section in sections:
         head, *hunks = section
@@ -172,8 +150,13 @@ def _hunks_of(sections: Sequence[Sequence[bytes]], *, cut: bool) -> list[Hunk]:
             file = _File.of(*_named(head))
             for text in hunks:
                 found += _hunks(file, text, cut=cut and section is sections[-1] and text is hunks[-1])
-    same = Counter(hunk.id for hunk in found)
-    return [hunk if same[hunk.id] == 1 else replace(hunk, id=hunk.placed) for hunk in found]
+    return found
+
+
+def told_apart(hunks: Sequence[Hunk]) -> list[Hunk]:
+    """All hunks of a patch; of those that have the same id each gets one that says where it stands."""
+    same = Counter(hunk.id for hunk in hunks)
+    return [hunk if same[hunk.id] == 1 else replace(hunk, id=hunk.placed) for hunk in hunks]
 
 
 class _File(NamedTuple):
@@ -194,10 +177,10 @@ def _named(head: bytes) -> tuple[str, str]:
     above, _, before = above.rpartition(b"\n--- ")
     former = ""
     if (at := above.find(b"\nrename from ")) >= 0:
-        former = _name(above[at + 13 :].split(b"\n", 1)[0])
+        former = name_of(above[at + 13 :].split(b"\n", 1)[0])
     if after == b"/dev/null":
-        return _name(before).removeprefix("a/"), former
-    return _name(after).removeprefix("b/"), former
+        return name_of(before).removeprefix("a/"), former
+    return name_of(after).removeprefix("b/"), former
 
 
 def _hunks(file: _File, text: bytes, *, cut: bool) -> list[Hunk]:
@@ -218,17 +201,23 @@ def _hunks(file: _File, text: bytes, *, cut: bool) -> list[Hunk]:
     for start in range(0, len(lines), LONGEST):
         piece = lines[start : start + LONGEST]
         whole = b"\n".join(piece)
-        shown = whole
-        if _is_wide(whole):
-            shown = b"\n".join(line if len(line) <= WIDEST else line[:WIDEST] + b" [line cut]" for line in piece)
         if removed == b"0" or added == b"0":  # nothing but lines that came, or that went
             count = len(piece) - piece.count(ENDLESS)
             counts = (0, count) if removed == b"0" else (count, 0)
         else:
             counts = _sides(whole)
-        found.append(_piece(file, whole, shown, range(old, old + counts[0]), range(new, new + counts[1]), heading))
+        found.append(
+            _piece(file, whole, narrowed(whole), range(old, old + counts[0]), range(new, new + counts[1]), heading)
+        )
         old, new = old + counts[0], new + counts[1]
     return found
+
+
+def narrowed(lines: bytes) -> bytes:
+    """As they are shown: one that is over WIDEST bytes is cut, and says so."""
+    if not _is_wide(lines):
+        return lines
+    return b"\n".join(line if len(line) <= WIDEST else line[:WIDEST] + b" [line cut]" for line in lines.split(b"\n"))
 
 
 def _is_wide(lines: bytes) -> bool:
@@ -268,7 +257,7 @@ def _piece(file: _File, lines: bytes, shown: bytes, old: range, new: range, head
     return Hunk(digest[:NAME], digest, file.path, file.former, text, old, new)
 
 
-def _name(raw: bytes) -> str:
+def name_of(raw: bytes) -> str:
     """A name of a header line: quoted as in C where it has to be, and followed by a tab where it holds a space."""
     quoted = _QUOTED.match(raw) if raw.startswith(b'"') else None
     if quoted is None:

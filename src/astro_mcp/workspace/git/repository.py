@@ -25,7 +25,7 @@ from astro_mcp.workspace.git.layout import Layout, find
 from astro_mcp.workspace.git.locks import Locks, release
 from astro_mcp.workspace.git.private import Private, build, remove, was_decided
 from astro_mcp.workspace.git.refs import Refs, read_refs
-from astro_mcp.workspace.git.waiting import Kind, Pool
+from astro_mcp.workspace.git.waiting import Follower, Kind, Pool
 from astro_mcp.workspace.guards import ReadGuard
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
@@ -136,12 +136,12 @@ class Repository:
             return ran
         raise _failure(ran)
 
-    async def ask(self, kind: Kind, *lines: str, limit: int = OUTPUT) -> Ran:
+    async def ask(self, kind: Kind, *lines: str, limit: int = OUTPUT, follower: Follower | None = None) -> Ran:
         """The answer of a git that waits (see `waiting`) to `lines`; raises what `git` does."""
         await self._looked_at()
         if self._ready is not None and not all(map(OBJECT.match, lines)):
             await self.made_ready()
-        ran = await self._pool.ask(kind, lines, limit)
+        ran = await self._pool.ask(kind, lines, limit, follower=follower)
         if ran.code:
             raise _failure(ran)
         return ran

@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 
@@ -54,13 +54,24 @@ LOGGED: Final = Kind(
 nothing is said."""
 TOLD: Final = Kind(
     (
-        *(*_DIFF, "--raw", "--patch", "--root", "--always", "--diff-merges=first-parent"),
+        *(*_DIFF, "--raw", "--patch", "--root", "--always", "--cc", "--combined-all-paths"),
         "--format=%P%x00%an <%ae>%x00%aI%x00%B%x00",
     ),
     b"\n",
 )
 """A line is a commit; the answer is its parents, author, date and message, each ended by a NUL, one NUL more, and what
-`PATCHES` says of it and its first parent."""
+`PATCHES` says of it and its parent; of a merge the same in git's combined form."""
+
+
+class Follower(Protocol):
+    """Looks at an answer while git still says it."""
+
+    def begin(self) -> None:
+        """A git is asked: what came of one before is void."""
+
+    async def more(self, said: bytearray) -> None:
+        """The answer so far, which is not over, and may end within git's last line. It grows once this returned, and
+        git goes on beside it; where it was cancelled it is told again, with more."""
 
 
 class Waiting:
@@ -71,15 +82,17 @@ class Waiting:
         self._echo = echo
         self.began = self.used = time.monotonic()
 
-    async def ask(self, lines: Sequence[str], limit: int, seconds: float) -> Ran:
+    async def ask(self, lines: Sequence[str], limit: int, seconds: float, follower: Follower | None = None) -> Ran:
         """The answer to `lines`, of which none holds a line feed. A process that says more than `limit` bytes is
         ended, and one that ended by itself tells its exit code. Raises `TimedOut`."""
+        if follower is not None:
+            follower.begin()
         mark = f"zz{secrets.token_hex(12)}"
         request = "\n".join([*lines, mark, ""]).encode("utf-8", "surrogateescape")
         end = mark.encode() + self._echo
         try:
             with anyio.fail_after(seconds):
-                ran = await self._exchange(request, end, limit)
+                ran = await self._exchange(request, end, limit, follower)
         except TimeoutError:
             raise too_slow(seconds) from None
         self.used = time.monotonic()
@@ -88,18 +101,18 @@ class Waiting:
     async def close(self) -> None:
         await self._child.close()
 
-    async def _exchange(self, request: bytes, end: bytes, limit: int) -> Ran:
+    async def _exchange(self, request: bytes, end: bytes, limit: int, follower: Follower | None) -> Ran:
         said, errors = bytearray(), bytearray()
         left = self._child.offer(memoryview(request))
         over, code = False, 0
         if not left:
             with anyio.move_on_after(SOON):
-                over = await self._hear(said, end, limit)
+                over = await self._hear(said, end, limit, follower)
         if not over:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._child.errors, errors)
                 tasks.start_soon(self._child.send, left)
-                over = await self._hear(said, end, limit)
+                over = await self._hear(said, end, limit, follower)
                 if over:
                     tasks.cancel_scope.cancel()
                 else:
@@ -110,9 +123,11 @@ class Waiting:
             return Ran(0, bytes(memoryview(said)[: -len(end)]), "")
         return Ran(code, bytes(said), errors.decode("utf-8", "replace"))
 
-    async def _hear(self, said: bytearray, end: bytes, limit: int) -> bool:
+    async def _hear(self, said: bytearray, end: bytes, limit: int, follower: Follower | None) -> bool:
         """Until the answer is over, or too long; False where the process ended before."""
         while not said.endswith(end) and len(said) <= limit + len(end):
+            if follower is not None:
+                await follower.more(said)
             chunk = await self._child.receive()
             if not chunk:
                 return False
@@ -128,19 +143,28 @@ class Pool:
         self._idle: defaultdict[Kind, list[Waiting]] = defaultdict(list)
         self._closed = False
 
-    async def ask(self, kind: Kind, lines: Sequence[str], limit: int = OUTPUT, seconds: float = SECONDS) -> Ran:
+    async def ask(
+        self,
+        kind: Kind,
+        lines: Sequence[str],
+        limit: int = OUTPUT,
+        seconds: float = SECONDS,
+        follower: Follower | None = None,
+    ) -> Ran:
         """The answer of a process of that kind: of one that waits, else of a new one. One that waited and then ended
         without an answer is no answer: its end may have been another's doing, and a new one is asked."""
         while self._idle[kind]:
-            ran = await self._ask(kind, self._idle[kind].pop(), lines, limit, seconds)
+            ran = await self._ask(kind, self._idle[kind].pop(), lines, limit, seconds, follower)
             if not ran.code:
                 return ran
-        return await self._ask(kind, Waiting(await self._start(kind), kind.echo), lines, limit, seconds)
+        return await self._ask(kind, Waiting(await self._start(kind), kind.echo), lines, limit, seconds, follower)
 
-    async def _ask(self, kind: Kind, one: Waiting, lines: Sequence[str], limit: int, seconds: float) -> Ran:
+    async def _ask(
+        self, kind: Kind, one: Waiting, lines: Sequence[str], limit: int, seconds: float, follower: Follower | None
+    ) -> Ran:
         reusable = False
         try:
-            ran = await one.ask(lines, limit, seconds)
+            ran = await one.ask(lines, limit, seconds, follower)
             reusable = ran.code == 0 and not ran.cut and not self._closed
             reusable = reusable and len(self._idle[kind]) < SPARE and one.used - one.began < AGE
         finally:
