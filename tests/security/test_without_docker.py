@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import pytest
 from tests.daemon.home import Home, Host, home
 from tests.net.web_site import Loopback, Names, answer, serving
 from tests.quickest import within_blocking
+from tests.sources import nodes
 
 from astro_mcp.app.app import open_app
 from astro_mcp.core.authority import Grant, Kind, Principal, Session
@@ -277,7 +278,7 @@ def test_every_part_that_is_loaded_after_the_start_is_named_in_the_composition_r
     calls = [
         (path.relative_to(package).as_posix(), node.args[0])
         for path in sorted(package.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path.read_text())
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "part"
     ]
     assert len(calls) > 10
@@ -298,15 +299,17 @@ def test_the_search_finds_starters_by_any_name() -> None:
 
 def starts(source: str, file: str) -> Iterator[tuple[str, str, str, str]]:
     """Every starter that the source calls or hands on; annotations only name one."""
-    tree = ast.parse(source)
-    names = dict(bound(tree, file.removesuffix(".py").replace("/", ".")))
-    annotations = {id(part) for node in ast.walk(tree) for part in annotated(node)}
-    calls = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    parts = nodes(source)
+    names = dict(bound(parts, file.removesuffix(".py").replace("/", ".")))
+    named = {id(part): full for part in parts if is_starter(full := dotted(part, names))}
+    if not named:
+        return
+    tree = parts[0]
+    annotations = {id(part) for node in parts for part in annotated(node)}
+    calls = {id(node.func): node for node in parts if isinstance(node, ast.Call)}
     for function, node in within(tree, ""):
-        if isinstance(node, ast.Attribute | ast.Name) and id(node) not in annotations:
-            full = dotted(node, names)
-            if is_starter(full):
-                yield file, function, full, started(tree, function, calls.get(id(node)))
+        if id(node) in named.keys() - annotations:
+            yield file, function, named[id(node)], started(tree, function, calls.get(id(node)))
 
 
 def is_starter(full: str) -> bool:
@@ -316,17 +319,17 @@ def is_starter(full: str) -> bool:
     return full.startswith(tuple(name for name in STARTERS if name not in ("eval", "exec", "__import__")))
 
 
-def bound(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
+def bound(parts: Sequence[ast.AST], module: str) -> Iterator[tuple[str, str]]:
     """What each name stands for: imports, and the module's own functions."""
     yield from ((name, name) for name in ("eval", "exec", "__import__"))
-    for node in ast.walk(tree):
+    for node in parts:
         if isinstance(node, ast.Import):
             for item in node.names:
                 first = item.name.split(".")[0]
                 yield item.asname or first, item.name if item.asname else first
         elif isinstance(node, ast.ImportFrom):
             yield from ((item.asname or item.name, f"{node.module}.{item.name}") for item in node.names)
-    for node in tree.body:
+    for node in ast.iter_child_nodes(parts[0]):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, f"astro_mcp.{module}.{node.name}"
 
@@ -337,12 +340,14 @@ def annotated(node: ast.AST) -> Iterator[ast.AST]:
             yield from ast.walk(part)
 
 
-def within(node: ast.AST, function: str) -> Iterator[tuple[str, ast.AST]]:
-    """Every node with the name of the function that it stands in."""
-    for child in ast.iter_child_nodes(node):
-        name = child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else function
-        yield name, child
-        yield from within(child, name)
+def within(tree: ast.AST, function: str) -> Iterator[tuple[str, ast.AST]]:
+    """Every node in the source's order, with the name of the function that it stands in."""
+    left = [(function, node) for node in reversed(list(ast.iter_child_nodes(tree)))]
+    while left:
+        name, node = left.pop()
+        name = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else name
+        yield name, node
+        left += [(name, child) for child in reversed(list(ast.iter_child_nodes(node)))]
 
 
 def dotted(node: ast.AST, names: dict[str, str]) -> str:
@@ -353,7 +358,7 @@ def dotted(node: ast.AST, names: dict[str, str]) -> str:
     return ""
 
 
-def started(tree: ast.Module, function: str, call: ast.Call | None) -> str:
+def started(tree: ast.AST, function: str, call: ast.Call | None) -> str:
     """The command's source, with the function's own names put in place; what is not called is handed on."""
     if call is None:
         return "handed on"
@@ -363,7 +368,7 @@ def started(tree: ast.Module, function: str, call: ast.Call | None) -> str:
     return ", ".join(written_out(tree, function, argument) for argument in command)
 
 
-def written_out(tree: ast.Module, function: str, node: ast.AST) -> str:
+def written_out(tree: ast.AST, function: str, node: ast.AST) -> str:
     if isinstance(node, ast.Name):
         for owner, found in within(tree, ""):
             if owner == function and isinstance(found, ast.Assign) and ast.unparse(found.targets[0]) == node.id:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from tests.agents.code.conftest import House, Open
 from tests.net.web_site import Loopback, Names, Site, answer, serving
+from tests.sources import nodes
 
 from astro_mcp.agents.code.agent import CodeAgent
 from astro_mcp.agents.code.model import CodeOutput
@@ -113,7 +114,7 @@ def test_one_place_alone_gives_a_job_egress_and_it_does_so_by_the_calls_effect()
     for path in SOURCES.rglob("*.py"):
         if "egress=" not in (text := path.read_text()):
             continue
-        for node in ast.walk(ast.parse(text)):
+        for node in nodes(text):
             name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
             if isinstance(node, ast.Call) and name in ("Job", "replace"):
                 found |= {f"{path.stem} {name}": ast.unparse(one.value) for one in node.keywords if one.arg == "egress"}

@@ -15,18 +15,28 @@ from tests.agents.git.bench import Bench, plain_git
 ALLOWED = ("-c", "protocol.file.allow=always")
 
 
-@pytest.fixture
-def two(bench: Bench, tmp_path: Path) -> Bench:
-    """With the submodules `sub` and `libs/deep er`, made as a person makes them, each of one commit."""
-    upstream = tmp_path / "upstream"
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory: pytest.TempPathFactory, begun: Path) -> Path:
+    """The repository that was begun with the submodules `sub` and `libs/deep er`, made as a person makes them, each of
+    one commit."""
+    folder = tmp_path_factory.mktemp("joined")
+    root, upstream = folder / "project", folder / "upstream"
+    shutil.copytree(begun, root)
     upstream.mkdir()
     plain_git(upstream, "init", "-q", "-b", "main")
     (upstream / "a.txt").write_text("a\n")
     plain_git(upstream, "add", "-A")
     plain_git(upstream, "commit", "-q", "-m", "First")
     for path in ("sub", "libs/deep er"):
-        bench.git(*ALLOWED, "submodule", "--quiet", "add", str(upstream), path)
-    bench.git("commit", "-q", "-m", "Submodules")
+        plain_git(root, *ALLOWED, "submodule", "--quiet", "add", str(upstream), path)
+    plain_git(root, "commit", "-q", "-m", "Submodules")
+    return root
+
+
+@pytest.fixture
+def two(bench: Bench, joined: Path) -> Bench:
+    shutil.rmtree(bench.root)
+    shutil.copytree(joined, bench.root)
     return bench
 
 

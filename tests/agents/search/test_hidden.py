@@ -178,5 +178,5 @@ def test_hostile_markup_costs_linear_time(piece: str) -> None:
             read(body, "text/html", "https://site.example/", "article")
         return time.process_time() - began
 
-    small, large = seconds(25_000), seconds(200_000)
+    small, large = seconds(12_500), seconds(100_000)
     assert large < max(0.1, 8 * 4 * small)
