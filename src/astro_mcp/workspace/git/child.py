@@ -110,7 +110,7 @@ class Child:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
-        self._said, self._since = 0, time.monotonic()
+        self._said, self._since, self._is_ahead = 0, time.monotonic(), False
         for pipe in self._pipes():
             os.set_blocking(pipe.fileno(), False)
         if process.stdout is not None:
@@ -118,10 +118,11 @@ class Child:
 
     async def receive(self) -> bytes:
         """Some of what it says; nothing where it says no more. Nothing is lost by a cancel."""
-        if self._said > MUCH:
+        if self._said > MUCH and not self._is_ahead:
             await anyio.sleep(min(PAUSE, (time.monotonic() - self._since) / SHARE))
         chunk = await _some_of(self._process.stdout)
         self._said += len(chunk)
+        self._is_ahead = len(chunk) == CHUNK  # there is more already
         return chunk
 
     async def errors(self, kept: bytearray) -> None:
