@@ -79,7 +79,8 @@ def _shown(number: int) -> str:
 
 
 def _names_a_change(repository: Path) -> Callable[[int, str], float]:
-    """Of a merge git-mcp-server tells no change at all; the others tell what it brought to its first parent."""
+    """Of a merge git-mcp-server names no file; ours names all that it brought to its first parent, and mcp-server-git
+    tells them whole."""
 
     def told(number: int, text: str) -> float:
         what = ("--format=", "--diff-merges=first-parent", "--no-renames", "--name-only")
