@@ -26,9 +26,13 @@ KEY = "run_1/commit/1"
 CHILD = """
 import os, sys
 from pathlib import Path
+from types import SimpleNamespace
+from astro_mcp.workspace.git import commits
 from tests.agents.git.bench import dispatching
 from tests.agents.git.killed import fork_for_each
 from tests.agents.git.test_asked_again import committed
+
+commits.time = SimpleNamespace(time=lambda: 1_700_000_000)  # one commit in all cases: its name decides what is synced
 
 async def commit(folder, fsync):
     async with dispatching(folder) as dispatcher:

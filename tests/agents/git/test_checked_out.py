@@ -217,14 +217,14 @@ def _in_conflict(bench: Bench) -> None:
     bench.git("update-index", "--index-info", stdin="".join(rows))
 
 
-WAYS = [
-    *(_no_repository, _no_commit, _in_conflict),
-    *(_packed, _detached, _through_a_name, _unborn, _its_own_folder, _empty, _gone, _a_file),
-    *(_out_of_the_index, _all_out_of_the_index, _moved_as_a_file_is, _hidden_by_a_person, _in_a_linked_worktree),
-]
+SHORT = (
+    *(_no_repository, _in_conflict, _packed, _its_own_folder, _gone, _a_file),
+    *(_out_of_the_index, _moved_as_a_file_is, _in_a_linked_worktree),
+)
+FULL = (_no_commit, _detached, _through_a_name, _unborn, _empty, _all_out_of_the_index, _hidden_by_a_person)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [*SHORT, *(pytest.param(way, marks=pytest.mark.full) for way in FULL)])
 async def test_however_it_lies_there_status_and_diff_are_gits(two: Bench, way: Callable[[Bench], None]) -> None:
     await two.call("git_status")
     way(two)

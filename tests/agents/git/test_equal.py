@@ -106,7 +106,7 @@ async def test_commits_and_their_changes_are_those_that_git_shows(equal: Bench, 
         if not shown.truncated and not any(file.withheld for file in shown.files):
             assert ours(shown.hunks) == changed(plain(equal.root, "show", "--format=", "-l400", sha)), sha
             combined += sum(hunk.text.startswith("@@@") for hunk in shown.hunks)
-    assert combined, "some merges changed something themselves"
+    assert combined or count == SHORT, "of many merges some changed something themselves"
 
 
 @SAMPLES

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
 import pytest
 
+from astro_mcp.agents.knowledge import embedding
 from astro_mcp.agents.knowledge.agent import KnowledgeAgent
 from astro_mcp.agents.knowledge.work import KnowledgeWork
 from astro_mcp.config import KnowledgeSettings, SecretSettings
@@ -101,6 +103,16 @@ async def open_house(
 
 
 OpenHouse = Callable[..., AbstractAsyncContextManager[Desk]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loaded() -> Iterator[None]:
+    """A network is loaded once for all houses of one folder: it takes longer than most of what they are asked. Whether
+    its files are what their digests say is looked at by each."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("network", "tokenizer"):
+            patch.setattr(embedding, name, cache(getattr(embedding, name)))
+        yield
 
 
 @pytest.fixture
