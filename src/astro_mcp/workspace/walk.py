@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from anyio import from_thread
 
+from astro_mcp.core.record import record
 from astro_mcp.errors import AstroError
 from astro_mcp.workspace.beneath import open_child, open_folder
 from astro_mcp.workspace.folders import DEEPEST, Found, Scanner, Type
@@ -18,7 +19,7 @@ Stamp = tuple[int, ...]
 """Changed and modified in ns, device, inode, mode and size."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Entry:
     """`path` is posix and relative to the root; `bytes` is 0 for folders; `mtime` in Unix seconds. `stamp` is another
     one where what lies there is another."""
