@@ -137,7 +137,7 @@ async def after_a_start(folder: Path, what: str) -> str:
     return "after" if happened else "before"
 
 
-@pytest.mark.parametrize("what", ["switch", pytest.param("merge", marks=pytest.mark.full)])
+@pytest.mark.parametrize("what", ["switch", "merge"])
 async def test_a_step_that_is_killed_right_after_it_was_decided_is_whole_at_the_next_start(
     tmp_path: Path, what: str
 ) -> None:

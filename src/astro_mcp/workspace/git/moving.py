@@ -149,7 +149,7 @@ def _decide(repository: Repository, step: Step, update: publish.Update, index: P
         os.fsync(file.fileno())
     try:
         if step.ref:
-            publish.commit(locks, layout, repository.refs.head, update, index, private.stamp)
+            publish.commit(locks, layout, repository.refs.head, update, index, private.stamp, noted=True)
         else:
             publish.attach(locks, layout, step.head_after, update, repository.refs.head, index, private.stamp)
     except (AstroError, OSError):

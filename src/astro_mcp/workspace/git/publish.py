@@ -93,12 +93,15 @@ def track(locks: Locks, layout: Layout, updates: Sequence[Update]) -> list[tuple
     return stay
 
 
-def commit(locks: Locks, layout: Layout, head: str, update: Update, index: Path, stamp: str) -> None:
+def commit(
+    locks: Locks, layout: Layout, head: str, update: Update, index: Path, stamp: str, *, noted: bool = False
+) -> None:
     """Move the branch (or a detached HEAD) to a new commit and put `index` in the place of the repository's.
 
     `head` is HEAD as it was read, `stamp` the index as it was copied; raises `Conflict` where either, or the ref,
     changed meanwhile, or where another git holds a lock. Nothing changed then. Whoever is killed in between leaves
-    staged what is not committed yet; the other way about, a commit would stand as undone by what is staged.
+    staged what is not committed yet; the other way about, a commit would stand as undone by what is staged. A step that
+    is `noted` goes the other way: it has happened once the branch moved, and the next start brings the index.
     """
     with ExitStack() as held:
         index_lock = held.enter_context(locks.hold(layout.gitdir / "index"))
@@ -108,14 +111,17 @@ def commit(locks: Locks, layout: Layout, head: str, update: Update, index: Path,
         fill(index_lock, index.read_bytes())  # what can fail for lack of space fails before the ref has moved
         if head.startswith("refs/"):
             with _moving(locks, layout, update) as lock:
-                settle(index_lock)
-                settle(lock)
+                _settle_both(lock, index_lock, noted=noted)
             _log(layout.common, update.ref, update)
         else:
             fill(head_lock, f"{update.after}\n".encode())
-            settle(index_lock)
-            settle(head_lock)
+            _settle_both(head_lock, index_lock, noted=noted)
         _log(layout.gitdir, "HEAD", update)
+
+
+def _settle_both(ref: Path, index: Path, *, noted: bool) -> None:
+    for lock in (ref, index) if noted else (index, ref):
+        settle(lock)
 
 
 def create(locks: Locks, layout: Layout, update: Update) -> None:
