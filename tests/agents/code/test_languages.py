@@ -189,7 +189,6 @@ async def test_a_timeout_keeps_what_was_printed(house: House) -> None:
         assert (got.limits_hit, got.stdout) == (["timeout"], "kept\n"), language
 
 
-@pytest.mark.full
 async def test_a_manifest_in_a_pack_adds_a_language(open_house: Open, tmp_path: Path) -> None:
     awk = 'file = "code_run.awk"\nargv = ["awk", "-f", "code_run.awk"]\naliases = ["mawk"]\n[env]\nGREETING = "hello"\n'
     slow = 'file = "slow"\nbuild = ["sh", "-c", "echo at work; sleep 100", "slow"]\nargv = ["true"]\n'

@@ -61,11 +61,11 @@ def test_however_it_comes_it_is_taken_apart_as_a_whole(tmp_path: Path) -> None:
     pairs += [tuple(chance.sample(shas, 2)) for _ in range(10)]  # type: ignore[misc]
     for old, new in pairs:
         tree = ("diff-tree", "-r", *OPTIONS, "-z")
-        told = os.fsencode(plain_bytes(root, *tree, "--raw", "--patch", old, new))
+        told = plain_bytes(root, *tree, "--raw", "--patch", old, new)
         files, hunks = Change().whole(told)
         assert hunks == parse_patch(told.partition(b"\0\0")[2])
         open_ones = {os.fsdecode(name) for name in same_names(told)}
-        counts = parse_numstat(os.fsencode(plain_bytes(root, *tree, "--numstat", old, new)))
+        counts = parse_numstat(plain_bytes(root, *tree, "--numstat", old, new))
         assert [one for one in files if one.path not in open_ones] == [
             one for one in counts if one.path not in open_ones
         ]
@@ -91,10 +91,10 @@ async def test_the_line_by_which_an_answer_ends_is_no_part_of_it(monkeypatch: py
         assert follower.change.whole(told) == Change().whole(told)
 
 
-def plain_bytes(root: Path, *arguments: str) -> str:
-    """Git's answer, each byte that is no UTF-8 as `os.fsdecode` tells it."""
+def plain_bytes(root: Path, *arguments: str) -> bytes:
+    """Git's answer, which may be no UTF-8."""
     ran = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=True)
-    return os.fsdecode(ran.stdout)
+    return ran.stdout
 
 
 async def test_a_long_diff_is_taken_apart_before_git_ends_and_is_gits(much: Bench, small_steps: list[int]) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from tests.agents.git.bench import Bench, plain_git
 from tests.agents.git.test_standing import known_at_once
-from tests.halves import half
 
 from astro_mcp.config import SecretSettings
 from astro_mcp.workspace import openat2
@@ -191,7 +190,7 @@ def _signed(bench: Bench) -> str:
     return plain_git(bench.root, "hash-object", "-t", "commit", "-w", "--stdin", stdin=text).strip()
 
 
-@pytest.mark.parametrize("what", half(["nothing", *LEFT]))
+@pytest.mark.parametrize("what", ["nothing", *LEFT])
 async def test_what_git_may_count_otherwise_is_left_to_git(bench: Bench, tmp_path: Path, what: str) -> None:
     bench.git("branch", "side", "HEAD~1")
     bench.git("checkout", "-q", "side")

@@ -11,7 +11,6 @@ from typing import Any
 import anyio
 import pytest
 from tests.agents.git.bench import Bench
-from tests.halves import half
 
 from astro_mcp.core.authority import Grant, Session
 from astro_mcp.core.call import Call
@@ -129,7 +128,7 @@ CHANGES: dict[str, Callable[[Bench], Any]] = {
 }
 
 
-@pytest.mark.parametrize("change", half(CHANGES))
+@pytest.mark.parametrize("change", CHANGES)
 async def test_whatever_is_done_to_a_repository_the_next_call_looks(
     bench: Bench, looks: list[str], change: str
 ) -> None:

@@ -71,7 +71,6 @@ async def test_a_fix_applied_and_undone_leaves_the_tree_byte_identical(house: Be
     assert tree(project) == before
 
 
-@pytest.mark.full
 async def test_a_fix_that_is_asked_for_again_with_its_key_is_told_again_and_written_once(
     house: Bench, project: Path
 ) -> None:

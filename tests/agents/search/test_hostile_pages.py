@@ -17,7 +17,6 @@ import pytest
 from tests.agents.files.pdfs import pdf
 from tests.agents.search.conftest import Ask, Build
 from tests.agents.search.test_fetch import fetch, page
-from tests.halves import half
 from tests.net.web_site import Reply, Site, answer, redirect
 
 HTML = "text/html; charset=utf-8"
@@ -80,7 +79,7 @@ HOSTILE: dict[str, tuple[Reply, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", half(HOSTILE))
+@pytest.mark.parametrize("kind", HOSTILE)
 async def test_a_hostile_answer_ends_in_time_with_a_typed_error(build: Build, site: Site, kind: str) -> None:
     site.replies["/page"], code = HOSTILE[kind]
     ask = await build(most=1_000_000, seconds=0.4 if "drip" in kind else 20)

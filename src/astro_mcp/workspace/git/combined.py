@@ -16,7 +16,7 @@ from astro_mcp.workspace.git.patches import LONGEST, NAME, name_of, narrowed
 _OPENS: Final = re.compile(rb"^diff --(?:cc|combined) ", re.MULTILINE)
 _HEADER: Final = re.compile(rb"@@@+((?: -\d+(?:,\d+)?)+) \+(\d+)(?:,(\d+))? @@@+(.*)")
 _SIDE: Final = re.compile(rb" -(\d+)(?:,(\d+))?")
-NOWHERE: Final = b"/dev/null"
+_NOWHERE: Final = b"/dev/null"
 
 
 @record()
@@ -54,7 +54,7 @@ def _names(head: bytes) -> tuple[str, ...]:
     lines = head.split(b"\n")
     olds = [line[4:] for line in lines if line.startswith(b"--- ")]
     news = [line[4:] for line in lines if line.startswith(b"+++ ")]
-    there = [(one, b"b/") for one in news if one != NOWHERE] + [(one, b"a/") for one in olds if one != NOWHERE]
+    there = [(one, b"b/") for one in news if one != _NOWHERE] + [(one, b"a/") for one in olds if one != _NOWHERE]
     return tuple(dict.fromkeys(name_of(one).removeprefix(prefix.decode()) for one, prefix in there))
 
 
