@@ -27,15 +27,16 @@ async def run(argv: Sequence[str], seconds: float, most: int, data: bytes = b"")
     any case, with all that it started and that is of its session.
     """
     with anyio.fail_after(seconds):
-        process = await anyio.open_process(
-            argv,
-            stdin=PIPE if data else DEVNULL,
-            stdout=PIPE,
-            stderr=DEVNULL,
-            env=ENVIRONMENT,
-            cwd="/",
-            start_new_session=True,
-        )
+        with anyio.CancelScope(shield=True):  # a start that is cancelled would leave what it has started by then
+            process = await anyio.open_process(
+                argv,
+                stdin=PIPE if data else DEVNULL,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                env=ENVIRONMENT,
+                cwd="/",
+                start_new_session=True,
+            )
         try:
             output = await _talk(process, most, data)
             if output is None:

@@ -26,9 +26,10 @@ async def run(
     """Exit status and the last 64,000 characters of both streams; raises `TimedOut` after `seconds`."""
     said = ""
     buffer = ""
-    process = await anyio.open_process(
-        argv, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, cwd=folder, env=environment, start_new_session=True
-    )
+    with anyio.CancelScope(shield=True):  # a start that is cancelled would leave what it has started by then
+        process = await anyio.open_process(
+            argv, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, cwd=folder, env=environment, start_new_session=True
+        )
     try:
         with anyio.fail_after(seconds):
             if process.stdout is None:

@@ -7,13 +7,17 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import Process
 from tests.agents.git.bench import Bench
 
 from astro_mcp.config import GitSettings, SecretSettings
+from astro_mcp.documents import child as documents_child
 from astro_mcp.errors import TimedOut, Unavailable
+from astro_mcp.sandbox import child as sandbox_child
 from astro_mcp.workspace.git import signing
 from astro_mcp.workspace.git.commits import commit, draft
 from astro_mcp.workspace.git.repository import Git
@@ -169,7 +173,7 @@ async def test_what_it_started_is_ended_with_it(
 
 
 async def test_a_call_that_is_cancelled_ends_it(bench: Bench, program: Program, tmp_path: Path) -> None:
-    path = program(f"sleep 60 & echo $! >{tmp_path}/child.new; mv {tmp_path}/child.new {tmp_path}/child; wait")
+    path = program(STARTER.format(folder=tmp_path))
     async with anyio.create_task_group() as group:
         group.start_soon(committed, bench, GitSettings(signing_program=str(path), signing_key="me"))
         with anyio.fail_after(20):
@@ -180,6 +184,51 @@ async def test_a_call_that_is_cancelled_ends_it(bench: Bench, program: Program, 
         while _runs(int((tmp_path / "child").read_text())):
             await anyio.sleep(0.02)
     assert bench.git("log", "-1", "--format=%s").strip() == "Add two"
+
+
+STARTER = "sleep 60 & echo $! >{folder}/child.new; mv {folder}/child.new {folder}/child; wait"
+
+
+@pytest.mark.parametrize("room", ["signing", "sandbox", "documents"])
+async def test_a_call_that_is_cancelled_amid_the_start_of_a_child_leaves_nothing_of_it(
+    bench: Bench, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: str
+) -> None:
+    path = program(STARTER.format(folder=tmp_path))
+    start, began = anyio.open_process, anyio.Event()
+
+    async def slow(*arguments: Any, **options: Any) -> Process:
+        """A busy loop's start: the child has gone on before it is told. A cancelled one ends the child alone."""
+        process = await start(*arguments, **options)
+        try:
+            while not (tmp_path / "child").exists():
+                await anyio.sleep(0.01)
+            began.set()
+            await anyio.sleep(0.1)
+        except BaseException:
+            process.kill()
+            raise
+        return process
+
+    async def heard(line: str) -> None:
+        raise AssertionError(line)
+
+    async def act() -> None:
+        if room == "signing":
+            await committed(bench, GitSettings(signing_program=str(path), signing_key="me"))
+        elif room == "sandbox":
+            await sandbox_child.run([str(path)], {}, tmp_path, 30, heard)
+        else:
+            await documents_child.run([str(path)], 30, 10)
+
+    monkeypatch.setattr(anyio, "open_process", slow)
+    async with anyio.create_task_group() as group:
+        group.start_soon(act)
+        with anyio.fail_after(20):
+            await began.wait()
+        group.cancel_scope.cancel()
+    with anyio.fail_after(5):
+        while _runs(int((tmp_path / "child").read_text())):
+            await anyio.sleep(0.02)
 
 
 def _runs(process: int) -> bool:

@@ -97,7 +97,9 @@ async def _ran(command: Sequence[str], commit: Path) -> tuple[int, bytes, bytes]
     any case, with all that it started and that is of its session."""
     home = pwd.getpwuid(os.geteuid()).pw_dir
     environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": home}
-    with commit.open("rb") as stdin:  # a file: a program that does not read all of a pipe would break it
+    # a file: a program that does not read all of a pipe would break it; a start that is cancelled would leave what it
+    # has started by then
+    with commit.open("rb") as stdin, anyio.CancelScope(shield=True):
         process = await anyio.open_process(
             command, stdin=stdin, stdout=PIPE, stderr=PIPE, cwd="/", env=environment, start_new_session=True
         )
