@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,13 @@ from .home import Home, home
 
 WARM = "ASTRO_MCP_SANDBOX__WARM"
 """0 in these folders: a container is a run's then, which tests count and reach into."""
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose name leaves room for a socket's below it: both together may have 107 bytes."""
+    with tempfile.TemporaryDirectory() as made:
+        yield Path(made)
 
 
 @pytest.fixture

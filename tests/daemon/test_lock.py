@@ -12,6 +12,7 @@ from astro_mcp.daemon.lock import FolderLock
 from astro_mcp.errors import Unavailable
 
 
+@pytest.mark.alone
 async def test_an_owner_that_is_ending_is_waited_for_while_the_loop_turns(tmp_path: Path) -> None:
     first, second = FolderLock(tmp_path), FolderLock(tmp_path)
     await first.acquire("daemon")

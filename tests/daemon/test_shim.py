@@ -180,11 +180,11 @@ def test_a_data_folder_that_can_not_be_made_is_one_line_on_stderr(at: Home) -> N
     assert "Traceback" not in said
 
 
-def test_a_link_instead_of_the_socket_folder_is_not_trusted(at: Home, tmp_path: Path) -> None:
-    runtime = tmp_path / "run"
+def test_a_link_instead_of_the_socket_folder_is_not_trusted(at: Home, short: Path) -> None:
+    runtime = short / "run"
     runtime.mkdir(mode=0o700)
-    (tmp_path / "elsewhere").mkdir(mode=0o700)
-    (runtime / "astro-mcp").symlink_to(tmp_path / "elsewhere")
+    (short / "elsewhere").mkdir(mode=0o700)
+    (runtime / "astro-mcp").symlink_to(short / "elsewhere")
     status, said = at.host(extra={"XDG_RUNTIME_DIR": str(runtime)}).wait()
     assert status == 3
     assert "is not a folder" in said
@@ -205,8 +205,8 @@ def test_what_listens_there_and_is_no_daemon_is_not_spoken_to(at: Home) -> None:
     assert "is no daemon" in said
 
 
-def test_hosts_with_and_without_a_runtime_folder_meet_at_one_daemon(at: Home, tmp_path: Path) -> None:
-    runtime = tmp_path / "run"
+def test_hosts_with_and_without_a_runtime_folder_meet_at_one_daemon(at: Home, short: Path) -> None:
+    runtime = short / "run"
     runtime.mkdir(mode=0o700)
     at.host(extra={"XDG_RUNTIME_DIR": str(runtime)}).begin()
     assert at.owner["socket"].startswith(str(runtime))

@@ -340,6 +340,7 @@ async def test_a_call_that_waited_while_its_scopes_other_call_ended_keeps_its_re
         {"names": "x" * 9_000_000},
     ],
 )
+@pytest.mark.alone
 async def test_hostile_arguments_end_their_own_call_quickly_and_are_on_record(
     tmp_path: Path, arguments: dict[str, Any]
 ) -> None:

@@ -221,6 +221,7 @@ def test_nothing_that_is_added_makes_a_given_url(before: str, added: str) -> Non
 _BLANK = dict.fromkeys(map(ord, "\t\r\n"))
 
 
+@pytest.mark.alone
 def test_a_judgement_takes_no_time() -> None:
     ledger = Ledger()
     learn(ledger, ["https://a.example/p"])

@@ -72,6 +72,7 @@ async def refusal(sandbox: Sandbox) -> SandboxUnavailable:
     return caught.value
 
 
+@pytest.mark.alone
 async def test_no_engine_is_told_within_a_second_with_one_line_to_install_it(make: Make, tmp_path: Path) -> None:
     engine = f"unix://{tmp_path}/none.sock"
     error = await within(1, lambda: refusal(make(SandboxSettings(engine=engine))))

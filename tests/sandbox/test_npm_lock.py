@@ -233,7 +233,10 @@ def test_what_unpacks_to_more_than_the_bounds_is_refused_before_it_is_written(
     assert not (tmp_path / "to/a/x").exists()
 
 
-@pytest.mark.parametrize("packed", [b"", b"no tarball", tarball({"package/x": b"x" * 99})[:-20]])
+CUT = tarball({"package/x": b"x" * 99})[:-20]
+
+
+@pytest.mark.parametrize("packed", [b"", b"no tarball", CUT], ids=["empty", "text", "cut"])
 def test_what_is_no_tarball_is_an_error_that_the_installer_tells(
     install: dict[str, Any], tmp_path: Path, packed: bytes
 ) -> None:

@@ -58,6 +58,7 @@ async def test_packages_are_importable_with_their_dependencies_and_programs(sand
     assert await printed(sandbox, "", "sh", "-c", "ls /opt/site") == ""
 
 
+@pytest.mark.alone
 async def test_the_same_requirements_are_served_from_the_cache(sandbox: Sandbox, index: Path) -> None:
     wheel(index, "cached")
     steps: list[tuple[float, str]] = []

@@ -106,6 +106,7 @@ async def test_a_question_waits_over_a_restart_and_its_answer_counts(tmp_path: P
 
 
 @pytest.mark.full
+@pytest.mark.alone
 async def test_a_full_queue_is_taken_up_and_what_was_in_flight_begins_within_a_second(tmp_path: Path) -> None:
     """A second of this process's own time, and not of what the machine does beside it."""
     held = {"id": "held", "needs": "each", "tool": "toy_hold"}

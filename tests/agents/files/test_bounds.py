@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
+import pytest
 from tests.agents.files.house import House, session_of
 from tests.quickest import within
 
@@ -28,6 +29,7 @@ async def test_too_many_paths_and_edits_are_refused_before_they_are_looked_at(ho
         assert f"{most} {'files' if name == 'paths' else 'edits'}" in (await house.refused(tool, **far_more)).text()
 
 
+@pytest.mark.alone
 async def test_a_search_stops_in_the_middle_of_a_file(house: House, root: Path) -> None:
     (root / "long.txt").write_bytes(b"a\n" * 2_000_000)
     place = house.workspace.locate(session_of(root), ".")

@@ -62,6 +62,7 @@ async def test_the_patterns_of_one_walk_are_bounded(monkeypatch: pytest.MonkeyPa
     assert not other.hides("sub/x.log", folder=False)
 
 
+@pytest.mark.alone
 async def test_long_patterns_stop_when_the_call_is_cancelled() -> None:
     lines = "\n".join(f"a{number}*b" for number in range(LINES)).encode()
 

@@ -171,6 +171,7 @@ async def test_an_address_that_is_not_public_is_a_typed_error(ask: Ask, url: str
     assert error.hint or code == "invalid_input"
 
 
+@pytest.mark.alone
 async def test_the_loop_goes_on_while_a_large_page_is_read(ask: Ask, site: Site) -> None:
     body = ("<p style='color:red'>" + "word " * 40 + "<b>x</b></p>") * 3_000
     site.replies["/page"] = answer(body.encode(), content_type=HTML)

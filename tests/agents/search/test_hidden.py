@@ -172,6 +172,7 @@ PIECES = [
 @pytest.mark.parametrize(
     "piece", [*PIECES[::2], *(pytest.param(piece, marks=pytest.mark.full) for piece in PIECES[1::2])]
 )
+@pytest.mark.alone
 def test_hostile_markup_costs_linear_time(piece: str) -> None:
     def seconds(size: int) -> float:
         body = (piece * (size // len(piece))).encode()

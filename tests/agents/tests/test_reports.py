@@ -112,6 +112,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.alone
 def test_xml_that_is_no_report_or_made_to_cost_is_refused_at_once(text: str) -> None:
     began = time.process_time()
     with pytest.raises(Unreadable):
