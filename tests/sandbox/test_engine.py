@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import anyio
+import docker
 import pytest
 from anyio.abc import ByteStream
 from tests.quickest import within
@@ -149,6 +151,26 @@ async def test_a_container_whose_connection_breaks_before_it_is_ready_is_told() 
         with pytest.raises(ProviderFailed) as caught:
             await container.ready()
     assert (caught.value.retryable, caught.value.hint) == (True, hints.LOOK)
+
+
+async def test_threads_that_speak_to_the_engine_for_the_first_time_at_once_share_one_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[docker.APIClient] = []
+
+    class Slow(docker.APIClient):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            opened.append(self)
+            time.sleep(0.1)
+
+    monkeypatch.setattr(docker, "APIClient", Slow)
+    engine = Engine(parse("unix:///none"), "1.41")
+    async with anyio.create_task_group() as group:
+        for _ in range(4):
+            group.start_soon(engine.call, id)
+    engine.close()
+    assert len(opened) == 1
 
 
 @pytest.mark.full

@@ -5,6 +5,7 @@ milliseconds; the SDK, half a second of imports, is loaded with the first contai
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -36,6 +37,7 @@ class Engine:
         self.runtime = ""
         self._limiter = anyio.CapacityLimiter(8)
         self._client: Any = None
+        self._making = threading.Lock()
 
     @classmethod
     async def find(cls, setting: str, home: Path) -> Engine:
@@ -69,8 +71,9 @@ class Engine:
         import requests  # noqa: PLC0415 - the SDK's transport, whose errors come through
 
         try:
-            if self._client is None:
-                self._client = docker.APIClient(self.address.url, version=self.api_version, timeout=CALL_SECONDS)
+            with self._making:  # one that another thread's replaced would keep its connection
+                if self._client is None:
+                    self._client = docker.APIClient(self.address.url, version=self.api_version, timeout=CALL_SECONDS)
             return ask(self._client)
         except docker.errors.NotFound as error:
             raise EngineNotFound(_said(error), hints.LOOK) from None
