@@ -193,8 +193,8 @@ class SearchProvider(Section):
 
 
 class AdvisorySettings(Section):
-    """The database of advisories that lint_audit asks, which speaks OSV's API. Names and versions of locked packages
-    leave this machine for it."""
+    """The database of advisories that lint_audit and pip-audit ask, which speaks OSV's API. Names and versions of
+    locked packages leave this machine for it."""
 
     base_url: str = Field("https://api.osv.dev", description="Its address; empty: none is asked.")
     allow_private: bool = Field(

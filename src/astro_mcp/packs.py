@@ -34,9 +34,11 @@ from astro_mcp.runner import Runner
 
 __all__ = [
     "CONFIG",
+    "GIVEN",
     "KINDS",
     "PATHS",
     "REPORT",
+    "SCRIPT",
     "SUFFIX",
     "ByFile",
     "DebianImage",
@@ -58,6 +60,9 @@ SUFFIX: Final = ".tool.toml"
 CONFIG: Final = "{config}"
 """Stands in `argv` for a settings file at the top: one of `config`, or a TOML file with a section of its own. Its word
 comes once for each, and not at all where there is none."""
+
+SCRIPT: Final = "{advised}"
+GIVEN: Final = "{advisories}"
 
 Severity = Literal["error", "warning", "info"]
 Registry = Literal["pypi", "npm"]
@@ -129,6 +134,11 @@ class Linter(Manifest):
         description="It follows imports: the whole root is copied, and its image has the packages of this registry "
         "that the project names.",
     )
+    advised: str = Field(
+        "",
+        description="It audits packages: the file below resources/sandbox/ that runs it beside the advisories of those "
+        "that its files pin, which come from the operator's database. {advised} and {advisories} in argv are the two.",
+    )
     reads_only: bool = Field(
         False,
         description="It runs nothing of what it reads, no plugins and no settings that are code, and writes its report "
@@ -157,6 +167,10 @@ class Linter(Manifest):
             raise ValueError(f"argv has no {PATHS}")
         if self.reads_only and self.imports:
             raise ValueError("what imports a project's packages does not only read")
+        if {SCRIPT, GIVEN} & set(self.argv) != ({SCRIPT, GIVEN} if self.advised else set()):
+            raise ValueError(f"{SCRIPT} and {GIVEN} stand in argv where advised names a file, and nowhere else")
+        if self.advised and (self.imports or self.reads_only):
+            raise ValueError("what is advised neither imports packages nor only reads")
         if self.by_file and not self.reads_only:
             raise ValueError("by_file belongs to what only reads")
         return self

@@ -25,8 +25,8 @@ GUIDE = (ROOT / "resources/guides/flow.md").read_text()
 TOLD_WITHIN = {
     "code_run": "agents/code/reach.py agents/code/work.py",
     "test_run": "agents/tests/images.py",
-    "lint_check": "agents/lint/images.py",
-    "lint_fix": "agents/lint/images.py",
+    "lint_check": "agents/lint/images.py agents/lint/advised.py",
+    "lint_fix": "agents/lint/images.py agents/lint/advised.py",
     "lint_audit": "agents/lint/audit/work.py",
     "model_answer": "agents/model/agent.py",
     **dict.fromkeys(("git_fetch", "git_push", "git_clone"), "agents/git_remote/work.py"),

@@ -122,6 +122,8 @@ class Ground:
             "SEARCH__SEARXNG__BASE_URL": f"http://127.0.0.1:{self.sink.port}",
             "SEARCH__SEARXNG__ALLOW_PRIVATE": "true",
             "SEARCH__DDGS__ENABLED": "false",
+            "ADVISORIES__BASE_URL": f"http://127.0.0.1:{self.sink.port}",
+            "ADVISORIES__ALLOW_PRIVATE": "true",
             **settings,
         }
         environment = {f"ASTRO_MCP_{name}": value for name, value in variables.items()}

@@ -66,6 +66,20 @@ async def by_package(host: Host) -> str:
     return await host.refused("code_run", code="1", packages=[f"astro-{SECRET}"])
 
 
+async def by_audit(host: Host) -> str:
+    await host.good("fs_write", path="requirements.txt", content=f"astro-{SECRET}==1.0\n")
+    return await host.refused("lint_audit")
+
+
+async def by_linter(host: Host) -> str:
+    """The answer is one of a linter that could not be had."""
+    await host.good("fs_write", path="requirements.txt", content=f"astro-{SECRET}==1.0\n")
+    found = await host.good("lint_check", tools=["pip-audit"])
+    [missing] = found["missing_tools"]
+    assert "are asked for by name" in missing["reason"]
+    return "forbidden" if not found["tools_run"] else "ran"
+
+
 async def by_workflow(host: Host) -> str:
     done = await host.run(*steps(host.chain.evil))
     return str(done["leak"]["error"]).split(":")[0]
@@ -91,6 +105,8 @@ DOORS = [
     by_search,
     by_index,
     by_package,
+    by_audit,
+    by_linter,
     by_workflow,
     by_sub_workflow,
     by_a_run_that_a_run_is_told_of,

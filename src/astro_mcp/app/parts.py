@@ -46,6 +46,7 @@ if TYPE_CHECKING:  # these are the parts; see the functions that build them
     from astro_mcp.agents.git.work import GitWork
     from astro_mcp.agents.git_remote.work import RemoteWork
     from astro_mcp.agents.knowledge.work import KnowledgeWork
+    from astro_mcp.agents.lint.audit.osv import Osv
     from astro_mcp.agents.lint.audit.work import AuditWork
     from astro_mcp.agents.lint.fix_work import FixWork
     from astro_mcp.agents.lint.work import LintWork
@@ -102,6 +103,7 @@ class Parts:
         self.tests = loader.part("astro_mcp.agents.tests.work", self._tests)
         self.lint = loader.part("astro_mcp.agents.lint.work", self._lint)
         self.fixing = loader.part("astro_mcp.agents.lint.fix_work", self._fixing)
+        self.advisories = loader.part("astro_mcp.agents.lint.audit.osv", self._advisories)
         self.auditing = loader.part("astro_mcp.agents.lint.audit.work", self._auditing)
         self.knowledge = loader.part("astro_mcp.agents.knowledge.work", self._knowledge)
         self.search = loader.part("astro_mcp.agents.search.work", self._search)
@@ -257,10 +259,13 @@ class Parts:
         return TestsWork(await self.sandbox.get(), workspace, git, history, base.artifacts, self.runners, modules)
 
     async def _lint(self) -> LintWork:
+        from astro_mcp.agents.lint.advised import Advised  # noqa: PLC0415 - see the class
         from astro_mcp.agents.lint.work import LintWork  # noqa: PLC0415 - see the class
 
-        sandbox, workspace, git = await self.sandbox.get(), await self.workspace.get(), await self.repositories.get()
-        return LintWork(sandbox, workspace, git, self._base.artifacts, self.linters)
+        base, workspace = self._base, await self.workspace.get()
+        advised = Advised(await self.advisories.get(), workspace, await workspace.quickly(base.pack.modules))
+        sandbox, git = await self.sandbox.get(), await self.repositories.get()
+        return LintWork(sandbox, workspace, git, base.artifacts, self.linters, advised)
 
     async def _fixing(self) -> FixWork:
         from astro_mcp.agents.lint.fix_work import FixWork  # noqa: PLC0415 - see the class
@@ -271,13 +276,17 @@ class Parts:
         fixers = Fixers(await self.sandbox.get(), workspace, script)
         return FixWork(await self.lint.get(), fixers, workspace, await self.changes.get())
 
-    async def _auditing(self) -> AuditWork:
+    async def _advisories(self) -> Osv:
         from astro_mcp.agents.lint.audit.osv import Osv  # noqa: PLC0415 - see the class
-        from astro_mcp.agents.lint.audit.work import AuditWork  # noqa: PLC0415 - see the class
         from astro_mcp.net.client import GuardedClient  # noqa: PLC0415 - see the class
 
         settings = self._base.settings
-        return AuditWork(await self.workspace.get(), Osv(GuardedClient(settings.web), settings.advisories))
+        return Osv(GuardedClient(settings.web), settings.advisories)
+
+    async def _auditing(self) -> AuditWork:
+        from astro_mcp.agents.lint.audit.work import AuditWork  # noqa: PLC0415 - see the class
+
+        return AuditWork(await self.workspace.get(), await self.advisories.get())
 
     async def _knowledge(self) -> KnowledgeWork:
         from astro_mcp.agents.knowledge.embedding import MODEL  # noqa: PLC0415 - see the class

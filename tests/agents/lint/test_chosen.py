@@ -71,6 +71,9 @@ def test_a_path_with_a_slash_is_one_from_the_root() -> None:
         (".semgrep/python/rules.yml", "", "a.py", "semgrep"),
         (".secrets.baseline", "{}", "a", "detect-secrets"),
         (".yamllint", "", "a.yaml", "yamllint"),
+        (".pre-commit-config.yaml", "repos:\n- hooks:\n  - id: pip-audit\n", "requirements.txt", "pip-audit"),
+        ("requirements-dev.txt", "pip_audit==2.10.1\n", "deep/requirements/base.txt", "pip-audit"),
+        ("pyproject.toml", '[dependency-groups]\ndev = ["pip-audit"]\n', "pylock.toml", "pip-audit"),
     ],
 )
 def test_one_with_opinions_runs_where_the_project_configures_it(

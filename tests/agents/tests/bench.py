@@ -13,6 +13,7 @@ from tests.agents.git.bench import plain_git
 
 from astro_mcp.agents.files.agent import FilesAgent
 from astro_mcp.agents.files.work import FilesWork
+from astro_mcp.agents.lint.advised import Advised
 from astro_mcp.agents.lint.agent import LintAgent
 from astro_mcp.agents.lint.audit.models import AuditOutput
 from astro_mcp.agents.lint.audit.osv import Osv
@@ -122,11 +123,13 @@ async def bench(
         work = TestsWork(own, workspace, git, history, artifacts, those, pack.modules())
         await registry.register(TestsAgent(Ready(work)))
         manifests = (linters or pack).manifests("linter")
-        lint = LintWork(own, workspace, git, artifacts, manifests)
+        osv = Osv(GuardedClient(WebSettings()), advisories)
+        advised = Advised(osv, workspace, pack.modules())
+        lint = LintWork(own, workspace, git, artifacts, manifests, advised)
         changes = Changes(workspace, database, artifacts, clock)
         fixers = Fixers(own, workspace, (RESOURCES / "mend.py").read_bytes())
         fixing = FixWork(lint, fixers, workspace, changes)
-        auditing = AuditWork(workspace, Osv(GuardedClient(WebSettings()), advisories))
+        auditing = AuditWork(workspace, osv)
         await registry.register(LintAgent(Ready(lint), Ready(fixing), Ready(auditing)))
         await registry.register(FilesAgent(Ready(FilesWork(workspace, changes))))
         audit = Audit(AuditTrail(database, audit_key(folder)), clock)

@@ -52,9 +52,10 @@ class LintAgent(Agent):
         Everything runs on a copy, in containers without a network, with the project's own linter settings. Unasked run:
         ruff, shellcheck, hadolint and zizmor where there are files of their kind, and where the project configures them
         (settings of their own, a table in pyproject.toml, a dependency for development, a hook of pre-commit) mypy,
-        basedpyright, bandit, semgrep (with the project's rules), vulture, lizard, detect-secrets, yamllint, eslint and
-        biome. `tools` names those that should run instead. mypy, basedpyright and eslint get the packages that the
-        project names, eslint from its package-lock.json. The first use of a linter fetches it, which takes a while.
+        basedpyright, bandit, semgrep (with the project's rules), vulture, lizard, detect-secrets, yamllint, pip-audit,
+        eslint and biome. `tools` names those that should run instead. mypy, basedpyright and eslint get the packages
+        that the project names, eslint from its package-lock.json; pip-audit gets what a database of advisories says of
+        the names. The first use of a linter fetches it, which takes a while.
 
         What should have run and could not is in `missing_tools` and `failed_tools`, and packages that could not be had
         are in `left_out`, so that no finding means that all is clean.

@@ -10,13 +10,14 @@ from typing import Final
 
 import anyio
 
+from astro_mcp.agents.lint.advised import Advised
 from astro_mcp.agents.lint.by_file import Ask, ByFile
 from astro_mcp.agents.lint.images import Images, LinterImage
 from astro_mcp.agents.lint.report import Report, in_file, left, report
-from astro_mcp.agents.lint.sources import FILE, FOLDER, LOOKED, Sources
+from astro_mcp.agents.lint.sources import ADVISED, ADVISORIES, FILE, FOLDER, LOOKED, Sources
 from astro_mcp.core.call import Context
-from astro_mcp.packs import CONFIG, PATHS, REPORT, Linter
-from astro_mcp.sandbox.job import Job
+from astro_mcp.packs import CONFIG, GIVEN, PATHS, REPORT, SCRIPT, Linter
+from astro_mcp.sandbox.job import Job, SandboxFile
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.sandbox.standing import Key
 from astro_mcp.workspace.workspace import Workspace
@@ -25,6 +26,7 @@ SECONDS: Final = 300.0
 AT_ONCE: Final = max(2, min(4, os.cpu_count() or 2))
 """Linters of one call that run, or have their images made, at once."""
 PLACE: Final = f"{FOLDER}/{FILE}"
+OURS: Final = {SCRIPT: ADVISED, GIVEN: ADVISORIES}
 TO_FILE: Final = ("sh", "-c", f'exec "$@" >{PLACE}', "sh")
 """Before the argv of a linter that reports on its output: that is bounded, and a report cut short is none."""
 
@@ -32,8 +34,17 @@ TO_FILE: Final = ("sh", "-c", f'exec "$@" >{PLACE}', "sh")
 class Run:
     """Runs linters on one copy, a few at a time."""
 
-    def __init__(self, sandbox: Sandbox, workspace: Workspace, by_file: ByFile, sources: Sources, ctx: Context) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        workspace: Workspace,
+        by_file: ByFile,
+        advised: Advised,
+        sources: Sources,
+        ctx: Context,
+    ) -> None:
         self._sandbox = sandbox
+        self._advised = advised
         self._workspace = workspace
         self._by_file = by_file
         self._sources = sources
@@ -50,12 +61,13 @@ class Run:
         async with self._places:
             if linter.reads_only:
                 return await self._reader(linter, paths)
+            given = await self._advised.files(linter, self._sources, self._ctx) if linter.advised else ()
             image = await self._images.of(linter, self._sources)
-            job = await self._workspace.quickly(lambda: self._job(linter, paths, image.tag))
+            job = await self._workspace.quickly(lambda: self._job(linter, paths, image.tag, given=given))
             await self._step(0, None, f"{linter.name}: running")
             outcome = await self._sandbox.run(job)
         made = await self._workspace.at_length(lambda: report(linter, outcome))
-        made.lasting, made.left_out = image.lasting, image.left_out
+        made.lasting, made.left_out = image.lasting and not linter.advised, image.left_out
         if linter.imports:  # what it imports is checked too, and nobody asked for that
             made.findings = [item for item in made.findings if self._sources.asked(item.file)]
         return made
@@ -99,7 +111,15 @@ class Run:
 
         return await self._workspace.quickly(merged)
 
-    def _job(self, linter: Linter, paths: Sequence[str], image: str, *, listing: bool = False) -> Job:
+    def _job(
+        self,
+        linter: Linter,
+        paths: Sequence[str],
+        image: str,
+        *,
+        listing: bool = False,
+        given: Sequence[SandboxFile] = (),
+    ) -> Job:
         argv: list[str] = [] if in_file(linter) else list(TO_FILE)
         if listing and linter.by_file is not None:
             argv = [*listed(linter.by_file.argv, paths), *argv]
@@ -107,11 +127,11 @@ class Run:
             if CONFIG in word:
                 argv += [word.replace(CONFIG, path) for path in self._sources.settings(linter)]
             else:
-                argv += paths if word == PATHS else [word.replace(REPORT, PLACE)]
+                argv += paths if word == PATHS else [OURS.get(word) or word.replace(REPORT, PLACE)]
         tenant = self._ctx.session.scope.tenant
         return Job(
             tuple(argv),
-            files=self._sources.files,
+            files=(*self._sources.files, *given),
             timeout=SECONDS,
             env=linter.env,
             image=image,

@@ -24,7 +24,10 @@ FILE: Final = "report"
 """Below `FOLDER`: what a linter's report is written to."""
 LOOKED: Final = "looked"
 """Beside it: the files that the linter looks at, as it says itself."""
-OURS: Final = frozenset({f"{FOLDER}/{FILE}", f"{FOLDER}/{LOOKED}", SCRIPT})
+ADVISED: Final = ".astro/advised.py"
+ADVISORIES: Final = ".astro/advisories.json"
+"""What a linter of packages is run by, and what it is given in place of a network."""
+OURS: Final = frozenset({f"{FOLDER}/{FILE}", f"{FOLDER}/{LOOKED}", SCRIPT, ADVISED, ADVISORIES})
 """What lies beside the project's files."""
 NOTHING: Final = "(?!)"
 """A pattern that nothing matches."""

@@ -9,6 +9,7 @@ from typing import Final
 
 import anyio
 
+from astro_mcp.agents.lint.advised import Advised
 from astro_mcp.agents.lint.baseline import at_ref
 from astro_mcp.agents.lint.by_file import ByFile
 from astro_mcp.agents.lint.comparison import are_new, standings
@@ -42,7 +43,13 @@ class LintWork:
     """On a copy, in containers without a network."""
 
     def __init__(
-        self, sandbox: Sandbox, workspace: Workspace, git: Git, artifacts: ArtifactSink, linters: Iterable[Linter]
+        self,
+        sandbox: Sandbox,
+        workspace: Workspace,
+        git: Git,
+        artifacts: ArtifactSink,
+        linters: Iterable[Linter],
+        advised: Advised,
     ) -> None:
         self._sandbox = sandbox
         self._workspace = workspace
@@ -52,6 +59,7 @@ class LintWork:
         self._memory = Memory()
         self._written: OrderedDict[Hashable, WrittenFiles] = OrderedDict()
         self._by_file = ByFile()
+        self._advised = advised
         self._copies = Copies(workspace)
 
     async def check(self, args: CheckInput, ctx: Context) -> CheckOutput:
@@ -144,7 +152,7 @@ class LintWork:
         """Their reports, by name. All run at once; the first error that is no linter's own is raised when all ended."""
         reports: list[Report] = []
         broken: list[AstroError] = []
-        run = Run(self._sandbox, self._workspace, self._by_file, sources, ctx)
+        run = Run(self._sandbox, self._workspace, self._by_file, self._advised, sources, ctx)
 
         async def one(linter: Linter) -> None:
             try:

@@ -16,25 +16,37 @@ from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox.packages.tables import table
 
 ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,99}")
+VERSION: Final = re.compile(r"[\w.+!-]{1,100}")
 SUMMARY: Final = 300
+NAME: Final = 300
 MOST: Final = 2_000
 """Packages, ranges and events of one advisory that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
+class Affected:
+    """A package, and its ranges: each one's type, and the versions in which it is mended."""
+
+    ecosystem: str
+    name: str
+    ranges: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Advisory:
-    """`fixed` has a package's ecosystem and name, and a version in which it is mended."""
+    """What it says of packages is whole for those that it names by versions."""
 
     id: str
     aliases: tuple[str, ...] = ()
     summary: str = ""
     severity: Word = "unknown"
-    fixed: tuple[tuple[str, str, str], ...] = ()
+    affected: tuple[Affected, ...] = ()
     withdrawn: bool = False
 
     def fixed_in(self, pin: Pin) -> str:
         """The next version of the package of `pin` that is mended; empty where none is named."""
-        named = (version for ecosystem, name, version in self.fixed if (ecosystem, name) == (pin.ecosystem, pin.name))
+        its = (one for one in self.affected if (one.ecosystem, one.name) == (pin.ecosystem, pin.name))
+        named = (version for one in its for kind, fixed in one.ranges if kind != "GIT" for version in fixed)
         return next_fixed(pin.ecosystem, pin.version, named)
 
 
@@ -53,7 +65,7 @@ def parse(data: bytes) -> Advisory:
         tuple(dict.fromkeys(aliases))[:20],
         " ".join(printable(text[: 4 * SUMMARY]).split())[:SUMMARY],
         _severity(body),
-        tuple(dict.fromkeys(_fixed(body)))[:MOST],
+        tuple(_affected(body)),
         bool(body.get("withdrawn")),
     )
 
@@ -75,15 +87,19 @@ def _severity(body: dict[str, Any]) -> Word:
     return word(max(known)) if known else "unknown"
 
 
-def _fixed(body: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _affected(body: dict[str, Any]) -> Iterator[Affected]:
+    left = MOST
     for entry in map(table, _list(body.get("affected"))):
         package = table(entry.get("package"))
-        ecosystem, name = str(package.get("ecosystem")), str(package.get("name"))
-        for span in map(table, _list(entry.get("ranges"))):
-            for event in map(table, _list(span.get("events"))):
-                fixed = event.get("fixed")
-                if span.get("type") != "GIT" and isinstance(fixed, str) and re.fullmatch(r"[\w.+!-]{1,100}", fixed):
-                    yield ecosystem, name, fixed
+        ecosystem, name = package.get("ecosystem"), package.get("name")
+        ranges = []
+        for span in map(table, _list(entry.get("ranges"))[: max(left, 0)]):
+            events = [table(event).get("fixed") for event in _list(span.get("events"))[: max(left, 0)]]
+            fixed = tuple(each for each in events if isinstance(each, str) and VERSION.fullmatch(each))
+            ranges.append((str(span.get("type"))[:20], fixed))
+            left -= 1 + len(events)
+        if isinstance(ecosystem, str) and isinstance(name, str):
+            yield Affected(ecosystem[:NAME], name[:NAME], tuple(ranges))
 
 
 def _list(value: object) -> list[Any]:

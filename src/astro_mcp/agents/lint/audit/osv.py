@@ -44,8 +44,8 @@ class Osv:
         self._settings = settings
         self._known: OrderedDict[Named, Advisory] = OrderedDict()
 
-    async def affected(self, pins: Sequence[Pin]) -> tuple[dict[Pin, list[Named]], list[str]]:
-        """The advisories of each pin that has some, and a line for each that has no usable id.
+    async def affected(self, pins: Sequence[Pin]) -> tuple[dict[Pin, list[Named]], set[Pin]]:
+        """The advisories of each pin that has some, and the pins that one without a usable id is for.
 
         Raises `Unavailable` where no address is set, `ProviderFailed`, `RateLimited`, and what the transport raises.
         """
@@ -60,10 +60,7 @@ class Osv:
                 following += await self._batch(line[start : start + BATCH], found, odd)
             line = following
             if not line:
-                lines = [
-                    f"an advisory for {pin.name} {pin.version} has an id that can't be used" for pin in sorted(odd)
-                ]
-                return {pin: sorted(set(named)) for pin, named in found.items()}, lines
+                return {pin: sorted(set(named)) for pin, named in found.items()}, odd
         raise ProviderFailed("the database of advisories does not come to an end", _HINT)
 
     async def details(self, named: Sequence[Named]) -> tuple[dict[Named, Advisory], list[str]]:

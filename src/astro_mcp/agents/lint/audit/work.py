@@ -11,11 +11,11 @@ from anyio import from_thread
 from astro_mcp.agents.lint.audit.advisory import Advisory
 from astro_mcp.agents.lint.audit.formats import UNREAD, reader_of
 from astro_mcp.agents.lint.audit.inventory import Inventory, Pin
+from astro_mcp.agents.lint.audit.leaving import asked_for
 from astro_mcp.agents.lint.audit.models import AuditInput, AuditItem, AuditOutput
 from astro_mcp.agents.lint.audit.osv import Named, Osv
 from astro_mcp.agents.lint.audit.severity import RANK
 from astro_mcp.core.call import Context
-from astro_mcp.core.flow import Leaving, Sort
 from astro_mcp.errors import AstroError, NotFound, TooLarge
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.content import status_of
@@ -44,11 +44,8 @@ class AuditWork:
             inventory.leave(file, "it", "is a lock file of a format that is not read")
         await self._workspace.at_length(lambda: self._read(locks, inventory), place.root)
         pins = sorted(inventory.pins)
-        if pins:
-            ctx.let_out(
-                Leaving(Sort.LISTED, "the database of advisories", tuple(f"{p.name} {p.version}" for p in pins))
-            )
-        affected, odd = await self._osv.affected(pins) if pins else ({}, [])
+        ctx.let_out(*asked_for(pins))
+        affected, odd = await self._osv.affected(pins) if pins else ({}, set())
         named = sorted({which for several in affected.values() for which in several})
         details, missed = await self._osv.details(named)
         items = [
@@ -58,12 +55,13 @@ class AuditWork:
         ]
         items.sort(key=lambda item: (-RANK[item.severity], item.package, item.version, item.advisory))
         more = [f"and {inventory.untold:,} entries more"] if inventory.untold else []
+        more += [f"an advisory for {pin.name} {pin.version} has an id that can't be used" for pin in sorted(odd)]
         return AuditOutput(
             items=items,
             total=len(items),
             checked=len(pins),
             files=[lock.display for lock in locks],
-            unchecked=[*inventory.unchecked, *more, *odd, *missed],
+            unchecked=[*inventory.unchecked, *more, *missed],
         )
 
     async def _locks(self, place: Place) -> tuple[list[Place], list[str]]:
