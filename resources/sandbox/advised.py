@@ -64,7 +64,15 @@ def audited(path: str, known: dict[str, list[dict[str, object]]]) -> list[dict[s
     with tempfile.TemporaryDirectory() as folder, Advisories(known) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/v1/query"
-        argv = [sys.executable, "-m", "pip_audit", "--vulnerability-service=osv", f"--osv-url={url}", "--format=json"]
+        argv = [
+            sys.executable,
+            "-P",
+            "-m",
+            "pip_audit",
+            "--vulnerability-service=osv",
+            f"--osv-url={url}",
+            "--format=json",
+        ]
         argv += ["--progress-spinner=off", f"--cache-dir={folder}/cache", *what(path, folder)]
         ran = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603 - in the sandbox
         server.shutdown()

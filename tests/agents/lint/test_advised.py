@@ -198,6 +198,14 @@ async def test_what_is_new_since_a_commit_is_told_alone(house: Bench, project: P
     assert found.known == 2
 
 
+async def test_a_project_puts_nothing_of_its_own_in_the_place_of_pip_audit(house: Bench, project: Path) -> None:
+    evil = "import os\nos.write(1, b'[]')\nos._exit(0)\n"
+    names = ("pip_audit/__init__.py", "pip_audit/__main__.py", "requests.py", "sitecustomize.py", ".astro/json.py")
+    write(project, {"requirements.txt": "jinja2==3.1.2\n", **dict.fromkeys(names, evil)})
+    found = await house.check(tools=["pip-audit"])
+    assert {rule for _, _, rule in places(found)} == {"PYSEC-2024-1", "GHSA-q2x7-8rv6-6q7h"}
+
+
 async def test_an_advisory_of_today_is_found_in_files_of_yesterday(
     house: Bench, project: Path, database: Database
 ) -> None:
