@@ -16,7 +16,7 @@ import pytest
 from tests.sandbox.rig import RESOURCES, SMALL, Containers, Make
 
 from astro_mcp.sandbox import hardening, owner
-from astro_mcp.sandbox.job import Job
+from astro_mcp.sandbox.job import Job, SandboxFile
 from astro_mcp.sandbox.sandbox import Sandbox
 
 SLEEP = Job(("sleep", "60"))
@@ -38,6 +38,24 @@ async def main():
 
 anyio.run(main)
 """
+
+TOLD_THEN_KILLED = """
+import os, signal, sys, time
+from types import SimpleNamespace
+sys.path.insert(0, "/opt/astro/supervisor")
+import run
+
+program = os.fork()
+if not program:
+    time.sleep(60)
+turn = run._Turn.__new__(run._Turn)
+turn._program, turn._code, turn._told, turn.over = SimpleNamespace(pid=program), 3, @TOLD@, True
+os.kill(program, signal.SIGKILL)
+os.waitid(os.P_PID, program, os.WEXITED | os.WNOWAIT)
+turn._reap(os.WNOHANG)
+print(turn._code)
+"""
+"""In the sandbox: the supervisor kills a program at its end, and reaps it before it looks further."""
 
 
 async def gone(containers: Containers, seconds: float) -> bool:
@@ -154,3 +172,12 @@ async def test_runs_go_side_by_side(sandbox: Sandbox) -> None:
         with anyio.fail_after(60):  # one after the other would take 300 s before the last is up
             await all_up.wait()
         group.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(("told", "code"), [("True", b"3"), ("False", b"137")])
+async def test_a_script_that_told_its_exit_code_has_that_one_also_where_it_dies_at_once_when_it_is_ended(
+    sandbox: Sandbox, told: str, code: bytes
+) -> None:
+    program = SandboxFile("s.py", TOLD_THEN_KILLED.replace("@TOLD@", told).encode())
+    outcome = await sandbox.run(Job(("python3", "s.py"), files=(program,)))
+    assert (outcome.stdout.strip(), outcome.stderr) == (code, b"")

@@ -168,7 +168,8 @@ class _Turn:
         try:
             while (found := os.waitpid(-1, flags))[0]:
                 if found[0] == self._program.pid:
-                    self._code = _code(found[1])
+                    if not self._told:  # else it was killed at its end, and may be dead already
+                        self._code = _code(found[1])
                     self.over = True
         except ChildProcessError:
             pass
