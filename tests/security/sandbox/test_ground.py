@@ -12,16 +12,16 @@ from tests.security.sandbox.ground import Ground
 from astro_mcp.sandbox import hardening
 
 
-async def test_the_look_sees_a_descriptor_that_stays_open_and_not_that_an_earlier_one_was_closed(
+def test_the_look_sees_a_descriptor_that_stays_open_and_not_that_an_earlier_one_was_closed(
     tmp_path: Path,
 ) -> None:
     with (tmp_path / "earlier").open("w") as earlier:
         before = watched.descriptors()
         with (tmp_path / "left").open("w") as left:
-            assert await watched.left_open(before, patience=0.0) == {left.fileno(): str(tmp_path / "left")}
+            assert watched.left_open(before) == {left.fileno(): str(tmp_path / "left")}
             earlier.close()
-            assert await watched.left_open(before, patience=0.0) == {left.fileno(): str(tmp_path / "left")}
-    assert await watched.left_open(before) == {}
+            assert watched.left_open(before) == {left.fileno(): str(tmp_path / "left")}
+    assert watched.left_open(before) == {}
 
 
 async def test_the_look_sees_a_touched_host_a_process_outside_and_a_run_that_is_not_clean(

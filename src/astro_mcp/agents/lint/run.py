@@ -26,7 +26,7 @@ SECONDS: Final = 300.0
 AT_ONCE: Final = max(2, min(4, os.cpu_count() or 2))
 """Linters of one call that run, or have their images made, at once."""
 PLACE: Final = f"{FOLDER}/{FILE}"
-OURS: Final = {SCRIPT: ADVISED, GIVEN: ADVISORIES}
+STANDS_FOR: Final = {SCRIPT: ADVISED, GIVEN: ADVISORIES}
 TO_FILE: Final = ("sh", "-c", f'exec "$@" >{PLACE}', "sh")
 """Before the argv of a linter that reports on its output: that is bounded, and a report cut short is none."""
 
@@ -127,7 +127,7 @@ class Run:
             if CONFIG in word:
                 argv += [word.replace(CONFIG, path) for path in self._sources.settings(linter)]
             else:
-                argv += paths if word == PATHS else [OURS.get(word) or word.replace(REPORT, PLACE)]
+                argv += paths if word == PATHS else [STANDS_FOR.get(word) or word.replace(REPORT, PLACE)]
         tenant = self._ctx.session.scope.tenant
         return Job(
             tuple(argv),

@@ -25,7 +25,7 @@ MOST: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """A package, and its ranges: each one's type, and the versions in which it is mended."""
+    """A package, and its ranges of versions, without those of commits: each one's type, and where it is mended."""
 
     ecosystem: str
     name: str
@@ -34,7 +34,7 @@ class Affected:
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """What it says of packages is whole for those that it names by versions."""
+    """`affected` keeps the order of the advisory: who reads it may take one entry of a package and not the others."""
 
     id: str
     aliases: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Advisory:
     def fixed_in(self, pin: Pin) -> str:
         """The next version of the package of `pin` that is mended; empty where none is named."""
         its = (one for one in self.affected if (one.ecosystem, one.name) == (pin.ecosystem, pin.name))
-        named = (version for one in its for kind, fixed in one.ranges if kind != "GIT" for version in fixed)
+        named = (version for one in its for _, fixed in one.ranges for version in fixed)
         return next_fixed(pin.ecosystem, pin.version, named)
 
 
@@ -88,16 +88,18 @@ def _severity(body: dict[str, Any]) -> Word:
 
 
 def _affected(body: dict[str, Any]) -> Iterator[Affected]:
-    left = MOST
+    left = 2 * MOST  # ranges, and versions in them
     for entry in map(table, _list(body.get("affected"))):
         package = table(entry.get("package"))
         ecosystem, name = package.get("ecosystem"), package.get("name")
         ranges = []
-        for span in map(table, _list(entry.get("ranges"))[: max(left, 0)]):
-            events = [table(event).get("fixed") for event in _list(span.get("events"))[: max(left, 0)]]
-            fixed = tuple(each for each in events if isinstance(each, str) and VERSION.fullmatch(each))
+        for span in map(table, _list(entry.get("ranges"))):
+            if span.get("type") == "GIT" or left <= 0:
+                continue
+            events = [table(event).get("fixed") for event in _list(span.get("events"))]
+            fixed = tuple(each for each in events if isinstance(each, str) and VERSION.fullmatch(each))[:left]
             ranges.append((str(span.get("type"))[:20], fixed))
-            left -= 1 + len(events)
+            left -= 1 + len(fixed)
         if isinstance(ecosystem, str) and isinstance(name, str):
             yield Affected(ecosystem[:NAME], name[:NAME], tuple(ranges))
 
