@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
-from astro_mcp.agents.knowledge.embedding import given, network, tokenizer
+from astro_mcp.agents.knowledge.embedding import network, tokenizer
 
 BATCH: Final = 4
 """Of 1, 2, 4, 8 and 16 the fastest for onnxruntime as it comes, with texts of like length beside one another."""
@@ -36,24 +36,24 @@ def now() -> Seconds:
 
 
 class Floor:
-    """The network on one thread, in the two ways that could be the faster one: as onnxruntime comes, in batches of like
-    length, and with our session, text by text."""
+    """The model as it comes on one thread, in the two ways that could be the faster one: with onnxruntime's own
+    options, in batches of like length, and with ours, text by text."""
 
     def __init__(self, folder: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        model = str(folder / "model.onnx")
-        self._plain = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._ours = network(folder)
+        model = folder / "model.onnx"
+        self._plain = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self._ours = network(model)
         self._tokenizer = tokenizer(folder)
         for session in (self._plain, self._ours):
-            session.run(None, given([101, 102]))  # an empty text: what the first one takes longer is no rate
+            session.run(None, _padded([[101, 102]]))  # an empty text: what the first one takes longer is no rate
 
     def seconds(self, texts: Sequence[str]) -> tuple[Seconds, Seconds]:
-        """In batches as onnxruntime comes, and text by text with our session."""
+        """In batches as onnxruntime comes, and text by text with our options."""
         tokens = sorted((encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))), key=len)
         batches = [_padded(tokens[start : start + BATCH]) for start in range(0, len(tokens), BATCH)]
-        return _timed(self._plain.run, batches), _timed(self._ours.run, [given(ids) for ids in tokens])
+        return _timed(self._plain.run, batches), _timed(self._ours.run, [_padded([ids]) for ids in tokens])
 
 
 def _padded(part: Sequence[Sequence[int]]) -> dict[str, Any]:

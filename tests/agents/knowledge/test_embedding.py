@@ -10,7 +10,7 @@ import anyio
 import numpy as np
 from tests.agents.knowledge.conftest import MODEL_FOLDER, Desk
 
-from astro_mcp.agents.knowledge.embedding import TOKENS, Embedder
+from astro_mcp.agents.knowledge.embedding import NETWORK, TOKENS, Embedder, given, network
 
 VECTORS = "SELECT sha256, vector FROM knowledge_vector"
 
@@ -41,6 +41,21 @@ async def test_a_query_has_the_vector_of_the_same_text_as_a_document() -> None:
     assert query.dtype == documents.dtype == np.float32
     assert np.array_equal(documents[1], query[0])
     assert abs(float(np.linalg.norm(query)) - 1) < 1e-6
+
+
+def test_the_network_says_what_the_model_says_by_its_recipe() -> None:
+    """Of a text alone no number depends on the mask: only the mean is summed otherwise."""
+    model, ours, chance = (
+        network(MODEL_FOLDER / "model.onnx"),
+        network(MODEL_FOLDER / NETWORK),
+        np.random.default_rng(7),
+    )
+    for length in (2, 3, 5, 19, 20, 64, 157, TOKENS):
+        asked = given(chance.integers(0, 30_522, length).tolist())
+        masked = asked | {"attention_mask": np.ones_like(asked["input_ids"])}
+        mean = model.run(None, masked)[0][0].mean(axis=0, dtype=np.float64)
+        [vector] = ours.run(None, asked)[0]
+        assert np.abs(mean / np.linalg.norm(mean) - vector).max() < 1e-6, length
 
 
 async def test_what_is_no_text_for_the_tokenizer_has_a_vector_too() -> None:

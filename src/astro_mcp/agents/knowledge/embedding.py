@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     Matrix = NDArray[np.float32]
 
 MODEL: Final = "minilm-l6-v2-int8"
+NETWORK: Final = "network.onnx"
+"""The model as it is asked here, with `model.onnx`'s weights: without a mask, since a text alone has no room beside it,
+and to the mean over the tokens and its length of 1 (`scripts/embedding_network.py`)."""
 DIMENSION: Final = 384
 TOKENS: Final = 256
 """Tokens of a text that count; the model was trained on no more."""
@@ -110,7 +113,7 @@ class _Model:
 
     def __init__(self, folder: Path) -> None:
         verify(folder)
-        self._session: Any = network(folder)
+        self._session: Any = network(folder / NETWORK)
         self._tokenizer: Any = tokenizer(folder)
 
     def embed(self, texts: Sequence[str]) -> Matrix:
@@ -123,21 +126,19 @@ class _Model:
         return vectors
 
     def vector(self, text: str) -> Any:
-        """Mean over the tokens, then L2 (the recipe of the model's card)."""
-        np = libraries.numpy()
-        tokens = self._tokenizer.encode(plain(text)).ids
-        mean = self._session.run(None, given(tokens))[0][0].mean(axis=0)
-        return mean / max(float(np.linalg.norm(mean)), 1e-12)
+        """The vector of one text."""
+        (encoding,) = self._tokenizer.encode_batch_fast([plain(text)])  # fast: without each token's place in the text
+        return self._session.run(None, given(encoding.ids))[0][0]
 
 
-def network(folder: Path) -> Any:
-    """The model's onnxruntime session, on the thread that asks it."""
+def network(file: Path) -> Any:
+    """An onnxruntime session of that file, on the thread that asks it."""
     onnxruntime = libraries.onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(
-        str(folder / "model.onnx"),
+        str(file),
         options,
         providers=["CPUExecutionProvider"],
         disabled_optimizers=list(SLOW_FUSIONS),
@@ -154,8 +155,7 @@ def tokenizer(folder: Path) -> Any:
 
 def given(tokens: Sequence[int]) -> dict[str, Any]:
     """What the network is asked for one text."""
-    ids = libraries.numpy().array([tokens], "int64")
-    return {"input_ids": ids, "attention_mask": libraries.numpy().ones_like(ids)}
+    return {"input_ids": libraries.numpy().array([tokens], "int64")}
 
 
 def plain(text: str) -> str:
