@@ -10,11 +10,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import anyio
 import numpy as np
@@ -24,18 +22,12 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from astro_mcp.agents.knowledge.candidates import Filter
 from astro_mcp.agents.knowledge.embedding import MODEL
 from astro_mcp.packs import Pack
-from astro_mcp.store.connection import Row, Transaction
 from benchmarks import _many
-from benchmarks._floor_of_embedding import Floor, Seconds, now
-from benchmarks._labelled import by_source
 from benchmarks._rankings import SCOPE, Shelf, shelf
+from benchmarks._rate_of_embedding import Rate
 from benchmarks._report import report, row
 from benchmarks.start import end_daemon
 
-EMBEDDED: Final = 120
-"""Files of ten chunks each that are embedded, by ours and by the floor."""
-IN_TURN: Final = 6
-NEWER: Final = "SELECT id, context, text FROM knowledge_chunk WHERE id > ?"
 QUESTIONS: Final = 200
 FIRST: Final = "first answer by words / 5 s"
 RATE: Final = "onnxruntime's chunks per second of CPU / ours"
@@ -68,61 +60,11 @@ async def first_answer(repository: Path, home: Path) -> float:
     return took
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Seconds for the same chunks: ours from text to the index, and the network alone in two ways (`Floor`). `opening`
-    is what ours took for a file before them."""
-
-    chunks: int
-    ours: Seconds
-    plain: Seconds
-    single: Seconds
-    opening: Seconds
-
-    def rows(self) -> list[dict[str, Any]]:
-        return [
-            {"name": name, "note": ", ".join(f"{self.chunks / getattr(took, each):.1f} {what}" for what, took in ways)}
-            for name, each in (("chunks embedded per second of CPU", "cpu"), ("by the clock", "wall"))
-            for ways in [
-                (("ours", self.ours), ("onnxruntime alone in batches", self.plain), ("text by text", self.single))
-            ]
-        ]
-
-    def ratio(self, each: Literal["cpu", "wall"]) -> float:
-        """Ours to the faster of the others."""
-        took: list[float] = [getattr(seconds, each) for seconds in (self.ours, self.plain, self.single)]
-        return took[0] / min(took[1:])
-
-
-async def rate(ours: Shelf, repository: Path) -> Rate:
-    """In turn, some files at a time, so that whatever else the machine does meets all alike. One file before them loads
-    network and index, as an empty text does for the others: what is done once is told, and is no rate."""
-    [opening, *paths], bare = sorted(repository.rglob("*.py"))[: EMBEDDED + 1], Floor(FOLDER)
-    began = now()
-    await ours.fill(by_source("", {opening.name: opening.read_text(encoding="utf-8", errors="replace")}, [], []))
-    found = Rate(0, Seconds(), Seconds(), Seconds(), now().since(began))
-    newest = max(row["id"] for row in await ours.database.read(partial(_newer, than=0)))
-    for start in range(0, len(paths), IN_TURN):
-        turn = paths[start : start + IN_TURN]
-        files = {path.name: path.read_text(encoding="utf-8", errors="replace") for path in turn}
-        began = now()
-        await ours.fill(by_source("", files, [], []))
-        took = now().since(began)
-        rows = await ours.database.read(partial(_newer, than=newest))
-        newest = max(row["id"] for row in rows)
-        plain, single = bare.seconds([f"{row['context']}\n{row['text']}" for row in rows])
-        found = replace(
-            found,
-            chunks=found.chunks + len(rows),
-            ours=found.ours + took,
-            plain=found.plain + plain,
-            single=found.single + single,
-        )
-    return found
-
-
-def _newer(tx: Transaction, than: int) -> list[Row]:
-    return tx.rows(NEWER, (than,))
+async def rate(repository: Path) -> Rate:
+    """Of a process of its own, which keeps to one core."""
+    command = [sys.executable, "-m", "benchmarks._rate_of_embedding", str(repository), str(FOLDER)]
+    done = await anyio.to_thread.run_sync(lambda: subprocess.run(command, check=True, capture_output=True))
+    return Rate.told(done.stdout)
 
 
 async def asked(ours: Shelf) -> tuple[list[float], list[float], list[float], Any]:
@@ -175,8 +117,7 @@ async def run(folder: Path, given: Path | None, chunks: int) -> tuple[list[Any],
         _many.repository(repository)
     with tempfile.TemporaryDirectory() as fresh:
         first = await first_answer(repository.resolve(), Path(fresh) / "home")
-        async with shelf(Path(fresh) / "rate", FOLDER) as ours:
-            speed = await rate(ours, repository)
+    speed = await rate(repository)
     async with shelf(folder / "many", FOLDER) as ours:
         await _many.grow(ours, chunks)
         whole, alone, again, vectors = await asked(ours)
