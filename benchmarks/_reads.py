@@ -7,7 +7,7 @@ are measured twice: with nothing done since the last one, and after a file was w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,8 +27,14 @@ def statuses(repository: Path) -> list[Case]:
     }
     paths = git(repository, "ls-files").splitlines()
     return [
-        Case("status", HALF, lambda number: asked),
-        Case("status, a file written", HALF, lambda number: asked, before=_writing(repository, paths)),
+        Case("status", HALF, lambda number: asked, alone=lambda number: ["status"]),
+        Case(
+            "status, a file written",
+            HALF,
+            lambda number: asked,
+            before=_writing(repository, paths),
+            alone=lambda number: ["status"],
+        ),
     ]
 
 
@@ -62,15 +68,36 @@ def reads(repository: Path, large: str) -> list[Case]:
     def other(number: int) -> str:
         return paths[7 * number % len(paths)]
 
+    def of_log(count: int) -> Callable[[int], Sequence[str]]:
+        return lambda number: ["log", str(count)]
+
+    def of_blame(path: Callable[[int], str], lines: Callable[[int], tuple[int, int]]) -> Callable[[int], Sequence[str]]:
+        return lambda number: ["blame", path(number), *map(str, lines(number))]
+
+    def lines(number: int) -> tuple[int, int]:
+        return 20 * number + 1, 20 * number + 100
+
     hundred, twenty = _has_lines(repository, lambda number: large, 100), _has_lines(repository, other, 20)
     return [
-        Case("log of 10, a commit made", HALF, _log(10, a, b), before=_committing(repository, large)),
-        Case("log of 10", HALF, _log(10, a, b)),
-        Case("log of 1,000", HALF, _log(1000, a, b)),
-        Case("diff of 200 commits", HALF, differences),
-        Case("show", HALF, show, told=_names_a_change(repository)),
-        Case("blame of 100 lines", HALF, lambda number: blame(large, 20 * number + 1, 20 * number + 100), told=hundred),
-        Case("blame of 20 lines, another file", HALF, lambda number: blame(other(number), 1, 20), told=twenty),
+        Case("log of 10, a commit made", HALF, _log(10, a, b), before=_committing(repository, large), alone=of_log(10)),
+        Case("log of 10", HALF, _log(10, a, b), alone=of_log(10)),
+        Case("log of 1,000", HALF, _log(1000, a, b), alone=of_log(1000)),
+        Case("diff of 200 commits", HALF, differences, alone=lambda number: ["diff", f"HEAD~{200 + number}", "HEAD"]),
+        Case("show", HALF, show, told=_names_a_change(repository), alone=lambda number: ["show", _shown(number)]),
+        Case(
+            "blame of 100 lines",
+            HALF,
+            lambda number: blame(large, *lines(number)),
+            told=hundred,
+            alone=of_blame(lambda number: large, lines),
+        ),
+        Case(
+            "blame of 20 lines, another file",
+            HALF,
+            lambda number: blame(other(number), 1, 20),
+            told=twenty,
+            alone=of_blame(other, lambda number: (1, 20)),
+        ),
     ]
 
 

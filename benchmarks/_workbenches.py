@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +26,7 @@ Ask = tuple[str, Mapping[str, Any]]
 class Case:
     """What every server that can is asked in a round, by the round's number; `most` is our share of the best peer's
     time, and `before` is done before the first of them is asked, and not measured. `told`: the share of what was
-    asked for in a round that an answer's text has, 0 to 1."""
+    asked for in a round that an answer's text has, 0 to 1. `alone` is the same question to libgit2 (see `_libgit2`)."""
 
     name: str
     most: float
@@ -34,6 +34,7 @@ class Case:
     tree: bool = field(default=False)
     before: Callable[[int], None] = field(default=lambda number: None)
     told: Callable[[int, str], float] = field(default=lambda number, text: 1)
+    alone: Callable[[int], Sequence[str]] = field(default=lambda number: ())
 
 
 def cases(repository: Path, tree: Path, large: str = LARGE) -> list[Case]:

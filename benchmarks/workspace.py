@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -55,7 +56,30 @@ Found = dict[tuple[str, str], list[Sample]]
 """`(case, server) -> samples`, one for each round."""
 
 
-async def measure(made: list[Case], clients: dict[str, Client], rounds: int) -> Found:
+class Alone:
+    """libgit2 in a process of its own; without its environment it has no samples."""
+
+    def __init__(self, repository: Path, stack: AsyncExitStack) -> None:
+        python = Path(os.environ.get("ASTRO_BENCH_PEERS", "/nowhere")).with_name("libgit2") / "bin/python"
+        self.samples: dict[str, list[float]] = defaultdict(list)
+        self._child: subprocess.Popen[str] | None = None
+        if python.exists():
+            command = [python, Path(__file__).with_name("_libgit2.py"), repository]
+            child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+            self._child = stack.enter_context(child)
+            stack.callback(child.kill)
+
+    async def ask(self, name: str, question: Sequence[str], *, counts: bool) -> None:
+        child = self._child
+        if child is None or child.stdin is None or child.stdout is None or not question:
+            return
+        child.stdin.write(json.dumps(question) + "\n")
+        took = float(await anyio.to_thread.run_sync(child.stdout.readline))
+        if counts:
+            self.samples[name].append(took)
+
+
+async def measure(made: list[Case], clients: dict[str, Client], alone: Alone, rounds: int) -> Found:
     """One server after the other in each round: whatever else the machine does meets all of them alike. What a server
     reads and remembers at its first call is not counted, for any of them."""
     found: Found = defaultdict(list)
@@ -71,6 +95,7 @@ async def measure(made: list[Case], clients: dict[str, Client], rounds: int) -> 
                 took, text = await timed(clients[place], ask)
                 if number:
                     found[case.name, server].append((took, len(text), case.told(number, text)))
+            await alone.ask(case.name, case.alone(number), counts=number > 0)
     return found
 
 
@@ -149,11 +174,13 @@ async def run(
             name: await stack.enter_async_context(Client(stdio_client(server, errlog=quiet)))
             for name, server in servers(repository, tree, home).items()
         }
+        alone = Alone(repository, stack)
         try:
             found: Found = {}
             for some in made:
-                found |= await measure(some, clients, rounds)
+                found |= await measure(some, clients, alone, rounds)
             rows, ratios, targets = compared([case for some in made for case in some], found)
+            rows += [row(f"{name}: libgit2 alone, no tool around it", taken) for name, taken in alone.samples.items()]
             ruff = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
             targets |= dict.fromkeys((LINT, AFTER), 1.0) if "lint" in sections else {}
             if ruff is not None and "lint" in sections:
