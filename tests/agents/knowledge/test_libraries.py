@@ -22,7 +22,7 @@ class Watch:
 
 sys.meta_path.insert(0, Watch())
 from astro_mcp.agents.knowledge.embedding import MODEL, _Model
-from astro_mcp.agents.knowledge.index import _client
+from astro_mcp.agents.knowledge.index import opened
 from astro_mcp.packs import Pack
 
 together = threading.Barrier(2)
@@ -30,11 +30,11 @@ done = []
 
 def embed():
     together.wait()
-    done.append(_Model(Pack.find().resources / "models" / MODEL)._forward([[101, 102]]).shape)
+    done.append(_Model(Pack.find().resources / "models" / MODEL).vector("a text").shape)
 
 def index():
     together.wait()
-    done.append(_client(Path(tempfile.mkdtemp())).close())
+    done.append(opened(Path(tempfile.mkdtemp())).close())
 
 threads = [threading.Thread(target=work, name=work.__name__) for work in (embed, index)]
 for thread in threads: thread.start()
