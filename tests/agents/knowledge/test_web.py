@@ -47,6 +47,20 @@ def web(site: Site) -> Any:
     return pages
 
 
+async def test_an_index_of_files_leaves_the_pages_of_its_collection(
+    house: Any, tmp_path: Path, project: Path, site: Site, web: Any
+) -> None:
+    url = f"http://site.example:{site.port}/bees"
+    async with house(tmp_path / "data", project, pages=web) as desk:
+        await desk.value("kb_index", urls=[url])
+        files = await desk.value("kb_index")
+        (project / "docs/guide.md").unlink()
+        again = await desk.value("kb_index")
+        found = await desk.search("how much honey does a hive need", k=1)
+    assert (files.removed, again.removed) == (0, 1)
+    assert found[0].source == url
+
+
 async def test_a_page_is_found_untrusted_and_leaves_with_its_source(
     house: Any, tmp_path: Path, project: Path, site: Site, web: Any
 ) -> None:

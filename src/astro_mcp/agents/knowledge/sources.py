@@ -219,5 +219,5 @@ def _text(data: bytes) -> str | None:
 def _within(source: str, place: Place) -> bool:
     """Whether `source`, as `Place.display` gives it, lies at or below `place`."""
     if place.primary and not place.relative:
-        return not source.startswith("/")
+        return not source.startswith("/") and "://" not in source  # which no path has, and every page does
     return source == place.display or source.startswith(f"{place.display}/")
