@@ -40,6 +40,12 @@ def test_of_html_the_visible_text_stands_on_its_own_lines_under_its_headings() -
     assert (chunk.title, chunk.end_line) == ("The Shed", 11)
 
 
+def test_line_ends_that_are_said_by_their_number_move_no_line() -> None:
+    text, headings = shown("<p>a&#10;b&NewLine;c&#xa;d</p>\n<h1>One&#10;two</h1>\n")
+    assert headings == [(2, "One two")]
+    assert [line.strip() for line in text.split("\n")] == ["a b c d", "One two", ""]
+
+
 @pytest.mark.parametrize(
     "text", ["<!--" * 60_000, "<script>" * 40_000, "<a " * 80_000, "<h1>" * 60_000, "&" * 250_000, "<p\n" * 80_000]
 )

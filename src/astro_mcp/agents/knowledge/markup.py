@@ -39,10 +39,10 @@ class _Reader:
     def run(self) -> None:
         position = 0
         while match := _TAG.search(self._source, position):
-            self._say(html.unescape(self._source[position : match.start()]), match.start() - position)
+            self._say(self._source[position : match.start()])
             position = self._after(match)
             self._skip(match.start(), position)
-        self._say(html.unescape(self._source[position:]), len(self._source) - position)
+        self._say(self._source[position:])
 
     def _after(self, match: re.Match[str]) -> int:
         """Where the text goes on after a tag, with all that it hides."""
@@ -72,10 +72,11 @@ class _Reader:
                 self._path = [*(item for item in self._path if item[0] < level), (level, title)]
                 self.headings.append((line, " > ".join(name for _, name in self._path)[-LONGEST:]))
 
-    def _say(self, text: str, length: int) -> None:
-        if length:
-            self.parts.append(text)
-            self._line += text.count("\n")
+    def _say(self, raw: str) -> None:
+        """A line end that is said by its number is a blank: lines are those of the file."""
+        if raw:
+            self.parts.append("\n".join(html.unescape(line).replace("\n", " ") for line in raw.split("\n")))
+            self._line += raw.count("\n")
 
     def _skip(self, start: int, end: int) -> None:
         lines = self._source.count("\n", start, end)
