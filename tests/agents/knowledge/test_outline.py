@@ -128,6 +128,15 @@ def test_hostile_text_is_outlined_or_left_to_the_lines_and_the_next_file_is_read
         assert document_chunks(text, "a.py", one.marks)
 
 
+def test_a_declarator_of_too_many_parts_costs_no_other_file_its_outline(parsing: Parser) -> None:
+    deep = "template<class T> " * 1500 + "void f(){}\n" + "int x;\n" * 400
+    asked = [(grammars.grammar_of("h") or 0, deep), (grammars.grammar_of("py") or 0, LANGUAGES["a.py"][0])]
+    first, second = parsing.outlines(asked)
+    assert first == Outline(None, settled=True)
+    assert second.marks
+    assert list(parsing.outlines(asked[1:])) == [second]
+
+
 @pytest.mark.parametrize(("how", "settled"), [(signal.SIGSEGV, True), (signal.SIGPROF, True), (signal.SIGKILL, False)])
 def test_a_child_that_ends_costs_one_file(monkeypatch: pytest.MonkeyPatch, how: signal.Signals, settled: bool) -> None:
     begin = subprocess.Popen

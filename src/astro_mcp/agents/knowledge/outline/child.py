@@ -73,7 +73,7 @@ def _answer(parsers: dict[int, Parser], number: int, data: bytes) -> bytes:
         if number not in parsers:
             parsers[number] = Parser(Language(LANGUAGES[GRAMMARS[number].name]()))
         found = outline(parsers[number], number, data)
-    except MemoryError:
+    except (MemoryError, RecursionError):
         found = None
     if found is None:
         return ANSWERED.pack(0, 0)
