@@ -33,13 +33,15 @@ def vector(text: str, dimension: int) -> list[float]:
 
 @dataclass
 class Endpoint:
-    """What it was asked; `harm` stands in for an answer's body, `status` for its line, `texts` it still embeds."""
+    """What it was asked; `harm` stands in for an answer's body, `status` for its line, `allowed` are the texts that it
+    still embeds, and one with a `refused` word makes it refuse all that it came with."""
 
     site: Site
     dimension: int = 8
     status: str = "200 OK"
     harm: bytes = b""
     allowed: int = 1_000_000
+    refused: str = ""
     texts: list[str] = field(default_factory=list)
     asked: int = 0
     of: Callable[[str, int], list[float]] = vector
@@ -64,6 +66,9 @@ class Endpoint:
         if self.status != "200 OK" or self.allowed < len(texts):
             status = self.status if self.status != "200 OK" else "503 Service Unavailable"
             await stream.send(answer(b"away", status, retry_after="0"))
+            return
+        if self.refused and any(self.refused in text for text in texts):
+            await stream.send(answer(b"input is too long", "400 Bad Request"))
             return
         self.allowed -= len(texts)
         self.texts += texts

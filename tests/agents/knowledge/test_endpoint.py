@@ -12,6 +12,7 @@ import pytest
 from tests.agents.knowledge.embedding_endpoint import Endpoint, embedding, moved
 
 from astro_mcp.agents.knowledge import catch_up, endpoint, moving
+from astro_mcp.agents.knowledge.backlog import Backlog
 from astro_mcp.config import EmbeddingSettings, SecretSettings
 from astro_mcp.core.authority import Label
 from astro_mcp.errors import AstroError
@@ -154,6 +155,65 @@ async def test_a_secret_that_may_be_read_is_found_by_words_and_never_sent(
         assert raw.execute("SELECT DISTINCT placed FROM knowledge_chunk").fetchall() == [(1,)], (
             "here it may be embedded"
         )
+
+
+async def test_a_secret_that_comes_after_others_were_withheld_is_not_sent(
+    house: Any, tmp_path: Path, project: Path, at: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Backlog.withhold
+    told: list[str] = []
+
+    async def withhold(self: Backlog) -> None:
+        await original(self)
+        if not told:  # what may come between two statements comes
+            told.append("once")
+            kept = await desk.call("kb_remember", frozenset({Label.SECRET}), title="Vault", text="It is sesame-4711.")
+            assert kept.error is None
+
+    async with house(tmp_path / "data", project, settings=at.settings(), client=at.client()) as desk:
+        await desk.value("kb_index")
+        await moved(desk)
+        await desk.caught_up()
+        monkeypatch.setattr(Backlog, "withhold", withhold)
+        await desk.value("kb_remember", title="Moles", text="They dig in the garden.")
+        await desk.caught_up()
+        assert await desk.search("sesame vault", kinds=["note"])
+    assert told
+    assert any("They dig" in text for text in at.texts)
+    assert not [text for text in at.texts if "4711" in text]
+
+
+async def test_one_text_that_the_endpoint_refuses_keeps_nothing_else_from_being_embedded(
+    house: Any, tmp_path: Path, project: Path, at: Endpoint
+) -> None:
+    at.refused = "POISON"
+    (project / "docs/guide.md").write_text("# Guide\n\nPOISON for moles.\n")
+    folder = tmp_path / "data"
+    async with house(folder, project) as desk:
+        await desk.value("kb_index")
+        await desk.caught_up()
+    async with house(folder, project, settings=at.settings(batch=2), client=at.client()) as desk:
+        await moved(desk)
+        await desk.caught_up()
+        await desk.value("kb_remember", title="Moles", text="They dig in the garden.")
+        await desk.caught_up()
+        assert (await desk.search("poison"))[0].source == "docs/guide.md"
+        placed = [(row["title"], row["placed"]) for row in await desk.rows("SELECT title, placed FROM knowledge_chunk")]
+    assert {title for title, how in placed if how == 2} == {"Guide"}
+    assert len(placed) == 6
+    assert [size for _, size in models(folder)] == [8 * 4]
+
+
+async def test_an_endpoint_that_refuses_every_text_is_tried_again_as_a_whole(
+    house: Any, tmp_path: Path, project: Path, at: Endpoint
+) -> None:
+    async with house(tmp_path / "data", project, settings=at.settings(), client=at.client()) as desk:
+        at.status = "400 Bad Request"  # a model that it does not have
+        assert (await desk.value("kb_index")).pending_embeddings == 5
+        at.status = "200 OK"
+        await moved(desk)
+        await desk.caught_up()
+        assert {row["placed"] for row in await desk.rows("SELECT placed FROM knowledge_chunk")} == {1}
 
 
 async def test_what_a_session_with_a_secret_asks_and_remembers_is_not_sent(

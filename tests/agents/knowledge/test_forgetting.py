@@ -90,6 +90,21 @@ async def test_a_source_takes_what_lies_below_it_and_no_neighbour(house: Any, tm
     assert kept[0]["n"] == 2
 
 
+async def test_a_source_is_forgotten_by_every_name_that_it_was_indexed_by(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index", paths=["./docs", "src"])
+        for name in ("./docs", "docs/../docs/", str(project / "docs/guide.md")):
+            gone = await desk.value("kb_forget", sources=[name])
+            assert gone.removed == 1, name
+            assert (await desk.value("kb_forget", undo=gone.undo_id)).restored == 1
+        for name in (".", "./", str(project)):
+            with pytest.raises(InvalidInput, match="no source"):
+                await desk.value("kb_forget", sources=[name])
+        assert (await desk.value("kb_forget", sources=["../docs", "/nowhere"])).removed == 0
+
+
 async def test_a_newer_document_is_not_replaced_by_one_that_comes_back(
     house: Any, tmp_path: Path, project: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from astro_mcp.core.call import Call
@@ -33,6 +34,22 @@ async def test_only_what_changed_is_read_anew_and_what_is_gone_leaves(
     assert "Tomatoes" not in texts
     assert "Aubergines" in texts
     assert vectors[0]["n"] == chunks[0]["n"]
+
+
+async def test_what_a_cancelled_index_left_in_the_record_is_embedded(house: Any, tmp_path: Path, project: Path) -> None:
+    for number in range(200):
+        (project / f"docs/{number}.md").write_text(f"# Title {number}\n\nNothing is said of {number}.\n")
+    async with house(tmp_path / "data", project) as desk:
+        await desk.caught_up()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(desk.call, "kb_index")
+            while not await desk.rows("SELECT 1 FROM knowledge_document LIMIT 1"):
+                await anyio.sleep(0.001)
+            tasks.cancel_scope.cancel()
+        with anyio.fail_after(30):  # and nobody asks for anything meanwhile
+            while await desk.rows("SELECT 1 FROM knowledge_chunk WHERE placed = 0 LIMIT 1"):
+                await anyio.sleep(0.02)
+        assert 0 < len(await desk.rows("SELECT 1 FROM knowledge_document")) < 204
 
 
 async def test_a_path_speaks_only_for_what_lies_below_it(house: Any, tmp_path: Path, project: Path) -> None:

@@ -60,9 +60,10 @@ class Backlog:
         """Whether there is something to do."""
         return bool((await self._database.read(lambda tx: tx.rows(sql.WORK)))[0]["work"])
 
-    async def unplaced(self, most: int, model: str = MODEL) -> list[Row]:
-        """The newest chunks that the index lacks; `vector` is None where it must be made."""
-        return await self._database.read(lambda tx: tx.rows(sql.UNPLACED, (model, most)))
+    async def unplaced(self, most: int, model: str = MODEL, *, secrets: bool = True) -> list[Row]:
+        """The newest chunks that the index lacks, with those of secret documents or not; `vector` is None where it
+        must be made."""
+        return await self._database.read(lambda tx: tx.rows(sql.UNPLACED, (model, secrets, most)))
 
     async def kept(self, before: int, most: int, model: str = MODEL) -> list[Row]:
         """The newest chunks below `before` that the index lacks and whose vector is kept."""
@@ -76,6 +77,10 @@ class Backlog:
     async def placed(self, chunks: Sequence[int]) -> None:
         """The index holds them now."""
         await self._database.write(lambda tx: tx.execute_many(sql.PLACED, [(chunk,) for chunk in chunks]))
+
+    async def refuse(self, chunks: Sequence[int]) -> None:
+        """Nothing makes a vector of these: they are found by their words alone."""
+        await self._database.write(lambda tx: tx.execute_many(sql.REFUSED, [(chunk,) for chunk in chunks]))
 
     async def gone(self) -> dict[Shelf, list[int]]:
         """Chunks that the index must lose, some at a time."""

@@ -7,7 +7,7 @@ placed (again), and what is marked `gone` is dropped (again).
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Backlog, Shelf
+from astro_mcp.agents.knowledge.making import vectors_of
 from astro_mcp.agents.knowledge.moving import Move
 from astro_mcp.agents.knowledge.serving import Gone, Serving
 from astro_mcp.agents.knowledge.vectors import Vectors
@@ -175,18 +176,27 @@ class CatchUp:
             return ()  # the next model has them
         if self._serving.now.leaves:
             await self._backlog.withhold()
-        return await self._backlog.unplaced(AT_ONCE, self._serving.space.model)
+        secrets = not self._serving.now.leaves  # one may have come since others were withheld
+        return await self._backlog.unplaced(AT_ONCE, self._serving.space.model, secrets=secrets)
 
     async def _refill(self) -> None:
         """What was embedded before, at the speed of the index, and before anything new is embedded."""
         before = LATEST
         while kept := await self._backlog.kept(before, KEPT_AT_ONCE, self._serving.space.model):
-            await self._put(kept, await anyio.to_thread.run_sync(joined, kept, (), ()))
+            await self._put(kept, await anyio.to_thread.run_sync(joined, kept, {}))
             before = kept[-1]["chunk"]
             self._tell()
 
     async def _place(self, rows: Sequence[Row]) -> None:
-        await self._put(rows, await self._vectors(rows))
+        """Kept vectors, and new ones that are kept before anything else is done with them."""
+        lacking = [row for row in rows if row["vector"] is None]
+        made = await vectors_of(lacking, self._serving.now, self._backlog, self._serving.space.model)
+        refused = {row["chunk"] for row in lacking} - made.keys()
+        if refused:
+            log.warning("the embedding endpoint refuses %d texts: they are found by their words alone", len(refused))
+            await self._backlog.refuse(list(refused))
+        if taken := [row for row in rows if row["chunk"] not in refused]:
+            await self._put(taken, await anyio.to_thread.run_sync(joined, taken, made))
 
     async def _put(self, rows: Sequence[Row], vectors: Matrix) -> None:
         shelves: dict[Shelf, list[int]] = {}
@@ -197,17 +207,6 @@ class CatchUp:
                 chunks = [rows[position]["chunk"] for position in positions]
                 await self._index.place(shelf, chunks, vectors[positions], self._serving.space)
             await self._backlog.placed([row["chunk"] for row in rows])
-
-    async def _vectors(self, rows: Sequence[Row]) -> Matrix:
-        """Kept vectors, and new ones that are kept before anything else is done with them."""
-        new = [position for position, row in enumerate(rows) if row["vector"] is None]
-        made: Any = ()
-        if new:
-            made = await self._serving.now.documents([f"{rows[p]['context']}\n{rows[p]['text']}" for p in new])
-            keys = [(rows[p]["tenant"], rows[p]["scope"], rows[p]["sha256"]) for p in new]
-            vectors = dict(zip(keys, (row.tobytes() for row in made), strict=True))
-            await self._backlog.keep_vectors(vectors, self._serving.space.model)
-        return await anyio.to_thread.run_sync(joined, rows, new, made)
 
     async def _drop(self) -> None:
         while gone := await self._backlog.gone():
@@ -222,11 +221,10 @@ class CatchUp:
         self._moved = anyio.Event()
 
 
-def joined(rows: Sequence[Row], new: Sequence[int], made: Sequence[Any]) -> Matrix:
-    """One matrix: kept vectors at their rows, `made` at the rows `new`."""
+def joined(rows: Sequence[Row], made: Mapping[int, Any]) -> Matrix:
+    """One matrix: what was `made` by chunk, and for the others the vectors that are kept."""
     np = libraries.numpy()
-    fresh = dict(zip(new, made, strict=True))
     whole: Matrix = np.stack(
-        [fresh[p] if p in fresh else np.frombuffer(row["vector"], "<f4") for p, row in enumerate(rows)]
+        [made[row["chunk"]] if row["chunk"] in made else np.frombuffer(row["vector"], "<f4") for row in rows]
     )
     return whole

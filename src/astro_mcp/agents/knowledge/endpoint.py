@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.embedding import Space, plain
+from astro_mcp.agents.knowledge.making import Refused
 from astro_mcp.config import EmbeddingSettings
 from astro_mcp.errors import AstroError, ProviderFailed, RateLimited
 from astro_mcp.net.client import Fetched, GuardedClient
@@ -33,6 +34,8 @@ ANSWER_BYTES: Final = 64_000_000
 DIMENSIONS: Final = 8192
 """Numbers of a vector, at most."""
 SHOWN: Final = 200
+UNFIT: Final = (400, 413, 422)
+"""What an endpoint answers to texts that it does not take."""
 _FIX: Final = "look at [knowledge.embedding] in config.toml"
 
 
@@ -60,7 +63,8 @@ class Endpoint:
         return True
 
     async def documents(self, texts: Sequence[str]) -> Matrix:
-        """The vectors of `texts`, in their order; raises `ProviderFailed`, `TimedOut`, `RateLimited`, `Forbidden`."""
+        """The vectors of `texts`, in their order; raises `ProviderFailed`, `Refused`, `TimedOut`, `RateLimited`,
+        `Forbidden`."""
         made = []
         for start in range(0, len(texts), self._settings.batch):
             made.append(await self._again(texts[start : start + self._settings.batch]))
@@ -145,6 +149,8 @@ def _rows(body: Any) -> list[list[float]]:
 def _refused(answer: Fetched) -> AstroError:
     said = answer.body[:SHOWN].decode("utf-8", "replace")
     reason = f"the embedding endpoint answered {answer.status}: {said}"
+    if answer.status in UNFIT:
+        return Refused(reason, _FIX, retryable=False)
     if answer.status == 429:
         wait = answer.headers.get("retry-after", "")
         after = math.ceil(float(wait) * 1000) if re.fullmatch(r"\d{1,5}", wait) else None

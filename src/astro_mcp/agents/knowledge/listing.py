@@ -8,8 +8,9 @@ from typing import Final
 
 from astro_mcp.agents.knowledge.candidates import Filter
 from astro_mcp.agents.knowledge.models import Collection, Item, Kept, ListOutput
+from astro_mcp.agents.knowledge.reach import labels_of
 from astro_mcp.agents.knowledge.record import Record
-from astro_mcp.core.authority import Label, Scope
+from astro_mcp.core.authority import Scope
 from astro_mcp.core.call import Context
 from astro_mcp.store.connection import Row
 
@@ -33,7 +34,7 @@ async def listed(record: Record, scopes: Mapping[Scope, Kept], only: Filter, ctx
             )
             for shelf in await record.collections(scope)
         ]
-    ctx.label(*(Label(label) for label in {label for row in rows for label in row["labels"].split(",")} if label))
+    ctx.label(*labels_of(*rows))
     rows.sort(key=lambda row: (-row["updated"], row["id"]))
     items = [
         Item(

@@ -15,6 +15,7 @@ import anyio.to_thread
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Backlog, Shelf
 from astro_mcp.agents.knowledge.embedding import Embedding, Space
+from astro_mcp.agents.knowledge.making import PROBE, vectors_of
 from astro_mcp.agents.knowledge.serving import Serving
 from astro_mcp.agents.knowledge.vectors import Vectors
 from astro_mcp.store.connection import Row
@@ -24,7 +25,6 @@ AT_ONCE: Final = 64
 PLACED_AT_ONCE: Final = 2000
 LATEST: Final = 2**63 - 1
 """Above every chunk's number."""
-PROBE: Final = "What a sentence looks like here."
 
 
 class Move:
@@ -35,6 +35,9 @@ class Move:
         self._index = index
         self._serving = serving
         self._before = LATEST
+        self._refused: set[int] = set()
+        self._fresh = False
+        """Whether anything was made since the newest was looked at."""
 
     async def step(self) -> None:
         """One step, the last of which ends the move. Raises what embedding does, and what Chroma raises."""
@@ -48,19 +51,18 @@ class Move:
             raise AssertionError("an endpoint that has answered knows its space")
         rows = await self._backlog.lacking(space.model, self._before, AT_ONCE, secrets=not coming.leaves)
         if rows:
-            await self._embed(coming, space, rows)
+            await self._embed(coming, space, [row for row in rows if row["chunk"] not in self._refused])
             self._before = rows[-1]["chunk"]
-        elif self._before != LATEST:
-            self._before = LATEST  # what came meanwhile
+        elif self._fresh:
+            self._before, self._fresh = LATEST, False  # what came meanwhile
         else:
             await self._take_over(space)
 
     async def _embed(self, coming: Embedding, space: Space, rows: Sequence[Row]) -> None:
         self._serving.left = await self._backlog.lacking_count(space.model, secrets=not coming.leaves)
-        made = await coming.documents([f"{row['context']}\n{row['text']}" for row in rows])
-        keys = [(row["tenant"], row["scope"], row["sha256"]) for row in rows]
-        vectors = dict(zip(keys, (vector.tobytes() for vector in made), strict=True))
-        await self._backlog.keep_vectors(vectors, space.model)
+        made = await vectors_of(rows, coming, self._backlog, space.model)
+        self._refused |= {row["chunk"] for row in rows} - made.keys()
+        self._fresh = self._fresh or bool(rows)
 
     async def _take_over(self, space: Space) -> None:
         """Place all; what came or went meanwhile is new work for the model that answers then."""

@@ -38,16 +38,21 @@ def normal_tags(tags: list[str]) -> tuple[str, ...]:
     return tuple(sorted({tag.strip().lower()[:60] for tag in tags if tag.strip()}))
 
 
-async def similar(search: Search, scope: Scope, note: RememberInput, own: str, *, secret: bool) -> list[Similar]:
+async def alike(search: Search, scope: Scope, note: RememberInput, own: str, *, secret: bool) -> list[Found]:
     """Other notes of the scope that are near in meaning, or have the same title; nearest first."""
     only = Filter(kinds=("note",))
     answer = await search.find([scope], f"{note.title}\n{note.text}"[:2000], only, 50, secret=secret)
-    found: dict[str, Similar] = {}
+    found: dict[str, Found] = {}
     for item in sorted(answer.found, key=lambda item: -(item.cosine or 0)):
-        document, title = item.row["document"], item.row["document_title"]
-        if document != own and _alike(item, note.title):
-            found.setdefault(document, Similar(id=document, title=title, similarity=round(item.cosine or 0, 3)))
+        if item.row["document"] != own and _alike(item, note.title):
+            found.setdefault(item.row["document"], item)
     return list(found.values())[:MOST]
+
+
+def similar(found: Found) -> Similar:
+    """As `kb_remember` tells it."""
+    row = found.row
+    return Similar(id=row["document"], title=row["document_title"], similarity=round(found.cosine or 0, 3))
 
 
 def _alike(item: Found, title: str) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from astro_mcp.agents.knowledge.models import Kept, Reach
-from astro_mcp.core.authority import Scope, Session
+from astro_mcp.core.authority import Label, Scope, Session
 from astro_mcp.errors import Forbidden, NoRoot
+from astro_mcp.store.connection import Row
 
 
 def readable(session: Session, reach: Reach = "all") -> dict[Scope, Kept]:
@@ -35,3 +36,8 @@ def writable(session: Session, reach: Kept, *, shared: bool) -> Scope:
             'pass "scope": "user" to keep it for every workspace',
         )
     return session.scope
+
+
+def labels_of(*rows: Row) -> frozenset[Label]:
+    """Of all that these rows tell."""
+    return frozenset(Label(name) for row in rows for name in row["labels"].split(",") if name)

@@ -143,7 +143,7 @@ class Record:
         return await self._rows(sql.COLLECTIONS, (scope.tenant, scope.key))
 
     async def sources(self, scope: Scope, collection: str) -> list[Row]:
-        """source, kind, title, chunks: the first thousand, by source."""
+        """source, kind, title, labels, chunks: the first thousand, by source."""
         return await self._rows(sql.SOURCES, (scope.tenant, scope.key, collection, MOST_SOURCES))
 
     async def listed(self, scope: Scope, only: Filter, most: int) -> list[Row]:

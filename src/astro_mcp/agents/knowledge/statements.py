@@ -194,7 +194,7 @@ SELECT count(*) AS pending FROM knowledge_chunk WHERE tenant = ? AND scope = ? A
 """
 
 SOURCES: Final = """
-SELECT d.source, d.kind, d.title, count(c.id) AS chunks FROM knowledge_document AS d
+SELECT d.source, d.kind, d.title, d.labels, count(c.id) AS chunks FROM knowledge_document AS d
 LEFT JOIN knowledge_chunk AS c ON c.tenant = d.tenant AND c.scope = d.scope AND c.document = d.id
 WHERE d.tenant = ? AND d.scope = ? AND d.collection = ?
 GROUP BY d.id ORDER BY d.source LIMIT ?
@@ -290,7 +290,10 @@ SELECT c.id AS chunk, c.tenant, c.scope, c.collection, c.context, c.text, c.sha2
 FROM knowledge_chunk AS c
 LEFT JOIN knowledge_vector AS v
     ON v.tenant = c.tenant AND v.scope = c.scope AND v.sha256 = c.sha256 AND v.model = ?
-WHERE c.placed = 0 ORDER BY c.id DESC LIMIT ?
+WHERE c.placed = 0 AND (? OR NOT EXISTS (
+    SELECT 1 FROM knowledge_document AS d WHERE d.tenant = c.tenant AND d.scope = c.scope AND d.id = c.document
+        AND instr(',' || d.labels || ',', ',secret,') > 0))
+ORDER BY c.id DESC LIMIT ?
 """
 
 # Another model's vectors, beside those that answer.
@@ -356,6 +359,8 @@ KEEP_VECTOR: Final = """
 INSERT OR IGNORE INTO knowledge_vector SELECT :tenant, :scope, :sha256, :model, :vector
 WHERE EXISTS (SELECT 1 FROM knowledge_chunk WHERE tenant = :tenant AND scope = :scope AND sha256 = :sha256)
 """
+
+REFUSED: Final = "UPDATE knowledge_chunk SET placed = 2 WHERE id = ? AND placed = 0"
 
 PLACED: Final = "UPDATE knowledge_chunk SET placed = 1 WHERE id = ?"
 

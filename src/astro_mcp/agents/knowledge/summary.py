@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from astro_mcp.agents.knowledge.listing import moment
 from astro_mcp.agents.knowledge.notes import COLLECTION
-from astro_mcp.agents.knowledge.reach import readable
+from astro_mcp.agents.knowledge.reach import labels_of, readable
 from astro_mcp.agents.knowledge.record import Record
-from astro_mcp.core.authority import Session
+from astro_mcp.core.authority import Label, Session
 from astro_mcp.core.resource import Body
 from astro_mcp.errors import NotFound
 from astro_mcp.observe.printable import printable
@@ -26,21 +26,23 @@ class Summary:
     async def read(self, session: Session, variables: dict[str, str]) -> Body:
         """Counts and sources as Markdown; raises `NotFound` for what is missing and for what is another scope's."""
         name = variables["collection"]
-        parts = []
+        parts, labels = [], frozenset[Label]()
         for scope, reach in readable(session).items():
             row = next((row for row in await self._record.collections(scope) if row["collection"] == name), None)
             if row is not None:
-                parts.append(_markdown(reach, row, await self._record.sources(scope, name)))
+                sources = await self._record.sources(scope, name)
+                parts.append(_markdown(reach, row, sources))
+                labels |= labels_of(*sources)
         if not parts:
             raise NotFound("there is no such collection", "kb_index makes one")
-        return Body("text/markdown", "\n".join(parts))
+        return Body("text/markdown", "\n".join(parts), labels=labels)
 
     async def read_document(self, session: Session, variables: dict[str, str]) -> Body:
         """A note with its versions, or a document's passages; raises `NotFound` as `read` does."""
         for scope in readable(session):
             found = await self._record.document(scope, variables["collection"], variables["id"])
             if found is not None:
-                return Body("text/markdown", _whole(*found))
+                return Body("text/markdown", _whole(*found), labels=labels_of(found[0], *found[2]))
         raise NotFound("there is no such document", "kb_list tells the ids")
 
     async def complete(self, session: Session, prefix: str) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, get_args
 
@@ -32,7 +34,7 @@ from astro_mcp.agents.knowledge.models import (
     SearchInput,
     SearchOutput,
 )
-from astro_mcp.agents.knowledge.reach import readable, writable
+from astro_mcp.agents.knowledge.reach import labels_of, readable, writable
 from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.agents.knowledge.runs import COLLECTION as RUNS
 from astro_mcp.agents.knowledge.runs import Runs
@@ -46,11 +48,11 @@ from astro_mcp.agents.knowledge.warming import Warming
 from astro_mcp.agents.knowledge.web import Web
 from astro_mcp.config import KnowledgeSettings
 from astro_mcp.core.agent import Health
-from astro_mcp.core.authority import Label
+from astro_mcp.core.authority import Label, Session
 from astro_mcp.core.call import Context
 from astro_mcp.core.deferred import Deferred
 from astro_mcp.core.ports import Clock, Products, WebPages
-from astro_mcp.errors import InvalidInput
+from astro_mcp.errors import AstroError, InvalidInput
 from astro_mcp.nearest import nearest
 from astro_mcp.net.client import GuardedClient
 from astro_mcp.store.database import Database
@@ -91,6 +93,7 @@ class KnowledgeWork:
         self._forgetting = Forgetting(database, clock)
         self._runs = Runs(self._record, products, self._catch_up) if products else None
         self._shared = settings.shared
+        self._workspace = workspace
         self.summary = Summary(self._record)
         self._catch_up.start(tasks)  # nothing heavy is loaded before it has work
 
@@ -111,8 +114,7 @@ class KnowledgeWork:
         scopes, secret = list(readable(ctx.session, args.scope)), Label.SECRET in ctx.call.labels
         answer = await self._search.find(scopes, args.query, only, args.k, secret=secret)
         items = [_hit(found) for found in answer.found]
-        for found in answer.found:
-            ctx.label(*(Label(name) for name in found.row["labels"].split(",") if name))
+        ctx.label(*labels_of(*(found.row for found in answer.found)))
         ctx.source(*(hit.source for hit in items))
         return SearchOutput(items=items, total=len(items), notice="; ".join(filter(None, [answer.notice, notice])))
 
@@ -122,9 +124,11 @@ class KnowledgeWork:
         if args.scope == "tenant":
             labels |= {Label.UNTRUSTED}  # others did not write it
         draft = notes.draft(args, labels)
-        noted = await self._versions.keep(scope, notes.COLLECTION, draft, args.text, args.id)
-        self._catch_up.wake()
-        similar = await notes.similar(self._search, scope, args, noted.id, secret=Label.SECRET in labels)
+        with self._waking():
+            noted = await self._versions.keep(scope, notes.COLLECTION, draft, args.text, args.id)
+        alike = await notes.alike(self._search, scope, args, noted.id, secret=Label.SECRET in labels)
+        ctx.label(*labels_of(*(found.row for found in alike)))
+        similar = [notes.similar(found) for found in alike]
         return RememberOutput(id=noted.id, version=noted.version, similar_existing=similar)
 
     async def list(self, args: ListInput, ctx: Context) -> ListOutput:
@@ -140,12 +144,13 @@ class KnowledgeWork:
         if bool(args.undo) == bool(args.ids or args.sources):
             raise InvalidInput("name what is to be forgotten, or an undo_id", "kb_list tells ids and sources")
         if args.undo:
-            restored, left_out = await self._forgetting.bring_back(scopes, args.undo)
-            self._catch_up.wake()
+            with self._waking():
+                restored, left_out = await self._forgetting.bring_back(scopes, args.undo)
             return ForgetOutput(restored=restored, left_out=left_out)
         ids = [re.sub(r"\.\d+\Z", "", one) for one in args.ids]  # a hit's names its passage, too
-        removed, undo_id = await self._forgetting.forget(scopes, ids, [one.rstrip("/") for one in args.sources])
-        self._catch_up.wake()
+        sources = [self._source(ctx.session, one) for one in args.sources]
+        with self._waking():
+            removed, undo_id = await self._forgetting.forget(scopes, ids, sources)
         return ForgetOutput(removed=removed, undo_id=undo_id)
 
     async def index(self, args: IndexInput, ctx: Context) -> IndexOutput:
@@ -153,7 +158,28 @@ class KnowledgeWork:
             raise InvalidInput(
                 f"the collection {args.collection} is kept for what no file holds", "choose another name"
             )
-        return await self._indexing.run(args, ctx)
+        with self._waking():
+            return await self._indexing.run(args, ctx)
+
+    @contextmanager
+    def _waking(self) -> Iterator[None]:
+        """What is written within has work for the background, also where the call ends before it can say so."""
+        try:
+            yield
+        finally:
+            self._catch_up.wake()
+
+    def _source(self, session: Session, name: str) -> str:
+        """What the record calls a source: a path as `kb_index` takes it, or whatever else by its own name."""
+        if "://" in name:
+            return name.rstrip("/")
+        try:
+            found = self._workspace.locate(session, name).display
+        except AstroError:  # another workspace's, or a run's
+            return name.rstrip("/")
+        if found == ".":
+            raise InvalidInput("sources: the whole workspace is no source", "name its files and folders")
+        return found
 
 
 def _kinds(kinds: list[str]) -> tuple[str, ...]:
