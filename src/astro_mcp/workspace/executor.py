@@ -141,13 +141,23 @@ def _put(action: Put, contents: Mapping[str, bytes], token: str) -> None:
                 folder, name, contents[after.value], after.mode, temporary(token), exclusive=current.kind == "absent"
             )
         elif after.kind == "folder":
-            os.mkdir(name, after.mode or 0o777, dir_fd=folder)
+            _make_folder(folder, name, after.mode)
         elif after.kind == "link":
             os.symlink(after.value, name, dir_fd=folder)
         elif current.kind == "folder":
             os.rmdir(name, dir_fd=folder)
         else:
             os.unlink(name, dir_fd=folder)
+
+
+def _make_folder(folder: int, name: str, mode: int) -> None:
+    os.mkdir(name, 0o700 if mode else 0o777, dir_fd=folder)
+    if mode:  # as it was, whatever the umask is
+        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            os.fchmod(descriptor, mode | os.fstat(descriptor).st_mode & stat.S_ISGID)
+        finally:
+            os.close(descriptor)
 
 
 def _write(folder: int, name: str, data: bytes, mode: int, beside: str, *, exclusive: bool) -> None:

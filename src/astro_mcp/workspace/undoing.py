@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from astro_mcp.errors import Conflict, NotFound
 from astro_mcp.workspace.actions import ABSENT, Action, Put, Rename, State
@@ -37,7 +37,7 @@ def reverse(actions: Sequence[Action], contents: Mapping[str, bytes], guard: Rea
     """Try `actions` on a picture of the tree. Raises `Conflict` where a file is not as it was left, and what the
     guards raise."""
     picture = _Picture(contents, guard)
-    kept = [action for action in actions if picture.take(action)]
+    kept = [taken for action in actions if (taken := picture.take(action))]
     plan = Plan(kept, dict(contents))
     images = []
     for place, first in picture.first.items():
@@ -61,15 +61,14 @@ class _Picture:
         self._contents = contents
         self._guard = guard
 
-    def take(self, action: Action) -> bool:
-        """Add one action; False for the removal of a folder that others have put something into since."""
+    def take(self, action: Action) -> Action | None:
+        """Add one action; None for the removal of a folder that others have put something into since."""
         if isinstance(action, Rename):
             self._rename(action)
-            return True
+            return action
         if action.before.kind == "folder" and self._holds_more(action.place):
-            return False
-        self._put(action)
-        return True
+            return None
+        return self._put(action)
 
     def _holds_more(self, place: Place) -> bool:
         try:
@@ -79,14 +78,18 @@ class _Picture:
             return False
         return any(self.now.get(place.child(name)) != ABSENT for name in names)
 
-    def _put(self, action: Put) -> None:
-        state = self._at(action.place)
+    def _put(self, action: Put) -> Put:
+        """The action, by which a file keeps a mode that it got since."""
+        state, after = self._at(action.place), action.after
         if not state.same(action.before):
             raise _changed(action.place)
-        if action.after.kind == "file":
+        if after.kind == "file":
             before = self.bytes_of(state)
-            check_scripts(action.place.name, before, self._contents[action.after.value], action.place.display)
-        self.now[action.place] = action.after
+            check_scripts(action.place.name, before, self._contents[after.value], action.place.display)
+            if state.kind == "file" and action.before.mode and state.mode != action.before.mode:
+                after = replace(after, mode=state.mode)
+        self.now[action.place] = after
+        return Put(action.place, state, after)
 
     def _rename(self, action: Rename) -> None:
         state = self._at(action.place)

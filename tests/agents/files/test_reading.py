@@ -249,6 +249,13 @@ async def test_search_counts_characters_and_drops_carriage_returns(house: House,
     assert (item.column, item.text) == (5, "ééx needle")
 
 
+async def test_search_tells_lines_that_end_with_a_carriage_return_alone(house: House, root: Path) -> None:
+    (root / "mac.txt").write_bytes(b"one hit\rtwo\rthree hit\r")
+    found = await house.ok("fs_search", pattern="hit$", regex=True, context=1)
+    assert [(item.line, item.column, item.text) for item in found.items] == [(1, 5, "one hit"), (3, 7, "three hit")]
+    assert (found.items[0].before, found.items[0].after) == ([], ["two"])
+
+
 async def test_an_expression_that_backtracks_elsewhere_is_fast_here(house: House, root: Path) -> None:
     (root / "a.txt").write_text("a" * 100_000)
     began = time.monotonic()

@@ -197,6 +197,28 @@ async def test_undo_is_refused_when_the_file_changed_since(house: House, tree: T
     assert (root / "README.md").read_text() == "somebody else's\n"
 
 
+async def test_undo_keeps_a_mode_that_a_file_got_since(house: House, tree: Tree, root: Path) -> None:
+    script = root / "README.md"
+    script.chmod(0o640)
+    wrote = await house.ok("fs_write", path="README.md", content="#!/bin/sh\n")
+    script.chmod(0o755)
+    undone = await house.ok("fs_undo", undo_id=wrote.undo_id)
+    assert (script.read_bytes(), stat.S_IMODE(script.stat().st_mode)) == (tree["README.md"], 0o755)
+    await house.ok("fs_undo", undo_id=undone.undo_id)
+    assert (script.read_bytes(), stat.S_IMODE(script.stat().st_mode)) == (b"#!/bin/sh\n", 0o755)
+
+
+async def test_what_was_deleted_comes_back_with_its_modes(house: House, root: Path) -> None:
+    folder = root / "shared"
+    folder.mkdir()
+    folder.chmod(0o777)
+    (folder / "run").write_text("#!/bin/sh\n")
+    (folder / "run").chmod(0o710)
+    gone = await house.ok("fs_delete", path="shared")
+    await house.ok("fs_undo", undo_id=gone.undo_id)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "run")] == [0o777, 0o710]
+
+
 async def test_undo_can_be_undone_and_only_once(house: House, tree: Tree, root: Path) -> None:
     wrote = await house.ok("fs_write", path="README.md", content="mine\n")
     undone = await house.ok("fs_undo", undo_id=wrote.undo_id)

@@ -55,6 +55,8 @@ class Hits:
         data = as_utf8(content)
         if data is None:
             return
+        if b"\r" in data and b"\n" not in data:
+            data = data.replace(b"\r", b"\n")  # which are its line ends
         line, counted, end = 1, 0, -1
         for number, (start, _) in enumerate(self._find(data)):
             if number % OFTEN == 0 and self.is_late():
