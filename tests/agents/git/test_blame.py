@@ -52,6 +52,21 @@ def told(bench: Bench, *arguments: str) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.parametrize(
+    "seconds",
+    [*(253_402_300_800, 2**62), *(pytest.param(n, marks=pytest.mark.full) for n in (-5, 10**12, 951_782_400, 10**16))],
+)
+async def test_a_date_is_told_as_git_shows_it_in_whatever_year(bench: Bench, seconds: int) -> None:
+    tree = bench.git("rev-parse", "HEAD^{tree}").strip()
+    when = "committer A <a@b> 1700000000 +0000"
+    text = f"tree {tree}\nauthor A <a@b> {seconds} +0000\n{when}\n\nm\n"
+    sha = bench.git("hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=text).strip()
+    shown = bench.git("blame", "--date=iso-strict", sha, "--", "README.md").split("(A ")[1].split(" ")[0]
+    for _ in range(2):
+        blame = await bench.call("git_show", ref=sha, path="README.md", blame=True)
+        assert [line.date for line in blame.lines] == [shown.replace("Z", "+00:00")]
+
+
 @pytest.mark.parametrize("count", [25, pytest.param(400, marks=pytest.mark.full)])
 async def test_a_file_asked_about_at_commit_after_commit_is_blamed_as_git_does(varied: Bench, count: int) -> None:
     """Forth and back in a history of merges and renames, in ranges."""

@@ -24,6 +24,9 @@ LONGEST: Final = 20_000
 """Lines of a file that is remembered."""
 WHOLE: Final = 10.0
 """Seconds that going through a whole file may take; one that takes longer is asked for range by range."""
+_CYCLE: Final = 146_097 * 24 * 60 * 60
+"""Seconds of 400 years, after which the calendar begins anew."""
+_LAST_YEAR: Final = 2**31 - 1
 _HEADER: Final = re.compile(rb"([0-9a-f]{40}) (\d+) (\d+)(?: (\d+))?")
 
 
@@ -165,5 +168,12 @@ def _span(
 
 
 def _writer(facts: Mapping[bytes, bytes]) -> Writer:
-    moment = datetime.fromtimestamp(int(facts[b"author-time"]), UTC)
-    return Writer(facts[b"author"].decode("utf-8", "replace"), moment.isoformat())
+    return Writer(facts[b"author"].decode("utf-8", "replace"), _date(int(facts[b"author-time"])))
+
+
+def _date(seconds: int) -> str:
+    """As git shows it: a commit may name any year, and of one past what git counts to it tells 1970."""
+    cycles, rest = divmod(seconds, _CYCLE)
+    moment = datetime.fromtimestamp(rest, UTC)
+    year = moment.year + 400 * cycles
+    return f"{year}{moment.isoformat()[4:]}" if year <= _LAST_YEAR else datetime.fromtimestamp(0, UTC).isoformat()
