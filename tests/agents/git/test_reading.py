@@ -267,6 +267,17 @@ async def test_a_partial_clone_without_its_objects_gives_a_typed_error(bench: Be
     assert "missing" in error.message
 
 
+@pytest.mark.parametrize("data", ["garbage" * 9, "100644 a.txt\0cut short"])
+async def test_a_folder_whose_object_is_no_tree_gives_a_typed_error(bench: Bench, data: str) -> None:
+    tree = bench.git("hash-object", "-t", "tree", "-w", "--literally", "--stdin", stdin=data).strip()
+    text = f"tree {tree}\nauthor A <a@b> 1700000000 +0000\ncommitter A <a@b> 1700000000 +0000\n\nm\n"
+    sha = bench.git("hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=text).strip()
+    for path in (".", "a.txt", "d/e"):
+        error = (await bench.result("git_show", ref=sha, path=path)).error
+        assert isinstance(error, Unsupported), path
+        assert "damaged" in error.message
+
+
 async def test_repositories_of_another_format_are_refused(bench: Bench) -> None:
     bench.git("init", "-q", "--object-format=sha256", "wide")
     bench.git("init", "-q", "--bare", "bare.git")

@@ -125,7 +125,9 @@ def _items(size: int, data: bytes) -> list[Item]:
     found: list[Item] = []
     position = 0
     while position < len(data):
-        end = data.index(b"\0", position)
+        end = data.find(b"\0", position)
+        if end < 0 or end + 21 > len(data):
+            raise Unsupported("a folder of this repository is damaged", "git fsck tells more about the repository")
         mode, _, name = data[position:end].partition(b" ")
         found.append(Item(os.fsdecode(name), _KINDS.get(mode, "file"), data[end + 1 : end + 21].hex()))
         position = end + 21
