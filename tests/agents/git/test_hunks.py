@@ -124,6 +124,16 @@ async def test_new_files_deleted_ones_and_renamed_ones_have_hunks_and_modes_come
     assert long.git("status", "--porcelain") == ""
 
 
+async def test_a_file_that_is_to_be_added_again_has_hunks_that_are_committed(long: Bench) -> None:
+    long.git("rm", "-q", "--cached", "long.txt")
+    long.git("add", "--intent-to-add", "long.txt")
+    first, *others = await ids(long)
+    made = await long.call("git_commit", hunk_ids=[first], message="First")
+    assert [(f.path, f.change) for f in made.files] == [("long.txt", "M")]
+    assert await ids(long) == others
+    assert long.git("status", "--porcelain") == " M long.txt\n"
+
+
 async def test_lines_without_an_end_are_neither_joined_nor_lost(bench: Bench) -> None:
     bench.write("end.txt", "a")
     bench.git("add", "-A")

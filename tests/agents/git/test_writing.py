@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import anyio
@@ -283,6 +285,38 @@ async def test_paths_may_be_named_as_the_file_tools_name_them(bench: Bench) -> N
     assert [f.path for f in result.files] == ["docs/a.txt"]
     bench.write("clone/docs/a.txt", "b\n")
     assert (await bench.call("git_commit", repo="clone", paths=["docs"], message="m")).sha
+
+
+def _become(place: Path, state: str) -> None:
+    place.unlink(missing_ok=True)
+    if state == "link":
+        place.symlink_to("nowhere")
+    elif state != "none":
+        place.write_text(f"{state}\n")
+
+
+async def test_whatever_head_index_and_working_tree_hold_of_a_file_the_working_trees_is_committed(bench: Bench) -> None:
+    sides = product(("none", "one", "link"), ("none", "to-add", "one", "two", "link"), ("none", "one", "two", "link"))
+    names = {"_".join(states): states for states in sides}
+
+    def every(side: int, wanted: Callable[[str], bool]) -> list[str]:
+        for name, states in names.items():
+            _become(bench.root / name, states[side])
+        return [name for name, states in names.items() if wanted(states[side])]
+
+    every(0, bool)
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "HEAD")
+    bench.git("rm", "-q", "--cached", "--ignore-unmatch", *every(1, lambda state: state in ("none", "to-add")))
+    bench.git("add", *every(1, lambda state: state not in ("none", "to-add")))
+    bench.git("add", "--intent-to-add", *every(1, lambda state: state == "to-add"))
+    every(2, bool)
+    told = bench.git("status", "--porcelain", "--no-renames").splitlines()
+    letters = {f"{x}{y}" for x, y in product("AMT ", "MTD ")} - {"  "} | {" A", "D ", "DA", "DD", "??"}
+    assert {line[:2] for line in told} == letters
+    await bench.call("git_commit", message="All of it")
+    bench.git("add", "-A")
+    assert bench.git("diff", "--cached", "--name-status", "HEAD") == "", "git would have committed the same"
 
 
 async def test_ignored_files_are_not_committed(bench: Bench) -> None:

@@ -182,7 +182,7 @@ async def take(repository: Repository, wanted: Sequence[Changed], index: Path) -
         held = await in_index(repository, repository.refs.sha or EMPTY_TREE, repository.private.index)
         await put(repository, index, {path: held[path].after for path in staged if path in held})
     wanted = [item for item in wanted if not item.submodule]
-    there = {item.path for item in wanted if item.untracked or (item.unstaged != "D" and item.staged != "D")}
+    there = {item.path for item in wanted if (item.staged if item.unstaged == "." else item.unstaged) != "D"}
     gone = {item.path for item in wanted} - there
     if gone:
         names = b"".join(os.fsencode(path) + b"\0" for path in sorted(gone))
