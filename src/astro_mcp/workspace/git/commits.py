@@ -77,7 +77,7 @@ async def draft(repository: Repository, paths: Sequence[str]) -> Draft:
 async def draft_of(repository: Repository, paths: Sequence[str]) -> Draft | None:
     """The same, and None where there is nothing to commit."""
     changed = await everything(repository, paths)
-    await _all_known(repository, paths, changed)
+    _all_known(repository, paths, changed)
     others = left_out(changed)
     wanted = [item for item in changed if item.path not in others]
     index = repository.private.index
@@ -163,16 +163,17 @@ def unfinished(repository: Repository) -> None:
             raise Conflict(f"a {what} is under way in this repository", "finish or abort it with git first")
 
 
-async def _all_known(repository: Repository, paths: Sequence[str], changed: Sequence[Changed]) -> None:
-    """A path that is neither changed nor there is a mistake of the caller's."""
+def _all_known(repository: Repository, paths: Sequence[str], changed: Sequence[Changed]) -> None:
+    """A path that is neither changed nor there is a mistake of the caller's. To git nothing is there behind a link."""
     for path in paths:
         touched = not path or any(item.path == path or item.path.startswith(f"{path}/") for item in changed)
-        if not touched and not _there(repository, path):
-            raise NotFound(f"{printable(path, 200)} is neither in the working tree nor in the last commit")
-
-
-def _there(repository: Repository, path: str) -> bool:
-    return os.path.lexists(repository.layout.worktree / path)
+        place = repository.layout.worktree / path
+        linked = os.path.realpath(place.parent) != str(place.parent)
+        if not touched and (linked or not os.path.lexists(place)):
+            raise NotFound(
+                f"{printable(path, 200)} is neither in the working tree nor in the last commit",
+                "a folder above it is a link: name the file where it is" if linked else "",
+            )
 
 
 async def take(repository: Repository, wanted: Sequence[Changed], index: Path) -> None:

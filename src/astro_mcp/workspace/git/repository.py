@@ -192,7 +192,8 @@ class Repository:
 
         Bytes that are no UTF-8 are said as `escapes` tells them. One that is there relative to the workspace root alone
         is taken too, and one that is there with the letters of an escape, for that is how the file tools name it.
-        "" is the repository itself. The path may be missing, and a link stands for itself. Raises `PathDenied`.
+        "" is the repository itself. The path may be missing, and a link stands for itself: what is below one in history
+        is not what it leads to now. Raises `PathDenied` and `ProtectedPath`, also of where a link leads.
         """
         if "\0" in path or len(path) > 4096:
             raise InvalidInput("a path has no NUL and at most 4,096 characters")
@@ -208,8 +209,8 @@ class Repository:
         real = os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
         if not real.startswith(top + "/"):
             raise PathDenied(f"{printable(path, 200)!r} lies outside of this repository")
-        relative = real[len(top) + 1 :]
-        if hostile(os.fsencode(relative) + b"\0"):
+        relative = _below(top, full) or real[len(top) + 1 :]
+        if hostile(os.fsencode(f"{relative}\0{real[len(top) + 1 :]}\0")):
             raise ProtectedPath(f"{printable(path, 200)!r} belongs to git itself")
         return relative
 
@@ -296,6 +297,14 @@ class Git:
 def hostile(paths: bytes) -> bool:
     """Whether one of these NUL-ended paths has a component that leaves the tree or enters `.git`."""
     return bool(paths) and HOSTILE.search(paths) is not None
+
+
+def _below(top: str, full: str) -> str:
+    """The part of a path that stands below `top`, as it is written; "" where none of the folders above it is `top`."""
+    if full.startswith(f"{top}/"):
+        return full[len(top) + 1 :]
+    above = next((str(one) for one in reversed(Path(full).parents) if os.path.realpath(one) == top), "")
+    return full[len(above) + 1 :] if above else ""
 
 
 def _environment(layout: Layout, private: Private) -> dict[str, str]:
