@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.agents.git.bench import Bench
 
+from astro_mcp.agents.git import differences
 from astro_mcp.errors import Conflict, InvalidInput, ProtectedPath
 
 LINES = [f"line {number}\n" for number in range(60)]
@@ -122,6 +123,47 @@ async def test_new_files_deleted_ones_and_renamed_ones_have_hunks_and_modes_come
     assert long.git("diff", "HEAD", "--name-status").split() == ["D", "README.md", "A", "added.sh"]
     await long.call("git_commit", hunk_ids=[name for name in hunks if name not in moved], message="Others")
     assert long.git("status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [["sub/moved.txt"], *(pytest.param(x, marks=pytest.mark.full) for x in (["long.txt"], ["sub", "long.txt"]))],
+)
+async def test_a_renamed_file_that_is_asked_for_by_a_name_has_hunks_that_are_committed(
+    long: Bench, asked: list[str]
+) -> None:
+    (long.root / "sub").mkdir()
+    long.git("mv", "long.txt", "sub/moved.txt")
+    long.write("README.md", "changed\n")
+    told = await long.call("git_diff", paths=asked)
+    assert [(file.path, file.former, file.additions) for file in told.files] == [("sub/moved.txt", "long.txt", 3)]
+    assert (await long.call("git_diff", paths=asked, stat_only=True)).files == told.files
+    await long.call("git_commit", hunk_ids=[hunk.id for hunk in told.hunks], message="Renamed")
+    assert long.git("show", "--format=", "--name-status", "-M").split()[1:] == ["long.txt", "sub/moved.txt"]
+    assert long.git("diff", "HEAD", "--name-only").split() == ["README.md"]
+
+
+@pytest.mark.full
+async def test_a_renamed_file_has_the_same_former_name_whichever_paths_are_asked_for(long: Bench) -> None:
+    long_file(long, *range(20), path="alike.txt")
+    long.git("add", "alike.txt")
+    long.git("commit", "-q", "-m", "Alike", "--", "alike.txt")
+    long.git("rm", "-q", "alike.txt")
+    long.git("mv", "long.txt", "moved.txt")
+    told = await long.call("git_diff", paths=["moved.txt", "alike.txt"])
+    assert [(file.path, file.former) for file in told.files] == [("alike.txt", ""), ("moved.txt", "long.txt")]
+    assert [hunk.id for hunk in told.hunks] == await ids(long)
+
+
+async def test_paths_are_told_whole_where_all_that_changed_is_more_than_is_taken_apart(
+    long: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long.write("added.txt", "new\n")
+    long.git("add", "--intent-to-add", "added.txt")
+    monkeypatch.setattr(differences, "PATCH", 500)
+    assert (await long.call("git_diff")).truncated
+    told = await long.call("git_diff", paths=["added.txt"])
+    assert ([file.path for file in told.files], told.truncated) == (["added.txt"], False)
 
 
 async def test_a_file_that_is_to_be_added_again_has_hunks_that_are_committed(long: Bench) -> None:

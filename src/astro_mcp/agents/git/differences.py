@@ -44,12 +44,14 @@ _UNMERGED: Final = re.compile(rb"(?:^|(?<=\0\0))\* Unmerged path [^\n]*\n?", re.
 @dataclass(frozen=True, slots=True)
 class Sides:
     """What is compared: `options` for `git diff`; of two commits also their trees, old and new. `worktree` tells that
-    the new side is the working tree, and `index` that the old one is the index, or our side of a conflict."""
+    the new side is the working tree, `index` that the old one is the index, or our side of a conflict, and `head` that
+    it is HEAD's commit: of the working tree's hunks these are the ones that can be committed."""
 
     options: tuple[str, ...]
     trees: tuple[str, ...] = ()
     worktree: bool = False
     index: bool = False
+    head: bool = False
 
 
 async def diff(repository: Repository, args: DiffInput) -> Diff:
@@ -69,9 +71,10 @@ async def _sides(repository: Repository, args: DiffInput) -> Sides:
             if args.to == "index":
                 raise InvalidInput("from and to are the same", "to=worktree is what is not staged")
             return Sides(("--ours",), worktree=True, index=True)
-        base = await commit_of(repository, args.from_) if args.from_ != "HEAD" else repository.refs.sha or EMPTY_TREE
+        head = repository.refs.sha or EMPTY_TREE
+        base = await commit_of(repository, args.from_) if args.from_ != "HEAD" else head
         cached = ["--cached"] if args.to == "index" else []
-        return Sides((*cached, "--end-of-options", base), worktree=not cached)
+        return Sides((*cached, "--end-of-options", base), worktree=not cached, head=base == head and not cached)
     if args.from_ in ("index", "worktree"):
         raise InvalidInput("the working tree and the index are compared with what came before", "swap from and to")
     return await between(repository, await commit_of(repository, args.from_), await commit_of(repository, args.to))
@@ -95,22 +98,43 @@ async def difference(
         ran = await repository.ask(COUNTS, question)
         return _files(repository, parse_numstat(_answer(ran, question))), [], ran.cut
     forms = ["--numstat", "-z", *([] if stat_only else ["--patch"])]
-    words = ("diff", *OPTIONS, *forms, *sides.options, "--", *paths)
+    words = ("diff", *OPTIONS, *forms, *sides.options, "--")
     links = await links_of(repository) if sides.worktree else None
     if links is None:
-        ran = await repository.git(*words, limit=PATCH)
+        ran = await repository.git(*words, *paths, limit=PATCH)
     elif sides.index:
-        ran = await repository.git(*words, index=links.index, limit=PATCH)
+        ran = await repository.git(*words, *paths, index=links.index, limit=PATCH)
     else:
         async with as_checked_out(repository, links) as index:
-            ran = await repository.git(*words, index=index, limit=PATCH)
-    counts, _, patch = _UNMERGED.sub(b"", ran.out).partition(b"\0\0")
-    stats = list({stat.path: stat for stat in parse_numstat(counts)}.values())  # what is in conflict is told twice
+            ran = await repository.git(*words, *paths, index=index, limit=PATCH)
+            if paths and sides.head and any(map(_may_be_half, _parts(ran)[0])):
+                whole = await repository.git(*words, index=index, limit=PATCH)
+                ran = ran if whole.cut else whole
+    stats, patch = _parts(ran)
     hunks = await repository.blocking(lambda: parse_patch(patch, cut=ran.cut))
+    if sides.head:
+        stats = [one for one in stats if _is_asked_for(one, paths)]
+        hunks = [one for one in hunks if _is_asked_for(one, paths)]
     if links is not None and sides.index:
         stats, hunks = await _with_submodules(repository, links, paths, stats, hunks)
     files = _files(repository, stats)
     return files, [] if stat_only else _hunks(repository, files, hunks), ran.cut
+
+
+def _parts(ran: Ran) -> tuple[list[FileStat], bytes]:
+    """What is said of each file, of one in conflict once, and the patch."""
+    counts, _, patch = _UNMERGED.sub(b"", ran.out).partition(b"\0\0")
+    return list({stat.path: stat for stat in parse_numstat(counts)}.values()), patch
+
+
+def _may_be_half(stat: FileStat) -> bool:
+    """Whether it may be renamed, or have come or gone: git that is asked for one of a renamed file's two names tells
+    another change, whose hunks a commit does not find."""
+    return bool(stat.former) or not stat.additions or not stat.deletions
+
+
+def _is_asked_for(one: FileStat | Hunk, paths: Sequence[str]) -> bool:
+    return is_beneath(one.path, paths) or (bool(one.former) and is_beneath(one.former, paths))
 
 
 async def _with_submodules(
