@@ -17,6 +17,7 @@ from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import branches, linked, worktrees
 from astro_mcp.workspace.git.commits import unfinished
 from astro_mcp.workspace.git.linked import TREES, Places
+from astro_mcp.workspace.git.nested import check_submodules
 from astro_mcp.workspace.git.repository import Git, Repository
 from astro_mcp.workspace.git.revisions import commit_of
 from astro_mcp.workspace.git.status import changes
@@ -63,7 +64,8 @@ async def make(
 async def close(git: Git, session: Session, repository: Repository, name: str) -> str:
     """Take the folder of the branch `name` away; returns the branch's sha.
 
-    Raises `NotFound`, and `Conflict` where something in it is not committed, ignored files included.
+    Raises `NotFound`, and `Conflict` where something in it is not committed, ignored files and what submodules hold
+    included.
     """
     places, ref = _places(repository, name), branches.branch_ref(name)
     if not await repository.blocking(lambda: places.begun):
@@ -93,6 +95,7 @@ async def _nothing_lost(tree: Repository, ref: str) -> None:
             "commit what is wanted (git_commit), and delete the rest (fs_delete)",
             problems=tuple(Problem(printable(path, 200), "is not committed") for path in paths[:50]),
         )
+    await check_submodules(tree)
 
 
 def _places(repository: Repository, name: str) -> Places:
