@@ -75,6 +75,21 @@ async def test_what_is_in_the_way_is_left_alone(bench: Bench) -> None:
     assert plain_git(bench.root / "fix-name", "branch", "--show-current").strip() == "named"
 
 
+@pytest.mark.parametrize("action", ["switch", "worktree"])
+async def test_where_a_branch_is_checked_out_is_told_in_one_line_whatever_the_repository_says(
+    bench: Bench, action: str
+) -> None:
+    bench.git("branch", "taken")
+    other = bench.root / ".git/worktrees/other"
+    other.mkdir(parents=True)
+    (other / "HEAD").write_text("ref: refs/heads/taken\n")
+    (other / "gitdir").write_bytes(b"/tmp/\xff\nthen\x1b[31m" + b"x" * 9000 + b"/.git\n")
+    error = (await bench.result("git_branch", action=action, name="taken")).error
+    assert isinstance(error, Conflict)
+    assert error.message.startswith("taken is checked out in /tmp/\\xff\\nthen\\x1b[31mxxx")
+    assert len(error.message) < 1000
+
+
 @pytest.mark.full
 async def test_a_link_in_its_place_is_refused_and_a_broken_one_is_made_anew(bench: Bench, tmp_path: Path) -> None:
     folder = await made(bench)

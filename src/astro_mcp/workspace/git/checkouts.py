@@ -45,8 +45,7 @@ async def make(
         return places.folder, now.sha
     other = linked.checked_out(repository.layout, ref)  # its own folder, where somebody took that away
     if other not in (None, places.folder) or ref == repository.refs.head:
-        where = other or repository.layout.worktree
-        raise Conflict(f"{printable(name, 80)} is checked out in {where}", "two working trees never share a branch")
+        raise linked.taken(name, other or repository.layout.worktree)
     before = repository.refs.table.get(ref, "")
     sha = before or await commit_of(repository, start)
     await repository.blocking(partial(linked.prepare, repository.layout, places))

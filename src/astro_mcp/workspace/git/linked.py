@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Final
 
 from astro_mcp.errors import Conflict, InvalidInput, PathDenied
+from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git.layout import Layout, is_folder, small
 from astro_mcp.workspace.git.locks import sync
 from astro_mcp.workspace.guards import OURS
+from astro_mcp.workspace.text import one_line
 
 RUNS: Final = "runs"
 TREES: Final = "trees"
@@ -120,6 +122,12 @@ def of_a_run(layout: Layout) -> bool:
 def checked_out(layout: Layout, ref: str) -> Path | None:
     """The other working tree that is on the branch `ref`, or None."""
     return next((tree for gitdir, tree in _trees(layout) if gitdir != layout.gitdir and _is_on(gitdir, ref)), None)
+
+
+def taken(branch: str, tree: Path) -> Conflict:
+    """That the branch is checked out in `tree`, which is what the repository says, and may be any text."""
+    where = one_line(printable(str(tree), 500))
+    return Conflict(f"{printable(branch, 80)} is checked out in {where}", "two working trees never share a branch")
 
 
 def _trees(layout: Layout) -> Iterator[tuple[Path, Path]]:

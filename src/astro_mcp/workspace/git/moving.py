@@ -121,14 +121,13 @@ class Mover:
 def _free(repository: Repository, step: Step) -> None:
     """Raise where the step is not this working tree's to take."""
     ref = step.ref or step.head_after
-    name = printable(ref.removeprefix("refs/heads/"), 80)
     if linked.of_a_run(repository.layout) and ref != repository.refs.head:
         raise Unsupported(
             f"the worktree of a run stays on {printable(repository.refs.branch, 80)}",
             "leave this out; git_branch with action=create makes a branch all the same",
         )
     if (other := linked.checked_out(repository.layout, ref)) is not None:
-        raise Conflict(f"{name} is checked out in {other}", "two working trees never share a branch")
+        raise linked.taken(ref.removeprefix("refs/heads/"), other)
 
 
 def _decide(repository: Repository, step: Step, update: publish.Update, index: Path, change_set: str) -> None:
