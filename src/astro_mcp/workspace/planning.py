@@ -106,6 +106,14 @@ def check_place(place: Place) -> None:
     check_git_parts(place)
 
 
+def check_target(state: State, place: Place) -> None:
+    """Raises `PathDenied` for a link to a name that is not UTF-8: the journal, which is text, could not hold it."""
+    try:
+        state.value.encode()
+    except UnicodeEncodeError:
+        raise PathDenied(f"{place.display} is a link to a name that is not UTF-8", "change it by hand") from None
+
+
 def _check_distinct(changes: Sequence[Change]) -> None:
     paths = sorted(place.path.parts for change in changes for place in _places(change))
     for one, other in pairwise(paths):
@@ -150,6 +158,7 @@ class _Planner:
         place, to = change.place, change.to
         state, data = self._existing(place)
         _check_match(place, state, change.if_match)
+        check_target(state, place)
         check_place(to)
         if look(to)[0].kind != "absent":
             raise Conflict(f"{to.display} exists", "move or delete it first, or name another place")
@@ -182,8 +191,7 @@ class _Planner:
     def _remove(self, place: Place) -> None:
         self._check_source(place)
         state, data = look(place)
-        if state.kind == "link":
-            _check_text(state.value, place)
+        check_target(state, place)
         if state.kind == "file":
             check_scripts(place.name, data, None, place.display)
             self.plan.keep(data)
@@ -233,10 +241,3 @@ def _check_match(place: Place, state: State, if_match: str | None) -> None:
         raise Conflict(f"{place.display} is no file now, so nothing of it matches", "fs_list shows what is there")
     if state.value != if_match.lower():
         raise Conflict(f"{place.display} changed: its sha256 is {state.value}", "read it again, then repeat")
-
-
-def _check_text(target: str, place: Place) -> None:
-    try:
-        target.encode()
-    except UnicodeEncodeError:
-        raise PathDenied(f"{place.display} is a link to a name that is not UTF-8", "remove it by hand") from None

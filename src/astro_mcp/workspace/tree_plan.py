@@ -15,7 +15,7 @@ from astro_mcp.workspace.executor import look
 from astro_mcp.workspace.guards import ReadGuard
 from astro_mcp.workspace.package_scripts import check_scripts
 from astro_mcp.workspace.place import Place
-from astro_mcp.workspace.planning import ChangedFile, Plan, check_place
+from astro_mcp.workspace.planning import ChangedFile, Plan, check_place, check_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ class _Planner:
     def remove(self, item: Coming) -> None:
         if item.before.kind not in ("file", "link"):
             return
+        check_target(item.before, item.place)
         if item.before.kind == "file":
             self.plan.keep(item.data)
         self._act(Put(item.place, item.before, ABSENT))

@@ -12,7 +12,7 @@ import anyio
 import pytest
 from tests.agents.files.house import House, listing, open_house, session_of
 
-from astro_mcp.errors import Ambiguous, Conflict, InvalidInput, NotFound
+from astro_mcp.errors import Ambiguous, Conflict, InvalidInput, NotFound, PathDenied
 
 Tree = dict[str, bytes]
 
@@ -188,6 +188,17 @@ async def test_deleting_a_link_leaves_what_it_leads_to(house: House, tree: Tree,
     await house.ok("fs_delete", path="link")
     assert not (root / "link").is_symlink()
     assert (root / "README.md").exists()
+
+
+@pytest.mark.parametrize(("tool", "more"), [("fs_move", {"to": "other"}), ("fs_delete", {})])
+async def test_a_link_to_a_name_that_is_not_utf8_is_left_and_that_is_told(
+    house: House, root: Path, tool: str, more: dict[str, Any]
+) -> None:
+    os.symlink(b"\xff", os.fsencode(root / "link"))
+    error = await house.refused(tool, path="link", **more)
+    assert isinstance(error, PathDenied)
+    assert error.message == "link is a link to a name that is not UTF-8"
+    assert os.listdir(root) == ["link"]
 
 
 async def test_undo_is_refused_when_the_file_changed_since(house: House, tree: Tree, root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import anyio
 import pytest
 from tests.agents.git.bench import Bench, plain_git
 
-from astro_mcp.errors import ApprovalRequired, Conflict, InvalidInput, NotFound, ProtectedPath, Unsupported
+from astro_mcp.errors import ApprovalRequired, Conflict, InvalidInput, NotFound, PathDenied, ProtectedPath, Unsupported
 
 Setup = Callable[[Bench], None]
 
@@ -210,6 +211,26 @@ async def test_line_ends_follow_the_attributes_and_filters_are_refused(bench: Be
     assert (bench.root / "run.bat").read_bytes() == b"b\r\n"
     assert bench.git("cat-file", "-s", "HEAD:run.bat").strip() == "2"
     assert isinstance((await bench.result("git_branch", action="switch", name="big")).error, Unsupported)
+
+
+@pytest.mark.parametrize("after", ["nothing", "a file", "another link"])
+async def test_a_link_to_a_name_that_is_not_utf8_is_left_and_that_is_told(bench: Bench, after: str) -> None:
+    link = bench.root / "link"
+    if after == "a file":
+        link.write_text("a file\n")
+    elif after == "another link":
+        link.symlink_to("README.md")
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "--allow-empty", "-m", after)
+    bench.git("branch", "other")
+    link.unlink(missing_ok=True)
+    os.symlink(b"\xff", os.fsencode(link))
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "A link")
+    error = (await bench.result("git_branch", action="switch", name="other")).error
+    assert isinstance(error, PathDenied)
+    assert error.message == "link is a link to a name that is not UTF-8"
+    assert bench.git("status", "--porcelain", "-b").strip() == "## main"
 
 
 @pytest.mark.full
