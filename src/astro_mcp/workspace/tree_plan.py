@@ -20,7 +20,8 @@ from astro_mcp.workspace.planning import ChangedFile, Plan, check_place, check_t
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """What lies at `place` (and the bytes of a file), and what will: None for nothing."""
+    """What lies at `place` (and the bytes of a file), and what will: None for nothing. A folder comes empty,
+    and goes where it is empty."""
 
     place: Place
     before: State
@@ -40,7 +41,7 @@ def plan_tree(coming: Sequence[Coming], guard: ReadGuard, top: Place) -> Plan:
     for item in coming:
         if item.after is None or item.after[0].kind != item.before.kind or item.before.kind == "link":
             planner.remove(item)
-    planner.remove_emptied()
+    planner.remove_emptied(coming)
     for item in coming:
         planner.write(item)
     return planner.plan
@@ -55,13 +56,15 @@ class _Planner:
 
     def check(self, item: Coming) -> None:
         place = item.place
+        self._now[place] = item.before
+        if item.before.kind == "folder" and (item.after is None or item.after[0].kind == "folder"):
+            return  # nothing is written
         check_place(place)
         if item.before.kind == "file":
             self._guard.check(place.relative, place.display)
         before = item.data if item.before.kind == "file" else None
         after = item.after[1] if item.after and item.after[0].kind == "file" else None
         check_scripts(place.name, before, after, place.display)
-        self._now[place] = item.before
 
     def remove(self, item: Coming) -> None:
         if item.before.kind not in ("file", "link"):
@@ -73,11 +76,12 @@ class _Planner:
         if item.after is None:
             self.plan.files.append(ChangedFile(item.place.display, None))
 
-    def remove_emptied(self) -> None:
+    def remove_emptied(self, coming: Sequence[Coming]) -> None:
         """Folders that hold nothing any more, the innermost first."""
-        gone = [place for place, state in self._now.items() if state == ABSENT]
+        leaving = [item.place for item in coming if item.after is None and item.before.kind == "folder"]
+        gone = [*leaving, *(place for place, state in self._now.items() if state == ABSENT)]
         above = {place.at("/".join(place.parts[:depth])) for place in gone for depth in range(1, len(place.parts))}
-        for folder in sorted(above, key=lambda place: len(place.parts), reverse=True):
+        for folder in sorted({*above, *leaving}, key=lambda place: len(place.parts), reverse=True):
             if len(folder.parts) > len(self._top.parts) and self._is_empty(folder):
                 self._act(Put(folder, look(folder)[0], ABSENT))
 
@@ -87,9 +91,10 @@ class _Planner:
         place, (state, data) = item.place, item.after
         if state.kind == "file":
             state = State("file", hashlib.sha256(data).hexdigest(), _mode(item.before, state))
-        self.plan.files.append(ChangedFile(place.display, state.value if state.kind == "file" else None))
         now = self._at(place)
-        if now == state:
+        if state.kind != "folder":
+            self.plan.files.append(ChangedFile(place.display, state.value if state.kind == "file" else None))
+        if now == state or state.kind == now.kind == "folder":
             return
         if now.kind == "folder":
             raise Conflict(f"{place.display} is a folder that holds other files", "move them away first")

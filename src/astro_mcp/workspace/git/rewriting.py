@@ -53,13 +53,17 @@ async def rewriting(repository: Repository, before: str, after: str) -> Rewritin
     await repository.trusted_index()
     differing = await entries.between(repository, before, after)
     _possible(differing)
-    places = {path: repository.place(path) for path, there in differing.items() if not _submodule(there)}
+    places = {path: repository.place(path) for path in differing}
     # First what lies there, then git's word on it: what is changed in between is not as the plan has it, and refused.
     found = await repository.blocking(lambda: {path: look(place) for path, place in places.items()})
     coming = await _coming(repository, before, differing, {path: state for path, (state, _) in found.items()})
     index = await _index(repository, coming)
-    contents = await _contents(repository, index, {path: side for path, side in coming.items() if path in places})
-    ready = [Coming(places[path], *found[path], contents.get(path)) for path in coming if path in places]
+    files = {path: side for path, side in coming.items() if not _submodule(differing[path])}
+    contents = await _contents(repository, index, files)
+    contents |= {path: (State("folder"), b"") for path, side in coming.items() if side and path not in files}
+    # A submodule is its empty folder here; a file that its owner has there instead stays.
+    written = [path for path in coming if path in files or found[path][0].kind in ("absent", "folder")]
+    ready = [Coming(places[path], *found[path], contents.get(path)) for path in written]
     guard = repository.read_guard
     return Rewriting(await repository.blocking(partial(plan_tree, ready, guard, repository.place(""))), index)
 
@@ -109,7 +113,7 @@ async def _coming(
             lost.append(Problem(printable(path, 200), "is marked as assume-unchanged or skip-worktree"))
         elif path in changed and found[path].kind != "absent":
             lost.append(Problem(printable(path, 200), "has changes that are not committed"))
-        elif there.before is None and path in found and found[path].kind not in ("absent", "folder"):
+        elif there.before is None and found[path].kind not in ("absent", "folder"):
             lost.append(Problem(printable(path, 200), "is there, and not in any commit"))
     if lost:
         raise Conflict(
