@@ -132,6 +132,11 @@ async def test_a_log_is_gits_from_any_commit_and_of_any_path(equal: Bench, count
             stats = ["--shortstat", "--diff-merges=first-parent", "-l400"]
             shas = plain(equal.root, "log", "--format=%H", sha, *only).decode().split()
             assert (log.total, [item.sha for item in log.items]) == (len(shas), shas[:15]), (sha, path)
+            skip = chance.randrange(len(shas) + 2)
+            later = {"skip": skip, **({"path": named(path)} if path else {})}
+            rest = await equal.call("git_log", ref=sha, limit=15, **later)
+            paged = plain(equal.root, "log", "--format=%H", f"--skip={skip}", "-15", sha, *only).decode().split()
+            assert (rest.total, [item.sha for item in rest.items]) == (len(shas), paged), (sha, path, skip)
             for item in log.items[:3]:
                 told = plain(equal.root, "show", f"--format={FORMAT}", *stats, item.sha, *only).split(b"\0")
                 assert (item.author, item.date, item.subject) == tuple(text(part) for part in told[3:6]), item.sha

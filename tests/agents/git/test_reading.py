@@ -111,7 +111,10 @@ async def test_a_log_past_its_bound_says_how_to_go_on(bench: Bench) -> None:
     bench.git("fast-import", "--quiet", stdin=stream)
     log = await bench.call("git_log", ref="long")
     assert (len(log.items), log.total, log.truncated) == (500, 510, True)
-    assert f"ref={log.items[-1].sha[:12]}~1" in log.text()
+    assert "500 of 510 commits; go on with skip=500" in log.text()
+    rest = await bench.call("git_log", ref="long", skip=log.next_skip)
+    assert (len(rest.items), rest.total, rest.truncated, rest.next_skip) == (10, 510, False, None)
+    assert "go on" not in rest.text()
 
 
 async def test_a_diff_is_plain_gits(bench: Bench) -> None:

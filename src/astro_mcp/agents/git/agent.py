@@ -65,10 +65,11 @@ class GitAgent(Agent):
 
     @tool(title="Git log", effects={Effect.READ}, idempotent=True, labels=CONTENT, needs_root=True)
     async def git_log(self, args: LogInput, ctx: Context) -> Log:
-        """Use to find commits by path, author, message or date, newest first, each with the size of its change.
+        """Use to find commits by path, author, message or date, newest first, each with its size.
 
-        At most `limit` commits a call; `total` counts all that match. Author and message are searched as plain text,
-        whatever the case. Example: `git_log {"path": "src/app.py", "since": "2 weeks ago"}`.
+        A size is that of a commit's change. At most `limit` commits a call; `total` counts all that match, and `skip`
+        passes the newest. Author and message are searched as plain text, whatever the case.
+        Example: `git_log {"path": "src/app.py", "since": "2 weeks ago"}`.
         """
         return await (await self._work.get()).log(args, ctx)
 

@@ -20,9 +20,11 @@ async def log(repository: Repository, args: LogInput) -> Log:
     filters = ["--fixed-strings", "--regexp-ignore-case", *filters] if filters else []
     filters += [f"--since={args.since}"] if args.since else []
     inside = repository.inside(args.path) if args.path else ""
-    total, shas = await listed(repository, sha, filters, inside)
-    items = [_commit(one) for one in await logged(repository, shas[: args.limit], inside)]
-    return Log(items=items, total=total, truncated=total > len(items))
+    total, shas = await listed(repository, sha, filters, inside, range(args.skip, args.skip + args.limit))
+    items = [_commit(one) for one in await logged(repository, shas, inside)]
+    after = args.skip + len(shas)
+    more = bool(shas) and total > after
+    return Log(items=items, total=total, truncated=more, next_skip=after if more else None)
 
 
 def _commit(one: Logged) -> Commit:

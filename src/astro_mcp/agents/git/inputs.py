@@ -22,12 +22,13 @@ class StatusInput(OfRepository):
 class LogInput(OfRepository):
     """Of `git_log`."""
 
-    ref: str = Field("HEAD", description="Where to start: branch, tag, sha, HEAD~2.")
-    path: str | None = Field(None, description="Only commits that touch this.")
-    author: str | None = Field(None, max_length=200, description="Only authors with this in name or address.")
-    grep: str | None = Field(None, max_length=200, description="Only messages with this.")
-    since: str | None = Field(None, pattern=r"^[\w .:+/-]{1,60}$", description="2026-01-31 or 2 weeks ago.")
-    limit: int = Field(500, ge=1, le=1000, description="Most commits.")
+    ref: str = Field("HEAD", description="Branch, tag, sha or HEAD~2.")
+    path: str | None = Field(None, description="Touching this.")
+    author: str | None = Field(None, max_length=200, description="In name or address.")
+    grep: str | None = Field(None, max_length=200, description="In the message.")
+    since: str | None = Field(None, pattern=r"^[\w .:+/-]{1,60}$", description="2026-01-31, 2 weeks ago.")
+    limit: int = Field(500, ge=1, le=1000, description="At most.")
+    skip: int = Field(0, ge=0, description="Newest to skip.")
 
 
 class DiffInput(OfRepository):

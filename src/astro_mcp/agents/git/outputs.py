@@ -66,9 +66,10 @@ class Commit(Part):
 
 
 class Log(Listing):
-    """Newest first; `total` counts what matches, also past what is listed."""
+    """Newest first; `total` counts what matches, also past what is listed. `next_skip` tells where more begins."""
 
     items: list[Commit]
+    next_skip: int | None = None
 
     def text(self) -> str:
         rows = [
@@ -76,8 +77,10 @@ class Log(Listing):
             f" ({item.files_changed} files, +{item.additions} -{item.deletions})"
             for item in self.items
         ]
-        more = [f"{len(rows)} of {self.total} commits; go on with ref={self.items[-1].sha[:12]}~1"] if rows else []
-        return "\n".join(rows + (more if self.total > len(rows) else [])) or "no commit matches"
+        how = f"cursor {self.next_cursor}" if self.next_cursor else f"skip={self.next_skip}" if self.next_skip else ""
+        more = [f"{len(rows)} of {self.total} commits; go on with {how}"] if how else []
+        none = f"{self.total} commits match, and all are passed" if self.total else "no commit matches"
+        return "\n".join(rows + more) or none
 
 
 class DiffFile(Part):

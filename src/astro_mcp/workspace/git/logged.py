@@ -32,23 +32,36 @@ class Logged:
     deletions: int
 
 
-async def listed(repository: Repository, commit: str, filters: Sequence[str], path: str) -> tuple[int, list[str]]:
-    """How many commits that lead to `commit` match git's `filters`, and the first shas of them, newest first."""
+async def listed(
+    repository: Repository, commit: str, filters: Sequence[str], path: str, part: range
+) -> tuple[int, list[str]]:
+    """How many commits that lead to `commit` match git's `filters`, and the shas of that `part` of them, which is
+    counted from the newest."""
     known = repository.memory.lists
     plain = not filters and not path
-    if plain and await is_near(repository, commit):
-        return known[commit]
-    repository.memory.walked = True
-    await repository.blocking(repository.learn)
     span = [*filters, "--end-of-options", commit, "--", *([path] if path else [])]
-    ran = await repository.git("rev-list", *span, limit=_LISTING, history=True)
-    first = ran.out[: 41 * MOST].decode("ascii").split()
-    total = len(ran.out) // 41
-    if ran.cut:
-        total = int((await repository.git("rev-list", "--count", *span, history=True)).out)
-    if plain:
-        known[commit] = total, first
-    return total, first
+    if plain and await is_near(repository, commit):
+        total, first = known[commit]
+    else:
+        repository.memory.walked = True
+        await repository.blocking(repository.learn)
+        ran = await repository.git("rev-list", *span, limit=_LISTING, history=True)
+        total = len(ran.out) // 41
+        if ran.cut:
+            total = int((await repository.git("rev-list", "--count", *span, history=True)).out)
+        first = _shas(ran.out, max(MOST, part.stop))
+        if plain:
+            known[commit] = total, first[:MOST]
+    part = range(total)[part.start : part.stop]
+    if part and len(first) < part.stop:
+        some = f"--skip={part.start}", f"--max-count={len(part)}"
+        return total, _shas((await repository.git("rev-list", *some, *span, history=True)).out, len(part))
+    return total, first[part.start : part.stop]
+
+
+def _shas(out: bytes, most: int) -> list[str]:
+    """The first of a list, which may end amid one."""
+    return out[: 41 * min(most, len(out) // 41)].decode("ascii").split()
 
 
 async def is_near(repository: Repository, sha: str) -> bool:

@@ -1,0 +1,114 @@
+"""A log in pages: one after another they are the whole that plain git tells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.agents.git.bench import Bench, dispatching, plain_git
+
+from astro_mcp.core.authority import Grant, Kind, Principal, Session
+from astro_mcp.errors import InvalidInput
+from astro_mcp.workspace.git import logged
+from astro_mcp.workspace.git.repository import Repository
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """1,200 commits on two branches, made in turns, and merged."""
+    root = tmp_path_factory.mktemp("abreast").resolve()
+    plain_git(root, "init", "-q", "-b", "main")
+    stream, mark = "", 0
+    for number in range(600):
+        for branch in ("left", "right"):
+            mark += 1
+            name = "Ann" if number % 3 else "Bob"
+            who = f"{name} <{name}@example.com> {1_700_000_000 + 60 * mark} +0000"
+            stream += f"commit refs/heads/{branch}\nmark :{mark}\nauthor {who}\ncommitter {who}\ndata 2\nm\n"
+            stream += f"M 100644 inline {branch}.txt\ndata {len(str(number))}\n{number}\n\n"
+    plain_git(root, "fast-import", "--quiet", stdin=stream)
+    tree = plain_git(root, "rev-parse", "left^{tree}").strip()
+    merge = plain_git(root, "commit-tree", "-m", "Merge", "-p", "left", "-p", "right", tree).strip()
+    plain_git(root, "branch", "merged", merge)
+    return root
+
+
+@pytest.fixture
+async def abreast(made: Path, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with dispatching(tmp_path) as dispatcher:
+        yield Bench(made, Session(Principal("u", Kind.STDIO), Grant(roots=(made,))), dispatcher)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "plain", "limit"),
+    [
+        ({}, [], 500),
+        ({"path": "left.txt"}, ["--", "left.txt"], 250),
+        ({"author": "bob"}, ["-i", "--author=bob"], 150),
+        ({"since": "2023-11-15"}, ["--since=2023-11-15"], 400),
+    ],
+)
+async def test_the_pages_of_a_log_are_gits_where_branches_ran_side_by_side(
+    abreast: Bench, arguments: dict[str, str], plain: list[str], limit: int
+) -> None:
+    wanted = abreast.git("log", "--format=%H", "merged", *plain).split()
+    found: list[str] = []
+    skip: int | None = 0
+    while skip is not None:
+        page = await abreast.call("git_log", ref="merged", limit=limit, skip=skip, **arguments)
+        assert (page.total, page.truncated) == (len(wanted), page.next_skip is not None)
+        found += [item.sha for item in page.items]
+        told = re.search(r"go on with skip=(\d+)", page.text())
+        skip = int(told[1]) if told else None
+        assert page.next_skip == skip
+    assert found == wanted
+
+
+async def test_a_history_whose_list_is_too_long_has_the_same_pages(
+    abreast: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logged, "_LISTING", 41 * 100 + 7)
+    for skip in (0, 95, 100, 700, 1_198):
+        page = await abreast.call("git_log", ref="merged", limit=10, skip=skip, since="2001-01-01")
+        assert page.total == 1_201
+        plain = abreast.git("log", "--format=%H", f"--skip={skip}", "-10", "merged").split()
+        assert [item.sha for item in page.items] == plain
+
+
+async def test_a_page_that_was_cut_goes_on_by_its_cursor(bench: Bench) -> None:
+    page = await bench.call("git_log", limit=1)
+    assert page.text().endswith("\n1 of 2 commits; go on with skip=1")
+    cut = page.model_copy(update={"next_cursor": "there"})
+    assert cut.text().endswith("\n1 of 2 commits; go on with cursor there")
+
+
+async def test_a_log_that_passes_all_commits_says_that_there_are_some(bench: Bench) -> None:
+    for skip in (2, 2_000, 10**30):
+        page = await bench.call("git_log", skip=skip)
+        assert (page.items, page.total, page.truncated) == ([], 2, False)
+        assert page.text() == "2 commits match, and all are passed"
+    assert isinstance((await bench.result("git_log", skip=-1)).error, InvalidInput)
+
+
+async def test_pages_of_a_log_that_is_known_ask_no_git_for_their_shas_up_to_a_thousand(
+    abreast: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await abreast.call("git_log", ref="merged", limit=1)
+    asked: list[tuple[Any, ...]] = []
+    run = Repository.git
+
+    async def noted(self: Repository, *arguments: Any, **more: Any) -> Any:
+        asked.append(arguments)
+        return await run(self, *arguments, **more)
+
+    monkeypatch.setattr(Repository, "git", noted)
+    for skip, count in ((0, 0), (990, 0), (995, 1), (1_190, 1)):
+        asked.clear()
+        page = await abreast.call("git_log", ref="merged", limit=10, skip=skip)
+        assert [item.sha for item in page.items] == abreast.git(
+            "log", "--format=%H", f"--skip={skip}", "-10", "merged"
+        ).split()
+        assert len(asked) == count, skip
