@@ -22,7 +22,7 @@ from astro_mcp.errors import TooLarge, Unsupported
 from astro_mcp.workspace.git import escapes
 
 SHORT, FULL = 10, 500
-FORMAT = "%x00%x00%H%x00%an%x00%aI%x00%s%x00"
+FORMAT = "%x00%x00%H%x00%aN%x00%aI%x00%s%x00"
 WIDEST = 2000
 
 
@@ -97,7 +97,7 @@ async def test_commits_and_their_changes_are_those_that_git_shows(equal: Bench, 
     combined = 0
     for sha in dict.fromkeys([*sampled(equal.root, count), *merges]):
         shown = await equal.call("git_show", ref=sha)
-        told = plain(equal.root, "show", "-s", "--format=%P%x00%an <%ae>%x00%aI%x00%B", sha).split(b"\0")
+        told = plain(equal.root, "show", "-s", "--format=%P%x00%aN <%aE>%x00%aI%x00%B", sha).split(b"\0")
         facts = (" ".join(shown.parents), shown.author, shown.date, shown.message)
         assert facts == (text(told[0]), text(told[1]), text(told[2]), text(told[3]).strip()), sha
         files = [(file.path, file.former, file.additions, file.deletions) for file in shown.files]

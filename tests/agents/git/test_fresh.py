@@ -168,9 +168,14 @@ def _linked(bench: Bench) -> None:
     path.symlink_to(bench.root.parent / "object")
 
 
+def _mapped(bench: Bench) -> None:
+    (bench.root / ".mailmap").write_text("Real Name <x@y> <Author@Example.com>\n")
+
+
 LEFT: dict[str, Callable[[Bench], Any]] = {
     "attributes": _attributes,
     "attributes of one of them": _by_a_name,
+    "another name": _mapped,
     "attributes behind a link": _by_a_link,
     "attributes of the index": _of_the_index,
     "an object of another content": _corrupt,

@@ -78,7 +78,9 @@ def _once(files: dict[bytes, list[bytes]], large: int) -> dict[int, bytes]:
         31: b"M 160000 %s sub\n" % (b"2" * 40),
         32: b"D large.bin\n",
         33: b"M 100755 inline plain.txt\n" + same,
-        34: b"M 100644 inline .gitattributes\n" + _data(b"moved/deep/* -diff\n*.dat binary\n"),
+        34: b"M 100644 inline .gitattributes\n"
+        + _data(b"moved/deep/* -diff\n*.dat binary\n")
+        + (b"M 100644 inline .mailmap\n" + _data("Jürgen <jürgen@example.org> <J@Example.com>\n".encode())),
         40: b"",
     }
 

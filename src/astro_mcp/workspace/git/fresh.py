@@ -3,7 +3,7 @@
 Its objects are files of their own still, and in the kernel's memory; each is what its name says, for it is hashed. Only
 what every diff would count alike is counted here: lines in one place of a file, where old and new have none in common,
 and files that came or went. Whatever else there is, is git's to tell: renames, links, submodules, what is binary, has
-attributes, is packed, or cut off.
+attributes, is packed, or cut off; and names that `.mailmap` may change.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from astro_mcp.workspace.git.attributes import COUNTED, LARGEST, endings
+from astro_mcp.workspace.git.glimpse import MAILMAP
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.watch import ATTRIBUTES
 
@@ -25,7 +26,8 @@ ROOM: Final = 256 * 1024
 """Bytes that all objects of a commit unpack to: that many take a millisecond, on the event loop."""
 _COMMIT: Final = re.compile(
     rb"tree (?P<tree>[0-9a-f]{40})\nparent (?P<parent>[0-9a-f]{40})\n"
-    rb"author (?P<author>[^<>\s\0](?:[^<>\n\0]*[^<>\s\0])?) <[^<>\n\0]*> (?P<at>[0-9]{1,10}) (?P<zone>[+-][0-9]{4})\n"
+    rb"author (?P<author>[^<>\s\0](?:[^<>\n\0]*[^<>\s\0])?) <(?P<mail>[^<>\n\0]*)>"
+    rb" (?P<at>[0-9]{1,10}) (?P<zone>[+-][0-9]{4})\n"
     rb"committer [^\n\0]*\n\n(?P<subject>[^\s\0](?:[^\n\0]*[^\s\0])?)(?:\n|\n\n[^\0]*)?"
 )
 """With one parent, no signature, no encoding, and a subject of one line. Older gits write dates before 1970."""
@@ -102,7 +104,7 @@ class _Objects:
 def _record(objects: _Objects, sha: str) -> bytes:
     found = _COMMIT.fullmatch(objects.read(sha, b"commit"))
     former = objects.repository.memory.logged.get(found["parent"].decode()) if found else None
-    if found is None or former is None:
+    if found is None or former is None or _is_mapped(objects.repository, found["mail"]):
         raise _Unlike
     for part in ("author", "subject"):
         found[part].decode("utf-8")
@@ -118,6 +120,15 @@ def _record(objects: _Objects, sha: str) -> bytes:
         added, removed = added + more, removed + less
     size = b"%d file %d insertion %d deletion" % (len(changes), added, removed)
     return b"\0".join([found["parent"], tree, found["author"], _date(found), found["subject"], size])
+
+
+def _is_mapped(repository: Repository, mail: bytes) -> bool:
+    """Whether `.mailmap` may name who has this address. True also where that can't be told without a wait."""
+    place = repository.place(MAILMAP)
+    if repository.lacks(place):
+        return False
+    found = repository.known(place, LARGEST)
+    return found is None or mail.strip().lower() in found[0].lower()
 
 
 def _changes(objects: _Objects, folder: str, old: str, new: str) -> Iterator[tuple[str, str, str]]:

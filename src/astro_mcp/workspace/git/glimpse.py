@@ -24,10 +24,13 @@ from astro_mcp.workspace.page_cache import read_beneath
 
 FOLDERS: Final = ("", "/.git", "/.git/info")
 """Above the files; what comes and goes in them is not all a look's, so that their own times say nothing."""
+MAILMAP: Final = ".mailmap"
+RULES: Final = (".gitattributes", MAILMAP)
+"""At the top of the working tree, read once by a git: how paths are compared, and what authors are called."""
 FILES: Final = (
     *(f".git/{name}" for name in ("HEAD", "index", "config", "packed-refs", "info/exclude")),
     *(f".git/{name}" for name in ("commondir", "shallow", "reftable")),
-    ".gitattributes",
+    *RULES,
 )
 """All else that a look reads beside the refs, there or not."""
 MOST: Final = 64
@@ -42,13 +45,13 @@ State = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a whole look found: beside layout and refs the commits where history is cut, the state of the attributes,
+    """What a whole look found: beside layout and refs the commits where history is cut, the states of the `RULES`,
     the index's stamp and the patterns of `info/exclude`."""
 
     layout: Layout
     refs: Refs
     shallow: bytes
-    attributes: str
+    rules: tuple[str, ...]
     stamp: str
     exclude: bytes
 
@@ -84,7 +87,7 @@ class Glimpse:
         same = bool(folders) and folders == which(tree) and local and len(names) <= MOST
         told = {
             ".git/shallow": found.shallow,
-            ".gitattributes": found.attributes,
+            **dict(zip(RULES, found.rules, strict=True)),
             ".git/index": found.stamp,
             ".git/info/exclude": found.exclude,
         }

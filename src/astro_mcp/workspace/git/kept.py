@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,10 +26,10 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from astro_mcp.core.authority import Grant
-from astro_mcp.errors import AstroError, Conflict
-from astro_mcp.workspace.git.glimpse import Found, Glimpse, which
+from astro_mcp.errors import AstroError, Conflict, PathDenied
+from astro_mcp.workspace.git.glimpse import MAILMAP, RULES, Found, Glimpse, which
 from astro_mcp.workspace.git.layout import Layout, Seen, find, objects_of
-from astro_mcp.workspace.git.private import Private, build, remove, renew, shallow, state_of
+from astro_mcp.workspace.git.private import Private, build, remove, renew, shallow, stamp_of, state_of
 from astro_mcp.workspace.git.refs import Refs, read_refs
 from astro_mcp.workspace.git.standing import Standing
 from astro_mcp.workspace.git.waiting import Pool
@@ -139,7 +140,7 @@ class Kept:
     """One repository; `facts` are what may not change under a git that waits. `private` holds `refs`, as the call of
     the number `seen` saw them. `moves`: how often a call found HEAD at another commit since the history was drawn."""
 
-    facts: tuple[Layout, bytes, str]
+    facts: tuple[Layout, bytes, tuple[str, ...]]
     refs: Refs
     private: Private
     seen: int
@@ -264,8 +265,8 @@ class Keeper:
         began, folders = time.time_ns(), which(folder)
         layout = find(folder, grant.roots, grant.home, self._seen)
         refs = read_refs(layout)
-        cut, attributes = shallow(layout), _attributes(layout.worktree)
-        facts = (layout, cut, attributes)
+        cut, rules = shallow(layout), _rules(layout.worktree)
+        facts = (layout, cut, rules)
         if kept is None or kept.facts != facts:
             private = build(layout, refs, self._folder)
             memory = Memory(Standing(), cut=bool(cut))
@@ -274,7 +275,7 @@ class Keeper:
         else:
             state = state_of(layout)
             kept.note(refs, state, number)
-        seen = Glimpse.of(grant, Found(layout, refs, cut, attributes, *state), folders, began)
+        seen = Glimpse.of(grant, Found(layout, refs, cut, rules, *state), folders, began)
         kept.glimpse = seen or kept.glimpse  # by an older one it is still told what differs
         return kept, layout, refs
 
@@ -303,7 +304,7 @@ class Keeper:
 
     def _again(self, kept: Kept, grant: Grant) -> Refs:
         layout = find(kept.facts[0].worktree, grant.roots, grant.home, self._seen)
-        if (layout, shallow(layout), _attributes(layout.worktree)) != kept.facts:
+        if (layout, shallow(layout), _rules(layout.worktree)) != kept.facts:
             raise _changed()
         return read_refs(layout)
 
@@ -347,10 +348,17 @@ async def _drop(kept: Kept) -> None:
         await kept.close()
 
 
-def _attributes(worktree: Path) -> str:
-    """The state of the file that says how paths are compared; one further down is read anew with each process."""
-    try:
-        status = os.lstat(f"{worktree}/.gitattributes")
-    except OSError:
-        return ""
-    return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
+def _rules(worktree: Path) -> tuple[str, ...]:
+    """The states of the `RULES`; attributes further down are read anew with each process. Raises `PathDenied` where git
+    would wait for who writes into a pipe in place of `.mailmap`."""
+    found = []
+    for name in RULES:
+        try:
+            status = os.lstat(f"{worktree}/{name}")
+        except OSError:
+            found.append("")
+            continue
+        if name == MAILMAP and stat.S_ISFIFO(status.st_mode):
+            raise PathDenied(f"the repository's {MAILMAP} is a pipe")
+        found.append(stamp_of(status))
+    return tuple(found)

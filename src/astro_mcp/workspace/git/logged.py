@@ -16,6 +16,9 @@ MOST: Final = 1000
 NEAR: Final = 4
 """Commits since the last log that are looked for one by one."""
 _LISTING: Final = 32 * 1024 * 1024
+_WALK: Final = ("rev-list",)
+_BY_NAME: Final = ("log", "--use-mailmap", "--format=%H")
+"""Lists the same, and looks for the names of `.mailmap`."""
 _COUNTS: Final = re.compile(rb"(\d+) (file|insertion|deletion)")
 
 
@@ -39,24 +42,32 @@ async def listed(
     counted from the newest."""
     known = repository.memory.lists
     plain = not filters and not path
+    walk = _BY_NAME if any(one.startswith("--author=") for one in filters) else _WALK
     span = [*filters, "--end-of-options", commit, "--", *([path] if path else [])]
     if plain and await is_near(repository, commit):
         total, first = known[commit]
     else:
         repository.memory.walked = True
         await repository.blocking(repository.learn)
-        ran = await repository.git("rev-list", *span, limit=_LISTING, history=True)
+        ran = await repository.git(*walk, *span, limit=_LISTING, history=True)
         total = len(ran.out) // 41
         if ran.cut:
-            total = int((await repository.git("rev-list", "--count", *span, history=True)).out)
+            total = await _count(repository, walk, span)
         first = _shas(ran.out, max(MOST, part.stop))
         if plain:
             known[commit] = total, first[:MOST]
     part = range(total)[part.start : part.stop]
     if part and len(first) < part.stop:
         some = f"--skip={part.start}", f"--max-count={len(part)}"
-        return total, _shas((await repository.git("rev-list", *some, *span, history=True)).out, len(part))
+        return total, _shas((await repository.git(*walk, *some, *span, history=True)).out, len(part))
     return total, first[part.start : part.stop]
+
+
+async def _count(repository: Repository, walk: Sequence[str], span: Sequence[str]) -> int:
+    """Of a list that is too long: a log has no `--count`, and says two bytes of each."""
+    if walk == _WALK:
+        return int((await repository.git(*walk, "--count", *span, history=True)).out)
+    return len((await repository.git(*walk, "--format=tformat:.", *span, history=True)).out) // 2
 
 
 def _shas(out: bytes, most: int) -> list[str]:

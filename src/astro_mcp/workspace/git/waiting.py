@@ -46,16 +46,16 @@ PATCHES: Final = Kind((*_DIFF, "--raw", "--patch"), b"\n")
 LOGGED: Final = Kind(
     (
         *("diff-tree", "--stdin", "-r", *OPTIONS, "--root", "--always", "--diff-merges=first-parent", "--shortstat"),
-        "--format=%H%x00%P%x00%T%x00%an%x00%aI%x00%s%x00",
+        "--format=%H%x00%P%x00%T%x00%aN%x00%aI%x00%s%x00",
     ),
     b"\n",
 )
 """A line is a commit; the answer is its facts, each ended by a NUL, and the size of its change. Of what is no commit
-nothing is said."""
+nothing is said. Names are those of `.mailmap`, as everywhere in git."""
 TOLD: Final = Kind(
     (
         *(*_DIFF, "--raw", "--patch", "--root", "--always", "--cc", "--combined-all-paths"),
-        "--format=%P%x00%an <%ae>%x00%aI%x00%B%x00",
+        "--format=%P%x00%aN <%aE>%x00%aI%x00%B%x00",
     ),
     b"\n",
 )
