@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from astro_mcp.errors import NotFound, PathDenied, TimedOut, TooLarge
 from astro_mcp.workspace import openat2
 from astro_mcp.workspace.git import kept, objects, waiting
 from astro_mcp.workspace.git.child import Child, Ran, start_git
+from astro_mcp.workspace.git.logged import logged
 from astro_mcp.workspace.git.objects import shas_of
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.git.waiting import CHECK, Pool
@@ -66,6 +68,42 @@ async def test_attributes_that_change_change_what_is_shown(bench: Bench) -> None
     bench.write(".gitattributes", "*.py -diff\n")
     assert (await bench.call("git_show")).files[0].additions is None
     assert (await bench.call("git_log")).items[0].additions == 0
+
+
+async def test_attributes_below_the_top_count_in_a_log_after_a_minute(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sizes() -> list[int]:
+        return [item.additions for item in (await bench.call("git_log")).items]
+
+    monkeypatch.setattr(kept, "AGE", 3600.0)
+    assert await sizes() == [4, 3]
+    bench.write("src/.gitattributes", "*.py -diff\n")
+    assert await sizes() == [4, 3], "of before, as it may be for so long"
+    monkeypatch.setattr(kept, "AGE", 0.0)
+    assert await sizes() == [0, 1]
+    assert [int(size) for size in re.findall(r"(\d+) insert", bench.git("log", "--shortstat", "--format="))] == [0, 1]
+    (bench.root / "src/.gitattributes").unlink()
+    assert await sizes() == [4, 3]
+
+
+async def test_a_log_is_whole_where_another_call_forgets_its_lines_amid_it(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git, ask = Git(Workspace(SecretSettings()), tmp_path / "kept"), Pool.ask
+    shas = bench.git("rev-list", "HEAD").split()
+    async with git.keeping(), git.read(bench.session, ".") as repository:
+
+        async def forgetting(self: Pool, *rest: Any, **more: Any) -> Ran:
+            ran = await ask(self, *rest, **more)
+            repository.memory.forget_lines()
+            return ran
+
+        assert len(await logged(repository, shas[:1], "")) == 1
+        monkeypatch.setattr(Pool, "ask", forgetting)
+        monkeypatch.setattr(kept, "AGE", 0.0)
+        assert [one.sha for one in await logged(repository, shas, "")] == shas
+        assert repository.memory.logged == {}, "what was told before is of before"
 
 
 async def test_a_link_among_objects_that_were_gone_through_is_refused(bench: Bench) -> None:

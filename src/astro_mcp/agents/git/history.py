@@ -14,6 +14,7 @@ async def log(repository: Repository, args: LogInput) -> Log:
     head = repository.refs.sha if args.ref == "HEAD" else ""
     if args.ref == "HEAD" and not head:
         return Log(items=[])
+    await repository.not_too_old()
     sha = head if head and await is_near(repository, head) else await commit_of(repository, args.ref)
     filters = [f"--author={args.author}"] if args.author else []
     filters += [f"--grep={args.grep}"] if args.grep else []

@@ -32,7 +32,7 @@ from astro_mcp.workspace.git.layout import Layout, Seen, find, objects_of
 from astro_mcp.workspace.git.private import Private, build, remove, renew, shallow, stamp_of, state_of
 from astro_mcp.workspace.git.refs import Refs, read_refs
 from astro_mcp.workspace.git.standing import Standing
-from astro_mcp.workspace.git.waiting import Pool
+from astro_mcp.workspace.git.waiting import AGE, Pool
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,8 @@ class Blame:
 
 @dataclass
 class Memory:
-    """What was found out of a repository and can't change: objects are named by their content.
+    """What was found out of a repository and can't change: objects are named by their content. Sizes in `logged` can,
+    and are kept for `AGE` seconds.
 
     `trusted` is the stamp of the index that was found in order; `links` the stamp of one, its submodules, and
     which of those are in conflict.
@@ -89,9 +90,19 @@ class Memory:
     lists: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
     apart: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     logged: dict[str, bytes] = field(default_factory=dict)
+    logged_since: float = field(default_factory=time.monotonic)
     found: dict[str, str] = field(default_factory=dict)
     blames: dict[str, Blame] = field(default_factory=dict)
     recent: dict[str, bytes] = field(default_factory=dict)
+
+    def forget_lines(self) -> bool:
+        """Forget the lines of logs where their sizes may be a minute old; whether they were. What says how files are
+        compared may lie anywhere in the working tree, and come and go there."""
+        now = time.monotonic()
+        if now - self.logged_since < AGE:
+            return False
+        self.logged, self.logged_since = {}, now  # a new one: what a git tells by now is of before
+        return True
 
     def bound(self) -> None:
         """Forget, where that became much."""

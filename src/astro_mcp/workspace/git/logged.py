@@ -86,8 +86,7 @@ async def is_near(repository: Repository, sha: str) -> bool:
         newest = line[-1]
         if newest not in repository.memory.logged and (told := told_here(repository, newest)):
             repository.memory.logged[newest] = told
-        await _tell(repository, [newest])
-        record = repository.memory.logged.get(newest)
+        record = (await _tell(repository, [newest])).get(newest)
         parents = record.split(b"\0", 1)[0].decode("ascii").split() if record else []
         if len(parents) != 1:
             return False
@@ -102,19 +101,22 @@ async def logged(repository: Repository, shas: Sequence[str], path: str) -> list
     """What each of these commits is, and how much of `path` it changed ("" for all). Raises `Unsupported` where
     objects are missing."""
     if not path:
-        await _tell(repository, shas)
-        known = repository.memory.logged
+        known = await _tell(repository, shas)
     else:
         stdin = "\n".join([*shas, ""]).encode()
         known = _records((await repository.git(*LOGGED.arguments, "--", path, stdin=stdin)).out)
     return [_logged(sha, known[sha]) for sha in shas if sha in known]
 
 
-async def _tell(repository: Repository, shas: Sequence[str]) -> None:
-    """Have the memory know of these commits."""
+async def _tell(repository: Repository, shas: Sequence[str]) -> dict[str, bytes]:
+    """The records of these commits, which the memory knows from then on; another call may have it forget them."""
     known = repository.memory.logged
-    if unknown := [sha for sha in shas if sha not in known]:
-        known.update(_records((await repository.ask(LOGGED, *unknown)).out))
+    told = {sha: known[sha] for sha in shas if sha in known}
+    if unknown := [sha for sha in shas if sha not in told]:
+        new = _records((await repository.ask(LOGGED, *unknown)).out)
+        known.update(new)
+        told.update(new)
+    return told
 
 
 def _records(out: bytes) -> dict[str, bytes]:

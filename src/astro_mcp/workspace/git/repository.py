@@ -146,6 +146,11 @@ class Repository:
             raise _failure(ran)
         return ran
 
+    async def not_too_old(self) -> None:
+        """Before a log is told: no size of a change in it is by what attributes were over a minute ago."""
+        if self.memory.forget_lines():
+            await self._pool.end_since(self.memory.logged_since)
+
     async def trusted_index(self) -> None:
         """Raise `PathDenied` where the index names a path that leaves the working tree, or one in `.git`.
 
