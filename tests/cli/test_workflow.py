@@ -120,6 +120,9 @@ def test_inputs_are_json_where_they_are_and_text_else(shared: Home) -> None:
     assert wrong.status == 1
     assert "pats" in wrong.out
     assert run(shared, "workflow", "check", "index-codebase", "--input", "pats").status == 2
+    for text in ("[" * 10_000, "1" * 5000):
+        told = run(shared, "workflow", "check", "index-codebase", "--input", f"pats={text}")
+        assert (told.status, "pats" in told.out) == (1, True), "text, too, what JSON can't be read of"
 
 
 @pytest.mark.parametrize(("what", "word"), [("nope", "index-codebase"), ("nope.yaml", "No such file")])

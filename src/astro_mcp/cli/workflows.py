@@ -208,6 +208,6 @@ def _inputs(pairs: list[str]) -> dict[str, str]:
             raise usage(f"--input {pair} has no '='", "for example --input branch=review")
         try:
             found[key] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             found[key] = value
     return {"inputs": json.dumps(found)}

@@ -207,6 +207,13 @@ async def test_bad_arguments_are_told(house: House, arguments: dict[str, Any]) -
     assert refused.error.code == "invalid_input"
 
 
+async def test_input_that_is_too_deep_is_told_without_docker(open_house: Open, tmp_path: Path) -> None:
+    house = await open_house(SandboxSettings(engine=f"unix://{tmp_path}/none.sock"))
+    refused = await house.run(code="1", input="[" * 100_000)
+    assert refused.error is not None
+    assert refused.error.code == "invalid_input"
+
+
 async def test_without_docker_it_fails_at_once_with_one_line_and_health_says_the_same(
     open_house: Open, tmp_path: Path
 ) -> None:

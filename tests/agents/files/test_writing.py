@@ -152,6 +152,10 @@ async def test_edits_may_come_as_json_text(house: House, tree: Tree, root: Path)
     assert b"Bye" in (root / "README.md").read_bytes()
 
 
+async def test_edits_as_json_text_that_is_too_deep_are_invalid_input(house: House) -> None:
+    assert isinstance(await house.refused("fs_edit", edits="[" * 100_000), InvalidInput)
+
+
 async def test_moving_and_undoing_a_file_and_a_folder(house: House, tree: Tree, root: Path) -> None:
     one = await house.ok("fs_move", path="README.md", to="docs/new/GUIDE.md")
     assert (root / "docs/new/GUIDE.md").read_bytes() == tree["README.md"]

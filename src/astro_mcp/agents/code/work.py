@@ -161,7 +161,7 @@ async def _program(args: CodeInput, language: Language) -> tuple[SandboxFile, ..
     if args.input is not None:
         try:
             json.loads(args.input)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidInput(f"input is no JSON: {error}", 'write it as a string of JSON, such as "[1, 2]"') from None
         files.append(SandboxFile(INPUT, args.input.encode()))
     return tuple(files)

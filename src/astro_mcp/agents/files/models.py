@@ -193,7 +193,7 @@ def _edits(value: Any) -> Any:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     if isinstance(value, list) and len(value) > EDITS:
         raise PydanticCustomError("too_long", f"{EDITS} edits are made at once: make several calls")
