@@ -11,8 +11,10 @@ from typing import Any
 import anyio
 import pytest
 from tests.agents.files.house import House, listing, open_house, session_of
+from tests.quickest import within
 
 from astro_mcp.errors import Ambiguous, Conflict, InvalidInput, NotFound, PathDenied
+from astro_mcp.errors import Ambiguous, Conflict, InvalidInput, NotFound, TooLarge
 
 Tree = dict[str, bytes]
 
@@ -138,6 +140,39 @@ async def test_edits_keep_encoding_mark_and_line_ends(
     (root / "f.txt").write_bytes(before)
     await house.ok("fs_edit", edits=[{"path": "f.txt", "old": old, "new": new}])
     assert (root / "f.txt").read_bytes() == after
+
+
+@pytest.mark.parametrize(
+    ("before", "old", "new", "after"),
+    [
+        (b"a,b,c\r\nd,e\n,f", ",", ";", b"a;b;c\r\nd;e\n;f"),
+        (b"a,b,c\r\nd,e\n,f", ",", "\n", b"a\r\nb\r\nc\r\nd\ne\n\nf"),
+        (b"a\r\nb\nc\r\nd\n", "\n", "", b"abcd"),
+        (b"1\r\n2\n1\r\n2\n1\n2", "1\n2", "3", b"3\n3\n3"),
+        (b"1\r\n2\n1\n2\r\n", "1\n2\n", "3\n\n4\n", b"3\r\n\r\n4\r\n3\n\n4\n"),
+        (b"aaa\raa", "aa", "\n", b"\ra\r\r"),
+        (b"aaaa", "aa", "\nb", b"\nb\nb"),
+    ],
+)
+async def test_every_place_keeps_the_line_ends_of_where_it_is(
+    house: House, root: Path, before: bytes, old: str, new: str, after: bytes
+) -> None:
+    (root / "f.txt").write_bytes(before)
+    await house.ok("fs_edit", edits=[{"path": "f.txt", "old": old, "new": new, "count": 0}])
+    assert (root / "f.txt").read_bytes() == after
+
+
+async def test_eighty_thousand_places_are_changed_at_once(house: House, root: Path) -> None:
+    (root / "f.csv").write_bytes(b"a,b,c,d,e,f,g,h,i,j\r\n" * 9_000)
+    edit = {"path": "f.csv", "old": ",", "new": ";", "count": 0}
+    await within(1, lambda: house.ok("fs_edit", edits=[edit]))
+    assert (root / "f.csv").read_bytes() == b"a;b;c;d;e;f;g;h;i;j\r\n" * 9_000
+
+
+async def test_a_text_that_would_grow_without_bound_is_too_large(house: House, tree: Tree, root: Path) -> None:
+    edit = {"path": "README.md", "old": "o", "new": "o" * 10_000, "count": 0}
+    assert isinstance(await house.refused("fs_edit", edits=[edit] * 2), TooLarge)
+    assert listing(root) == tree
 
 
 async def test_a_character_that_the_encoding_lacks_is_refused(house: House, root: Path) -> None:

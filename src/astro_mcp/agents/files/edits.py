@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from astro_mcp.errors import Ambiguous, InvalidInput, Problem
+from astro_mcp.errors import Ambiguous, InvalidInput, Problem, TooLarge
+from astro_mcp.workspace.executor import LARGEST
 
 _ENDS: Final = re.compile(r"\r\n|\n")
 _MAC_ENDS: Final = re.compile(r"\r")
@@ -55,8 +56,11 @@ class Editable:
             raise InvalidInput(f"edit {number}: the old text is not in {self._shown}", self._near(old))
         if edit.count and len(places) != edit.count:
             raise self._ambiguous(edit, places, number)
-        for start in reversed(places):
-            self._splice(start, start + len(old), new)
+        size = len(self._text) + len(places) * (len(new) - len(old))
+        if size > LARGEST:
+            raise TooLarge(f"edit {number}: {self._shown} would have {size:,} characters; {LARGEST:,} are allowed")
+        self._ends = self._ends_with(places, old.count("\n"), new.count("\n"))
+        self._text = self._text.replace(old, new)
 
     def _find(self, old: str) -> list[int]:
         places = []
@@ -66,12 +70,16 @@ class Editable:
             at = self._text.find(old, at + len(old))
         return places
 
-    def _splice(self, start: int, end: int, new: str) -> None:
-        first = self._text.count("\n", 0, start)
-        last = first + self._text.count("\n", start, end)
-        own = self._ends[min(first, len(self._ends) - 1)] if self._ends else "\n"
-        self._ends[first:last] = [own] * new.count("\n")
-        self._text = self._text[:start] + new + self._text[end:]
+    def _ends_with(self, places: list[int], lost: int, gained: int) -> list[str]:
+        """The lines' ends once, at each of the places, so many are lost and so many of the place's own are gained."""
+        ends: list[str] = []
+        at = line = taken = 0
+        for start in places:
+            line += self._text.count("\n", at, start)
+            own = self._ends[min(line, len(self._ends) - 1)] if self._ends else "\n"
+            ends += self._ends[taken:line] + [own] * gained
+            at, taken = start, line + lost
+        return ends + self._ends[taken:]
 
     def _line(self, offset: int) -> int:
         return self._text.count("\n", 0, offset) + 1
