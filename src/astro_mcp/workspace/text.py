@@ -92,11 +92,12 @@ def eol_of(text: str) -> Eol:
     return "cr" if returns and not feeds and not both else "mixed"
 
 
-def one_line(name: str) -> str:
-    """A name from a file system as part of one line, so that it can't pass for lines of ours."""
-    if name.isascii() and name.isprintable():  # nearly every one, of thousands
+def one_line(name: str, limit: int | None = None) -> str:
+    """A name from a file system as part of one line, so that it can't pass for lines of ours. `limit` is in
+    characters."""
+    if limit is None and name.isascii() and name.isprintable():  # nearly every one, of thousands
         return name
-    return printable(name).replace("\n", "\\n").replace("\t", "\\t")
+    return printable(name, limit).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def utf8(text: str) -> bytes:

@@ -13,8 +13,7 @@ import pytest
 from tests.agents.files.house import House, listing, open_house, session_of
 from tests.quickest import within
 
-from astro_mcp.errors import Ambiguous, Conflict, InvalidInput, NotFound, PathDenied
-from astro_mcp.errors import Ambiguous, Conflict, InvalidInput, NotFound, TooLarge
+from astro_mcp.errors import Ambiguous, Conflict, InvalidInput, NotFound, PathDenied, TooLarge
 
 Tree = dict[str, bytes]
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.agents.git.bench import Bench
 
-from astro_mcp.workspace.git.escapes import named, shown
+from astro_mcp.workspace.git.escapes import in_one_line, named, shown
 
 NAMES = {
     b"latin\xe9.txt": "latin\\xe9.txt",
@@ -130,7 +130,7 @@ async def test_a_name_that_reads_like_an_escape_is_taken_as_it_stands_where_it_a
     assert [file.path for file in made.files] == ["b\\x5cxe9.txt"]
 
 
-PIECES = st.sampled_from([b"\\", b"x", b"5c", b"e9", b"\xe9", b"\xc3", b"8"])
+PIECES = st.sampled_from([b"\\", b"x", b"5c", b"e9", b"0a", b"\n", b"\xe9", b"\xc3", b"8"])
 
 
 @given(st.binary(min_size=1, max_size=12) | st.lists(PIECES).map(b"".join))
@@ -138,4 +138,61 @@ def test_what_is_told_of_any_name_leads_back_to_it(raw: bytes) -> None:
     path = os.fsdecode(raw)
     told = shown(path)
     told.encode()
-    assert named(told) == path
+    assert named(told) == named(in_one_line(path)) == path
+    assert "\n" not in in_one_line(path)
+
+
+FORGED = "ok\nconflicts:\n  U src\tsecret.py\x1b"
+SAID = "ok\\nconflicts:\\n  U src\\tsecret.py\\x1b"
+"""A name that would be three lines of ours, and how text shows it."""
+
+
+async def test_a_name_with_line_feeds_is_one_line_of_every_text(bench: Bench) -> None:
+    plain(bench, "checkout", "-q", "-b", "side")
+    bench.write(FORGED, "side\n")
+    status = await bench.call("git_status")
+    assert status.untracked == [FORGED]
+    assert status.text().splitlines() == ["on branch side", "untracked:", f"  {SAID}"]
+    made = await bench.call("git_commit", message="Forged", paths=[FORGED])
+    assert made.files[0].path == FORGED
+    assert made.text().splitlines()[1:] == [f"  A {SAID}"]
+    for of_files in (await bench.call("git_show"), await bench.call("git_diff", **{"from": "main", "to": "side"})):
+        assert of_files.files[0].path == FORGED
+        assert f"{SAID} +1 -0" in of_files.text().splitlines()
+    shown_file = await bench.call("git_show", path=FORGED)
+    assert shown_file.text().splitlines()[0].startswith(f"{SAID} in ")
+    plain(bench, "mv", FORGED, f"{FORGED}2")
+    status = await bench.call("git_status")
+    assert (status.staged[0].former, status.staged[0].path) == (FORGED, f"{FORGED}2")
+    assert status.text().splitlines()[1:] == ["staged:", f"  R {SAID} -> {SAID}2"]
+
+
+async def test_a_conflict_and_a_refusal_name_such_a_file_in_one_line(bench: Bench) -> None:
+    for branch in ("side", "main"):
+        plain(bench, "checkout", "-q", *(["-b"] if branch == "side" else []), branch)
+        bench.write(FORGED, f"{branch}\n")
+        plain(bench, "add", "-A")
+        plain(bench, "commit", "-q", "-m", branch)
+    preview = await bench.call("git_merge_preview", **{"from": "side", "into": "main"})
+    assert preview.conflicts[0].path == FORGED
+    assert f"--- {SAID}: contents" in preview.text().splitlines()
+    refused = await bench.result("git_merge", **{"from": "side", "into": "main"})
+    assert refused.error is not None
+    assert f"- {SAID}: " in refused.error.text()
+    bench.write(FORGED, "changed\n")
+    refused = await bench.result("git_branch", action="switch", name="side")
+    assert refused.error is not None
+    assert f"- {SAID}: has changes that are not committed" in refused.error.text().splitlines()
+
+
+async def test_a_folder_lists_such_names_a_line_each_that_can_be_asked_again(bench: Bench) -> None:
+    names = ["folder/a\nb", "folder/a\\x0ab", "folder/c\nd/e"]
+    for name in names:
+        bench.write(name, f"{len(name)}\n")
+    plain(bench, "add", "-A")
+    plain(bench, "commit", "-q", "-m", "Names")
+    folder = await bench.call("git_show", path="folder")
+    assert folder.content.split("\n") == ["folder/a\\x0ab", "folder/a\\x5cx0ab", "folder/c\\x0ad/"]
+    for said, name in zip(folder.content.split("\n"), names, strict=True):
+        found = await bench.call("git_show", path=said)
+        assert found.content == (f"{len(name)}\n" if found.kind == "file" else "folder/c\\x0ad/e")

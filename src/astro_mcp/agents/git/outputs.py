@@ -10,6 +10,7 @@ from pydantic import Field
 
 from astro_mcp.core.model import Listing, Output, Page, Part
 from astro_mcp.observe.printable import printable
+from astro_mcp.workspace.text import one_line
 
 
 class StatusEntry(Part):
@@ -20,8 +21,8 @@ class StatusEntry(Part):
     former: str = ""
 
     def line(self) -> str:
-        former = f"{printable(self.former)} -> " if self.former else ""
-        return f"  {self.change} {former}{printable(self.path)}"
+        former = f"{one_line(self.former)} -> " if self.former else ""
+        return f"  {self.change} {former}{one_line(self.path)}"
 
 
 class Status(Page):
@@ -39,15 +40,15 @@ class Status(Page):
     untracked: list[str]
 
     def text(self) -> str:
-        where = f"on branch {printable(self.branch)}" if self.branch else f"detached HEAD at {self.sha[:12]}"
+        where = f"on branch {one_line(self.branch)}" if self.branch else f"detached HEAD at {self.sha[:12]}"
         if self.upstream:
-            where += f", {self.ahead} ahead of and {self.behind} behind {printable(self.upstream)}"
+            where += f", {self.ahead} ahead of and {self.behind} behind {one_line(self.upstream)}"
         lines = [where if self.sha else f"{where}, no commit yet"]
         for title, entries in (("conflicts", self.conflicts), ("staged", self.staged), ("unstaged", self.unstaged)):
             if entries:
                 lines += [f"{title}:", *(entry.line() for entry in entries)]
         if self.untracked:
-            lines += ["untracked:", *(f"  {printable(path)}" for path in self.untracked)]
+            lines += ["untracked:", *(f"  {one_line(path)}" for path in self.untracked)]
         if len(lines) == 1:
             lines.append("nothing to commit, the working tree is clean")
         return "\n".join(lines)
@@ -73,7 +74,7 @@ class Log(Listing):
 
     def text(self) -> str:
         rows = [
-            f"{item.sha[:12]} {item.date[:10]} {printable(item.author, 40)}: {printable(item.subject, 200)}"
+            f"{item.sha[:12]} {item.date[:10]} {one_line(item.author, 40)}: {one_line(item.subject, 200)}"
             f" ({item.files_changed} files, +{item.additions} -{item.deletions})"
             for item in self.items
         ]
@@ -95,9 +96,9 @@ class DiffFile(Part):
     @cached_property
     def line(self) -> str:
         """As text shows it: made once, however many pages are tried for the one that fits."""
-        former = f"{printable(self.former)} -> " if self.former else ""
+        former = f"{one_line(self.former)} -> " if self.former else ""
         counts = "binary" if self.additions is None else f"+{self.additions} -{self.deletions}"
-        return f"{former}{printable(self.path)} {counts}{' (withheld)' if self.withheld else ''}"
+        return f"{former}{one_line(self.path)} {counts}{' (withheld)' if self.withheld else ''}"
 
 
 class DiffHunk(Part):
@@ -159,7 +160,7 @@ def _blame_lines(lines: list[BlameLine]) -> Iterator[str]:
     for item in lines:
         if item.sha != last:
             known = item.sha in said
-            yield item.sha[:8] if known else f"{item.sha[:10]} {item.date[:10]} {printable(item.author, 30)}"
+            yield item.sha[:8] if known else f"{item.sha[:10]} {item.date[:10]} {one_line(item.author, 30)}"
             said.add(item.sha)
             last = item.sha
         yield f"{item.line}\t{printable(item.text)}"
@@ -185,12 +186,12 @@ class Shown(Page):
 
     def text(self) -> str:
         if self.kind == "commit":
-            head = [f"commit {self.sha}", f"author {printable(self.author)}", f"date {self.date}"]
+            head = [f"commit {self.sha}", f"author {one_line(self.author)}", f"date {self.date}"]
             merge = self._merge() if len(self.parents) > 1 else []
             return "\n".join([*head, *merge, "", printable(self.message), "", *changed_lines(self.files, self.hunks)])
         if self.lines:
             return "\n".join(_blame_lines(self.lines))
-        about = f"{printable(self.path)} in {self.sha[:12]}: {self.kind}, {self.bytes} bytes"
+        about = f"{one_line(self.path)} in {self.sha[:12]}: {self.kind}, {self.bytes} bytes"
         span = f", from line {self.start_line} of {self.total_lines}" if self.start_line > 1 else ""
         return f"{about}{span}\n{printable(self.content)}"
 
@@ -243,11 +244,11 @@ class Committed(Output):
     left_out: list[str]
 
     def text(self) -> str:
-        where = f" on {printable(self.branch)}" if self.branch else " on a detached HEAD"
+        where = f" on {one_line(self.branch)}" if self.branch else " on a detached HEAD"
         lines = [f"{'committed ' + self.sha if self.sha else 'would commit'}{where}: {len(self.files)} files"]
-        lines += [f"  {file.change} {printable(file.path)}" for file in self.files]
-        lines += [f"looks like a {key.kind}: {printable(key.path)}:{key.line}" for key in self.secrets_found]
-        lines += [f"left out: {printable(path)} (a repository of its own)" for path in self.left_out]
+        lines += [f"  {file.change} {one_line(file.path)}" for file in self.files]
+        lines += [f"looks like a {key.kind}: {one_line(key.path)}:{key.line}" for key in self.secrets_found]
+        lines += [f"left out: {one_line(path)} (a repository of its own)" for path in self.left_out]
         return "\n".join(lines)
 
 
@@ -275,8 +276,8 @@ class Branch(Step):
 
     def text(self) -> str:
         on = "is on it" if self.current else "stays on its branch"
-        where = printable(self.path)
-        return f"branch {printable(self.branch)} at {self.sha[:12]}; the working tree {where} {on}{self.changed()}"
+        where = one_line(self.path)
+        return f"branch {one_line(self.branch)} at {self.sha[:12]}; the working tree {where} {on}{self.changed()}"
 
 
 class MergeConflict(Part):
@@ -289,7 +290,7 @@ class MergeConflict(Part):
     withheld: bool = False
 
     def lines(self) -> list[str]:
-        return [f"--- {printable(self.path)}: {printable(self.kind)}", *map(printable, self.hunks)]
+        return [f"--- {one_line(self.path)}: {one_line(self.kind)}", *map(printable, self.hunks)]
 
 
 class MergePreview(Page):
@@ -322,7 +323,7 @@ class Merged(Step):
     outcome: str
 
     def text(self) -> str:
-        return f"{printable(self.branch) or 'HEAD'} at {self.sha[:12]}: {self.outcome}{self.changed()}"
+        return f"{one_line(self.branch) or 'HEAD'} at {self.sha[:12]}: {self.outcome}{self.changed()}"
 
 
 class Undone(Step):
@@ -333,4 +334,4 @@ class Undone(Step):
     after: str
 
     def text(self) -> str:
-        return f"{printable(self.branch) or 'HEAD'} from {self.before[:12]} back to {self.after[:12]}{self.changed()}"
+        return f"{one_line(self.branch) or 'HEAD'} from {self.before[:12]} back to {self.after[:12]}{self.changed()}"

@@ -10,14 +10,14 @@ from astro_mcp.agents.git.differences import PATCH, between, difference, is_open
 from astro_mcp.agents.git.inputs import ShowInput
 from astro_mcp.agents.git.outputs import BlameLine, DiffFile, DiffHunk, Shown, ShownBlame, ShownCommit, ShownFile
 from astro_mcp.errors import AstroError, InvalidInput, NotFound, ProtectedPath, TooLarge, Unsupported
-from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git.blamed import Early, asked_early, blamed
 from astro_mcp.workspace.git.combined import parse_combined
-from astro_mcp.workspace.git.escapes import shown
+from astro_mcp.workspace.git.escapes import in_one_line, shown
 from astro_mcp.workspace.git.objects import Item, held_at, items_of, missing, trees_of
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
 from astro_mcp.workspace.git.waiting import TOLD
+from astro_mcp.workspace.text import one_line
 
 FILE: Final = 8 * 1024 * 1024
 """Bytes of a file that is shown."""
@@ -37,17 +37,17 @@ async def show(repository: Repository, args: ShowInput) -> Shown:
     held, early = await _held(repository, sha, path, args) if path else (top, None)
     item, size, data = held
     if item is None:
-        raise NotFound(f"{printable(path, 200)} is not in {sha[:12]}")
+        raise NotFound(f"{one_line(path, 200)} is not in {sha[:12]}")
     if item.kind == "submodule":
-        raise Unsupported(f"{printable(path, 200)} is a submodule; those are not entered")
+        raise Unsupported(f"{one_line(path, 200)} is a submodule; those are not entered")
     if item.kind == "folder":
         names = "\n".join(_name(path, one) for one in await items_of(repository, item.sha))
         return ShownFile(sha=sha, path=shown(path), kind="folder", content=names)
     if not repository.readable(path):
-        raise ProtectedPath(f"{printable(path, 200)} is on the secrets list, in history too")
+        raise ProtectedPath(f"{one_line(path, 200)} is on the secrets list, in history too")
     if size > FILE:
         raise TooLarge(
-            f"{printable(path, 200)} holds {size:,} bytes; {FILE:,} are shown at most",
+            f"{one_line(path, 200)} holds {size:,} bytes; {FILE:,} are shown at most",
             "git_diff with two commits and this path tells what changed in it",
         )
     return await _show_file(repository, sha, path, item.kind, data, args, early)
@@ -123,7 +123,7 @@ async def _of_merge(
 
 
 def _name(folder: str, one: Item) -> str:
-    return shown(f"{folder}/{one.name}" if folder else one.name) + ("/" if one.kind == "folder" else "")
+    return in_one_line(f"{folder}/{one.name}" if folder else one.name) + ("/" if one.kind == "folder" else "")
 
 
 async def _show_file(

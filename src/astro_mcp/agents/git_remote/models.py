@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from astro_mcp.core.model import Input, Output
-from astro_mcp.observe.printable import printable
+from astro_mcp.workspace.text import one_line
 
 LISTED = 500
 """Refs and files that a result lists of each kind."""
@@ -47,7 +47,7 @@ class MovedRef(BaseModel):
 
     def line(self) -> str:
         back = f"; by force, back: git_undo recovery_ref={self.recovery_ref}" if self.recovery_ref else ""
-        return f"  {printable(self.ref)} {self.before[:12] or 'new'} → {self.after[:12]}{back}"
+        return f"  {one_line(self.ref)} {self.before[:12] or 'new'} → {self.after[:12]}{back}"
 
 
 class Aside(BaseModel):
@@ -57,7 +57,7 @@ class Aside(BaseModel):
     reason: str
 
     def line(self) -> str:
-        return f"  {printable(self.name)}: {printable(self.reason)}"
+        return f"  {one_line(self.name)}: {one_line(self.reason)}"
 
 
 class Fetched(Output):
@@ -72,7 +72,7 @@ class Fetched(Output):
     odd_names: int
 
     def text(self) -> str:
-        lines = [f"{self.updated_count} refs moved, {self.received_bytes:,} bytes from {printable(self.url)}"]
+        lines = [f"{self.updated_count} refs moved, {self.received_bytes:,} bytes from {one_line(self.url)}"]
         lines += [one.line() for one in self.updated]
         lines += [f"{self.kept_count} stay as they are"] if self.kept else []
         lines += [one.line() for one in self.kept]
@@ -91,9 +91,9 @@ class Pushed(Output):
 
     def text(self) -> str:
         if self.before == self.after:
-            return f"{printable(self.ref)} is at {self.after[:12]} there already"
-        first = f"{printable(self.ref)} {self.before[:12] or 'new'} → {self.after[:12]}, {self.commits} commits pushed"
-        return "\n".join([f"{first} to {printable(self.url)}", *(f"the host says: {line}" for line in self.host_says)])
+            return f"{one_line(self.ref)} is at {self.after[:12]} there already"
+        first = f"{one_line(self.ref)} {self.before[:12] or 'new'} → {self.after[:12]}, {self.commits} commits pushed"
+        return "\n".join([f"{first} to {one_line(self.url)}", *(f"the host says: {line}" for line in self.host_says)])
 
 
 class Cloned(Output):
@@ -109,8 +109,8 @@ class Cloned(Output):
     left_out_count: int
 
     def text(self) -> str:
-        lines = [f"{printable(self.path)}: {self.files} files of {printable(self.branch)} at {self.sha[:12]}"]
+        lines = [f"{one_line(self.path)}: {self.files} files of {one_line(self.branch)} at {self.sha[:12]}"]
         if self.left_out:
-            hint = f"git -C {printable(self.path)} sparse-checkout disable"
+            hint = f"git -C {one_line(self.path)} sparse-checkout disable"
             lines.append(f"{self.left_out_count} files were not written; a person brings them: {hint}")
         return "\n".join([*lines, *(one.line() for one in self.left_out)])

@@ -21,6 +21,7 @@ from astro_mcp.workspace.git.nested import check_submodules
 from astro_mcp.workspace.git.repository import Git, Repository
 from astro_mcp.workspace.git.revisions import commit_of
 from astro_mcp.workspace.git.status import changes
+from astro_mcp.workspace.text import one_line
 
 PREFIX: Final = "astro-"
 """Of git's own part of it, so that no worktree of a person's is taken for ours."""
@@ -92,7 +93,7 @@ async def _nothing_lost(tree: Repository, ref: str) -> None:
         raise Conflict(
             f"{len(paths)} paths in it are not committed",
             "commit what is wanted (git_commit), and delete the rest (fs_delete)",
-            problems=tuple(Problem(printable(path, 200), "is not committed") for path in paths[:50]),
+            problems=tuple(Problem(one_line(path, 200), "is not committed") for path in paths[:50]),
         )
     await check_submodules(tree)
 

@@ -25,6 +25,7 @@ from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE
 from astro_mcp.workspace.git.signing import signed
 from astro_mcp.workspace.git.status import changes
+from astro_mcp.workspace.text import one_line
 
 LARGEST: Final = 20 * 1024 * 1024
 """Bytes of one file; hosting services refuse not much more."""
@@ -96,7 +97,7 @@ async def everything(repository: Repository, paths: Sequence[str] = ()) -> list[
     unfinished(repository)
     changed = await changes(repository, paths, each_file=True, renames=False)
     if conflicts := [item.path for item in changed if item.conflicted]:
-        raise Conflict(f"{printable(conflicts[0], 200)} has conflicts", "resolve them first; git_status lists them")
+        raise Conflict(f"{one_line(conflicts[0], 200)} has conflicts", "resolve them first; git_status lists them")
     return changed
 
 
@@ -171,7 +172,7 @@ def _all_known(repository: Repository, paths: Sequence[str], changed: Sequence[C
         linked = os.path.realpath(place.parent) != str(place.parent)
         if not touched and (linked or not os.path.lexists(place)):
             raise NotFound(
-                f"{printable(path, 200)} is neither in the working tree nor in the last commit",
+                f"{one_line(path, 200)} is neither in the working tree nor in the last commit",
                 "a folder above it is a link: name the file where it is" if linked else "",
             )
 
@@ -237,9 +238,9 @@ async def _refuse(repository: Repository, files: Sequence[CommittedFile]) -> Non
     added = [item.path for item in files if item.blob]
     if hidden := [path for path in added if not repository.readable(path)]:
         raise ProtectedPath(
-            f"{printable(hidden[0], 200)} holds secrets by its name, and is not committed",
+            f"{one_line(hidden[0], 200)} holds secrets by its name, and is not committed",
             "add it to .gitignore, or name the paths to commit without it",
-            problems=tuple(Problem(printable(path, 200), "on the secrets list") for path in hidden[:50]),
+            problems=tuple(Problem(one_line(path, 200), "on the secrets list") for path in hidden[:50]),
         )
     names = b"".join(os.fsencode(path) + b"\0" for path in added)
     ran = await repository.git("check-attr", "-z", "--stdin", "filter", stdin=names) if added else None
@@ -247,7 +248,7 @@ async def _refuse(repository: Repository, files: Sequence[CommittedFile]) -> Non
     for path, value in zip(fields[::3], fields[2::3], strict=False):
         if value not in ("unspecified", "unset"):
             raise Unsupported(
-                f"{printable(path, 200)} goes through the filter {printable(value, 40)} of .gitattributes",
+                f"{one_line(path, 200)} goes through the filter {printable(value, 40)} of .gitattributes",
                 "filters are programs and are not run here; commit this path with git itself",
             )
 
@@ -262,7 +263,7 @@ async def find(repository: Repository, files: Sequence[CommittedFile]) -> tuple[
         if not item.blob or item.link or item.blob not in known:
             continue
         if known[item.blob] > LARGEST:
-            raise TooLarge(f"{printable(item.path, 200)} holds over {LARGEST:,} bytes", "commit it with git itself")
+            raise TooLarge(f"{one_line(item.path, 200)} holds over {LARGEST:,} bytes", "commit it with git itself")
         if group and size + known[item.blob] > AT_ONCE:
             found += await _scan(repository, group)
             group, size = [], 0

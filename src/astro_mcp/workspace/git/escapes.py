@@ -1,7 +1,7 @@
 """Paths as text that leads back to them: a byte that is no UTF-8 is told as `\\xe9`, and taken so.
 
-A name may hold these four characters itself. Its backslash is told as `\\x5c` then, so that no two paths are told
-alike.
+A line feed is told as `\\x0a` where paths stand a line each, and taken so anywhere. A name may hold such four
+characters itself. Its backslash is told as `\\x5c` then, so that no two paths are told alike.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import os
 import re
 from typing import Final
 
-_ALIKE: Final = re.compile(r"\\(?=x(?:5c|[89a-f][0-9a-f]))")
-_ESCAPED: Final = re.compile(rb"\\x(5c|[89a-f][0-9a-f])")
+_ALIKE: Final = re.compile(r"\\(?=x(?:0a|5c|[89a-f][0-9a-f]))")
+_ESCAPED: Final = re.compile(rb"\\x(0a|5c|[89a-f][0-9a-f])")
 
 
 def shown(path: str) -> str:
@@ -21,6 +21,11 @@ def shown(path: str) -> str:
     if path.isascii():  # nearly every one, of thousands
         return path
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def in_one_line(path: str) -> str:
+    """The same as a line of its own."""
+    return shown(path).replace("\n", "\\x0a")
 
 
 def named(text: str) -> str:

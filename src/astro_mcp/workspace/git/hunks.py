@@ -22,6 +22,7 @@ from astro_mcp.workspace.git.gitlinks import links_of, moved
 from astro_mcp.workspace.git.patches import OPTIONS, Hunk, parse_patch
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE
+from astro_mcp.workspace.text import one_line
 
 EMPTY: Final = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 """The blob without a byte: what an index has for a file of which it knows no more than that it is to be added."""
@@ -108,7 +109,7 @@ async def _outcome(
     """Each path that the hunks change: what it becomes, and what they were applied to."""
     there = differing[chosen.path]
     if there.before and there.after and there.before.mode[:2] != there.after.mode[:2]:
-        raise InvalidInput(f"{printable(chosen.path, 200)} becomes another kind of file", "commit it by its path")
+        raise InvalidInput(f"{one_line(chosen.path, 200)} becomes another kind of file", "commit it by its path")
     source = differing[chosen.former].before if chosen.former else there.before
     entry = there.after if chosen.whole else await _partly(repository, chosen, source, there.after)
     gone: list[tuple[str, Side, Side]] = [(chosen.former, None, source)] if chosen.former else []
@@ -134,7 +135,7 @@ def _spliced(old: list[bytes], new: list[bytes], chosen: _Chosen) -> bytes:
     lines += old[at:]
     if any(not line.endswith(b"\n") for line in lines[:-1]):
         raise InvalidInput(
-            f"a line at the end of {printable(chosen.path, 200)} has no line end, so its hunks go together",
+            f"a line at the end of {one_line(chosen.path, 200)} has no line end, so its hunks go together",
             "choose the hunks around it, too",
         )
     return b"".join(lines)
@@ -153,6 +154,6 @@ def _to_follow(
     if there is not None and now == there.after:
         return False
     raise Conflict(
-        f"{printable(path, 200)} is staged in part, which these hunks would undo",
+        f"{one_line(path, 200)} is staged in part, which these hunks would undo",
         "commit or unstage that first: git restore --staged",
     )

@@ -23,6 +23,7 @@ from astro_mcp.workspace.git.moving import Moved, Mover
 from astro_mcp.workspace.git.recovery import Step
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import commit_of
+from astro_mcp.workspace.text import one_line
 
 Kind = Literal["up_to_date", "fast_forward", "merge", "conflicts"]
 SHOWN: Final = 2 * 1024 * 1024
@@ -86,7 +87,7 @@ async def merge(
         raise Conflict(
             f"{len(found.conflicts)} files conflict; nothing was merged",
             "git_merge_preview shows the places; change one of the branches, then merge again",
-            problems=tuple(Problem(printable(item.path, 200), item.kind) for item in found.conflicts[:50]),
+            problems=tuple(Problem(one_line(item.path, 200), item.kind) for item in found.conflicts[:50]),
         )
     sha, how = theirs, "Fast-forward"
     if found.kind == "merge":

@@ -29,6 +29,7 @@ from astro_mcp.workspace.git.repository import Repository, hostile
 from astro_mcp.workspace.git.status import changes
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.planning import Plan
+from astro_mcp.workspace.text import one_line
 from astro_mcp.workspace.tree_plan import Coming, plan_tree
 
 MOST: Final = 2_000
@@ -76,7 +77,7 @@ def _possible(differing: Mapping[str, Differing]) -> None:
         raise PathDenied("a commit names a path outside of the working tree")
     for path, there in differing.items():
         if _submodule(there) and any(side and side.mode != SUBMODULE for side in (there.before, there.after)):
-            raise Unsupported(f"{printable(path, 200)} is a submodule on one side and none on the other", _BY_HAND)
+            raise Unsupported(f"{one_line(path, 200)} is a submodule on one side and none on the other", _BY_HAND)
         if not _is_text(path):
             raise Unsupported(f"{printable(path, 200)!r} is no name in UTF-8", _BY_HAND)
 
@@ -108,13 +109,13 @@ async def _coming(
             continue  # the index has it already, and the file is what its owner made of it
         coming[path] = there.after
         if path in staged:
-            lost.append(Problem(printable(path, 200), "is staged, or was taken out of the index"))
+            lost.append(Problem(one_line(path, 200), "is staged, or was taken out of the index"))
         elif path in special:
-            lost.append(Problem(printable(path, 200), "is marked as assume-unchanged or skip-worktree"))
+            lost.append(Problem(one_line(path, 200), "is marked as assume-unchanged or skip-worktree"))
         elif path in changed and found[path].kind != "absent":
-            lost.append(Problem(printable(path, 200), "has changes that are not committed"))
+            lost.append(Problem(one_line(path, 200), "has changes that are not committed"))
         elif there.before is None and found[path].kind not in ("absent", "folder"):
-            lost.append(Problem(printable(path, 200), "is there, and not in any commit"))
+            lost.append(Problem(one_line(path, 200), "is there, and not in any commit"))
     if lost:
         raise Conflict(
             f"{len(lost)} files hold changes that would be lost, {lost[0].path} among them",
@@ -173,7 +174,7 @@ def _target(path: str, data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise Unsupported(f"{printable(path, 200)} is a link to a name that is not UTF-8", _BY_HAND) from None
+        raise Unsupported(f"{one_line(path, 200)} is a link to a name that is not UTF-8", _BY_HAND) from None
 
 
 async def _bounded(repository: Repository, shas: Sequence[str]) -> None:
@@ -190,6 +191,6 @@ async def _no_filters(repository: Repository, index: Path, paths: Sequence[str])
     for path, value in zip(fields[::3], fields[2::3], strict=False):
         if value not in ("unspecified", "unset"):
             raise Unsupported(
-                f"{printable(path, 200)} goes through the filter {printable(value, 40)} of .gitattributes",
+                f"{one_line(path, 200)} goes through the filter {printable(value, 40)} of .gitattributes",
                 "filters are programs and are not run here; " + _BY_HAND,
             )

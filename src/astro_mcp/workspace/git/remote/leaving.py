@@ -9,10 +9,10 @@ from functools import partial
 from typing import Final
 
 from astro_mcp.errors import LimitHit, Problem, ProtectedPath, TooLarge
-from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git.commits import AT_ONCE, LARGEST
 from astro_mcp.workspace.git.keys import Key, find_keys
 from astro_mcp.workspace.git.repository import Repository
+from astro_mcp.workspace.text import one_line
 
 OBJECTS: Final = 200_000
 """Objects that are looked through."""
@@ -40,9 +40,9 @@ async def check(repository: Repository, sha: str, known: Sequence[str], base: st
     hidden = sorted({item.path for item in objects if item.path and not repository.readable(item.path)})
     if hidden:
         raise ProtectedPath(
-            f"{printable(hidden[0], 200)} holds secrets by its name, and would be pushed; nothing was",
+            f"{one_line(hidden[0], 200)} holds secrets by its name, and would be pushed; nothing was",
             "take it out of the commits that were not pushed yet",
-            problems=tuple(Problem(printable(path, 200), "on the secrets list") for path in hidden[:50]),
+            problems=tuple(Problem(one_line(path, 200), "on the secrets list") for path in hidden[:50]),
         )
     found: list[Key] = []
     for group in _groups(objects):
@@ -51,7 +51,7 @@ async def check(repository: Repository, sha: str, known: Sequence[str], base: st
         raise ProtectedPath(
             f"{len(found)} places of commits that would be pushed look like keys; nothing was pushed",
             "take them out of those commits (a key that was shared is to be changed)",
-            problems=tuple(Problem(f"{printable(k.path, 200)}:{k.line}", f"looks like a {k.kind}") for k in found[:50]),
+            problems=tuple(Problem(f"{one_line(k.path, 200)}:{k.line}", f"looks like a {k.kind}") for k in found[:50]),
         )
     return sum(not item.path for item in objects)
 
@@ -67,7 +67,7 @@ async def _objects(repository: Repository, sha: str, known: Sequence[str]) -> li
     if sum(item.size for item in found) > BYTES:
         raise LimitHit(f"more than {BYTES >> 20} MiB would be pushed at once", _BY_HAND)
     if large := [item.path for item in found if item.size > LARGEST]:
-        raise TooLarge(f"{printable(large[0], 200)} holds over {LARGEST:,} bytes", _BY_HAND)
+        raise TooLarge(f"{one_line(large[0], 200)} holds over {LARGEST:,} bytes", _BY_HAND)
     return found
 
 
