@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Final
 
+from astro_mcp.workspace.equal_lines import Matcher
 from astro_mcp.workspace.text import decode, one_line
 
 _MOST: Final = 20_000
@@ -46,7 +46,7 @@ def diff_text(path: str, before: str | None, after: str | None) -> str:
 
 def _hunks(a: list[str], b: list[str], offset: int) -> list[str]:
     out = []
-    for group in difflib.SequenceMatcher(None, a, b).get_grouped_opcodes(_CONTEXT):
+    for group in Matcher(a, b).get_grouped_opcodes(_CONTEXT):
         (_, a_start, _, b_start, _), (_, _, a_stop, _, b_stop) = group[0], group[-1]
         old, new = _span(a_start + offset, a_stop + offset), _span(b_start + offset, b_stop + offset)
         out.append(f"@@ -{old} +{new} @@\n")
