@@ -11,7 +11,7 @@ from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import publish
 from astro_mcp.workspace.git.moving import Moved, Mover
 from astro_mcp.workspace.git.recovery import Step
-from astro_mcp.workspace.git.refs import valid_ref
+from astro_mcp.workspace.git.refs import followed, valid_ref
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import commit_of
 
@@ -24,6 +24,11 @@ def branch_ref(name: str) -> str:
             f"{printable(name, 80)!r} can't be a branch's name", "letters, digits and ./_- as in fix/login"
         )
     return ref
+
+
+async def branch_meant(repository: Repository, name: str) -> str:
+    """The same; of a branch that is a symbolic ref, the one that it stands for."""
+    return await repository.blocking(partial(followed, repository.layout, branch_ref(name)))
 
 
 async def create(repository: Repository, name: str, start: str, settings: GitSettings) -> str:
@@ -44,7 +49,7 @@ async def switch(repository: Repository, name: str, mover: Mover) -> tuple[str, 
 
     Local changes of files that both branches have alike stay. Raises what `Mover.move` does.
     """
-    ref = branch_ref(name)
+    ref = await branch_meant(repository, name)
     sha = repository.refs.table.get(ref)
     if sha is None:
         raise NotFound(f"no branch is named {printable(name, 80)}", "action=create makes one")

@@ -38,7 +38,7 @@ async def make(
     """
     if linked.of_a_run(repository.layout):
         raise Unsupported("a worktree of a run holds no others", "action=create makes a branch")
-    places, ref = _places(repository, name), branches.branch_ref(name)
+    places, ref = _places(repository, name), await branches.branch_meant(repository, name)
     if await repository.blocking(lambda: places.whole):
         now = await git.refs(session, str(places.folder))
         if now.head != ref:
@@ -67,7 +67,7 @@ async def close(git: Git, session: Session, repository: Repository, name: str) -
     Raises `NotFound`, and `Conflict` where something in it is not committed, ignored files and what submodules hold
     included.
     """
-    places, ref = _places(repository, name), branches.branch_ref(name)
+    places, ref = _places(repository, name), await branches.branch_meant(repository, name)
     if not await repository.blocking(lambda: places.begun):
         raise NotFound(f"{printable(name, 80)} has no folder of its own here", "action=worktree makes one")
     if await repository.blocking(lambda: places.whole):

@@ -12,14 +12,15 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from astro_mcp.errors import Conflict, InvalidInput, PathDenied
+from astro_mcp.errors import Conflict, InvalidInput, PathDenied, Unsupported
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git.layout import Layout, is_folder, small
 from astro_mcp.workspace.git.locks import sync
+from astro_mcp.workspace.git.refs import read_head
 from astro_mcp.workspace.guards import OURS
 from astro_mcp.workspace.text import one_line
 
@@ -121,12 +122,13 @@ def of_a_run(layout: Layout) -> bool:
 
 def checked_out(layout: Layout, ref: str) -> Path | None:
     """The other working tree that is on the branch `ref`, or None."""
-    return next((tree for gitdir, tree in _trees(layout) if gitdir != layout.gitdir and _is_on(gitdir, ref)), None)
+    others = ((replace(layout, gitdir=gitdir), tree) for gitdir, tree in _trees(layout) if gitdir != layout.gitdir)
+    return next((tree for other, tree in others if _is_on(other, ref)), None)
 
 
 def taken(branch: str, tree: Path) -> Conflict:
     """That the branch is checked out in `tree`, which is what the repository says, and may be any text."""
-    where = one_line(printable(str(tree), 500))
+    where = one_line(str(tree), 500)
     return Conflict(f"{printable(branch, 80)} is checked out in {where}", "two working trees never share a branch")
 
 
@@ -138,8 +140,11 @@ def _trees(layout: Layout) -> Iterator[tuple[Path, Path]]:
             yield gitdir, Path(os.fsdecode((small(gitdir / "gitdir") or b"").strip())).parent
 
 
-def _is_on(gitdir: Path, ref: str) -> bool:
-    return (small(gitdir / "HEAD") or b"").decode("utf-8", "replace").strip() == f"ref: {ref}"
+def _is_on(other: Layout, ref: str) -> bool:
+    try:
+        return read_head(other) == ref
+    except Unsupported:  # its HEAD names nothing
+        return False
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from astro_mcp.config import GitSettings
 from astro_mcp.errors import Conflict, NotFound, Problem
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import commits, entries
-from astro_mcp.workspace.git.branches import branch_ref
+from astro_mcp.workspace.git.branches import branch_meant
 from astro_mcp.workspace.git.changed import SUBMODULE
 from astro_mcp.workspace.git.entries import LINK
 from astro_mcp.workspace.git.moving import Moved, Mover
@@ -78,7 +78,7 @@ async def merge(
     No key can be new in it, since each of its lines stands in a commit already. Raises `Conflict` (conflicts, each
     named; local changes would be lost), `NotFound`, and what `Mover.move` does. Nothing has changed then.
     """
-    ref, ours = _target(repository, into)
+    ref, ours = await _target(repository, into)
     theirs = await commit_of(repository, name)
     found = await preview(repository, ours, theirs)
     if found.kind == "up_to_date":
@@ -98,10 +98,11 @@ async def merge(
     return sha, found, await mover.move(repository, step, f"merge {printable(name, 80)}: {how}")
 
 
-def _target(repository: Repository, into: str) -> tuple[str, str]:
+async def _target(repository: Repository, into: str) -> tuple[str, str]:
     """The branch ("" for a detached HEAD) and where it is."""
     refs = repository.refs
-    ref = (refs.head if refs.head.startswith("refs/") else "") if into == "HEAD" else branch_ref(into)
+    head = refs.head if refs.head.startswith("refs/") else ""
+    ref = head if into == "HEAD" else await branch_meant(repository, into)
     sha = refs.table.get(ref, "") if ref else refs.sha
     if not sha:
         what = f"no branch is named {printable(into, 80)}" if into != "HEAD" else "this branch has no commit yet"

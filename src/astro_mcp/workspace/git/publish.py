@@ -13,11 +13,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from astro_mcp.errors import Conflict
+from astro_mcp.errors import Conflict, Unsupported
 from astro_mcp.workspace.git.layout import Layout, is_folder
 from astro_mcp.workspace.git.locks import Locks, fill, settle, sync
 from astro_mcp.workspace.git.private import stamp_of
-from astro_mcp.workspace.git.refs import no_links, read_head, read_ref, read_refs
+from astro_mcp.workspace.git.refs import no_links, read_head, read_ref, read_refs, symbolic
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 ZERO = "0" * 40
@@ -85,7 +85,7 @@ def track(locks: Locks, layout: Layout, updates: Sequence[Update]) -> list[tuple
             if not update.before and (update.ref in above or parents & there):
                 raise Conflict("another ref has a part of its name")
             _move(locks, layout, update)
-        except Conflict as error:
+        except (Conflict, Unsupported) as error:
             stay.append((update, error.message))
         else:
             there.add(update.ref)
@@ -196,6 +196,8 @@ def _moving(locks: Locks, layout: Layout, update: Update) -> Iterator[Path]:
     if not no_links(layout, update.ref):
         _make(path.parent)
     with locks.hold(path) as lock:
+        if symbolic(layout, update.ref):
+            raise Unsupported(f"{update.ref} is a symbolic ref, and stays one", "name the branch that it stands for")
         if read_ref(layout, update.ref) != update.before:
             raise Conflict(f"{update.ref} moved meanwhile", "look at git_log, and try again")
         if is_folder(path):

@@ -19,6 +19,9 @@ MOST: Final = 200_000
 PACKED: Final = 64 * 1024 * 1024
 REMEMBERED: Final = 1024 * 1024
 """Bytes of `packed-refs` that are not gone through again while they are the same."""
+DEEP: Final = 5
+"""Refs that name one another, as git follows them."""
+_BRANCHES: Final = "refs/heads/"
 _BAD: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.(?=/|\Z)|\.lock(?=/|\Z)|\A[./-]|/\Z")
 
 
@@ -61,20 +64,40 @@ def read_refs(layout: Layout) -> Refs:
 
 
 def read_head(layout: Layout) -> str:
-    """A full ref name or a sha."""
+    """A full ref name or a sha; of a branch that is a symbolic ref, the branch that it stands for."""
     text = (small(f"{layout.gitdir}/HEAD") or b"").decode("utf-8", "replace").strip()
     if SHA.fullmatch(text):
         return text
     name = text.removeprefix("ref:").strip()
     if not text.startswith("ref:") or not name.startswith("refs/") or not valid_ref(name):
         raise Unsupported("HEAD of this repository names no branch and no commit")
-    return name
+    return followed(layout, name)
+
+
+def followed(layout: Layout, name: str) -> str:
+    """The branch that `name` stands for, where it is a branch that is a symbolic ref to another; else `name`."""
+    for _ in range(DEEP):
+        target = symbolic(layout, name) if name.startswith(_BRANCHES) else ""
+        if not target.startswith(_BRANCHES) or not valid_ref(target):
+            return name
+        name = target
+    raise Unsupported("branches of this repository are symbolic refs that name one another in a circle or a long chain")
+
+
+def symbolic(layout: Layout, name: str) -> str:
+    """What a ref names, where it is a symbolic one; else ""."""
+    loose = _loose_one(layout, name)
+    return loose.removeprefix("ref:").strip() if loose.startswith("ref:") else ""
 
 
 def read_ref(layout: Layout, name: str) -> str:
     """The sha that one ref is at now, or ""."""
-    loose = (small(layout.common / name) or b"").decode("ascii", "replace").strip() if no_links(layout, name) else ""
+    loose = _loose_one(layout, name)
     return loose if SHA.fullmatch(loose) else _packed(layout.common).get(name, "")
+
+
+def _loose_one(layout: Layout, name: str) -> str:
+    return (small(layout.common / name) or b"").decode("utf-8", "replace").strip() if no_links(layout, name) else ""
 
 
 def no_links(layout: Layout, name: str) -> bool:

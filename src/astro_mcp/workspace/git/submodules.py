@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from astro_mcp.errors import AstroError, InvalidInput, NotFound
-from astro_mcp.workspace.git.refs import SHA, valid_ref
+from astro_mcp.workspace.git.refs import DEEP, SHA, valid_ref
 from astro_mcp.workspace.git_folders import Odd, Reach, small
 
 PACKED: Final = 8 * 1024 * 1024
 """Bytes of `packed-refs`: 100,000 refs."""
-DEEP: Final = 5
-"""Refs that name one another, as git follows them."""
 _ZERO: Final = "0" * 40
 _OWN: Final = ("HEAD", "refs/worktree/", "refs/bisect/", "refs/rewritten/")
 """Of a linked worktree's own folder; other refs are of the repository's."""
