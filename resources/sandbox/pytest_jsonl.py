@@ -18,8 +18,9 @@ TRACE = 12_000
 OUTPUT = 4_000
 FULL = 1_000  # failures with their traces; of those beyond there is the message
 
-# Bound now: tests replace os, open and time with their own while reports are made.
-_write, _getpid = os.write, os.getpid
+# Bound now: tests replace os, json and open with their own while reports are made.
+_write, _getpid, _stat = os.write, os.getpid, os.stat
+_encoded = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).iterencode
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -97,7 +98,7 @@ class Recorder:
 
     def _line(self, descriptor: int, record: dict[str, Any], before: bytes = b"") -> None:
         if _getpid() == self._pid:  # a test that forks has a child with this object in it
-            text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+            text = "".join(_encoded(record, _one_shot=True))
             data = before + text.encode("utf-8", "replace") + b"\n"  # a lone surrogate is no JSON to most readers
             while data:
                 data = data[_write(descriptor, data) :]
@@ -127,9 +128,17 @@ def location(longrepr: object, root: str) -> tuple[str, int] | None:
         if place is None:
             continue
         path = relative(place.path, root)
-        if not path.startswith(("/", "..")) and os.path.exists(os.path.join(root, path)):
+        if not path.startswith(("/", "..")) and there(f"{root}/{path}"):
             return path, place.lineno
     return None
+
+
+def there(path: str) -> bool:
+    try:
+        _stat(path)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def relative(path: str, root: str) -> str:

@@ -29,8 +29,10 @@ FULL = 1_000  # failures with their traces; of those beyond there is the message
 TOP = os.getcwd()
 OURS = os.path.dirname(os.path.abspath(__file__))
 
-# Bound now: tests replace os and time with their own.
-_write, _clock, _getpid = os.write, time.monotonic, os.getpid
+# Bound now: tests replace os, json and time with their own.
+_write, _pread, _fstat, _ftruncate, _lseek, _dup2 = os.write, os.pread, os.fstat, os.ftruncate, os.lseek, os.dup2
+_clock, _getpid = time.monotonic, os.getpid
+_encoded = json.JSONEncoder(separators=(",", ":")).iterencode
 
 
 class Lines:
@@ -45,13 +47,13 @@ class Lines:
         self._progress, self.told = os.dup(1), os.dup(2)
         self._printed = os.memfd_create("printed")
         for descriptor in (1, 2):
-            os.dup2(self._printed, descriptor)
+            _dup2(self._printed, descriptor)
 
     def restore(self) -> None:
         """What is printed from now on is seen: the interpreter's own last words."""
         self.printed()  # whatever is still on its way
-        os.dup2(self._progress, 1)
-        os.dup2(self.told, 2)
+        _dup2(self._progress, 1)
+        _dup2(self.told, 2)
 
     def emit(self, **record: Any) -> None:
         self._line(self._events, record)
@@ -60,8 +62,8 @@ class Lines:
         self._line(self._progress, {"done": done, "total": total, "id": test}, b"\x1e")
 
     def forget(self) -> None:
-        os.ftruncate(self._printed, 0)
-        os.lseek(self._printed, 0, os.SEEK_SET)  # which descriptors 1 and 2 share
+        _ftruncate(self._printed, 0)
+        _lseek(self._printed, 0, os.SEEK_SET)  # which descriptors 1 and 2 share
 
     def printed(self) -> str:
         for stream in (sys.stdout, sys.stderr):
@@ -69,16 +71,16 @@ class Lines:
                 stream.flush()
             except (AttributeError, OSError, ValueError):
                 continue  # the test's own, or closed by it
-        size = os.fstat(self._printed).st_size
+        size = _fstat(self._printed).st_size
         most = 4 * OUTPUT
         if size <= 2 * most:
-            return os.pread(self._printed, size, 0).decode("utf-8", "replace")
-        pieces = (os.pread(self._printed, most, 0), os.pread(self._printed, most, size - most))
+            return _pread(self._printed, size, 0).decode("utf-8", "replace")
+        pieces = (_pread(self._printed, most, 0), _pread(self._printed, most, size - most))
         return b"\n[...]\n".join(pieces).decode("utf-8", "replace")
 
     def _line(self, descriptor: int, record: dict[str, Any], before: bytes = b"") -> None:
         if _getpid() == self._pid:  # a test that forks has a child with this object in it
-            data = before + json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
+            data = before + "".join(_encoded(record, _one_shot=True)).encode("ascii") + b"\n"
             while data:
                 data = data[_write(descriptor, data) :]
 
@@ -181,7 +183,9 @@ def places(text: str) -> list[tuple[str, int]]:
 
 def relative(path: str) -> str:
     """Below the project; "" where it is elsewhere."""
-    path = os.path.join(TOP, path) if path and not path.startswith("<") else ""
+    if path.startswith("<"):
+        return ""
+    path = path if path.startswith("/") else f"{TOP}/{path}"
     return path[len(TOP) + 1 :] if path.startswith(f"{TOP}/") and not path.startswith(f"{OURS}/") else ""
 
 
