@@ -28,6 +28,9 @@ function cut(text, most) {
   return `${text.slice(0, half)}\n[... ${text.length - 2 * half} characters left out ...]\n${text.slice(-half)}`;
 }
 
+// Titles and messages may have halves of surrogate pairs, and a cut makes some: most readers of JSON refuse them.
+const json = (record) => JSON.stringify(record, (_, value) => (typeof value === 'string' ? value.toWellFormed() : value));
+
 // The innermost frame within the project.
 function place(stack, data) {
   for (const line of stack.split('\n')) {
@@ -110,7 +113,7 @@ class Recorder {
   }
 
   #emit(record) {
-    const data = Buffer.from(`${JSON.stringify(record)}\n`);
+    const data = Buffer.from(`${json(record)}\n`);
     for (let sent = 0; sent < data.length; ) sent += writeSync(this.#events, data, sent);
   }
 }
@@ -133,7 +136,7 @@ export default async function* report(source) {
     else if (type === 'test:coverage') (await import('./js_covered.cjs')).default.ofNode(data.summary);
     else if (type === 'test:pass' || type === 'test:fail') {
       const test = recorder.ended(data, type === 'test:pass');
-      if (test) yield `\x1e${JSON.stringify({ done: recorder.done, total: 0, id: cut(test, MESSAGE) })}\n`;
+      if (test) yield `\x1e${json({ done: recorder.done, total: 0, id: cut(test, MESSAGE) })}\n`;
     }
   }
   recorder.close();

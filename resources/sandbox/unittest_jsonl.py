@@ -32,7 +32,7 @@ OURS = os.path.dirname(os.path.abspath(__file__))
 # Bound now: tests replace os, json and time with their own.
 _write, _pread, _fstat, _ftruncate, _lseek, _dup2 = os.write, os.pread, os.fstat, os.ftruncate, os.lseek, os.dup2
 _clock, _getpid = time.monotonic, os.getpid
-_encoded = json.JSONEncoder(separators=(",", ":")).iterencode
+_encoded = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).iterencode
 
 
 class Lines:
@@ -80,7 +80,8 @@ class Lines:
 
     def _line(self, descriptor: int, record: dict[str, Any], before: bytes = b"") -> None:
         if _getpid() == self._pid:  # a test that forks has a child with this object in it
-            data = before + "".join(_encoded(record, _one_shot=True)).encode("ascii") + b"\n"
+            text = "".join(_encoded(record, _one_shot=True))
+            data = before + text.encode("utf-8", "replace") + b"\n"  # a lone surrogate is no JSON to most readers
             while data:
                 data = data[_write(descriptor, data) :]
 

@@ -72,6 +72,24 @@ def test_a_file_that_jest_could_not_load_is_an_error_of_that_file() -> None:
     assert (found.counts, found.total) == ({"error": 1}, 0)
 
 
+HALVES = "caf\ud83d \udce9, \U0001f600, \\ud83d, \\\\"
+READABLE = "caf\ufffd \ufffd, \U0001f600, \\ud83d, \\\\"
+
+
+def test_half_a_surrogate_pair_in_jests_report_costs_itself_and_no_test() -> None:
+    tests = [one("passed"), one("failed", HALVES, title=HALVES)]
+    found = read("jest-json", jest({"name": f"{TOP}/x.test.js", "assertionResults": tests}))
+    assert (found.counts, found.ended) == ({"passed": 1, "failed": 1}, True)
+    assert [(failure.id, failure.message) for failure in found.failures] == [(f"x.test.js::a b {READABLE}", READABLE)]
+
+
+def test_half_a_surrogate_pair_in_a_line_of_ours_costs_itself_and_no_test() -> None:
+    line = {"event": "report", "id": HALVES, "category": "failed", "message": HALVES}
+    found = read("jsonl", f"{json.dumps(line)}\n" + '{"event":"report","id":"\\ud83d\n')
+    assert [(failure.id, failure.message) for failure in found.failures] == [(READABLE, READABLE)]
+    assert found.not_understood == 1
+
+
 JUNIT = """<?xml version="1.0"?><testsuites><testsuite name="s">
 <testcase name="passes" classname="passes" time="0.5" status="run"><system-out>x</system-out></testcase>
 <testcase name="a" classname="pkg.A" file="a.py" line="7"><failure message="boom &lt;1&gt;">trace</failure>

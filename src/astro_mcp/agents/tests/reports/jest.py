@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from astro_mcp.agents.tests.events import Event
 from astro_mcp.agents.tests.reports import made
+from astro_mcp.agents.tests.reports.halves import parsed
 from astro_mcp.agents.tests.reports.made import Reason, Unreadable
 
 CATEGORIES: Final = {"pending": "skipped", "disabled": "skipped"}
@@ -55,7 +56,7 @@ class Document(Part):
 def events(report: bytes, top: str) -> Iterator[Event]:
     """Raises `Unreadable`. Files lie below the folder `top`."""
     try:
-        document = Document.model_validate_json(report)
+        document = parsed(Document, report)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"][:4])

@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from astro_mcp.agents.tests.events import Event
+from astro_mcp.agents.tests.reports.halves import parsed
 
 LINE: Final = 200_000
 
@@ -16,6 +17,6 @@ def events(report: bytes) -> Iterator[Event | None]:
     """Each line's event; None for a line that is none."""
     for line in filter(None, report.split(b"\n")):
         try:
-            yield Event.model_validate_json(line if len(line) <= LINE else b"")
+            yield parsed(Event, line if len(line) <= LINE else b"")
         except ValidationError:
             yield None
