@@ -31,12 +31,21 @@ function cut(text, most) {
 // Titles and messages may have halves of surrogate pairs, and a cut makes some: most readers of JSON refuse them.
 const json = (record) => JSON.stringify(record, (_, value) => (typeof value === 'string' ? value.toWellFormed() : value));
 
+// A test may write its own stack, with what is no file's address: that stays as it stands.
+function pathOf(address) {
+  try {
+    return fileURLToPath(`file://${address}`);
+  } catch {
+    return address;
+  }
+}
+
 // The innermost frame within the project.
 function place(stack, data) {
   for (const line of stack.split('\n')) {
     const found = FRAME.exec(line.trim());
     if (!found) continue;
-    const path = relative(found[1] ? fileURLToPath(`file://${found[2]}`) : found[2]);
+    const path = relative(found[1] ? pathOf(found[2]) : found[2]);
     if (!path.startsWith('/') && !path.startsWith('node_modules/')) return [path, Number(found[3])];
   }
   return [relative(data.file ?? ''), data.line ?? 0];

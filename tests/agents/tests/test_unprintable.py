@@ -22,6 +22,13 @@ test('half \\ud83d of a pair', () => { throw new Error('half \\ud83d of a pair')
 test('cut within a pair', () => { throw new Error('x' + '\\u{1f600}'.repeat(9_000)); });
 test('last', () => {});
 """
+FRAMES = """
+const { test } = require('node:test');
+for (const name of ['a%2Fb', '%zz', '%ff']) test(name, () => {
+  throw Object.assign(new Error('boom'), { stack: `Error: boom\\n    at f (file:///workspace/${name}.js:3:2)` });
+});
+test('last', () => {});
+"""
 
 
 async def test_a_failure_with_half_a_surrogate_pair_or_many_emoji_is_told_by_unittest(
@@ -47,3 +54,15 @@ async def test_a_failure_with_half_a_surrogate_pair_or_many_emoji_is_told_by_nod
     assert "not the runner's" not in result.explanation
     log, _ = await house.artifacts.get(house.session.scope, result.artifact.rpartition("/")[2])
     assert b"\\ud83d" not in log
+
+
+@pytest.mark.full
+async def test_a_frame_whose_address_is_no_path_is_told_by_node_as_it_stands(house: Bench, project: Path) -> None:
+    write(project, {"package.json": '{"scripts": {"test": "node --test"}}', "a.test.js": FRAMES})
+    result = await house.run(runner="node")
+    assert (result.counts.passed, result.counts.failed, result.counts.total) == (1, 3, 4)
+    assert [(failure.file, failure.line) for failure in result.failures] == [
+        ("a%2Fb.js", 3),
+        ("%zz.js", 3),
+        ("%ff.js", 3),
+    ]
