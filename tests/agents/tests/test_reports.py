@@ -233,7 +233,36 @@ def test_rusts_own_sums_tell_what_its_lines_do_not_or_what_somebody_added() -> N
     assert read("libtest", RUST.replace("test tests::b - should panic ... ok\n", "")).not_understood == 1
     assert read("libtest", RUST.replace("test tests::c", "test forged ... ok\ntest tests::c")).not_understood == 1
     cut = read("libtest", RUST[: RUST.index("test tests::c")] + "test tests::c ... ")
-    assert (cut.ended, list(cut.running), cut.counts) == (False, ["src/lib.rs::tests::c"], {"passed": 2})
+    assert (cut.ended, list(cut.running), cut.counts["passed"]) == (False, ["src/lib.rs::tests::c"], 2)
+    assert [failure.message for failure in cut.failures] == ["the program ended after 2 of 4 tests"]
+
+
+DIES = """     Running tests/a.rs (target/debug/deps/a-1)
+
+running 3 tests
+test a1 ... ok
+
+thread 'a2' has overflowed its stack
+error: test failed, to rerun pass `--test a`
+"""
+
+
+def test_a_rust_program_that_dies_amid_its_tests_is_an_error_whatever_comes_after_it() -> None:
+    whole = read("libtest", DIES + RUST)
+    assert (whole.counts, whole.ended) == ({"passed": 4, "failed": 1, "skipped": 1, "error": 1}, True)
+    died = whole.failures[0]
+    assert (died.id, died.message) == ("tests/a.rs", "the program ended after 1 of 3 tests")
+    assert "has overflowed its stack" in died.stdout
+    asked = Tally.of(events("libtest", (DIES + RUST).encode(), TOP, ()), ["tests/a.rs::a2"])
+    assert [failure.id for failure in asked.failures] == ["tests/a.rs"]
+    last = read("libtest", RUST + DIES)
+    assert (last.ended, [failure.id for failure in last.failures]) == (False, ["src/lib.rs::tests::d", "tests/a.rs"])
+
+
+def test_what_a_failed_rust_test_said_is_no_other_programs_line() -> None:
+    found = read("libtest", RUST.replace("said\n", f"said\n{DIES}"))
+    assert [failure.id for failure in found.failures] == ["src/lib.rs::tests::d"]
+    assert (found.counts, found.not_understood) == ({"passed": 3, "failed": 1, "skipped": 1}, 0)
 
 
 def test_a_flood_of_failures_is_bounded_in_every_form() -> None:
@@ -271,4 +300,6 @@ WORDS += [
 def test_no_mixture_of_rusts_lines_makes_it_raise_or_count_a_test_twice(lines: list[str]) -> None:
     found = read("libtest", "".join(lines))
     assert all(isinstance(event, Event) for event in found.failures)
-    assert sum(found.counts.values()) <= sum(line.startswith("test a") for line in lines)
+    tests = sum(count for category, count in found.counts.items() if category != "error")
+    assert tests <= sum(line.startswith("test a") for line in lines)
+    assert found.counts["error"] <= lines.count("running 1 test\n")

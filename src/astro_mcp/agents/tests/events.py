@@ -17,6 +17,8 @@ RUNNING: Final = 1_000
 OUTCOMES: Final = 50_000
 WORST: Final = ("passed", "skipped", "xfailed", "xpassed", "failed", "error")
 """What a test with several reports is said to have done: the last of these that one of them says."""
+WHOLE: Final = ("collect", "run")
+"""When what is told is of no test alone, but of a file, a package or a program."""
 MOST_LINES: Final = 100_000_000
 MOST_SECONDS: Final = 1e7
 
@@ -136,4 +138,4 @@ class Tally:
 
 def _concerns(event: Event, asked: Collection[str]) -> bool:
     """Of what is no test's own, the number of all tests alone tells of others."""
-    return event.event != "collected" and (not event.id or event.when == "collect" or event.id in asked)
+    return event.event != "collected" and (not event.id or event.when in WHOLE or event.id in asked)

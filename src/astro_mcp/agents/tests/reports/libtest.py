@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -22,51 +22,58 @@ PANIC: Final = re.compile(r"^thread '.*?' (?:\(\d+\) )?panicked at (?:'(.*)', )?
 LINE: Final = 20_000
 KEPT: Final = 400
 """Lines of what one failed test printed."""
+LAST: Final = 30
+"""Lines of what was printed past the tests before a program ended amid them."""
 
 
 def events(report: bytes) -> Iterator[Event | None]:
-    """Each program's tests; None for each that a program counts, and whose line is not there or not whole."""
+    """Each program's tests, and a program that ended before they did; None for each test that a program counts, and
+    whose line is not there or not whole."""
     program = _Program("")
     began = ended = False
     for line in (data[:LINE].decode("utf-8", "replace") for data in report.split(b"\n")):
-        if found := PROGRAM.match(line):
-            yield from program.rest()
+        if not program.telling and (found := PROGRAM.match(line)):
+            yield from program.left()
             program = _Program(found[1] or found[2])
-        elif COUNT.match(line):
+        elif not program.telling and (found := COUNT.match(line)):
             if not began:
                 began = True
                 yield Event(event="start")
             ended = False
+            program.count = int(found[1])
         elif found := RESULT.match(line):
             ended = True
             yield from program.end([int(number) for number in found.groups()])
             program = _Program(program.file)
         else:
             yield from program.take(line)
-    yield from program.rest()
+    yield from program.left()
     if ended:
         yield Event(event="end")
 
 
 class _Program:
-    """One program's run. What a failed test said comes at its end."""
+    """One program's run. What a failed test said comes at its end: `telling` names the one that is told of. `count` is
+    how many tests there are to be, 0 where it does not say."""
 
     def __init__(self, file: str) -> None:
         self.file = file
+        self.count = 0
+        self.telling = ""
         self._running = ""
         self._ended: dict[str, tuple[str, float]] = {}
         self._said: dict[str, list[str]] = {}
-        self._telling = ""
+        self._past: deque[str] = deque(maxlen=LAST)
 
     def take(self, line: str) -> Iterator[Event]:
         if found := SAID.match(line):
-            self._telling = found[1]
-            self._said[self._telling] = []
-        elif self._telling and line != "failures:":
-            if len(self._said[self._telling]) < KEPT:
-                self._said[self._telling].append(line)
+            self.telling = found[1]
+            self._said[self.telling] = []
+        elif self.telling and line != "failures:":
+            if len(self._said[self.telling]) < KEPT:
+                self._said[self.telling].append(line)
         elif line == "failures:":
-            self._telling = ""
+            self.telling = ""
         else:
             yield from self._test(line)
 
@@ -77,6 +84,15 @@ class _Program:
         if self._running and (found := ENDED.search(line)):  # what it printed past libtest may stand before
             self._ended[self._running] = (CATEGORIES[found[1]], float(found[2] or 0))
             self._running = ""
+        elif line:
+            self._past.append(line)
+
+    def left(self) -> Iterator[Event]:
+        """What there is of a program that told no sums."""
+        yield from self.rest()
+        if self.count:
+            message = f"the program ended after {len(self._ended)} of {self.count} tests"
+            yield made.broken(self.file, Reason(message, "", self.file, 0, "\n".join(self._past)), "run")
 
     def end(self, counted: list[int]) -> Iterator[Event | None]:
         yield from self.rest()

@@ -43,9 +43,9 @@ def ended(name: str, category: str, seconds: float = 0.0, why: Reason = NONE) ->
     yield Event(event="finished", id=name)
 
 
-def broken(name: str, why: Reason) -> Event:
-    """What is no test, and could not be taken for tests: a file, a package."""
-    return _report(cut(name, ID), "collect", "error", 0.0, why)
+def broken(name: str, why: Reason, when: str = "collect") -> Event:
+    """What is no test, and could not be taken for tests, or not for all of them: a file, a package, a program."""
+    return _report(cut(name, ID), when, "error", 0.0, why)
 
 
 def _report(name: str, when: str, category: str, seconds: float, why: Reason) -> Event:
