@@ -37,9 +37,13 @@ def test_categories_are_counted_and_a_test_that_never_finished_is_named() -> Non
     assert list(found.running) == ["b"]
 
 
-def test_where_workers_collect_the_total_is_what_finished() -> None:
-    tests = [{"event": kind, "id": name} for name in "aab" for kind in ("running", "finished")]
-    assert tally({"event": "collected", "total": 0}, *tests).total == 2
+def test_where_workers_collect_the_total_is_what_finished_each_test_of_the_same_name_with_it() -> None:
+    told: list[dict[str, Any]] = []
+    for name in "aab":
+        told += [{"event": "running", "id": name}, {"event": "report", "id": name, "category": "passed"}]
+        told += [{"event": "finished", "id": name}]
+    found = tally({"event": "collected", "total": 0}, *told)
+    assert (found.total, found.counts["passed"]) == (3, 3)
 
 
 def test_lines_that_are_no_events_are_counted_and_change_nothing() -> None:

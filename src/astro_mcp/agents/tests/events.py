@@ -53,7 +53,8 @@ class Tally:
     started: bool = False
     ended: bool = False
     collected: int = 0
-    finished: set[str] = field(default_factory=set)
+    finished: Counter[str] = field(default_factory=Counter)
+    """How often a test of each name came to its end: several may have one name."""
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[Event] = field(default_factory=list)
     failures_left_out: int = 0
@@ -67,7 +68,7 @@ class Tally:
     @property
     def total(self) -> int:
         """Tests collected; where the runner's workers collect and it does not say, those that finished."""
-        return self.collected or len(self.finished)
+        return self.collected or self.finished.total()
 
     def known(self) -> dict[str, tuple[str, float]]:
         """What became of each test; one that began and never ended has failed."""
@@ -128,7 +129,7 @@ class Tally:
             self.outcomes[event.id] = (status or "", seconds + event.seconds)
 
     def _finished(self, test: str) -> None:
-        self.finished.add(test)
+        self.finished[test] += 1
         seconds = self.running.pop(test, None)
         if seconds is not None:
             heapq.heappush(self.slowest, (seconds, test))
