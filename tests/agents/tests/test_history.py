@@ -74,6 +74,7 @@ def test_a_test_failed_that_failed_when_it_last_ran() -> None:
         Run(1, {"a.py::2": ("passed", 0), "c.py": ("error", 0)}),
     ]
     assert failing(runs) == ["a.py::2", "b.py::1", "c.py"]
+    assert failing([Run(4, {"d.rs::1": ("passed", 0), "d.rs": ("error", 0)}), *runs])[-1] == "d.rs"
     found = past(runs, ["a.py::1", "a.py::2", "never"])
     assert {test: (each.runs, each.failed, each.first) for test, each in found.items()} == {
         "a.py::1": (2, 1, 2),

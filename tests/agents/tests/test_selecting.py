@@ -10,6 +10,7 @@ from tests.agents.git.bench import plain_git
 from tests.agents.tests.bench import Bench, commit, write
 
 from astro_mcp.agents.tests.choice import by_name
+from astro_mcp.agents.tests.events import Event, Tally
 from astro_mcp.agents.tests.project import Project
 from astro_mcp.agents.tests.selection import of_these
 from astro_mcp.errors import NotFound
@@ -35,6 +36,63 @@ def test_of_what_a_log_names_the_runner_is_told_files_of_the_copy_alone() -> Non
     found = of_these(runner, [*forged, "tests/test_a.py::test_a"], project)
     assert (found.targets, found.asked) == (["./tests/test_a.py"], {"ids": ["tests/test_a.py::test_a"]})
     assert of_these(runner, ["-k"], replace(project, target="")).targets == ["./-k"]
+
+
+def project_of(*files: str, target: str = "") -> Project:
+    return Project(Place(Path("/x"), ""), target, {name: SandboxFile(name, b"") for name in files}, (), "")
+
+
+@pytest.mark.parametrize(
+    ("name", "whole", "one", "targets"),
+    [
+        ("node", "test/b.test.js", "test/a.test.js::a\nb", ["./test/b.test.js", "./test/a.test.js"]),
+        (
+            "jest",
+            "test/b.test.js",
+            "test/a.test.js::a\nb",
+            ["^/workspace/test/b\\.test\\.js$", "^/workspace/test/a\\.test\\.js$"],
+        ),
+        ("go", "example.org/m/bad", "example.org/m::TestA", ["example.org/m/bad", "example.org/m"]),
+        ("cargo", "tests/a.rs", "src/lib.rs::tests::b", []),
+    ],
+)
+def test_a_file_that_could_not_be_loaded_is_run_whole_beside_tests_of_others(
+    name: str, whole: str, one: str, targets: list[str]
+) -> None:
+    runner = by_name(Pack.find().manifests("runner"), name)
+    project = project_of("test/a.test.js", "test/b.test.js")
+    found = of_these(runner, [whole, one, "../c.test.js", "-x"], project)
+    assert (list(found.targets), found.only, found.within) == (targets, {one}, {whole})
+    others = [f"{whole}::any", f"{one} more", f"{whole}x::any"]
+    tests = [Event(event="report", id=test, category="passed") for test in (whole, one, *others)]
+    assert Tally.of(tests, found.only, found.within).outcomes.keys() == {whole, one, others[0]}
+    alone = of_these(runner, [whole], project)
+    assert (list(alone.targets), alone.only, alone.within) == (targets[:1], frozenset(), {whole})
+
+
+FAILS = "test('a\\nb', () => { throw new Error('boom'); });\ntest('c', () => {});\n"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("runner", ["node", "jest"])
+async def test_a_file_that_could_not_be_loaded_is_among_what_failed_until_it_is_mended(
+    house: Bench, project: Path, runner: str
+) -> None:
+    test = "const { test } = require('node:test');\n" if runner == "node" else ""
+    write(project, {"package.json": '{"scripts": {"test": "node --test"}}'})
+    write(project, {"test/a.test.js": f"{test}{FAILS}", "test/b.test.js": "throw new Error('at load');\n"})
+    first = await house.run(runner=runner, reruns=1)
+    assert {failure.id for failure in first.failures} == {"test/a.test.js::a\nb", "test/b.test.js"}
+    assert {failure.verdict for failure in first.failures} == {"broken"}
+    again = await house.run(runner=runner, select="failed")
+    assert {failure.id for failure in again.failures} == {"test/a.test.js::a\nb", "test/b.test.js"}
+    assert again.counts.passed == 0
+    write(project, {"test/b.test.js": f"{test}test('now', () => {{}});\n"})
+    mended = await house.run(runner=runner, select="failed")
+    assert (mended.counts.passed, mended.counts.failed, mended.counts.total) == (1, 1, 2)
+    assert [failure.id for failure in (await house.run(runner=runner, select="failed")).failures] == [
+        "test/a.test.js::a\nb"
+    ]
 
 
 async def test_failed_runs_what_failed_when_it_last_ran_and_tells_how_often(house: Bench, project: Path) -> None:

@@ -76,14 +76,14 @@ class Tally:
         return {test: outcome for test, outcome in self.outcomes.items() if outcome[0]} | broken
 
     @classmethod
-    def of(cls, events: Iterable[Event | None], asked: Collection[str] = ()) -> Tally:
-        """Add up events; None is a piece of the report that is none, and is counted. Where ids are `asked` for, other
-        tests are left out: some runners take more than they are told to."""
+    def of(cls, events: Iterable[Event | None], asked: Collection[str] = (), within: Collection[str] = ()) -> Tally:
+        """Add up events; None is a piece of the report that is none, and is counted. Where ids are `asked` for, or the
+        files that tests are `within`, other tests are left out: some runners take more than they are told to."""
         tally = cls()
         for event in events:
             if event is None:
                 tally.not_understood += 1
-            elif not asked or _concerns(event, asked):
+            elif not (asked or within) or _concerns(event, asked, within):
                 tally._take(event)
         tally.slowest.sort(reverse=True)
         return tally
@@ -137,6 +137,10 @@ class Tally:
                 heapq.heappop(self.slowest)
 
 
-def _concerns(event: Event, asked: Collection[str]) -> bool:
+def _concerns(event: Event, asked: Collection[str], within: Collection[str]) -> bool:
     """Of what is no test's own, the number of all tests alone tells of others."""
-    return event.event != "collected" and (not event.id or event.when in WHOLE or event.id in asked)
+    if event.event == "collected":
+        return False
+    if not event.id or event.id in asked or event.id.partition("::")[0] in within:
+        return True
+    return bool(asked) and event.when in WHOLE

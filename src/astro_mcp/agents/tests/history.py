@@ -141,6 +141,7 @@ def failing(runs: Iterable[Run]) -> list[str]:
     for run in runs:
         for test, (status, _) in run.outcomes.items():
             seen.setdefault(test, status)
+        for test in run.outcomes:
             seen.setdefault(test.split("::")[0], "passed")
     return sorted(test for test, status in seen.items() if status in BAD)
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from astro_mcp.agents.tests.models import Chosen
 from astro_mcp.agents.tests.project import OURS, Project
-from astro_mcp.agents.tests.targets import check, file_of, of_ids, of_path, word_of
+from astro_mcp.agents.tests.targets import check, file_of, is_whole, of_files, of_ids, of_path, word_of
 from astro_mcp.errors import AstroError, InvalidInput, Unsupported
 from astro_mcp.manifest import PATHS
 from astro_mcp.runner import Reach, Runner
@@ -33,13 +33,14 @@ NAMED: Final = 500
 class Selection:
     """`targets` are what the runner is named; none is all. `asked` is what the plugin in the sandbox leaves out by,
     empty where it is not needed, and `written` the same as it reads it; `starter` are the files of the program that
-    does so in place of a plugin. Where there are ids in `only`, the runner may run others as well, and they don't
-    count. `nothing` says why there is nothing to run."""
+    does so in place of a plugin. Where there are ids in `only`, or files in `within`, the runner may run other tests as
+    well, and they don't count. `nothing` says why there is nothing to run."""
 
     targets: Sequence[str] = ()
     asked: Mapping[str, Any] = field(default_factory=dict)
     written: bytes = b""
     only: frozenset[str] = frozenset()
+    within: frozenset[str] = frozenset()
     nothing: str = ""
     starter: Sequence[str] = ()
 
@@ -87,13 +88,17 @@ def _of_these(runner: Runner, tests: Sequence[str], project: Project) -> Selecti
     kept = [test for test in tests if _is_id(runner, test, project)]
     if not kept:
         return Selection(nothing=GONE)
-    targets = of_ids(runner, kept) if len(kept) <= NAMED else everything(runner, project).targets
-    return Selection(targets, only=frozenset(kept))
+    whole = frozenset(test for test in kept if is_whole(runner, test))
+    if len(kept) > NAMED:
+        targets = everything(runner, project).targets
+    else:
+        targets = of_files(runner, kept) if whole else of_ids(runner, kept)
+    return Selection(targets, only=frozenset(kept) - whole, within=frozenset(map(file_of, whole)))
 
 
 def _is_id(runner: Runner, test: str, project: Project) -> bool:
     try:
-        check(runner, test, project)
+        check(runner, test, project, whole=True)
     except AstroError:
         return False
     return True

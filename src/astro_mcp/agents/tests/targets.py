@@ -11,7 +11,7 @@ from astro_mcp.errors import InvalidInput, NotFound, Unsupported
 from astro_mcp.manifest import PATHS, REPORT
 from astro_mcp.runner import COVERAGE, IDS, LEVEL, NAMES, PATTERN, Runner
 
-ID: Final = re.compile(r"[^-\s\0][^\0\n\r]{0,3999}")
+ID: Final = re.compile(r"[^-\s\0][^\0]{0,3999}")
 SPECIAL: Final = re.compile(r"([\\^$.|?*+()\[\]{}])")
 
 
@@ -57,15 +57,26 @@ def of_ids(runner: Runner, ids: Sequence[str]) -> Sequence[str]:
     return [part for word in runner.ids.argv for part in _expanded(word, runner, ids)]
 
 
-def check(runner: Runner, test: str, project: Project) -> None:
-    """Raises `InvalidInput` for what is no id of this runner's, and `NotFound` where its file is missing."""
+def of_files(runner: Runner, ids: Sequence[str]) -> Sequence[str]:
+    """What the runner is told of all that is in the files of tests; everything where it can't be told."""
+    return list(_expanded(PATHS, runner, ids)) if PATHS in runner.ids.argv else runner.places.all
+
+
+def check(runner: Runner, test: str, project: Project, *, whole: bool = False) -> None:
+    """Raises `InvalidInput` for what is no id of this runner's, and `NotFound` where its file is missing. Where it may
+    be `whole`, a file is enough."""
     path = file_of(test)
     if not ID.fullmatch(test) or path.startswith("/") or ".." in path.split("/"):
         raise InvalidInput(f"{test[:200]!r} is no test id", f"ids read like {runner.ids.example}")
     if runner.ids.form == "file::name" and runner.places.file and path not in project.files:
         raise NotFound(f"there is no {path[:200]} in {project.top.display}", "fs_list shows what there is")
-    if not runner.ids.exact and not _name(runner, test):
+    if not whole and is_whole(runner, test):
         raise InvalidInput(f"{test[:200]!r} names no test", f"ids read like {runner.ids.example}")
+
+
+def is_whole(runner: Runner, test: str) -> bool:
+    """Whether an id names a file, folder or package, and no test in it."""
+    return not runner.ids.exact and not _name(runner, test)
 
 
 def file_of(test: str) -> str:

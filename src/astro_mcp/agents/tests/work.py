@@ -181,11 +181,12 @@ class TestsWork:
     async def _tally(self, run: Run, outcome: Outcome) -> Tally:
         """Raises `Unavailable` where there is a report that is none of this runner's."""
         log, form, files = _log(run, outcome), run.runner.report.format, run.project.files.keys()
+        selection = run.selection
         if not log:
             return Tally()
         try:
             return await self._workspace.at_length(
-                lambda: Tally.of(events(form, log, WORKSPACE, files), run.selection.only)
+                lambda: Tally.of(events(form, log, WORKSPACE, files), selection.only, selection.within)
             )
         except Unreadable as reason:
             if outcome.limits_hit:  # half a report is what is to be expected
