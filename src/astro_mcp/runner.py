@@ -38,6 +38,7 @@ class Places(Table):
     all: tuple[Word, ...] = Field((), description="What stands for the paths where the whole project is meant.")
     folder: str = Field("./{path}", description="A folder; empty where the runner can't take one.")
     file: str = Field("./{path}", description="A test file; empty where the runner can't take one.")
+    loose: bool = Field(False, description="Whether the runner finds a path within the paths of other files as well.")
 
 
 class Ids(Table):

@@ -12,7 +12,7 @@ from tests.agents.tests.bench import Bench, commit, write
 from astro_mcp.agents.tests.choice import by_name
 from astro_mcp.agents.tests.events import Event, Tally
 from astro_mcp.agents.tests.project import Project
-from astro_mcp.agents.tests.selection import of_these
+from astro_mcp.agents.tests.selection import everything, of_these
 from astro_mcp.errors import NotFound
 from astro_mcp.packs import Pack
 from astro_mcp.sandbox.job import SandboxFile
@@ -62,12 +62,46 @@ def test_a_file_that_could_not_be_loaded_is_run_whole_beside_tests_of_others(
     runner = by_name(Pack.find().manifests("runner"), name)
     project = project_of("test/a.test.js", "test/b.test.js")
     found = of_these(runner, [whole, one, "../c.test.js", "-x"], project)
-    assert (list(found.targets), found.only, found.within) == (targets, {one}, {whole})
+    assert (list(found.targets), set(found.only), set(found.within)) == (targets, {one}, {whole})
     others = [f"{whole}::any", f"{one} more", f"{whole}x::any"]
     tests = [Event(event="report", id=test, category="passed") for test in (whole, one, *others)]
     assert Tally.of(tests, found.only, found.within).outcomes.keys() == {whole, one, others[0]}
     alone = of_these(runner, [whole], project)
-    assert (list(alone.targets), alone.only, alone.within) == (targets[:1], frozenset(), {whole})
+    assert (list(alone.targets), set(alone.only), set(alone.within)) == (targets[:1], set(), {whole})
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "counted"),
+    [
+        ("vitest", "a.test.ts", ["a.test.ts::x"]),
+        ("vitest", "sub", ["sub/a.test.ts::x", "sub/deep/a.test.ts::x"]),
+        ("vitest", "sub/deep", ["sub/deep/a.test.ts::x"]),
+        ("vitest", "", None),
+        ("jest", "a.test.ts", None),
+    ],
+)
+def test_a_path_that_its_runner_finds_in_other_paths_too_is_all_that_counts(
+    name: str, target: str, counted: list[str] | None
+) -> None:
+    files = ["a.test.ts", "a.test.tsx", "sub/a.test.ts", "sub/deep/a.test.ts", "other/sub/a.test.ts"]
+    found = everything(by_name(Pack.find().manifests("runner"), name), project_of(*files, target=target))
+    tests = [f"{file}::x" for file in files]
+    told = [Event(event="report", id=test, category="passed") for test in tests]
+    assert list(Tally.of(told, found.only, found.within).outcomes) == (tests if counted is None else counted)
+
+
+@pytest.mark.full
+async def test_of_one_file_vitest_tells_no_other(house: Bench, project: Path) -> None:
+    begin = "import { test } from 'vitest';\n"
+    write(
+        project,
+        {"package.json": '{"scripts": {"test": "vitest run"}}', "a.test.ts": f"{begin}test('one', () => {{}});"},
+    )
+    write(project, {"a.test.tsx": "throw new Error('at load')", "sub/a.test.ts": f"{begin}test('two', () => {{}});"})
+    result = await house.run(path="a.test.ts")
+    assert (result.counts.passed, result.counts.total, result.failures) == (1, 1, [])
+    below = await house.run(path="sub")
+    assert (below.counts.passed, below.counts.total, below.failures) == (1, 1, [])
 
 
 FAILS = "test('a\\nb', () => { throw new Error('boom'); });\ntest('c', () => {});\n"

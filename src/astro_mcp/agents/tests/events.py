@@ -77,13 +77,15 @@ class Tally:
 
     @classmethod
     def of(cls, events: Iterable[Event | None], asked: Collection[str] = (), within: Collection[str] = ()) -> Tally:
-        """Add up events; None is a piece of the report that is none, and is counted. Where ids are `asked` for, or the
-        files that tests are `within`, other tests are left out: some runners take more than they are told to."""
+        """Add up events; None is a piece of the report that is none, and is counted. Where ids are `asked` for, or
+        tests `within` files (or folders, with a slash at their end), other tests are left out: some runners take more
+        than they are told to."""
         tally = cls()
+        folders = tuple(path for path in within if path.endswith("/"))
         for event in events:
             if event is None:
                 tally.not_understood += 1
-            elif not (asked or within) or _concerns(event, asked, within):
+            elif not (asked or within) or _concerns(event, asked, within, folders):
                 tally._take(event)
         tally.slowest.sort(reverse=True)
         return tally
@@ -137,10 +139,11 @@ class Tally:
                 heapq.heappop(self.slowest)
 
 
-def _concerns(event: Event, asked: Collection[str], within: Collection[str]) -> bool:
+def _concerns(event: Event, asked: Collection[str], files: Collection[str], folders: tuple[str, ...]) -> bool:
     """Of what is no test's own, the number of all tests alone tells of others."""
     if event.event == "collected":
         return False
-    if not event.id or event.id in asked or event.id.partition("::")[0] in within:
+    if not event.id or event.id in asked or (asked and event.when in WHOLE):
         return True
-    return bool(asked) and event.when in WHOLE
+    file = event.id.partition("::")[0]
+    return file in files or file.startswith(folders)

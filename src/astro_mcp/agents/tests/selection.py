@@ -33,8 +33,9 @@ NAMED: Final = 500
 class Selection:
     """`targets` are what the runner is named; none is all. `asked` is what the plugin in the sandbox leaves out by,
     empty where it is not needed, and `written` the same as it reads it; `starter` are the files of the program that
-    does so in place of a plugin. Where there are ids in `only`, or files in `within`, the runner may run other tests as
-    well, and they don't count. `nothing` says why there is nothing to run."""
+    does so in place of a plugin. Where there are ids in `only`, or files in `within` (and folders, with a slash at
+    their end), the runner may run other tests as well, and they don't count. `nothing` says why there is nothing to
+    run."""
 
     targets: Sequence[str] = ()
     asked: Mapping[str, Any] = field(default_factory=dict)
@@ -57,7 +58,10 @@ class Selection:
 
 
 def everything(runner: Runner, project: Project) -> Selection:
-    return Selection(of_path(runner, project))
+    """All that is at the project's target."""
+    target = project.target
+    within = target if target in project.files else f"{target}/"
+    return Selection(of_path(runner, project), within=frozenset([within] if target and runner.places.loose else []))
 
 
 def named(runner: Runner, ids: Sequence[str], project: Project) -> Selection:
