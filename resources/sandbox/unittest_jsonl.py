@@ -3,7 +3,8 @@ event to the file named by ASTRO_EVENTS, and to stdout one short line a finished
 (U+001E), for whoever watches.
 
 With nothing named it does what `python -m unittest` does. A folder is searched as `unittest discover` does it. An id is
-what unittest calls a test by, behind `FOLDER::` where its module is imported from that folder.
+what unittest calls a test by, behind `FOLDER::` where its module is imported from that folder; those of several folders
+run in an interpreter for each, as modules of two may have one name.
 
 Each line is written whole before the next test begins, so what ran is told even where the interpreter dies. Runs inside
 the sandbox; whoever reads the lines takes them for hostile.
@@ -15,6 +16,7 @@ import functools
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 import traceback
@@ -210,10 +212,24 @@ def wanted(words: list[str]) -> tuple[str, list[str]]:
         if folder and not os.path.isfile(os.path.join(folder, "__init__.py")):
             return folder, [name.removesuffix(".py")]
         return "", [os.path.join(folder, name)]
-    tops = {word.rpartition("::")[0] for word in words}
-    if len(tops) > 1:
-        sys.exit("ids of one folder at a time can be run")
-    return (tops or {""}).pop(), [word.rpartition("::")[2] for word in words]
+    return words[0].rpartition("::")[0] if words else "", [word.rpartition("::")[2] for word in words]
+
+
+def by_folder(words: list[str]) -> dict[str, list[str]]:
+    folders: dict[str, list[str]] = {}
+    for word in words:
+        folders.setdefault(word.rpartition("::")[0], []).append(word)
+    return folders
+
+
+def one_by_one(folders: dict[str, list[str]]) -> int:
+    """Gives the exit code of all. One that is none of unittest's own is that of the whole, and the last."""
+    codes = []
+    for words in folders.values():
+        codes.append(subprocess.call([sys.executable, __file__, *words]))  # noqa: S603 - it is this program
+        if codes[-1] not in (0, 1, 5):
+            return codes[-1] if codes[-1] > 0 else 128 - codes[-1]
+    return 1 if 1 in codes else min(codes)
 
 
 class Runner(unittest.TextTestRunner):
@@ -230,6 +246,9 @@ class Runner(unittest.TextTestRunner):
 
 
 def main() -> None:
+    folders = by_folder(sys.argv[1:])
+    if len(folders) > 1:
+        sys.exit(one_by_one(folders))
     top, argv = wanted(sys.argv[1:])
     if top:
         sys.path.insert(0, os.path.join(TOP, top))

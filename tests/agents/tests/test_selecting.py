@@ -70,6 +70,32 @@ def test_a_file_that_could_not_be_loaded_is_run_whole_beside_tests_of_others(
     assert (list(alone.targets), set(alone.only), set(alone.within)) == (targets[:1], set(), {whole})
 
 
+BY_FOLDER = """
+import os, unittest, own
+class Test(unittest.TestCase):
+    def test_a(self): self.fail(own.FOLDER)
+    def test_b(self): pass
+    def test_c(self):
+        if os.path.exists(f"{own.FOLDER}/crash"): os.abort()
+"""
+
+
+async def test_failed_of_unittest_runs_in_each_folder_what_failed_there(house: Bench, project: Path) -> None:
+    for folder in ("a", "b"):
+        write(project, {f"{folder}/test_x.py": BY_FOLDER, f"{folder}/own.py": f"FOLDER = '{folder}'\n"})
+        await house.run(path=folder, runner="unittest")
+    again = await house.run(select="failed", runner="unittest")
+    assert (again.counts.failed, again.counts.passed, again.counts.total, again.exit_code) == (2, 0, 2, 1)
+    said = {failure.id: failure.message for failure in again.failures}
+    assert said == {f"{folder}::test_x.Test.test_a": f"AssertionError: {folder}" for folder in ("a", "b")}
+    write(project, {"b/crash": ""})
+    ids = [f"{folder}::test_x.Test.test_{name}" for folder in ("a", "b") for name in "bc"]
+    broke = await house.run(select="ids", ids=ids, runner="unittest")
+    assert (broke.counts.passed, broke.counts.total, broke.exit_code) == (3, 4, 128 + 6)
+    assert [failure.id for failure in broke.failures] == ["b::test_x.Test.test_c"]
+    assert "SIGABRT" in broke.explanation
+
+
 @pytest.mark.parametrize(
     ("name", "target", "counted"),
     [

@@ -92,10 +92,10 @@ class Tally:
 
     def _take(self, event: Event) -> None:
         match event.event:
-            case "start":
-                self.started = True
+            case "start":  # each of several parts of one run has a start, its number of tests, and an end
+                self.started, self.ended = True, False
             case "collected":
-                self.collected = event.total
+                self.collected += event.total
             case "running":
                 if len(self.running) < RUNNING:
                     self.running[event.id] = 0.0
