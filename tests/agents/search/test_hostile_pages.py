@@ -113,6 +113,21 @@ async def test_a_hostile_body_is_read_as_far_as_it_goes(short: Ask, site: Site, 
     assert time.process_time() - began < 15
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(b"# a" + b"#" * 40_000 + b"b", "text/plain"), (b"<h1>a" + b"#" * 40_000 + b"b</h1>", HTML)],
+    ids=["text", "HTML"],
+)
+async def test_a_heading_of_forty_thousand_signs_is_read_at_once(
+    short: Ask, site: Site, body: bytes, content_type: str
+) -> None:
+    site.replies["/page"] = answer(body, content_type=content_type)
+    began = time.process_time()
+    got = await page(short, site)
+    assert time.process_time() - began < 2
+    assert [heading.text for heading in got.headings] == ["a" + "#" * 99]
+
+
 @pytest.mark.full
 async def test_a_pdf_that_inflates_to_gigabytes_ends_in_its_child(ask: Ask, site: Site) -> None:
     site.replies["/page"] = answer(pdf(["x"], inflate=4 << 30), content_type="application/pdf")

@@ -26,7 +26,7 @@ _XML: Final = re.compile(r"(application|text)/xml|.*\+xml\Z")
 _MARKUP: Final = re.compile(rb"\s*(<!doctype html|<html|<head|<body|<!--)", re.IGNORECASE)
 _PDF: Final = b"%PDF-"
 _UNTOLD: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
-_HEADING: Final = re.compile(r"(#{1,6}) +(\S.*?)[ #]*")
+_HEADING: Final = re.compile(r"(#{1,6}) +(\S.*)")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
 _MOST_HEADINGS: Final = 60
 
@@ -111,6 +111,7 @@ def headings(markdown: str) -> tuple[Title, ...]:
             elif found[1].startswith(fence):
                 fence = ""
         elif not fence and (heading := _HEADING.fullmatch(line)) and len(out) < _MOST_HEADINGS:
-            out.append(Title(len(heading[1]), heading[2][:100], place))
+            text = heading[2].rstrip(" #") or heading[2][0]
+            out.append(Title(len(heading[1]), text[:100], place))
         place += len(line) + 1
     return tuple(out)
