@@ -9,6 +9,7 @@ from lxml.html import HtmlElement, HTMLParser, document_fromstring, tostring
 
 from astro_mcp.agents.search.article import SHORT, main_part, prune
 from astro_mcp.agents.search.markup import MARK
+from astro_mcp.agents.search.nesting import flatten, may_be_deep
 
 _BOILERPLATE: Final = (
     "nav", "aside", "form", "dialog", "menu", "[role=navigation]", "[role=banner]", "[role=contentinfo]",
@@ -20,14 +21,14 @@ _THIN: Final = 0.1
 
 def whole(source: str, url: str) -> str:
     """All of a marked page but what is hidden."""
-    return _convert(source, url, ())
+    return _convert(_bounded(source), url, ())
 
 
 def article(source: str, url: str) -> str:
     """The article of a marked page; where there is none, all but the site's menus."""
     part = _article(source)
     if part is None:
-        return _convert(source, url, _BOILERPLATE)
+        return _convert(_bounded(source), url, _BOILERPLATE)
     found = _convert(_written(part), url, ())
     if len(found) >= SHORT:
         return found
@@ -56,7 +57,19 @@ def _pruned(source: str) -> HtmlElement | None:
 
 
 def _written(part: HtmlElement | None) -> str:
-    return "" if part is None else tostring(part, encoding="unicode", with_tail=False)
+    if part is None:
+        return ""
+    flatten(part)
+    written: str = tostring(part, encoding="unicode", with_tail=False)
+    return written
+
+
+def _bounded(source: str) -> str:
+    """`source`, or where it may be nested too deep, as the parser has it; empty where that is deeper than it goes."""
+    if not may_be_deep(source):
+        return source
+    root, deep = _parsed(source)
+    return "" if deep else _written(root)
 
 
 def _body(source: str) -> HtmlElement | None:
