@@ -13,7 +13,7 @@ from astro_mcp.net.urls import target
 READ: Final = 200_000
 """Characters of a page in which links are looked for."""
 LINKS: Final = 1_000
-_LINK: Final = re.compile(r"\]\(<?(https?://[^\s<>]{1,2048}?)>?(?:\s+\"[^\"]{0,500}\")?\)")
+_LINK: Final = re.compile(r"\]\(<?(https?://(?:[^\s<>)\]]|\](?!\()){1,2048}+)>?(?:\s+\"[^\"]{0,500}\")?\)")
 
 
 def query(args: SearchInput) -> Iterable[Leaving]:
