@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 
+import anyio
 import pytest
 from tests.agents.search.conftest import Ask, Build, Held
 from tests.agents.search.test_fetch import fetch
 from tests.net.web_site import Site, answer, redirect
+from tests.quickest import ATTEMPTS
 
+from astro_mcp.agents.search import robots
 from astro_mcp.agents.search.robots import AGAIN, BYTES, KEPT, _parsed
 
 PAGE = answer(b"<p>text", content_type="text/html", cache_control="no-store")
@@ -93,9 +96,51 @@ async def test_rules_that_are_not_to_be_followed_are_not_asked_for(ask: Ask, sit
     assert paths(site) == ["/a"]
 
 
+async def test_large_rules_of_many_sites_are_not_held_together(
+    polite: Ask, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, small = "User-agent: *\n" + "Disallow: /private*$\n" * 100, "User-agent: *\nDisallow: /private\n"
+    monkeypatch.setattr(robots, "HELD", 20_000)
+    site.replies["/a"] = PAGE
+
+    async def asked(host: str, rules: str) -> int:
+        """How often the host was asked for its rules."""
+        site.replies["/robots.txt"], before = answer(rules.encode()), paths(site).count("/robots.txt")
+        (await polite("web_fetch", url=f"http://{host}.example:{site.port}/a")).unwrap()
+        return paths(site).count("/robots.txt") - before
+
+    assert [await asked(host, large) for host in ("one", "two", "one", "two")] == [1, 1, 1, 1]
+    assert [await asked(host, small) for host in ("three", "four", "three", "four")] == [1, 1, 0, 0]
+    assert await asked("two", large) == 0, "what is small does not drive it out"
+
+
+@pytest.mark.alone
+async def test_the_loop_goes_on_while_a_page_is_held_against_many_rules(polite: Ask, site: Site) -> None:
+    rules = "User-agent: *\n" + "".join(f"Disallow: /*{number}*b\n" for number in range(15_000))
+    path = "/" + "a1" * 1_500
+    site.replies |= {"/robots.txt": answer(rules.encode()), path: PAGE}
+    assert await code(polite, site, path) == "ok"
+    longest: list[float] = []
+    while min(longest, default=1) > 0.1 and len(longest) < ATTEMPTS:  # a pause of the machine meets one of them
+        pauses = [0.0]
+
+        async def watch(pauses: list[float] = pauses) -> None:
+            while True:
+                before = anyio.current_time()
+                await anyio.sleep(0.01)
+                pauses.append(anyio.current_time() - before)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch)
+            assert await code(polite, site, path) == "ok"
+            group.cancel_scope.cancel()
+        longest.append(max(pauses))
+    assert min(longest) <= 0.1
+
+
 def test_thousands_of_names_with_thousands_of_rules_cost_no_product() -> None:
     names = "".join(f"User-agent: bot{number}\n" for number in range(10_000))
     began = time.process_time()
-    rules = _parsed(names + "Disallow: /*a*a*a*b$\n" * 10_000, "astro-mcp")
+    rules, _ = _parsed(names + "Disallow: /*a*a*a*b$\n" * 10_000, "astro-mcp")
     assert rules.can_fetch("https://site.example/" + "a" * 4000, "astro-mcp")
     assert time.process_time() - began < 5

@@ -28,6 +28,10 @@ KEPT: Final = 86_400.0
 AGAIN: Final = 300.0
 """Seconds until a robots.txt that could not be had is asked for again."""
 SITES: Final = 500
+HELD: Final = 8_000_000
+"""What the rules of all sites may weigh together; parsed they take some ten times as many bytes."""
+_LINE: Final = 100
+"""What a line weighs beside its characters."""
 _HINT: Final = (
     'ask a person, or look for the text elsewhere; web.robots = "ignore" in config.toml is the operator\'s word'
 )
@@ -43,6 +47,7 @@ class _Rules:
     until: float
     parsed: Protego | None = None
     closed: str = ""
+    weight: int = 0
 
 
 class Robots:
@@ -61,7 +66,10 @@ class Robots:
         rules = await self._rules(scope, page)
         if rules.closed:
             raise Forbidden(f"{page.host} is left alone: {rules.closed}", _HINT)
-        if rules.parsed is not None and not rules.parsed.can_fetch(page.url, self._name):
+        if rules.parsed is None:
+            return
+        may = rules.parsed.can_fetch  # in a thread: thousands of patterns take a while
+        if not await anyio.to_thread.run_sync(may, page.url, self._name, limiter=self._threads):
             raise Forbidden(f"the robots.txt of {page.host} asks programs to leave this page alone", _HINT)
 
     async def _rules(self, scope: Scope, page: Target) -> _Rules:
@@ -70,8 +78,9 @@ class Robots:
         if known is None or known.until <= self._clock.now():
             known = self._known[key] = await self._asked(page)
         self._known.move_to_end(key)
-        while len(self._known) > SITES:
-            self._known.popitem(last=False)
+        weight = sum(rules.weight for rules in self._known.values())
+        while len(self._known) > SITES or weight > HELD:
+            weight -= self._known.popitem(last=False)[1].weight
         return known
 
     async def _asked(self, page: Target) -> _Rules:
@@ -89,12 +98,13 @@ class Robots:
         if not 200 <= answer.status < 300:
             return _Rules(until)
         text = decoded(answer.body, "charset=utf-8")
-        return _Rules(until, await anyio.to_thread.run_sync(_parsed, text, self._name, limiter=self._threads))
+        parsed, weight = await anyio.to_thread.run_sync(_parsed, text, self._name, limiter=self._threads)
+        return _Rules(until, parsed, weight=weight)
 
 
-def _parsed(text: str, name: str) -> Protego:
-    """The rules for everybody and for `name`. Groups for others are one group: each agent of a group has all of its
-    rules, and thousands of both would be millions."""
+def _parsed(text: str, name: str) -> tuple[Protego, int]:
+    """The rules for everybody and for `name`, and their weight. Groups for others are one group: each agent of a group
+    has all of its rules, and thousands of both would be millions."""
     from protego import Protego  # noqa: PLC0415 - loaded at the first fetch, and not at the daemon's start
 
     lines = []
@@ -102,4 +112,4 @@ def _parsed(text: str, name: str) -> Protego:
         agent = _AGENT.fullmatch(line)
         ours = agent is None or agent[1] == "*" or agent[1].lower() == name
         lines.append(line if ours else _ANOTHER)
-    return Protego.parse("\n".join(lines))
+    return Protego.parse("\n".join(lines)), sum(map(len, lines)) + _LINE * len(lines)
