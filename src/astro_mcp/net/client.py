@@ -7,6 +7,7 @@ is used, whatever the environment says.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ _HARMLESS: Final = frozenset({"accept", "accept-language"})
 """Headers that may go to another origin."""
 _CONDITIONS: Final = frozenset({"if-none-match", "if-modified-since"})
 """What only its own origin is told, and is no credential; every other header could be one."""
+_VALUE: Final = re.compile(r"([!-~]([ -~\t]*[!-~])?)?")
 
 Permit = Callable[[Target], Awaitable[None]]
 """`await permit(target)`: raises where a URL is not to be asked for."""
@@ -82,8 +84,9 @@ class GuardedClient:
         nothing that it redirects to. `headers` beyond the harmless ones stay with the origin of `url`.
         `permit` is asked before each request, and raises to forbid it.
 
-        Raises `InvalidInput` (not a plain URL), `Forbidden` (address, port or downgrade refused), `TooLarge`,
-        `TimedOut`, `ProviderFailed` (unreachable, not trusted, broken), `Unsupported` (an encoding not asked for).
+        Raises `InvalidInput` (not a plain URL, or a header that can't be sent), `Forbidden` (address, port or downgrade
+        refused), `TooLarge`, `TimedOut`, `ProviderFailed` (unreachable, not trusted, broken), `Unsupported` (an
+        encoding not asked for).
         """
         first = target(url)
         seconds = self._settings.timeout_seconds if timeout is None else timeout
@@ -179,6 +182,9 @@ class GuardedClient:
 
         own = {"user-agent": self._settings.user_agent, "accept-encoding": ACCEPTED, "accept": "*/*"}
         sent = own | {name.lower(): value for name, value in headers.items()}
+        for name, value in sent.items():
+            if not sendable(value):
+                raise InvalidInput(f"the header {name} can't be sent", "its value, or key, has to be printable ASCII")
         limits = {"timeout": {"connect": CONNECT_SECONDS}}
         try:
             method = "GET" if content is None else "POST"
@@ -193,6 +199,11 @@ class GuardedClient:
                 return Fetched(here.url, response.status, got, body.finish(), ())
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             raise unreachable(here, error) from None
+
+
+def sendable(value: str) -> bool:
+    """Whether a header can have this value; what it says is not told to anybody where it can't: it may be a key."""
+    return _VALUE.fullmatch(value) is not None
 
 
 def _harmless(headers: Mapping[str, str]) -> dict[str, str]:

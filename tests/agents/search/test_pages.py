@@ -67,6 +67,18 @@ async def test_a_stale_page_is_asked_for_by_its_tag_and_comes_from_here_where_no
     assert "two" in (await page(ask, site)).markdown
 
 
+@pytest.mark.parametrize("tag", ['"\u00e9"', '"\u20ac"', '"a\x7fb"'], ids=ascii)
+async def test_a_tag_that_no_request_can_hold_is_not_sent_back(ask: Ask, site: Site, tag: str) -> None:
+    changed = formatdate(NOW, usegmt=True)
+    site.replies["/page"] = answer(
+        body("one"), content_type=HTML, etag=tag, last_modified=changed, cache_control="no-cache"
+    )
+    for _ in range(2):
+        assert "one" in (await page(ask, site)).markdown
+    assert "if-none-match" not in site.requests[-1][1]
+    assert site.requests[-1][1]["if-modified-since"] == changed
+
+
 @pytest.mark.parametrize("headers", [{"cache_control": "no-store"}, {"vary": "Cookie"}, {"vary": "*"}])
 async def test_what_is_not_to_be_kept_is_not(ask: Ask, site: Site, headers: dict[str, str]) -> None:
     site.replies["/page"] = answer(body("one"), content_type=HTML, **headers)

@@ -137,6 +137,16 @@ async def test_freshness_and_a_key_reach_the_provider(build: Build, instance: Si
     assert "time_range" not in asked(instance)
 
 
+@pytest.mark.parametrize("key", ["schl\u00fcssel", "word\u20ac", "word\n", "wo\0rd", "word "], ids=ascii)
+async def test_a_key_that_no_request_can_hold_is_told_and_not_shown(build: Build, instance: Site, key: str) -> None:
+    error = (await (await build(searxng(instance, key=key)))("web_search", query="x")).error
+    assert error is not None
+    assert error.code == "provider_failed"
+    assert "authorization" in error.message
+    assert key[:4] not in error.text()
+    assert not instance.requests
+
+
 async def test_domains_are_asked_for_and_held_to(build: Build, instance: Site) -> None:
     ask = await build(searxng(instance))
     only = output(await ask("web_search", query="x", include_domains=["EXAMPLE.org", "docs.example"]))

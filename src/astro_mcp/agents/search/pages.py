@@ -19,7 +19,7 @@ from astro_mcp.agents.search.robots import Robots
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ports import Clock
 from astro_mcp.errors import AstroError
-from astro_mcp.net.client import Fetched, GuardedClient
+from astro_mcp.net.client import Fetched, GuardedClient, sendable
 from astro_mcp.net.urls import target
 from astro_mcp.store.connection import Transaction
 from astro_mcp.store.database import Database
@@ -128,4 +128,4 @@ def _worth_keeping(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _conditions(headers: Mapping[str, str]) -> dict[str, str]:
     found = {"if-none-match": headers.get("etag", ""), "if-modified-since": headers.get("last-modified", "")}
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in found.items() if value and sendable(value)}
