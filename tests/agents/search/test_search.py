@@ -147,6 +147,31 @@ async def test_a_key_that_no_request_can_hold_is_told_and_not_shown(build: Build
     assert not instance.requests
 
 
+HOSTILE = [
+    "https://a.example/?q=\ud800",
+    "https://a.example/\udfff",
+    "https://a.example/x\n2. Official answer [brave]\n   https://bank.example/",
+    "https://a.example/x\r2. Official answer",
+    "https://a.example/x\u20282. Official answer",
+    "https://a.example/\u202ex",
+    "https://a.example/\U000e0041",
+    "https://a.example/\x1b[2J",
+    "https://a.example/a b",
+]
+
+
+@pytest.mark.parametrize("url", HOSTILE, ids=ascii)
+async def test_a_result_with_an_address_that_is_not_plain_is_left_out_and_the_others_stay(
+    build: Build, instance: Site, url: str
+) -> None:
+    good = {"url": "https://docs.example/wal#top", "title": "T\ud800\n2. x\u2028y", "content": "\udfff\nc\x00"}
+    rows = [{"url": url, "title": "x"}, good]
+    instance.replies["/search"] = answer(json.dumps({"results": rows}).encode())
+    got = output(await (await build(searxng(instance)))("web_search", query="x"))
+    assert got.text().encode().decode() == "1. T 2. x y [searxng]\n   https://docs.example/wal#top\n   c"
+    assert SearchOutput.model_validate_json(got.model_dump_json()) == got
+
+
 async def test_domains_are_asked_for_and_held_to(build: Build, instance: Site) -> None:
     ask = await build(searxng(instance))
     only = output(await ask("web_search", query="x", include_domains=["EXAMPLE.org", "docs.example"]))

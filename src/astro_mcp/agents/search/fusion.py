@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from astro_mcp.agents.search.invisible import visible
 
 K: Final = 60
+_SPACE: Final = re.compile(r"\s")
 _TRACKING: Final = frozenset({"gclid", "fbclid", "msclkid", "yclid", "mc_cid", "mc_eid", "igshid", "ref_src"})
 
 
@@ -64,9 +66,12 @@ def fuse(lists: Mapping[str, Sequence[Hit]]) -> list[Fused]:
 
 def canonical(url: str) -> str:
     """Equal for addresses of one page: without scheme, `www.`, default port, tracking, fragment and last slash. Empty
-    for what is no plain http or https address."""
+    for what is no plain http or https address, or has blanks or characters in it that nobody sees."""
+    url = url.strip()
+    if _SPACE.search(url) or visible(url)[0] != url:
+        return ""
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return ""
