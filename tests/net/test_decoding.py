@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import time
 import tracemalloc
 import zlib
 
@@ -53,6 +54,38 @@ async def test_the_bound_counts_what_is_unpacked(client: GuardedClient, site: Si
     site.replies["/"] = answer(gzip.compress(TEXT), content_encoding="gzip")
     with pytest.raises(TooLarge, match="50,000 bytes"):
         await client.get(f"http://site.example:{site.port}/", max_bytes=50_000)
+
+
+@pytest.mark.parametrize("step", [1, 7, 100_000])
+@pytest.mark.parametrize("tail", [b"", b"\0" * 100, b"no member"], ids=["nothing", "padding", "something else"])
+def test_every_member_of_a_gzip_body_is_unpacked(step: int, tail: bytes) -> None:
+    packed = gzip.compress(b"first half, ") + gzip.compress(b"") + gzip.compress(b"second half") + tail
+    body = Body("gzip", 10_000)
+    for start in range(0, len(packed), step):
+        body.feed(packed[start : start + step])
+    assert body.finish() == b"first half, second half"
+
+
+def test_a_member_that_breaks_off_is_the_providers_failure() -> None:
+    body = Body("gzip", 10_000)
+    body.feed(gzip.compress(b"first half, ") + gzip.compress(b"second half")[:-9])
+    with pytest.raises(ProviderFailed):
+        body.finish()
+
+
+def test_members_share_the_bounds_of_one_body() -> None:
+    with pytest.raises(TooLarge, match="50,000 bytes"):
+        Body("gzip", 50_000).feed(gzip.compress(bytes(10_000)) * 6)
+    with pytest.raises(TooLarge, match="bomb"):
+        Body("gzip", 100_000_000).feed(gzip.compress(bytes(1_000_000), 9) * 60)
+
+
+def test_ten_thousand_members_are_refused_before_they_take_time() -> None:
+    body, packed = Body("gzip", 5_000_000), gzip.compress(b"") * 12_500
+    began = time.process_time()
+    with pytest.raises(TooLarge, match="10,000"):
+        body.feed(packed)
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress"])

@@ -14,6 +14,9 @@ FREE: Final = 1_000_000
 """Bytes from which on the ratio counts."""
 PIECE: Final = 1 << 18
 """Bytes unpacked at a time."""
+MEMBERS: Final = 10_000
+"""Of one gzip body; each costs some microseconds, however little it holds."""
+_MAGIC: Final = b"\x1f\x8b"
 
 
 class Body:
@@ -34,7 +37,7 @@ class Body:
         if self._received > self._most:
             raise self._too_large()
         more = True
-        while more and not self._unpack.eof:
+        while more:
             data = self._inflate(self._unpack, chunk)
             self._keep(data)
             chunk = self._unpack.unconsumed_tail
@@ -66,10 +69,12 @@ class Body:
 
 
 class _Unpacker(Protocol):
-    """What `zlib.decompressobj` gives."""
+    """As `zlib.decompressobj`."""
 
     @property
-    def eof(self) -> bool: ...
+    def eof(self) -> bool:
+        """Whether a whole body was read; what comes then is passed over, or is more of it."""
+
     @property
     def unconsumed_tail(self) -> bytes: ...
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
@@ -91,6 +96,8 @@ class _Deflate:
         return self._inner.unconsumed_tail
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        if self._inner.eof:
+            return b""
         if not self._begun and data:
             self._begun = True
             if data[0] & 0x0F != 8:
@@ -98,11 +105,42 @@ class _Deflate:
         return self._inner.decompress(data, max_length)
 
 
+class _Gzip:
+    """Members, one behind the other (RFC 1952, section 2.2). What comes behind them and begins as none is padding."""
+
+    def __init__(self) -> None:
+        self._begin(1)
+        self._behind = b""  # the last member: two bytes tell whether it is another one
+        self.unconsumed_tail = b""
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        if self._inner.eof:
+            data = self._behind + data
+            if not data.startswith(_MAGIC):
+                self._behind, self.unconsumed_tail = data[:2], b""
+                return b""
+            self._begin(self._members + 1)
+            self._behind = b""
+        out = self._inner.decompress(data, max_length)
+        self.unconsumed_tail = self._inner.unused_data if self._inner.eof else self._inner.unconsumed_tail
+        return out
+
+    def _begin(self, number: int) -> None:
+        if number > MEMBERS:
+            raise TooLarge(f"the body is made of more than {MEMBERS:,} compressed parts")
+        self._inner = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        self._members = number
+
+
 def _unpacker(encoding: str) -> _Unpacker | None:
     if encoding in ("", "identity"):
         return None
     if encoding in ("gzip", "x-gzip"):
-        return zlib.decompressobj(zlib.MAX_WBITS | 16)
+        return _Gzip()
     if encoding == "deflate":
         return _Deflate()
     raise Unsupported(f"the server answered with the encoding {encoding[:40]!r}, which was not asked for")
