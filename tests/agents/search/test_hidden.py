@@ -17,6 +17,8 @@ ATTRIBUTES = [
     'hidden="until-found"',
     'style="display:none"',
     "style='DISPLAY : None !important'",
+    "style='visibility:hidden ! important'",
+    "popover",
     "style=display:none",
     'style="color:red;display:none"',
     'style="dis/**/play:none"',
@@ -122,6 +124,49 @@ SHEET = """<style>/* .seen{display:none} */ .note, p.x { display : none } #y{fon
 @media print { .seen { display: none } } .fade { opacity: 0 } .again{display:none}
 .again{display:block} .a .seen{display:none}
 </style>"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<div popover=manual>HIDDEN</div>", "<datalist><option>HIDDEN</option></datalist>", "<canvas>HIDDEN</canvas>",
+        "<noframes>HIDDEN</noframes>", "<noembed><p>HIDDEN</p></noembed>", "<dialog><p>HIDDEN</p></dialog>",
+        "<object data=x>HIDDEN</object>", "<object hidden>HIDDEN</object>", "<dialog open hidden>HIDDEN</dialog>",
+        "<CANVAS><b>HIDDEN",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("mode", ["article", "full"])
+def test_what_browsers_show_of_no_such_element_is_left_out(body: str, mode: str) -> None:
+    page = read(f"<body><p>seen</p>{body}".encode(), "text/html", "https://site.example/", mode)  # type: ignore[arg-type]  # as above
+    assert page.markdown == "seen\n"
+    assert sum(page.hidden.values()) == 1
+
+
+@pytest.mark.parametrize("body", ["<dialog open><p>seen</p></dialog>", "<object><p>seen</p></object>"])
+def test_a_dialog_that_is_open_and_an_object_without_data_are_seen(body: str) -> None:
+    page = read(f"<body>{body}".encode(), "text/html", "https://site.example/", "full")
+    assert "seen" in page.markdown
+    assert not page.hidden
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        '@charset "utf-8"; .z{display:none}', "@import url(a.css);@namespace x;\n.z{display:none}",
+        "<!-- .z{display:none} -->", "<!--\n@import url(a.css);.z{display:none}", ".z{display:none ! important}",
+        ".z{display:none}; .z{display:block}",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("mode", ["article", "full"])
+def test_a_rule_counts_behind_what_may_stand_before_it(sheet: str, mode: str) -> None:
+    body = f"<style>{sheet}</style><body><p>seen</p><p class=z>HIDDEN</p>"
+    page = read(body.encode(), "text/html", "https://site.example/", mode)  # type: ignore[arg-type]  # as above
+    assert page.markdown == "seen\n"
+
+
+def test_a_rule_that_a_browser_drops_hides_nothing() -> None:
+    body = "<style>.x{color:red}; .z{display:none}</style><body><p class=z>seen"
+    assert read(body.encode(), "text/html", "https://site.example/", "full").markdown == "seen\n"
 
 
 @pytest.mark.parametrize(

@@ -25,11 +25,13 @@ _TOKEN: Final = re.compile(
     rf"(?P<attributes>(?:[\t\n\f\r /]*+{_NAME}(?:{_SPACE}*+={_SPACE}*+{_VALUE}?+)?+)*+)[\t\n\f\r /]*+(?P<close>>?)"
 )
 _ATTRIBUTE: Final = re.compile(rf"({_NAME})(?:{_SPACE}*+={_SPACE}*+({_VALUE}?+))?+")
-_OF_INTEREST: Final = re.compile(r"style|hidden|href|src", re.IGNORECASE)
+_OF_INTEREST: Final = re.compile(r"style|hidden|popover|href|src", re.IGNORECASE)
 _COMMENT_END: Final = re.compile(r"--!?>")
 _BOGUS_END: Final = re.compile(">")
 _RAW: Final = frozenset({"script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"})
 _UNSEEN: Final = frozenset({"template", "noscript"})
+_UNSHOWN: Final = frozenset({"canvas", "datalist", "dialog", "noembed", "noframes", "object"})
+"""Of what is in these browsers show nothing: of a dialog until it is open, of an object where it has data."""
 _WHOLE: Final = frozenset({"html", "body", "main"})
 """What pages hide from a screen reader while a dialog stands before it, and show all the same."""
 _URLS: Final = frozenset({"href", "src"})
@@ -88,7 +90,7 @@ class _Scan:
             self.hidden[name] += 1
             return
         text = found["attributes"]
-        if not (_OF_INTEREST.search(text) or (self.sheet and text)):
+        if not (name in _UNSHOWN or _OF_INTEREST.search(text) or (self.sheet and text)):
             return
         attributes = _attributes(text)
         if kind := self._kind(name, attributes):
@@ -100,8 +102,11 @@ class _Scan:
 
     def _kind(self, name: str, attributes: dict[str, str]) -> str:
         """How an element is hidden; empty where it is not."""
-        if "hidden" in attributes:
-            return "hidden"
+        if _is_unshown(name, attributes):
+            return name
+        for kind in ("hidden", "popover"):
+            if kind in attributes:
+                return kind
         if kind := hides(attributes["style"]) if "style" in attributes else "":
             return kind
         if name not in _WHOLE and attributes.get("aria-hidden", "").strip().lower() == "true":
@@ -138,6 +143,12 @@ def _attributes(text: str) -> dict[str, str]:
     for name, value in _ATTRIBUTE.findall(text):
         out.setdefault(name.lower(), html.unescape(value.strip("\"'")))
     return out
+
+
+def _is_unshown(name: str, attributes: dict[str, str]) -> bool:
+    if name == "dialog":
+        return "open" not in attributes
+    return name in _UNSHOWN and (name != "object" or "data" in attributes)
 
 
 def _carries(url: str) -> bool:

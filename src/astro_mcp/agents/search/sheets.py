@@ -16,6 +16,7 @@ from astro_mcp.agents.search.styles import hides
 _STYLE: Final = re.compile(r"<style\b[^>]*+>", re.IGNORECASE)
 _END: Final = re.compile(r"</style", re.IGNORECASE)
 _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
+_MARKUP: Final = re.compile("<!--|-->")
 _BRACE: Final = re.compile("([{}])")
 _ONE: Final = re.compile(r"[a-z]*([.#])([\w-]+)\Z", re.IGNORECASE)
 _MOST: Final = 1_000_000
@@ -62,7 +63,7 @@ def _css(source: str) -> str:
         position = end.end() if end else len(source)
         parts.append(source[start.end() : end.start() if end else position][:left])
         left -= len(parts[-1])
-    return _COMMENT.sub("", "\n".join(parts))
+    return _MARKUP.sub(" ", _COMMENT.sub("", "\n".join(parts)))
 
 
 def _rules(css: str) -> list[tuple[str, str]]:
@@ -73,9 +74,14 @@ def _rules(css: str) -> list[tuple[str, str]]:
     for text, brace in zip(parts[::2], parts[1::2], strict=False):  # behind the last brace is no rule
         if brace == "{":
             depth += 1
-            selectors = text if depth == 1 else ""
+            selectors = _past_statements(text) if depth == 1 else ""
         else:
             if depth == 1 and selectors and not selectors.lstrip().startswith("@"):
                 out.append((selectors, text))
             depth, selectors = max(0, depth - 1), ""
     return out
+
+
+def _past_statements(text: str) -> str:
+    """What stands behind `@charset …;` and `@import …;`."""
+    return text.rpartition(";")[2] if text.lstrip().startswith("@") else text

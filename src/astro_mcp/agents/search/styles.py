@@ -10,6 +10,7 @@ from typing import Final
 
 _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(?:([0-9a-f]{1,6})[ \t\n\f\r]?|(.))", re.DOTALL | re.IGNORECASE)
+_IMPORTANT: Final = re.compile(r"!\s*important")
 _NUMBER: Final = re.compile(r"[-+]?[0-9]*\.?[0-9]+")
 _FAR: Final = -500
 """Pixels, or near to it: further than this to the left or above is off the page."""
@@ -44,7 +45,7 @@ def _declarations(style: str) -> dict[str, str]:
     out: dict[str, str] = {}
     for declaration in text.split(";"):
         name, _, value = declaration.partition(":")
-        out[name.strip()] = re.sub(r"\s+", " ", value.replace("!important", "")).strip().replace(", ", ",")
+        out[name.strip()] = re.sub(r"\s+", " ", _IMPORTANT.sub("", value)).strip().replace(", ", ",")
     return out
 
 
