@@ -128,6 +128,14 @@ async def test_a_heading_of_forty_thousand_signs_is_read_at_once(
     assert [heading.text for heading in got.headings] == ["a" + "#" * 99]
 
 
+async def test_thousands_of_style_tags_that_never_end_are_read_at_once(short: Ask, site: Site) -> None:
+    site.replies["/page"] = answer(b"<p>word</p>" + b"<style " * 60_000, content_type=HTML)
+    began = time.process_time()
+    got = await page(short, site)
+    assert time.process_time() - began < 2
+    assert got.markdown == "word\n"
+
+
 @pytest.mark.full
 async def test_a_pdf_that_inflates_to_gigabytes_ends_in_its_child(ask: Ask, site: Site) -> None:
     site.replies["/page"] = answer(pdf(["x"], inflate=4 << 30), content_type="application/pdf")

@@ -13,7 +13,7 @@ from typing import Final
 
 from astro_mcp.agents.search.styles import hides
 
-_STYLE: Final = re.compile(r"<style\b[^>]*+>", re.IGNORECASE)
+_STYLE: Final = re.compile(r"<style\b[^>]*+(?:>|\Z)", re.IGNORECASE)
 _END: Final = re.compile(r"</style", re.IGNORECASE)
 _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _MARKUP: Final = re.compile("<!--|-->")
