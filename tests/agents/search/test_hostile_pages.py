@@ -137,6 +137,20 @@ async def test_thousands_of_style_tags_that_never_end_are_read_at_once(short: As
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("where", ["its own", "a base"])
+@pytest.mark.parametrize("mode", ["article", "full"])
+async def test_a_long_address_is_not_told_with_each_of_many_links(
+    short: Ask, site: Site, where: str, mode: str
+) -> None:
+    long = "p" * 1_500
+    path = f"/{long}/" if where == "its own" else "/page"
+    base = "" if where == "its own" else f'<base href="http://site.example/{long}/">'
+    site.replies[path] = answer((base + "<p>" + "<a href=x>word</a> " * 20_000).encode(), content_type=HTML)
+    got = await page(short, site, path=path, mode=mode)
+    assert got.markdown.count("word") == 20_000
+    assert got.characters < 2_000_000
+
+
 async def test_a_pdf_that_inflates_to_gigabytes_ends_in_its_child(ask: Ask, site: Site) -> None:
     site.replies["/page"] = answer(pdf(["x"], inflate=4 << 30), content_type="application/pdf")
     error = (await fetch(ask, site)).error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from lxml import etree
@@ -17,6 +18,10 @@ _BOILERPLATE: Final = (
 )  # fmt: skip
 _THIN: Final = 0.1
 """An article that has less of the page's text than this, and is short, is a miss: a page of links has none."""
+_LINK: Final = re.compile(r"\b(?:href|src)\b", re.IGNORECASE)
+_BASE: Final = re.compile(r"<base\b[^>]*+>?", re.IGNORECASE)
+_ADDRESSES: Final = 16_000_000
+"""Characters of the page's address that all its links may be told with."""
 
 
 def whole(source: str, url: str) -> str:
@@ -102,6 +107,9 @@ def _convert(source: str, url: str, left_out: tuple[str, ...]) -> str:
     # loaded at the first page, and not at the daemon's start
     from html_to_markdown import ConversionOptions, PreprocessingOptions, convert  # noqa: PLC0415
 
+    long = len(url) + max(map(len, _BASE.findall(source)), default=0)
+    if len(_LINK.findall(source)) * long > _ADDRESSES:  # then they stay as they are written
+        source, url = _BASE.sub("", source), ""
     options = ConversionOptions(
         extract_metadata=False,  # it would put the head's metadata into the text
         base_url=url,
