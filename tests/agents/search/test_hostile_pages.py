@@ -136,7 +136,6 @@ async def test_thousands_of_style_tags_that_never_end_are_read_at_once(short: As
     assert got.markdown == "word\n"
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("where", ["its own", "a base"])
 @pytest.mark.parametrize("mode", ["article", "full"])
 async def test_a_long_address_is_not_told_with_each_of_many_links(
@@ -151,6 +150,7 @@ async def test_a_long_address_is_not_told_with_each_of_many_links(
     assert got.characters < 2_000_000
 
 
+@pytest.mark.full
 async def test_a_pdf_that_inflates_to_gigabytes_ends_in_its_child(ask: Ask, site: Site) -> None:
     site.replies["/page"] = answer(pdf(["x"], inflate=4 << 30), content_type="application/pdf")
     error = (await fetch(ask, site)).error
