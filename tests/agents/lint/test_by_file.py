@@ -65,6 +65,14 @@ async def test_only_what_changed_is_asked_about_and_the_rest_is_known(
     assert await house.check(tools=["ruff"]) == await fresh(house, tools=["ruff"])
 
 
+async def test_a_file_with_an_odd_name_is_asked_about_when_it_changed(house: Bench, tmp_path: Path) -> None:
+    odd = "b\u2028c.py"
+    write(tmp_path / "project", {"a.py": "import os\n", odd: "x = 1\n"})
+    assert await found(house) == [("a.py", "F401")]
+    write(tmp_path / "project", {odd: "import os\n"})
+    assert await found(house) == [("a.py", "F401"), (odd, "F401")]
+
+
 @pytest.mark.full
 @pytest.mark.parametrize(
     ("settings", "hidden"),

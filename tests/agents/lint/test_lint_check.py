@@ -131,6 +131,22 @@ async def test_where_no_linter_fits_none_runs_and_that_is_said(house: Bench, pro
     assert "no linter" in result.text()
 
 
+async def test_a_file_is_told_by_its_own_name_with_every_blank_that_is_in_it(house: Bench, project: Path) -> None:
+    names = ["a  b.py", "c\u3000d.py", "e\u202ff.py", "g\u2028h.py", " i .py"]
+    write(project, dict.fromkeys(names, UNUSED))
+    assert sorted(item.file for item in (await house.check()).items) == sorted(names)
+    assert [item.file for item in (await house.check(paths=[names[1]])).items] == [names[1]]
+
+
+@pytest.mark.full
+async def test_what_a_linter_that_follows_imports_finds_in_a_file_with_an_odd_name_is_not_lost(
+    house: Bench, project: Path
+) -> None:
+    write(project, {"c\u3000d.py": "x: int = ''\n"})
+    found = (await house.check(tools=["mypy"], paths=["c\u3000d.py"])).items
+    assert [(item.file, item.rule) for item in found] == [("c\u3000d.py", "assignment")]
+
+
 @pytest.mark.full
 async def test_two_linters_run_and_yamllint_only_where_it_has_settings_or_is_named(house: Bench, project: Path) -> None:
     write(project, {"a.py": UNUSED, "b.yaml": "a: 1\na: 2\n"})

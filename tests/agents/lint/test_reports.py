@@ -62,6 +62,18 @@ def test_what_the_source_suppresses_or_what_passes_is_no_finding() -> None:
     assert read({"format": "sarif"}, sarif(result(suppressions=[{"kind": "inSource"}]), passes)) == []
 
 
+@pytest.mark.parametrize("name", ["a  b.py", "c\u3000d.py", "e\u202ff.py", " g .py"])
+def test_blanks_in_the_name_of_a_file_stay_what_they_are(name: str) -> None:
+    [found] = read({"format": "json", "fields": FIELDS}, json.dumps([{"f": f"/workspace/{name}", "l": 1, "m": "x"}]))
+    assert found.file == name
+
+
+def test_no_name_of_a_file_begins_a_line_or_is_without_end() -> None:
+    text = json.dumps([{"f": f, "l": 1, "m": "x"} for f in ("a.py\nb.py:1:1 error", "\ud800\x1b[2J", "c" * 9_000)])
+    first, second, third = (item.file for item in read({"format": "json", "fields": FIELDS}, text))
+    assert (first, second, len(third)) == ("a.py b.py:1:1 error", "? [2J", 4_000)
+
+
 def test_json_lines_are_documents_of_their_own() -> None:
     text = '{"f": "a", "l": 1, "m": "x"}\n\n{"f": "b", "l": 2, "m": "y"}\n'
     found = read({"format": "json", "lines": True, "fields": FIELDS}, text)

@@ -92,7 +92,7 @@ class ByFile:
         """`report` is of all; `looked` is what the linter printed of the files that it looks at. Blocks."""
         self._seen.pop(key, None)
         if looked is not None and report.ran and not report.beyond:
-            paths = (line.removeprefix(WORKSPACE) for line in looked.decode("utf-8", "replace").splitlines())
+            paths = (line.removeprefix(WORKSPACE) for line in looked.decode("utf-8", "replace").split("\n"))
             seen = _Seen(
                 image, self._clock(), _asked(sources), _by_path(sources), frozenset(paths), by_file(report.findings)
             )

@@ -17,6 +17,7 @@ WORKSPACE: Final = "/workspace/"
 RULE: Final = 100
 MESSAGE: Final = 1_000
 FILE: Final = 4_000
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 NAMES: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
@@ -90,7 +91,7 @@ def _finding(linter: Linter, values: Mapping[str, Any]) -> Finding:
     return Finding(
         tool=linter.name,
         rule=_text(values.get("rule") or linter.rule, RULE),
-        file=_text(values.get("file"), FILE).removeprefix(WORKSPACE).removeprefix("./"),
+        file=_file(values.get("file")),
         line=_number(values.get("line")),
         column=_number(values.get("column")),
         severity=_severity(linter, values.get("severity")),
@@ -105,8 +106,17 @@ def _severity(linter: Linter, value: Any) -> Severity:
     return {**own, **linter.severities}.get(word, linter.severity)
 
 
+def _file(value: Any) -> str:
+    """Blanks and all: one character less and it is another file. No file of the copy has a control character."""
+    name = CONTROL.sub(" ", str(value)) if value is not None else ""
+    return _bounded(name, FILE).removeprefix(WORKSPACE).removeprefix("./")
+
+
 def _text(value: Any, most: int) -> str:
-    text = " ".join(str(value).split()) if value is not None else ""
+    return _bounded(" ".join(str(value).split()) if value is not None else "", most)
+
+
+def _bounded(text: str, most: int) -> str:
     whole = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate fits no answer
     return whole if len(whole) <= most else whole[: most - 1] + "…"
 
