@@ -23,7 +23,7 @@ def ended(document: Any, code: int = 0, **more: Any) -> Report:
     shape = {"format": "json", "items": "@", "fields": FIELDS}
     linter = Linter.model_validate({**MANIFEST, "report": shape, "exit_codes": [0, 1], "clean_codes": [0], **more})
     data = json.dumps(document).encode()
-    return report(linter, Outcome(code, b"", b"said", (SandboxFile(FILE, data),), (), 0.0, 0.0))
+    return report(linter, Outcome(code, b"", b"said", (SandboxFile(FILE, data),), (), 0.0, 0.0), frozenset())
 
 
 def test_what_was_found_is_told_and_nothing_found_is_clean() -> None:

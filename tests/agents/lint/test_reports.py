@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import jmespath
@@ -28,8 +29,9 @@ MANIFEST = {
 FIELDS = {"rule": "r", "file": "f", "line": "l", "column": "c", "severity": "s", "message": "m"}
 
 
-def read(report: dict[str, Any], text: str, **more: Any) -> list[Finding]:
-    return list(findings(Linter.model_validate({**MANIFEST, "report": report, **more}), text.encode()))
+def read(report: dict[str, Any], text: str, files: Iterable[str] = (), **more: Any) -> list[Finding]:
+    linter = Linter.model_validate({**MANIFEST, "report": report, **more})
+    return list(findings(linter, text.encode(), frozenset(files)))
 
 
 def sarif(*results: Any, rules: Any = ()) -> str:
@@ -49,6 +51,22 @@ def test_sarif_gives_file_line_column_rule_and_message() -> None:
 
 def test_a_file_of_sarif_may_be_an_address_in_the_workspace() -> None:
     assert [item.file for item in read({"format": "sarif"}, sarif(result("file:///workspace/a.py")))] == ["a.py"]
+
+
+@pytest.mark.parametrize("lead", ["", "./", "/workspace/", "file:///workspace/"])
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (["a%20b.py", "a b.py"], "a%20b.py"),
+        (["a%20b.py"], "a%20b.py"),
+        (["a b.py"], "a b.py"),
+        (["a.py"], "a b.py"),
+    ],
+)
+def test_a_file_of_sarif_is_the_one_that_has_that_very_name_and_else_what_it_reads_decoded(
+    lead: str, files: list[str], told: str
+) -> None:
+    assert [item.file for item in read({"format": "sarif"}, sarif(result(f"{lead}a%20b.py")), files)] == [told]
 
 
 def test_a_level_of_sarif_is_the_rules_where_the_finding_has_none_and_else_a_warning() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
@@ -39,13 +39,14 @@ class Report:
     """Whether the same files give the same, as far as can be told."""
 
 
-def report(linter: Linter, outcome: Outcome) -> Report:
-    """Read what a run left: a report that is whole, or a failure; silence is never taken for clean. Blocks."""
+def report(linter: Linter, outcome: Outcome, files: Set[str]) -> Report:
+    """Read what a run on `files` left: a report that is whole, or a failure; silence is never taken for clean.
+    Blocks."""
     made = Report(linter.name)
     try:
         if outcome.exit_code not in linter.exit_codes:
             raise ProviderFailed(said(linter, outcome))
-        found = findings(linter, left_by(outcome))
+        found = findings(linter, left_by(outcome), files)
         made.findings = list(islice(found, MOST))
         made.findings.sort(key=attrgetter("file"))
         made.beyond = sum(1 for _ in found)

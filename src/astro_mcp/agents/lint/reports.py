@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any, Final
+from urllib.parse import unquote
 
 from astro_mcp.agents.lint import sarif_report
 from astro_mcp.agents.lint.models import Finding
@@ -21,11 +22,11 @@ CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 NAMES: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
-def findings(linter: Linter, report: bytes) -> Iterator[Finding]:
-    """Each finding, with its file relative to the sandbox's workspace. Blocks. Raises `ProviderFailed` where the
-    report is not what the manifest says."""
+def findings(linter: Linter, report: bytes, files: Set[str]) -> Iterator[Finding]:
+    """Each finding, with its file relative to the sandbox's workspace; `files` are the paths there. Blocks. Raises
+    `ProviderFailed` where the report is not what the manifest says."""
     text = report.decode("utf-8", "replace")
-    return (_finding(linter, values) for values in _values(linter.report, text))
+    return (_finding(linter, values, files) for values in _values(linter.report, text))
 
 
 def _values(report: JsonReport | RegexReport | SarifReport, text: str) -> Iterator[Mapping[str, Any]]:
@@ -87,11 +88,14 @@ def _regex(report: RegexReport, text: str) -> Iterator[Mapping[str, Any]]:
     return (match.groupdict() for line in text.splitlines() if (match := pattern.search(line)))
 
 
-def _finding(linter: Linter, values: Mapping[str, Any]) -> Finding:
+def _finding(linter: Linter, values: Mapping[str, Any], files: Set[str]) -> Finding:
+    file = _file(values.get("file"))
+    if isinstance(linter.report, SarifReport) and file not in files:  # it is an address, which some write as it is
+        file = _file(unquote(file))
     return Finding(
         tool=linter.name,
         rule=_text(values.get("rule") or linter.rule, RULE),
-        file=_file(values.get("file")),
+        file=file,
         line=_number(values.get("line")),
         column=_number(values.get("column")),
         severity=_severity(linter, values.get("severity")),

@@ -66,7 +66,7 @@ class Run:
             job = await self._workspace.quickly(lambda: self._job(linter, paths, image.tag, given=given))
             await self._step(0, None, f"{linter.name}: running")
             outcome = await self._sandbox.run(job)
-        made = await self._workspace.at_length(lambda: report(linter, outcome))
+        made = await self._workspace.at_length(lambda: report(linter, outcome, self._sources.paths))
         made.lasting, made.left_out = image.lasting and not linter.advised, image.left_out
         if linter.imports:  # what it imports is checked too, and nobody asked for that
             made.findings = [item for item in made.findings if self._sources.asked(item.file)]
@@ -85,7 +85,7 @@ class Run:
         outcome = await self._sandbox.again(key, job)
 
         def read() -> Report:
-            made = report(linter, outcome)
+            made = report(linter, outcome, self._sources.paths)
             self._by_file.keep(key, image.tag, self._sources, left(outcome, LOOKED), made)
             return made
 
@@ -106,7 +106,7 @@ class Run:
         outcome = await self._sandbox.again(key, job) if job else None
 
         def merged() -> Report | None:
-            made = report(linter, outcome) if outcome else Report(linter.name, ran=True)
+            made = report(linter, outcome, self._sources.paths) if outcome else Report(linter.name, ran=True)
             return self._by_file.merged(key, ask, made)
 
         return await self._workspace.quickly(merged)

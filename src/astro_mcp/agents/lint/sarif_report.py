@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from astro_mcp.errors import ProviderFailed
 from astro_mcp.sandbox.packages.tables import table
@@ -23,13 +22,13 @@ def found(document: object) -> Iterator[Mapping[str, Any]]:
 
 
 def _values(result: Mapping[str, Any], levels: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The first location counts: the others say more of the same finding."""
+    """The first location counts: the others say more of the same finding. Its file may be percent-encoded."""
     place = table(next(_tables(result.get("locations")), {}).get("physicalLocation"))
     region = table(place.get("region"))
     rule = result.get("ruleId") or table(result.get("rule")).get("id")
     return {
         "rule": rule,
-        "file": unquote(str(table(place.get("artifactLocation")).get("uri", "")).removeprefix("file://")),
+        "file": str(table(place.get("artifactLocation")).get("uri", "")).removeprefix("file://"),
         "line": region.get("startLine"),
         "column": region.get("startColumn"),
         "severity": result.get("level") or levels.get(str(rule)) or "warning",

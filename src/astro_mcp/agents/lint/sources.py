@@ -49,6 +49,10 @@ class Sources:
         return {file.path: file.data for file in self.files}
 
     @cached_property
+    def paths(self) -> frozenset[str]:
+        return frozenset(file.path for file in self.files)
+
+    @cached_property
     def said(self) -> Configured:
         """What the project says of linters. Blocks."""
         return Configured(self.files, self.shared)
