@@ -5,6 +5,7 @@ which files were chosen and why.
 Where every test is reached, or it can't be told which test files there are, the runner runs as it would by itself.
 Where none is, nothing does. Runs inside the sandbox; whoever reads what it writes takes it for hostile.
 """
+# ruff: noqa: E402 - our own folder is on the path for our own module alone
 
 from __future__ import annotations
 
@@ -17,9 +18,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+HERE = Path(__file__).parent
+sys.path.append(str(HERE))  # behind all else: what lies here beside ours is the project's
+
 from js_impact import SUFFIXES, Impact
 
-HERE = Path(__file__).parent
 TOP = HERE.parent
 FILES = "{paths}"
 NAMED = 20  # files that are named of those chosen for one reason

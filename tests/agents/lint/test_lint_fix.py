@@ -159,6 +159,20 @@ async def test_what_is_written_is_what_ruff_itself_writes_on_a_real_package(hous
     assert tree(project) == before
 
 
+JSON_OF_THE_PROJECT = """
+import sys
+sys.path.remove(sys.path[0])
+del sys.modules["json"]
+import json
+open("a.py", "a").write("evil = 1\\n")
+"""
+
+
+async def test_no_module_of_the_project_stands_in_for_one_that_our_script_imports(house: Bench, project: Path) -> None:
+    write(project, {"a.py": "x = 1\n", ".astro/json.py": JSON_OF_THE_PROJECT})
+    assert "a.py" not in [file.path for file in (await house.fix(tools=["ruff"])).files]
+
+
 HOSTILE = r"""
 import json, os
 open("a.py", "w").write("# mine\n")

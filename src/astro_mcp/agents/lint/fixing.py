@@ -56,7 +56,7 @@ class Fixers:
         digests = {path: hashlib.sha256(data).hexdigest() for path, data in before.items()}
         files, _ = beside(sources.files, {GIVEN, SCRIPT, f"{FOLDER}/{CHANGED}"})
         ours = (SandboxFile(GIVEN, json.dumps(digests).encode()), SandboxFile(SCRIPT, self._script))
-        argv = ["python3", SCRIPT, GIVEN, f"{FOLDER}/{CHANGED}"]
+        argv = ["python3", "-P", SCRIPT, GIVEN, f"{FOLDER}/{CHANGED}"]
         for word in fix.argv:
             argv += paths if word == PATHS else [word]
         tenant = ctx.session.scope.tenant

@@ -50,7 +50,7 @@ class Selection:
 
     def started(self, argv: Sequence[str]) -> tuple[str, ...]:
         """`argv` as the starter takes it, where there is one."""
-        return ("python3", f"{OURS}/{self.starter[0]}", *argv) if self.starter else tuple(argv)
+        return ("python3", "-P", f"{OURS}/{self.starter[0]}", *argv) if self.starter else tuple(argv)
 
     def files(self) -> list[SandboxFile]:
         """What the plugin reads."""
