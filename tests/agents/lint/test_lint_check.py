@@ -80,10 +80,13 @@ async def test_settings_that_are_wrong_are_told_and_are_not_silence(house: Bench
     assert "no-such-key" in result.text()
 
 
+@pytest.mark.parametrize(
+    "settings", ["fix = true\nfix-only = true\n", pytest.param("fix = true\n", marks=pytest.mark.full)]
+)
 async def test_a_project_that_asks_for_fixes_is_not_fixed_and_every_finding_is_told(
-    house: Bench, project: Path
+    house: Bench, project: Path, settings: str
 ) -> None:
-    write(project, {"ruff.toml": "fix = true\n", "a.py": UNUSED})
+    write(project, {"ruff.toml": settings, "a.py": UNUSED})
     assert [item.rule for item in (await house.check()).items] == ["F401"]
     assert (project / "a.py").read_text() == UNUSED
     assert sorted(path.name for path in project.iterdir()) == ["a.py", "ruff.toml"]
