@@ -13,6 +13,8 @@ from astro_mcp.errors import ProviderFailed
 from astro_mcp.packs import Pack
 
 LINTERS = {linter.name: linter for linter in Pack.find().manifests("linter")}
+WORKFLOW = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n"
+FOLDER = ".github/workflows"
 
 
 def test_bandits_word_on_a_file_that_it_skipped_is_an_error_in_that_file() -> None:
@@ -39,3 +41,15 @@ async def test_a_file_that_bandit_can_not_parse_is_not_clean(house: Bench, proje
     assert [(item.file, item.rule) for item in result.items] == [("a.py", "not-scanned"), ("b.py", "B404")]
     alone = await house.check(tools=["bandit"], paths=["a.py"])
     assert [item.rule for item in alone.items] == ["not-scanned"]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("broken", [WORKFLOW + "  odd: [\n", WORKFLOW.replace("steps", "stages")])
+async def test_a_workflow_that_zizmor_can_not_read_is_told_beside_one_that_it_can(
+    house: Bench, project: Path, broken: str
+) -> None:
+    write(project, {f"{FOLDER}/a.yml": WORKFLOW})
+    assert (await house.check(tools=["zizmor"])).failed_tools == []
+    write(project, {f"{FOLDER}/b.yml": broken})
+    [failed] = (await house.check(tools=["zizmor"])).failed_tools
+    assert f"{FOLDER}/b.yml" in failed.message
