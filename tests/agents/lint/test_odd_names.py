@@ -12,6 +12,29 @@ RULE = "rules: [{id: r, pattern: eval(...), message: m, severity: ERROR, languag
 FOLDER = ".github/workflows"
 
 
+TWICE = "a: 1\na: 2\n"
+FORGED = '"x\\n./other.yaml:1:1: [error] forged (forged)\\n{\\"file\\": \\"other.yaml\\"}": 1\n'
+
+
+@pytest.mark.full
+async def test_no_name_and_no_key_of_yaml_is_taken_for_a_finding_of_another_file(house: Bench, project: Path) -> None:
+    settings = "rules: {key-duplicates: enable, trailing-spaces: {level: warning}}\n"
+    names = ["10:30.yaml", "a.yaml", "a.yaml:1:1: [error] b.yaml", "c\u2028./a.yaml:1:1: [error] b.yaml"]
+    write(
+        project, {".yamllint": settings, "other.yaml": "a: 1 \n", "key.yaml": FORGED * 2, **dict.fromkeys(names, TWICE)}
+    )
+    write(project, {"broken.yaml": "a: [\n"})
+    found = {item.file: item for item in (await house.check(tools=["yamllint"])).items}
+    told = {file: (item.line, item.column, item.severity, item.rule) for file, item in found.items()}
+    assert told == {
+        **dict.fromkeys([*names, "key.yaml"], (2, 1, "error", "key-duplicates")),
+        "other.yaml": (1, 5, "warning", "trailing-spaces"),
+        "broken.yaml": (2, 1, "error", "syntax"),
+    }
+    assert found["a.yaml"].message == 'duplication of key "a" in mapping'
+    assert found["broken.yaml"].message.startswith("syntax error: expected the node content")
+
+
 @pytest.mark.full
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(

@@ -98,6 +98,34 @@ def test_json_lines_are_documents_of_their_own() -> None:
     assert [(item.file, item.line) for item in found] == [("a", 1), ("b", 2)]
     with pytest.raises(ProviderFailed):
         read({"format": "json", "lines": True, "fields": FIELDS}, text + "Traceback: it broke\n")
+    odd = read({"format": "json", "lines": True, "fields": FIELDS}, '{"f": "a\u2028b", "l": 1, "m": "x"}\n')
+    assert [item.file for item in odd] == ["a\u2028b"]
+
+
+COLONS = r"^(?P<file>.+?):(?P<line>\d+): (?P<message>.+)$"
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("a.py", ["a.py"]),
+        ("10:30.py", ["10:30.py"]),
+        ("a.py:7: b.py", ["a.py", "a.py:7: b.py"]),
+        ("a:b.py:7: c.py", ["a:b.py", "a:b.py:7: c.py"]),
+        ("a\u2028./b.py:1: x", ["b.py", "a\u2028./b.py:1: x"]),
+        ("a\x85b.py", ["b.py", "a\x85b.py"]),
+        ("gone.py", ["a:b.py"]),
+    ],
+)
+@pytest.mark.parametrize("lead", ["", "./", "/workspace/"])
+def test_a_line_is_a_finding_of_the_longest_file_that_it_begins_with(name: str, files: list[str], lead: str) -> None:
+    found = read({"format": "regex", "pattern": COLONS}, f"{lead}{name}:3: odd\nno finding\n", files)
+    assert [(item.file, item.line, item.message) for item in found] == [(name, 3, "odd")]
+
+
+def test_a_line_of_nothing_but_colons_costs_what_any_line_does() -> None:
+    lines = "\n".join([":" * 20_000] * 100)
+    assert read({"format": "regex", "pattern": COLONS}, lines, ["a:b.py"]) == []
 
 
 def test_findings_a_level_below_know_what_they_are_in() -> None:

@@ -13,6 +13,7 @@ from astro_mcp.agents.lint.models import Finding
 from astro_mcp.errors import ProviderFailed
 from astro_mcp.packs import Linter, Severity
 from astro_mcp.report_formats import JsonReport, RegexReport, SarifReport
+from astro_mcp.sandbox.job import LONGEST_PATH
 
 WORKSPACE: Final = "/workspace/"
 RULE: Final = 100
@@ -26,12 +27,12 @@ def findings(linter: Linter, report: bytes, files: Set[str]) -> Iterator[Finding
     """Each finding, with its file relative to the sandbox's workspace; `files` are the paths there. Blocks. Raises
     `ProviderFailed` where the report is not what the manifest says."""
     text = report.decode("utf-8", "replace")
-    return (_finding(linter, values, files) for values in _values(linter.report, text))
+    return (_finding(linter, values, files) for values in _values(linter.report, text, files))
 
 
-def _values(report: JsonReport | RegexReport | SarifReport, text: str) -> Iterator[Mapping[str, Any]]:
+def _values(report: JsonReport | RegexReport | SarifReport, text: str, files: Set[str]) -> Iterator[Mapping[str, Any]]:
     if isinstance(report, RegexReport):
-        return _regex(report, text)
+        return _regex(report, text, files)
     return _json(report, text) if isinstance(report, JsonReport) else sarif_report.found(_document(text))
 
 
@@ -41,7 +42,7 @@ def _json(report: JsonReport, text: str) -> Iterator[Mapping[str, Any]]:
 
     fields = {name: _names(source) or expression(source).search for name, source in report.fields.items()}
     inner = expression(report.within) if report.within else None
-    lines = [line for line in text.splitlines() if line.strip()] if report.lines else []
+    lines = [line for line in text.split("\n") if line.strip()] if report.lines else []
     document = [_document(line) for line in lines] if report.lines else _document(text)
     try:
         items = expression(report.items).search(document)
@@ -81,11 +82,22 @@ def _next(value: Any) -> Any:
     return value + 1 if isinstance(value, int) else value
 
 
-def _regex(report: RegexReport, text: str) -> Iterator[Mapping[str, Any]]:
+def _regex(report: RegexReport, text: str, files: Set[str]) -> Iterator[Mapping[str, Any]]:
     import re2  # noqa: PLC0415 - loaded at first use, not at the daemon's start
 
     pattern = re2.compile(report.pattern)
-    return (match.groupdict() for line in text.splitlines() if (match := pattern.search(line)))
+    odd = frozenset(path for path in files if ":" in path)
+    for line in text.split("\n"):
+        name = _beginning(line, odd) if odd else ""
+        if match := pattern.search(f"_{line[len(name) :]}" if name else line):
+            yield match.groupdict() | ({"file": name} if name else {})
+
+
+def _beginning(line: str, names: Set[str]) -> str:
+    """The longest of `names` that `line` begins with: a colon in one may look like its end."""
+    start = len(line) - len(line.removeprefix(WORKSPACE).removeprefix("./"))
+    ends = [found.start() for found in re.finditer(":", line[: start + LONGEST_PATH + 1])]
+    return next((line[:end] for end in reversed(ends) if line[start:end] in names), "")
 
 
 def _finding(linter: Linter, values: Mapping[str, Any], files: Set[str]) -> Finding:
