@@ -29,8 +29,9 @@ class JsonReport(Table):
         "from `outer` and `inner`.",
     )
     zero_based: tuple[Literal["line", "column"], ...] = Field((), description="What the tool counts from 0.")
-    fields: Mapping[Literal["rule", "file", "line", "column", "severity", "message", "fixable"], Word] = Field(
-        description="JMESPath from one finding to each of its fields."
+    fields: Mapping[Literal["rule", "file", "line", "column", "severity", "message", "fixable", "cell"], Word] = Field(
+        description="JMESPath from one finding to each of its fields; where there is a cell, of a notebook, line is "
+        "one of its lines and not of the file's."
     )
 
     @model_validator(mode="after")

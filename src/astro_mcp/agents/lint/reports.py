@@ -104,14 +104,17 @@ def _finding(linter: Linter, values: Mapping[str, Any], files: Set[str]) -> Find
     file = _file(values.get("file"))
     if isinstance(linter.report, SarifReport) and file not in files:  # it is an address, which some write as it is
         file = _file(unquote(file))
+    line, column, message = _number(values.get("line")), _number(values.get("column")), values.get("message")
+    if cell := _number(values.get("cell")):
+        line, column, message = 0, 0, f"cell {cell}, line {line}: {message}"
     return Finding(
         tool=linter.name,
         rule=_text(values.get("rule") or linter.rule, RULE),
         file=file,
-        line=_number(values.get("line")),
-        column=_number(values.get("column")),
+        line=line,
+        column=column,
         severity=_severity(linter, values.get("severity")),
-        message=_text(values.get("message"), MESSAGE),
+        message=_text(message, MESSAGE),
         fixable=values.get("fixable") is True,
     )
 
