@@ -13,6 +13,7 @@ import anyio
 from astro_mcp.agents.lint.advised import Advised
 from astro_mcp.agents.lint.by_file import Ask, ByFile
 from astro_mcp.agents.lint.images import Images, LinterImage
+from astro_mcp.agents.lint.models import FailedTool
 from astro_mcp.agents.lint.report import Report, in_file, left, report
 from astro_mcp.agents.lint.sources import ADVISED, ADVISORIES, FILE, FOLDER, LOOKED, Sources
 from astro_mcp.core.call import Context
@@ -26,6 +27,12 @@ SECONDS: Final = 300.0
 AT_ONCE: Final = max(2, min(4, os.cpu_count() or 2))
 """Linters of one call that run, or have their images made, at once."""
 PLACE: Final = f"{FOLDER}/{FILE}"
+ARGUMENTS: Final = 1_900_000
+"""Bytes of paths: Linux gives arguments and environment a quarter of the stack's 8 MiB, and each costs its pointer."""
+POINTER: Final = 9
+"""Bytes, with the one that ends the argument."""
+NOT_STARTED: Final = 126
+"""The exit code of a shell for what it can't run."""
 STANDS_FOR: Final = {SCRIPT: ADVISED, GIVEN: ADVISORIES}
 TO_FILE: Final = ("sh", "-c", f'exec "$@" >{PLACE}', "sh")
 """Before the argv of a linter that reports on its output: that is bounded, and a report cut short is none."""
@@ -58,6 +65,9 @@ class Run:
         paths = self._sources.arguments(linter)
         if not paths:
             return Report(linter.name)
+        if sum(len(os.fsencode(path)) + POINTER for path in paths) > ARGUMENTS:
+            message = f"{len(paths):,} paths are more than it can be given; name fewer"
+            return Report(linter.name, failed=FailedTool(tool=linter.name, exit_code=NOT_STARTED, message=message))
         async with self._places:
             if linter.reads_only:
                 return await self._reader(linter, paths)
@@ -120,14 +130,16 @@ class Run:
         listing: bool = False,
         given: Sequence[SandboxFile] = (),
     ) -> Job:
-        argv: list[str] = [] if in_file(linter) else list(TO_FILE)
-        if listing and linter.by_file is not None:
-            argv = [*listed(linter.by_file.argv, paths), *argv]
+        words: list[str] = [] if in_file(linter) else list(TO_FILE)
         for word in linter.argv:
             if CONFIG in word:
-                argv += [word.replace(CONFIG, path) for path in self._sources.settings(linter)]
+                words += [word.replace(CONFIG, path) for path in self._sources.settings(linter)]
             else:
-                argv += paths if word == PATHS else [STANDS_FOR.get(word) or word.replace(REPORT, PLACE)]
+                words.append(STANDS_FOR.get(word) or word.replace(REPORT, PLACE))
+        if listing and linter.by_file is not None:
+            argv = listed(linter.by_file.argv, words, paths)
+        else:
+            argv = [each for word in words for each in (paths if word == PATHS else [word])]
         tenant = self._ctx.session.scope.tenant
         return Job(
             tuple(argv),
@@ -144,8 +156,11 @@ class Run:
         await self._ctx.progress(next(self._steps), None, text)
 
 
-def listed(argv: Sequence[str], paths: Sequence[str]) -> list[str]:
-    """Before another argv: what `argv` prints is kept, where it ends well."""
-    words = [word for one in argv for word in (paths if one == PATHS else [one])]
+def listed(first: Sequence[str], then: Sequence[str], paths: Sequence[str]) -> list[str]:
+    """`then`, and before it `first`, whose output is kept where it ends well. Paths are words of their own: one word
+    ends far below what all may have."""
+    before, after = (
+        " ".join('"$@"' if word == PATHS else shlex.quote(word) for word in words) for words in (first, then)
+    )
     place = f"{FOLDER}/{LOOKED}"
-    return ["sh", "-c", f'{shlex.join(words)} >{place} 2>/dev/null || rm -f {place}; exec "$@"', "sh"]
+    return ["sh", "-c", f"{before} >{place} 2>/dev/null || rm -f {place}; exec {after}", "sh", *paths]
