@@ -42,6 +42,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "sqlite3": ("store.connection",),
     "temporalio": ("workflow.drivers.temporal",),
     "tokenizers": ("agents.knowledge",),
+    "tomllib": ("config", "faces.mcp.prompts", "packs", "workspace.toml"),
     "tree_sitter": ("agents.knowledge.outline.child", "agents.knowledge.outline.walk"),
     "tree_sitter_bash": ("agents.knowledge.outline.child",),
     "tree_sitter_c": ("agents.knowledge.outline.child",),
@@ -57,7 +58,8 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "tree_sitter_typescript": ("agents.knowledge.outline.child",),
     "yaml": ("workflow.document",),
 }
-"""sqlite3 is the standard library's, and a driver all the same."""
+"""sqlite3 is the standard library's, and a driver all the same. So is tomllib: what is no operator's own is read by
+workspace.toml, which bounds what a text costs."""
 EVERYWHERE = {"anyio", "pydantic"}
 BY_NAME = {"cli.parser", "core.deferred", "daemon.house"}
 """Import a module whose name they compose or hold: our own, as their tests see."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from astro_mcp.sandbox.packages.project_files import Finder
 from astro_mcp.sandbox.packages.wanted import Wanted
 
@@ -90,6 +92,11 @@ def test_requirements_files_give_names_and_versions_and_the_rest_is_told() -> No
 
 def test_an_include_that_leaves_the_project_finds_nothing() -> None:
     assert found_in({"requirements.txt": "-r ../../etc/passwd\nalpha\n"}).requirements == ["alpha"]
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "Pipfile"])
+def test_a_key_of_5000_parts_is_told(name: str) -> None:
+    assert "16 parts" in found_in({name: "a" + ".a" * 5_000 + " = 1"}).left_out[0]
 
 
 def test_what_only_a_build_backend_knows_is_told() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable
 from configparser import Error, RawConfigParser
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typing import Any, Final
 from astro_mcp.errors import ApprovalRequired
 from astro_mcp.workspace.guards import BY_HAND
 from astro_mcp.workspace.names import Names, fold
+from astro_mcp.workspace.toml import toml
 
 _JSON: Final = ("scripts", "husky", "lint-staged", "simple-git-hooks", "pre-commit", "gypfile", "bin", "tasks")
 _TOML: Final = (
@@ -62,8 +62,8 @@ def _sections(text: str) -> dict[str, dict[str, str]]:
 
 _FILES: Final[tuple[tuple[Names, Callable[[str], Any], tuple[str, ...]], ...]] = (
     (Names(["package.json", "composer.json", "deno.json", "deno.jsonc"]), json.loads, _JSON),
-    (Names(["pyproject.toml"]), tomllib.loads, _TOML),
-    (Names(["Pipfile"]), tomllib.loads, ("scripts",)),
+    (Names(["pyproject.toml"]), toml, _TOML),
+    (Names(["Pipfile"]), toml, ("scripts",)),
     (Names(["setup.cfg"]), _sections, _SECTIONS),
 )
 

@@ -17,6 +17,7 @@ HOSTILE = {
     "sub/pyproject.toml": '[build-system]\nrequires = ["evil @ file:///x"]\nbuild-backend = "hatchling.build"\n',
     "a/pyproject.toml": '[build-system]\nrequires = ["evil"]\nbuild-backend = "hatchling.build"\n',
     "b/pyproject.toml": '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "evil"\n',
+    "c/pyproject.toml": "a" + ".a" * 5_000 + " = 1\n",
     "package.json": BIN,
     "sub/package.json": '{"scripts": {"postinstall": "evil"}}',
     "setup.cfg": "[options.entry_points]\nconsole_scripts =\n a = b:c\n",

@@ -60,6 +60,15 @@ async def test_more_than_is_looked_at_is_an_error_and_nothing_leaves(
     assert database.asked == []
 
 
+@pytest.mark.parametrize("name", ["uv.lock", "poetry.lock", "pylock.toml", "Cargo.lock"])
+async def test_a_lock_file_with_a_key_of_5000_parts_is_not_parsed_and_is_told(
+    house: Bench, project: Path, name: str
+) -> None:
+    write(project, {**SIX, name: "a" + ".a" * 5_000 + " = 1\n"})
+    result = await house.audit()
+    assert (result.checked, result.unchecked) == (1, [f"{name}: it can't be read: a key has more than 16 parts"])
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [(500, {"results": [{}]}), (404, {"results": [{}]}), (200, {"results": {"six": {}}}), (200, {"results": [{}, {}]})],

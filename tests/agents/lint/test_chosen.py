@@ -91,6 +91,7 @@ def test_one_with_opinions_runs_where_the_project_configures_it(
         ("pyproject.toml", "[tool.mypy\n"),
         ("pyproject.toml", '[project]\ndescription = "mypy, bandit and vulture"\ndependencies = ["mypy-extensions"]\n'),
         ("pyproject.toml", "a = " + "[" * 3_000 + "]" * 3_000),
+        ("pyproject.toml", "[tool.mypy]\na" + ".a" * 5_000 + " = 1\n"),
         ("package.json", '{"scripts": {"lint": "mypy"}}'),
         ("package.json", "[" * 100_000),
         (".pre-commit-config.yaml", "repos:\n# - id: mypy\n- rev: mypy\n"),

@@ -9,6 +9,7 @@ import pytest
 from tests.agents.tests.bench import write
 
 from astro_mcp.agents.tests.choice import Choice, by_name, choose, named
+from astro_mcp.agents.tests.project import metadata
 from astro_mcp.agents.tests.vendored import check_cargo, check_go
 from astro_mcp.errors import InvalidInput, Unsupported
 from astro_mcp.packs import Pack
@@ -135,3 +136,10 @@ def test_crates_that_are_not_in_the_project_are_told(files: dict[str, str], miss
 def test_a_file_of_cargo_that_is_no_toml_is_told() -> None:
     with pytest.raises(InvalidInput, match=r"Cargo\.lock is no TOML"):
         check_cargo(project({"Cargo.lock": "= ="}))
+
+
+def test_a_key_of_5000_parts_is_told_of_cargo_and_is_no_name_of_a_project() -> None:
+    deep = "a" + ".a" * 5_000 + " = 1\n"
+    with pytest.raises(InvalidInput, match="16 parts"):
+        check_cargo(project({"Cargo.toml": deep}))
+    assert metadata(project({"pyproject.toml": f"[project]\nname = 'x'\nversion = '1'\n{deep}"})) == ()

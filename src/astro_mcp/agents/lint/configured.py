@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from astro_mcp.packs import Linter
 from astro_mcp.sandbox.job import SandboxFile
 from astro_mcp.sandbox.packages.npm_requirements import split
 from astro_mcp.sandbox.packages.tables import table
+from astro_mcp.workspace.toml import toml
 
 PYPROJECT: Final = "pyproject.toml"
 PACKAGE: Final = "package.json"
@@ -76,7 +76,7 @@ def _parsed(name: str, text: str) -> dict[str, Any]:
     """Empty where it is no document: whoever's settings these are says so when it runs."""
     try:
         if name.endswith(".toml"):
-            return tomllib.loads(text)
+            return toml(text)
         return table(json.loads(text)) if name.endswith(".json") else {}
     except (ValueError, RecursionError):
         return {}

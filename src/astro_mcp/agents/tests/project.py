@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,6 +11,7 @@ from astro_mcp.sandbox.job import SandboxFile
 from astro_mcp.sandbox.packages.project_needs import TEXT_BYTES, counts
 from astro_mcp.sandbox.packages.tables import table
 from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.toml import toml
 
 WORKSPACE: Final = "/workspace"
 OURS: Final = ".astro"
@@ -78,8 +78,8 @@ def metadata(files: Mapping[str, SandboxFile]) -> tuple[SandboxFile, ...]:
 def _project_table(files: Mapping[str, SandboxFile]) -> dict[str, Any]:
     file = files.get("pyproject.toml")
     try:
-        return table(tomllib.loads(file.data.decode("utf-8")).get("project")) if file else {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return table(toml(file.data.decode("utf-8")).get("project")) if file else {}
+    except ValueError:
         return {}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from astro_mcp.errors import InvalidInput, Unsupported
 from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox.job import SandboxFile
 from astro_mcp.sandbox.packages.tables import table
+from astro_mcp.workspace.toml import toml
 
 TOLD: Final = 5
 REQUIRED: Final = re.compile(r"^\s*(?:require\s+)?([^\s()/]+\.[^\s()]+)\s+v\d", re.MULTILINE)
@@ -57,8 +57,8 @@ def _read(files: Files, path: str) -> dict[str, Any]:
     if path not in files:
         return {}
     try:
-        return tomllib.loads(files[path].data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        return toml(files[path].data.decode("utf-8"))
+    except ValueError as error:
         raise InvalidInput(f"{path} is no TOML: {printable(str(error), 200)}") from None
 
 

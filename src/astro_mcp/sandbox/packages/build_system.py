@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
@@ -11,6 +10,7 @@ from astro_mcp.errors import InvalidInput
 from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox.job import safe_path
 from astro_mcp.sandbox.packages.requirements import canonical
+from astro_mcp.workspace.toml import toml
 
 LARGEST: Final = 256 * 1024
 BACKEND: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,199}(:[A-Za-z_][A-Za-z0-9_.]{0,199})?")
@@ -58,8 +58,8 @@ def _table(text: bytes | None) -> dict[str, Any] | None:
     if len(text) > LARGEST:
         raise InvalidInput(f"its pyproject.toml holds {len(text):,} bytes; {LARGEST:,} are the bound")
     try:
-        table = tomllib.loads(text.decode()).get("build-system")
-    except (ValueError, RecursionError) as error:
+        table = toml(text.decode()).get("build-system")
+    except ValueError as error:
         raise InvalidInput(f"its pyproject.toml can't be read: {printable(str(error), 200)}") from None
     if table is not None and not isinstance(table, dict):
         raise InvalidInput("its [build-system] is no table")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from astro_mcp.observe.printable import printable
 from astro_mcp.sandbox.packages.locks import pipenv, poetry, pylock, uv
 from astro_mcp.sandbox.packages.locks.pins import ANEW, Pins
 from astro_mcp.sandbox.packages.wanted import Wanted
+from astro_mcp.workspace.toml import toml
 
 LOCKS: Final = ("pylock.toml", "uv.lock", "poetry.lock", "Pipfile.lock")
 """The first that there is counts."""
@@ -35,7 +35,7 @@ def locked(name: str, files: Mapping[str, bytes], python: Mapping[str, str], *, 
 
 def _read(name: str, files: Mapping[str, bytes], python: Mapping[str, str], pins: Pins, *, tests: bool) -> None:
     text = files[name].decode()
-    document: dict[str, Any] = json.loads(text) if name == "Pipfile.lock" else tomllib.loads(text)
+    document: dict[str, Any] = json.loads(text) if name == "Pipfile.lock" else toml(text)
     if name == "pylock.toml":
         pylock.read(document, python, pins, tests=tests)
     elif name == "uv.lock":
@@ -43,7 +43,7 @@ def _read(name: str, files: Mapping[str, bytes], python: Mapping[str, str], pins
     elif name == "Pipfile.lock":
         pipenv.read(document, python, pins, tests=tests)
     elif "pyproject.toml" in files:
-        pyproject = tomllib.loads(files["pyproject.toml"].decode())
+        pyproject = toml(files["pyproject.toml"].decode())
         poetry.read(document, pyproject, python, pins, tests=tests)
     else:
         raise InvalidInput("poetry.lock does not say what the project needs: it has no pyproject.toml beside it")

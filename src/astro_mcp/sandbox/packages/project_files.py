@@ -7,7 +7,6 @@ paths, options, what a build backend would compute) is left out, and said.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -22,6 +21,7 @@ from astro_mcp.sandbox.packages.declared.purposes import chosen
 from astro_mcp.sandbox.packages.declared.pyproject import Pyproject
 from astro_mcp.sandbox.packages.requirements import LONGEST
 from astro_mcp.sandbox.packages.wanted import ELSEWHERE, Wanted
+from astro_mcp.workspace.toml import toml
 
 PLAIN_FILE: Final = "requirements.txt"
 NAMED_FILE: Final = re.compile(r"(?:requirements[-_/](?P<after>[a-z]+)|(?P<before>[a-z]+)[-_]requirements)\.txt")
@@ -52,8 +52,8 @@ class Finder:
 
     def _toml(self, name: str) -> dict[str, Any]:
         try:
-            return tomllib.loads(self._files.get(name, b"").decode("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+            return toml(self._files.get(name, b"").decode("utf-8"))
+        except ValueError as error:
             self._wanted.leave(name, f"is not valid TOML: {error}")
             return {}
 

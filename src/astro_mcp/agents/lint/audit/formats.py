@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -16,12 +15,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from astro_mcp.agents.lint.audit.inventory import CARGO, ELSEWHERE, GO, NPM, PYPI, Inventory, Reader
 from astro_mcp.sandbox.packages.tables import table
+from astro_mcp.workspace.toml import toml
 
 FOLDER: Final = "node_modules/"
 
 
 def uv(file: str, data: bytes, found: Inventory) -> None:
-    for entry in _packages(tomllib.loads(data.decode()), "package"):
+    for entry in _packages(toml(data.decode()), "package"):
         source = table(entry.get("source"))
         if "registry" in source:
             found.add(PYPI, entry.get("name"), entry.get("version"), file)
@@ -30,7 +30,7 @@ def uv(file: str, data: bytes, found: Inventory) -> None:
 
 
 def poetry(file: str, data: bytes, found: Inventory) -> None:
-    for entry in _packages(tomllib.loads(data.decode()), "package"):
+    for entry in _packages(toml(data.decode()), "package"):
         if table(entry.get("source")):
             found.leave(file, str(entry.get("name")), ELSEWHERE)
         else:
@@ -39,7 +39,7 @@ def poetry(file: str, data: bytes, found: Inventory) -> None:
 
 def pylock(file: str, data: bytes, found: Inventory) -> None:
     """PEP 751."""
-    for entry in _packages(tomllib.loads(data.decode()), "packages"):
+    for entry in _packages(toml(data.decode()), "packages"):
         if "wheels" in entry or "sdist" in entry:
             found.add(PYPI, entry.get("name"), entry.get("version"), file)
         else:
@@ -111,7 +111,7 @@ def _npm_entry(file: str, name: object, version: object, resolved: object, found
 
 
 def cargo(file: str, data: bytes, found: Inventory) -> None:
-    for entry in _packages(tomllib.loads(data.decode()), "package"):
+    for entry in _packages(toml(data.decode()), "package"):
         source = str(entry.get("source", ""))
         if source.startswith(("registry+", "sparse+")):
             found.add(CARGO, entry.get("name"), entry.get("version"), file)
