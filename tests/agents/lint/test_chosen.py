@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,12 @@ def test_one_with_opinions_runs_where_the_project_configures_it(
 )
 def test_what_only_looks_like_a_setting_is_none(settings: str, text: str) -> None:
     assert chosen({"a.py": "", settings: text}) == {"ruff"}
+
+
+def test_10000_blank_lines_after_a_hook_take_no_time() -> None:
+    began = time.process_time()
+    assert "mypy" in chosen({"a.py": "", ".pre-commit-config.yaml": "- id: mypy\n" + "\n" * 10_000 + "x"})
+    assert time.process_time() - began < 1
 
 
 def test_files_that_are_not_asked_for_choose_no_linter() -> None:

@@ -24,7 +24,7 @@ MOST: Final = 50
 LARGEST: Final = 1_000_000
 LISTS: Final = frozenset({"optional-dependencies", "dependency-groups", "dev-dependencies", "dependencies", "group"})
 """Keys of pyproject.toml below which requirements stand, as a list or as keys."""
-HOOK: Final = re.compile(r"^\s*(?:-\s+)?id:\s*[\"']?([\w.-]+)", re.MULTILINE)
+HOOK: Final = re.compile(r"^[ \t]*(?:-\s+)?id:\s*[\"']?([\w.-]+)", re.MULTILINE)
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 DEEPEST: Final = 20
 
