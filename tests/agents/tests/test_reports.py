@@ -90,6 +90,18 @@ def test_half_a_surrogate_pair_in_a_line_of_ours_costs_itself_and_no_test() -> N
     assert found.not_understood == 1
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["\n" * 100_000, "    at " + "/workspace/a" * 300_000 + "!", "    at f (" * 100_000],
+    ids=["blank lines", "paths", "frames"],
+)
+def test_a_failure_that_is_made_to_cost_is_read_in_time(said: str) -> None:
+    began = time.process_time()
+    found = read("jest-json", jest({"name": "x.test.js", "assertionResults": [one("failed", f"boom\n{said}y")]}))
+    assert (len(found.failures), found.failures[0].message[:4]) == (1, "boom")
+    assert time.process_time() - began < 2
+
+
 JUNIT = """<?xml version="1.0"?><testsuites><testsuite name="s">
 <testcase name="passes" classname="passes" time="0.5" status="run"><system-out>x</system-out></testcase>
 <testcase name="a" classname="pkg.A" file="a.py" line="7"><failure message="boom &lt;1&gt;">trace</failure>
@@ -263,6 +275,14 @@ def test_what_a_failed_rust_test_said_is_no_other_programs_line() -> None:
     found = read("libtest", RUST.replace("said\n", f"said\n{DIES}"))
     assert [failure.id for failure in found.failures] == ["src/lib.rs::tests::d"]
     assert (found.counts, found.not_understood) == ({"passed": 3, "failed": 1, "skipped": 1}, 0)
+
+
+def test_panics_within_panics_cost_no_time() -> None:
+    forged = "thread 'x" + "' panicked at " * 700
+    began = time.process_time()
+    [failure] = read("libtest", RUST.replace("said\n", f"{forged}\n" * 50)).failures
+    assert (failure.file, failure.line, failure.message) == ("src/lib.rs", 10, "assertion failed\n  left: 1")
+    assert time.process_time() - began < 1
 
 
 def test_a_flood_of_failures_is_bounded_in_every_form() -> None:

@@ -13,8 +13,8 @@ from astro_mcp.sandbox.packages.tables import table
 from astro_mcp.workspace.toml import toml
 
 TOLD: Final = 5
-REQUIRED: Final = re.compile(r"^\s*(?:require\s+)?([^\s()/]+\.[^\s()]+)\s+v\d", re.MULTILINE)
-ELSEWHERE: Final = re.compile(r"^\s*(?:replace\s+)?(\S+)(?:\s+v\S+)?\s+=>\s+\.{1,2}/", re.MULTILINE)
+REQUIRED: Final = re.compile(r"^[ \t]*(?:require\s+)?([^\s()/.]++\.[^\s()]++)\s+v\d", re.MULTILINE)
+ELSEWHERE: Final = re.compile(r"^[ \t]*(?:replace\s+)?(\S+)(?:\s+v\S+)?\s+=>\s+\.{1,2}/", re.MULTILINE)
 DEPENDENCIES: Final = ("dependencies", "dev-dependencies", "build-dependencies")
 Files = Mapping[str, SandboxFile]
 

@@ -18,7 +18,7 @@ BEGUN: Final = re.compile(r"^test (.{1,2000}?)(?: - should panic| - compile fail
 ENDED: Final = re.compile(r"(ok|FAILED|ignored)(?:, .*)?(?: <(\d{1,7}\.\d+)s>)?$")
 RESULT: Final = re.compile(r"^test result: \w+\. (\d{1,9}) passed; (\d{1,9}) failed; (\d{1,9}) ignored;")
 SAID: Final = re.compile(r"^---- (.{1,2000}?) stdout ----$")
-PANIC: Final = re.compile(r"^thread '.*?' (?:\(\d+\) )?panicked at (?:'(.*)', )?(\S+?):(\d{1,8}):\d{1,8}:?$")
+PANIC: Final = re.compile(r"^thread '[^']*' (?:\(\d+\) )?panicked at (?:'(.*)', )?(\S+?):(\d{1,8}):\d{1,8}:?$")
 LINE: Final = 20_000
 KEPT: Final = 400
 """Lines of what one failed test printed."""
