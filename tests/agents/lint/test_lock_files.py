@@ -221,6 +221,7 @@ def test_what_is_no_name_and_version_does_not_leave(name: object, version: objec
     [
         ("requirements.txt", " " * 4_000_000),
         ("requirements.txt", "a" + " " * 4_000_000 + "x"),
+        ("package-lock.json", json.dumps({"dependencies": {"a": {"version": "npm:" + "@a" * 50_000 + "\n"}}})),
         pytest.param("requirements.txt", "a>=1\n" * 400_000, marks=pytest.mark.full),
         pytest.param("requirements.txt", "@\n" * 400_000, marks=pytest.mark.full),
         pytest.param("go.mod", "require " + "a" * 4_000_000, marks=pytest.mark.full),

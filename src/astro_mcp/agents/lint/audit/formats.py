@@ -98,9 +98,9 @@ def _old_npm(file: str, document: Mapping[str, Any], found: Inventory) -> None:
             entry = table(value)
             line.append(table(entry.get("dependencies")))
             version = str(entry.get("version"))
-            alias = re.fullmatch(r"npm:(.+)@(.+)", version)
-            named, exact = (alias[1], alias[2]) if alias else (name, version)
-            _npm_entry(file, named, exact, entry.get("resolved"), found)
+            alias, _, exact = version.removeprefix("npm:").rpartition("@")
+            named, version = (alias, exact) if alias and version.startswith("npm:") else (name, version)
+            _npm_entry(file, named, version, entry.get("resolved"), found)
 
 
 def _npm_entry(file: str, name: object, version: object, resolved: object, found: Inventory) -> None:
