@@ -64,8 +64,8 @@ class Finder:
         text = self._files[path].decode("utf-8", "replace").replace("\\\n", " ")
         for row in text.splitlines():
             line = re.sub(r"(^|\s)#.*$", "", row).strip()
-            line, *hashes = re.split(r"\s+--hash[=\s]", line)
-            if include := re.match(r"(?:-r|--requirement)[=\s]*(\S+)$", line):
+            line, *hashes = re.split(r"(?<!\s)\s+--hash[=\s]", line)
+            if include := re.match(r"(?:-r|--requirement)[=\s]*+(\S+)$", line):
                 self._file(str(PurePosixPath(path).parent / include[1]))
             elif line.startswith("-"):
                 self._option(path, line)

@@ -114,7 +114,7 @@ def _dependency(name: str, value: object) -> Dependency:
 def _platform_marker(text: str) -> str:
     sides = []
     for part in text.split("||") if text else ():
-        found = re.fullmatch(r" *(==|!=)? *([A-Za-z0-9_-]+) *", part)
+        found = re.fullmatch(r" *+(==|!=)? *+([A-Za-z0-9_-]+) *", part)
         if found is None:
             raise ValueError("platform is no name")
         sides.append(f'sys_platform {found[1] or "=="} "{found[2]}"')
