@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from astro_mcp.agents.tests.events import FAILURES, SLOWEST, Tally
+from astro_mcp.agents.tests.events import FAILURES, OTHERS, REST, SLOWEST, WORST, Tally
 from astro_mcp.agents.tests.reports import jsonl
 
 
@@ -59,6 +59,14 @@ def test_a_flood_of_failures_is_bounded_and_the_rest_is_counted() -> None:
     line: dict[str, Any] = {"event": "report", "id": "a", "category": "failed", "message": "x"}
     found = tally(*[line] * (FAILURES + 7))
     assert (len(found.failures), found.failures_left_out, found.counts["failed"]) == (FAILURES, 7, FAILURES + 7)
+
+
+def test_a_flood_of_categories_is_bounded_and_the_rest_is_counted_together() -> None:
+    reports = [{"event": "report", "id": "a", "category": f"q{number}"} for number in range(OTHERS + 100)]
+    found = tally(*reports, *reports[:1], *[{"event": "report", "id": "a", "category": word} for word in WORST])
+    assert found.counts == {f"q{number}": 1 for number in range(OTHERS)} | {REST: 100, "q0": 2} | dict.fromkeys(
+        WORST, 1
+    )
 
 
 def test_only_the_slowest_are_kept_slowest_first() -> None:

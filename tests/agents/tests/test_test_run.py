@@ -363,3 +363,15 @@ async def test_the_declaration_says_what_the_call_does(house: Bench) -> None:
     assert tool.declaration.effects == {Effect.READ, Effect.EXECUTE, Effect.NETWORK}
     assert tool.declaration.labels == {Label.PRIVATE, Label.UNTRUSTED}
     assert tool.repeatable
+
+
+async def test_of_40_categories_that_a_plugin_makes_up_twenty_are_told_and_the_rest_in_one_number(
+    house: Bench, project: Path
+) -> None:
+    plugin = "def pytest_report_teststatus(report):\n    return report.nodeid[-30:], 'x', 'X'\n"
+    tests = "import pytest\n@pytest.mark.parametrize('n', range(40))\ndef test_it(n): pass\n"
+    write(project, {"conftest.py": plugin, "test_a.py": tests})
+    result = await house.run()
+    assert result.counts.total == 40
+    assert result.explanation.endswith(", 60 of other kinds")
+    assert result.explanation.count(", ") == 20

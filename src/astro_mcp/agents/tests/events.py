@@ -19,6 +19,9 @@ WORST: Final = ("passed", "skipped", "xfailed", "xpassed", "failed", "error")
 """What a test with several reports is said to have done: the last of these that one of them says."""
 WHOLE: Final = ("collect", "run")
 """When what is told is of no test alone, but of a file, a package or a program."""
+OTHERS: Final = 20
+"""Categories beside these that are counted each by itself."""
+REST: Final = "of other kinds"
 MOST_LINES: Final = 100_000_000
 MOST_SECONDS: Final = 1e7
 
@@ -48,7 +51,8 @@ class Event(BaseModel):
 
 @dataclass(slots=True)
 class Tally:
-    """What a log adds up to. Counts are pytest's categories; `running` are tests that began and never ended."""
+    """What a log adds up to. Counts are by pytest's categories, or by `REST`; `running` are tests that began and never
+    ended."""
 
     started: bool = False
     ended: bool = False
@@ -114,13 +118,17 @@ class Tally:
         if event.id in self.running:
             self.running[event.id] += event.seconds
         if event.category:
-            self.counts[event.category] += 1
+            self.counts[self._counted_as(event.category)] += 1
         self._outcome(event)
         if event.message or event.trace:
             if len(self.failures) < FAILURES:
                 self.failures.append(event)
             else:
                 self.failures_left_out += 1
+
+    def _counted_as(self, category: str) -> str:
+        known = category in WORST or category in self.counts
+        return category if known or len(self.counts.keys() - WORST) < OTHERS else REST
 
     def _outcome(self, event: Event) -> None:
         status, seconds = self.outcomes.get(event.id, ("", 0.0))

@@ -7,7 +7,7 @@ import signal
 from dataclasses import replace
 from typing import Final
 
-from astro_mcp.agents.tests.events import Event, Tally
+from astro_mcp.agents.tests.events import REST, WORST, Event, Tally
 from astro_mcp.agents.tests.models import Counts, Failure, RunOutput, Slow
 from astro_mcp.agents.tests.project import Project
 from astro_mcp.errors import LimitHit, NotFound, Unavailable
@@ -69,9 +69,9 @@ def nothing_ran(tally: Tally, outcome: Outcome, runner: Runner) -> bool:
 def explain(tally: Tally, outcome: Outcome, runner: Runner) -> str:
     """What the exit code means, with the runner's own words where the counts can't tell why."""
     parts = []
-    other = {name: count for name, count in tally.counts.items() if name not in _COUNTED and count}
+    other = sorted(tally.counts.keys() - WORST, key=lambda name: (name == REST, name))
     if other:
-        parts.append("also counted: " + ", ".join(f"{count} {name}" for name, count in sorted(other.items())))
+        parts.append("also counted: " + ", ".join(f"{tally.counts[name]} {name}" for name in other))
     if tally.not_understood:
         parts.append(f"{tally.not_understood} lines of the log are not the runner's")
     if tally.ended or outcome.exit_code in runner.exit_codes:
@@ -83,9 +83,6 @@ def explain(tally: Tally, outcome: Outcome, runner: Runner) -> str:
         parts.insert(0, f"the run broke off ({ending(outcome)}); what ran until then is kept")
         parts.append(tail(outcome))
     return "\n".join(filter(None, parts))
-
-
-_COUNTED = frozenset({"passed", "failed", "error", "skipped", "xfailed", "xpassed"})
 
 
 def ending(outcome: Outcome) -> str:
