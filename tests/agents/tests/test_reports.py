@@ -197,6 +197,17 @@ def test_a_go_run_that_was_cut_off_names_what_was_running() -> None:
     assert (found.ended, list(found.running), found.not_understood) == (False, ["example.org/m/sub::TestA"], 1)
 
 
+def test_a_go_package_of_thousands_of_folders_is_read_in_time() -> None:
+    package = "a/" * 5_000 + "m"
+    lines = [{"Action": "output", "Package": package, "Test": "TestA", "Output": f"  {n}.go:1: x\n"} for n in range(50)]
+    began = time.process_time()
+    [failure] = read(
+        "go-json", go(*lines, {"Action": "fail", "Package": package, "Test": "TestA"}), ["m/7.go"]
+    ).failures
+    assert (failure.file, failure.line) == ("m/7.go", 1)
+    assert time.process_time() - began < 1
+
+
 RUST = """   Compiling toy v0.1.0 (/workspace)
      Running unittests src/lib.rs (target/debug/deps/toy-1)
 

@@ -18,6 +18,8 @@ KEPT: Final = 16_000
 """Characters of a test's, or a package's, output."""
 CATEGORIES: Final = {"pass": "passed", "fail": "failed", "skip": "skipped"}
 MESSAGE_LINES: Final = 5
+DEEPEST: Final = 100
+"""Folders of a package in which its files are looked for."""
 FRAMING: Final = re.compile(r"^\s*(=== |--- (PASS|FAIL|SKIP|BENCH): |(FAIL|PASS|ok|exit status \d+)(\s|$))")
 PLACE: Final = re.compile(r"(?:^|[\s/])([\w.-]+\.go):(\d{1,8})(?::\d+)?(?::|\s|$)", re.MULTILINE)
 
@@ -117,7 +119,7 @@ class _Reader:
 
     def _file(self, package: str, name: str) -> str:
         """The file of that name in the package's folder, whose path is the end of the package's; "" where none is."""
-        parts = package.partition(" ")[0].removesuffix("_test").split("/")
+        parts = package.partition(" ")[0].removesuffix("_test").split("/")[-DEEPEST:]
         paths = ("/".join((*parts[start:], name)) for start in range(len(parts) + 1))
         return next((path for path in paths if path in self._files), "")
 
