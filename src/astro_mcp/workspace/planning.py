@@ -11,7 +11,7 @@ from typing import Final
 from astro_mcp.errors import Conflict, InvalidInput, NotFound, PathDenied, TooLarge
 from astro_mcp.workspace.actions import ABSENT, Action, Put, Rename, State
 from astro_mcp.workspace.executor import LARGEST, look
-from astro_mcp.workspace.git_parts import check_git_parts
+from astro_mcp.workspace.git_parts import check_git_parts, check_together
 from astro_mcp.workspace.guards import ReadGuard, check_write
 from astro_mcp.workspace.package_scripts import check_scripts, is_package_file
 from astro_mcp.workspace.place import Place
@@ -95,6 +95,7 @@ def plan(changes: Sequence[Change], guard: ReadGuard) -> Plan:
             planner.move(change)
         else:
             planner.delete(change)
+    check_together(planner.plan.actions)
     return planner.plan
 
 

@@ -12,6 +12,7 @@ from astro_mcp.errors import Conflict, NotFound
 from astro_mcp.workspace.actions import ABSENT, Put, State
 from astro_mcp.workspace.beneath import open_folder
 from astro_mcp.workspace.executor import look
+from astro_mcp.workspace.git_parts import check_together
 from astro_mcp.workspace.guards import ReadGuard
 from astro_mcp.workspace.package_scripts import check_scripts
 from astro_mcp.workspace.place import Place
@@ -44,6 +45,7 @@ def plan_tree(coming: Sequence[Coming], guard: ReadGuard, top: Place) -> Plan:
     planner.remove_emptied(coming)
     for item in coming:
         planner.write(item)
+    check_together(planner.plan.actions)
     return planner.plan
 
 

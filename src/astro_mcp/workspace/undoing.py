@@ -10,6 +10,7 @@ from astro_mcp.errors import Conflict, NotFound
 from astro_mcp.workspace.actions import ABSENT, Action, Put, Rename, State
 from astro_mcp.workspace.beneath import open_folder
 from astro_mcp.workspace.executor import look
+from astro_mcp.workspace.git_parts import check_together
 from astro_mcp.workspace.guards import ReadGuard
 from astro_mcp.workspace.package_scripts import check_scripts
 from astro_mcp.workspace.place import Place
@@ -38,6 +39,7 @@ def reverse(actions: Sequence[Action], contents: Mapping[str, bytes], guard: Rea
     guards raise."""
     picture = _Picture(contents, guard)
     kept = [taken for action in actions if (taken := picture.take(action))]
+    check_together(kept)
     plan = Plan(kept, dict(contents))
     images = []
     for place, first in picture.first.items():

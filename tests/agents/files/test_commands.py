@@ -9,6 +9,8 @@ import pytest
 from tests.agents.files.house import House, listing
 
 from astro_mcp.errors import ApprovalRequired, ProtectedPath
+from astro_mcp.workspace.changes import Write
+from astro_mcp.workspace.place import Place
 
 PLAIN = '[project]\nname = "x"\n[build-system]\nrequires = ["hatchling>=1.20"]\nbuild-backend = "hatchling.build"\n'
 BIN = '{"name": "x", "bin": "a.js"}'
@@ -109,6 +111,35 @@ async def test_a_folder_of_git_parts_is_not_put_together_by_moves(house: House, 
     await house.ok("fs_write", path="h/HEAD", content="x")
     assert isinstance(await house.refused("fs_move", path="h/HEAD", to="a/HEAD"), ProtectedPath)
     assert isinstance(await house.refused("fs_move", path="a/objects", to="h/objects"), ProtectedPath)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+async def test_an_undo_of_a_run_puts_no_git_folder_together(house: House, root: Path, moved: bool) -> None:
+    (root / "a/objects").mkdir(parents=True)
+    (root / "a/objects/x").write_text("x")
+    await house.ok("fs_delete", path="a/objects", of_run="run_1")
+    if moved:
+        (root / "a/plain").write_text("x")
+        await house.ok("fs_move", path="a", to="b", of_run="run_1")
+    folder = "b" if moved else "a"
+    await house.ok("fs_write", path=f"{folder}/HEAD", content="ref: refs/heads/main")
+    await house.ok("fs_delete", path=f"{folder}/HEAD", of_run="run_1")
+    before = listing(root)
+    error = await house.refused("fs_undo", run_id="run_1")
+    assert isinstance(error, ProtectedPath)
+    assert error.message == "a would become a folder that git takes for its own"
+    assert listing(root) == before
+
+
+@pytest.mark.parametrize("others", [("a/objects/x",), ("a/refs/x", "a/plain"), ("a/commondir",)])
+async def test_no_git_folder_is_made_by_several_files_at_once(
+    house: House, root: Path, others: tuple[str, ...]
+) -> None:
+    changes = [Write(Place(root, path), b"x") for path in ("a/HEAD", *others)]
+    with pytest.raises(ProtectedPath, match="a would become a folder that git takes for its own"):
+        await house.changes.apply(house.session, changes)
+    assert listing(root) == {}
+    await house.changes.apply(house.session, [Write(Place(root, "a/HEAD"), b"x"), Write(Place(root, "b/refs/x"), b"x")])
 
 
 async def test_config_objects_and_head_are_ordinary_names_elsewhere(house: House, root: Path) -> None:

@@ -8,6 +8,7 @@ the index comes last, and a worktree that is done with is renamed before anythin
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import anyio
 
 from astro_mcp.config import GitSettings
 from astro_mcp.core.authority import Session
-from astro_mcp.errors import AstroError, Conflict, InvalidInput
+from astro_mcp.errors import AstroError, Conflict, InvalidInput, ProtectedPath
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import branches, commits, linked, publish
 from astro_mcp.workspace.git.layout import is_folder
@@ -28,6 +29,8 @@ from astro_mcp.workspace.git.locks import fill, settle
 from astro_mcp.workspace.git.nested import check_submodules
 from astro_mcp.workspace.git.repository import Git, Repository
 from astro_mcp.workspace.git.status import changes
+from astro_mcp.workspace.git_parts import completing
+from astro_mcp.workspace.text import one_line
 
 log = logging.getLogger(__name__)
 
@@ -150,11 +153,13 @@ def _commit(repository: Repository) -> str:
 
 
 async def write_out(git: Git, session: Session, folder: str, sha: str) -> None:
-    """Every file of the commit, then the index that goes with them."""
+    """Every file of the commit, then the index that goes with them. Raises `ProtectedPath` for a commit with a bare
+    repository among its files."""
     async with git.open(session, folder) as tree:
         index = tree.private.index
         await tree.git("read-tree", sha, index=index)
-        await tree.check_index(index)
+        names = await tree.check_index(index)
+        await tree.blocking(partial(_check_parts, names))
         await tree.git("checkout-index", "--all", "--index", "--quiet", index=index, seconds=SECONDS)
 
         def settle_index() -> None:
@@ -163,6 +168,14 @@ async def write_out(git: Git, session: Session, folder: str, sha: str) -> None:
                 settle(lock)
 
         await tree.blocking(settle_index)
+
+
+def _check_parts(names: bytes) -> None:
+    for path in completing(os.fsdecode(names).split("\0")):
+        raise ProtectedPath(
+            f"{one_line(path)} would make a folder that git takes for its own",
+            "a person can do this with git itself",
+        )
 
 
 async def _commit_rest(git: Git, session: Session, ref: str, message: str, settings: GitSettings) -> str:

@@ -7,8 +7,7 @@ not count as deleted, and that one command of a person's brings all of them.
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -17,8 +16,8 @@ from astro_mcp.errors import Denied, LimitHit, PathDenied
 from astro_mcp.workspace.git.commits import blobs
 from astro_mcp.workspace.git.locks import fill, settle
 from astro_mcp.workspace.git.repository import Repository, hostile
+from astro_mcp.workspace.git_parts import completing
 from astro_mcp.workspace.guards import check_write
-from astro_mcp.workspace.names import fold
 from astro_mcp.workspace.package_scripts import check_scripts, is_package_file
 from astro_mcp.workspace.place import Place
 
@@ -29,7 +28,6 @@ READ: Final = 1 << 20
 """Bytes of a package file that is read."""
 TOGETHER: Final = 64
 """Files read by one git: each is below `READ`, and a link is shorter than a path may be."""
-_GITS: Final = frozenset({"head", "objects", "refs", "commondir", "config"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ async def _texts(tree: Repository, items: Sequence[_Item]) -> dict[str, bytes]:
 
 
 def _left_out(items: Sequence[_Item], texts: Mapping[str, bytes], target: Place) -> dict[str, str]:
-    left = dict.fromkeys(_repositories(items), "would make a folder that git takes for its own")
+    left = dict.fromkeys(completing(item.path for item in items), "would make a folder that git takes for its own")
     for item in items:
         for check in (_guarded, _scripts, _leads_out):
             if item.path not in left and (reason := check(item, texts, target)):
@@ -143,16 +141,3 @@ def _refusal(check: Callable[[], None]) -> str:
     except Denied as error:
         return error.message
     return ""
-
-
-def _repositories(items: Sequence[_Item]) -> Iterator[str]:
-    """Files that would let git take the folder they are in for a repository (see `git_parts`)."""
-    there: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for item in items:
-        parts = item.path.split("/")
-        for depth, part in enumerate(parts):
-            if len(part) < 12 and (name := fold(part)) in _GITS:
-                there["/".join(parts[:depth])][name] = item.path
-    for names in there.values():
-        if "head" in names and names.keys() & {"objects", "refs", "commondir"}:
-            yield from (names[name] for name in ("head", "config", "commondir") if name in names)
