@@ -17,6 +17,7 @@ from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import branches, linked, worktrees
 from astro_mcp.workspace.git.commits import unfinished
 from astro_mcp.workspace.git.linked import TREES, Places
+from astro_mcp.workspace.git.marked import changed_unseen
 from astro_mcp.workspace.git.nested import check_submodules
 from astro_mcp.workspace.git.repository import Git, Repository
 from astro_mcp.workspace.git.revisions import commit_of
@@ -96,6 +97,15 @@ async def _nothing_lost(tree: Repository, ref: str) -> None:
             problems=tuple(Problem(one_line(path, 200), "is not committed") for path in paths[:50]),
         )
     await check_submodules(tree)
+    if unseen := await changed_unseen(tree):
+        raise Conflict(
+            f"{len(unseen)} files in it are changed where git does not look",
+            "git update-index --no-skip-worktree, or --no-assume-unchanged, makes it look again",
+            problems=tuple(
+                Problem(one_line(printable(path, 200)), "is marked as assume-unchanged or skip-worktree")
+                for path in unseen[:50]
+            ),
+        )
 
 
 def _places(repository: Repository, name: str) -> Places:

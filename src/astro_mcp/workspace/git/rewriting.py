@@ -25,6 +25,7 @@ from astro_mcp.workspace.git import entries
 from astro_mcp.workspace.git.changed import SUBMODULE
 from astro_mcp.workspace.git.commits import blobs, sizes
 from astro_mcp.workspace.git.entries import LINK, Differing, Side
+from astro_mcp.workspace.git.marked import marked
 from astro_mcp.workspace.git.repository import Repository, hostile
 from astro_mcp.workspace.git.status import changes
 from astro_mcp.workspace.place import Place
@@ -100,7 +101,7 @@ async def _coming(
     """What is written, by git-read-tree(1)'s rules for two trees. Raises `Conflict` with the paths in the way."""
     staged = await entries.in_index(repository, before, repository.private.index)
     changed = {item.path for item in await changes(repository, renames=False) if not item.untracked}
-    special = await _special(repository)
+    special = await marked(repository)
     coming: dict[str, Side] = {}
     lost: list[Problem] = []
     for path, there in differing.items():
@@ -123,14 +124,6 @@ async def _coming(
             problems=tuple(lost[:50]),
         )
     return coming
-
-
-async def _special(repository: Repository) -> set[str]:
-    """Paths whose files git does not look at: it would call them unchanged whatever they hold."""
-    ran = await repository.git("ls-files", "-v", "-z", "--cached", index=repository.private.index)
-    if ran.cut:
-        raise TooLarge("the repository's index is too large", _BY_HAND)
-    return {record[2:] for record in os.fsdecode(ran.out).split("\0") if record and record[0] != "H"}
 
 
 async def _index(repository: Repository, coming: Mapping[str, Side]) -> Path:

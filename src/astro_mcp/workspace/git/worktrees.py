@@ -26,6 +26,7 @@ from astro_mcp.workspace.git import branches, commits, linked, publish
 from astro_mcp.workspace.git.layout import is_folder
 from astro_mcp.workspace.git.linked import Places
 from astro_mcp.workspace.git.locks import fill, settle
+from astro_mcp.workspace.git.marked import changed_unseen
 from astro_mcp.workspace.git.nested import check_submodules
 from astro_mcp.workspace.git.repository import Git, Repository
 from astro_mcp.workspace.git.status import changes
@@ -188,6 +189,8 @@ async def _commit_rest(git: Git, session: Session, ref: str, message: str, setti
             if nested := [item.path for item in changed if item.untracked and item.path.endswith("/")]:
                 return f"{printable(nested[0], 200)} is a repository of its own"
             await check_submodules(tree)
+            if unseen := await changed_unseen(tree):
+                return f"{one_line(unseen[0])} is marked as assume-unchanged or skip-worktree, and changed"
             made = await commits.draft_of(tree, []) if changed else None
             if made is None:  # also where a process died between the commit and its index
                 return ""
