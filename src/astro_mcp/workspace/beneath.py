@@ -19,6 +19,7 @@ from typing import Final
 from astro_mcp.errors import AstroError, InvalidInput, NotFound, PathDenied, Unavailable
 from astro_mcp.workspace import openat2
 from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.text import one_line
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -165,20 +166,20 @@ def _check_regular(status: os.stat_result, shown: str) -> None:
     if stat.S_ISREG(status.st_mode):
         return
     if stat.S_ISDIR(status.st_mode):
-        raise InvalidInput(f"{shown} is a folder", "fs_list shows what is in it")
+        raise InvalidInput(f"{one_line(shown)} is a folder", "fs_list shows what is in it")
     if stat.S_ISLNK(status.st_mode):
-        raise PathDenied(f"{shown} became a link meanwhile")
-    raise PathDenied(f"{shown} is a pipe, a socket or a device")
+        raise PathDenied(f"{one_line(shown)} became a link meanwhile")
+    raise PathDenied(f"{one_line(shown)} is a pipe, a socket or a device")
 
 
 def translate(error: OSError, shown: str) -> AstroError:
     """The system's refusal as ours."""
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return NotFound(f"{shown} does not exist", "fs_list shows what there is")
+        return NotFound(f"{one_line(shown)} does not exist", "fs_list shows what there is")
     if error.errno == errno.ELOOP:
-        return PathDenied(f"{shown} leads through a link that can't be followed")
+        return PathDenied(f"{one_line(shown)} leads through a link that can't be followed")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return PathDenied(f"the system does not permit this on {shown}: {os.strerror(error.errno)}")
+        return PathDenied(f"the system does not permit this on {one_line(shown)}: {os.strerror(error.errno)}")
     if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):
-        return InvalidInput(f"{shown[:200]} is not a possible name: {os.strerror(error.errno)}")
-    return Unavailable(f"{shown} can't be used now: {os.strerror(error.errno or errno.EIO)}")
+        return InvalidInput(f"{one_line(shown[:200])} is not a possible name: {os.strerror(error.errno)}")
+    return Unavailable(f"{one_line(shown)} can't be used now: {os.strerror(error.errno or errno.EIO)}")

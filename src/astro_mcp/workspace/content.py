@@ -7,6 +7,7 @@ import os
 from astro_mcp.errors import TooLarge
 from astro_mcp.workspace.beneath import open_file, open_parent, translate
 from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.text import one_line
 
 
 def status_of(place: Place) -> os.stat_result:
@@ -29,12 +30,12 @@ def read_in(folder: int, name: str, shown: str, limit: int) -> tuple[bytes, os.s
     descriptor, status = open_file(folder, name, shown)
     try:
         if status.st_size > limit:
-            raise TooLarge(f"{shown} has {status.st_size:,} bytes; {limit:,} are allowed here")
+            raise TooLarge(f"{one_line(shown)} has {status.st_size:,} bytes; {limit:,} are allowed here")
         data = read_all(descriptor, status.st_size, limit)
     finally:
         os.close(descriptor)
     if len(data) > limit:
-        raise TooLarge(f"{shown} grew over {limit:,} bytes while it was read")
+        raise TooLarge(f"{one_line(shown)} grew over {limit:,} bytes while it was read")
     return data, status
 
 

@@ -19,6 +19,7 @@ from astro_mcp.workspace.beneath import open_file, open_folder, open_parent, tra
 from astro_mcp.workspace.content import read_all
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.temporary import temporary
+from astro_mcp.workspace.text import one_line
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of one file that is changed, and of all before- and after-images of one change set."""
@@ -58,7 +59,7 @@ def _target(folder: int, name: str, shown: str) -> str:
         return os.readlink(name, dir_fd=folder)
     except OSError as error:
         if error.errno == errno.EINVAL:
-            raise Conflict(f"{shown} changed meanwhile", "look again, then repeat") from None
+            raise Conflict(f"{one_line(shown)} changed meanwhile", "look again, then repeat") from None
         raise translate(error, shown) from None
 
 
@@ -66,9 +67,13 @@ def _bytes(folder: int, name: str, shown: str) -> bytes:
     descriptor, status = open_file(folder, name, shown)
     try:
         if status.st_nlink > 1:
-            raise PathDenied(f"{shown} is a hard link: its content has {status.st_nlink} names", "copy it first")
+            raise PathDenied(
+                f"{one_line(shown)} is a hard link: its content has {status.st_nlink} names", "copy it first"
+            )
         if status.st_size > LARGEST:
-            raise TooLarge(f"{shown} has {status.st_size:,} bytes; {LARGEST:,} are allowed", "change it by hand")
+            raise TooLarge(
+                f"{one_line(shown)} has {status.st_size:,} bytes; {LARGEST:,} are allowed", "change it by hand"
+            )
         return read_all(descriptor, status.st_size, LARGEST)
     finally:
         os.close(descriptor)
@@ -124,7 +129,7 @@ def perform(action: Action, contents: Mapping[str, bytes], token: str) -> None:
             _put(action, contents, token)
     except OSError as error:
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-            raise Conflict(f"{action.place.display} changed meanwhile", "look again, then repeat") from None
+            raise Conflict(f"{one_line(action.place.display)} changed meanwhile", "look again, then repeat") from None
         if error.errno == errno.EXDEV:
             raise InvalidInput("the two places lie on different file systems", "write a copy, then delete") from None
         raise translate(error, action.place.display) from None
@@ -134,7 +139,7 @@ def _put(action: Put, contents: Mapping[str, bytes], token: str) -> None:
     with open_parent(action.place) as (folder, name):
         current = _look(folder, name, action.place.display)[0]
         if not current.same(action.before):
-            raise Conflict(f"{action.place.display} changed meanwhile", "read it again, then repeat")
+            raise Conflict(f"{one_line(action.place.display)} changed meanwhile", "read it again, then repeat")
         after = action.after
         if after.kind == "file":
             _write(
@@ -195,9 +200,9 @@ def _rename(action: Rename) -> None:
     with open_parent(action.place) as (source, name), open_parent(action.to) as (target, new_name):
         current = _look(source, name, action.place.display)[0]
         if current.kind != action.state.kind or (current.kind != "folder" and not current.same(action.state)):
-            raise Conflict(f"{action.place.display} changed meanwhile", "look again, then repeat")
+            raise Conflict(f"{one_line(action.place.display)} changed meanwhile", "look again, then repeat")
         if _look(target, new_name, action.to.display)[0].kind != "absent":
-            raise Conflict(f"{action.to.display} exists", "move or delete it first")
+            raise Conflict(f"{one_line(action.to.display)} exists", "move or delete it first")
         os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=target)
 
 

@@ -29,7 +29,9 @@ def check_git_parts(place: Place) -> None:
     folder = place.root
     for depth, part in enumerate(parts):
         if _is_git(folder, part, last=depth == len(parts) - 1):
-            raise ProtectedPath(f"{place.display} is part of a folder that git takes for its own", "use the git tools")
+            raise ProtectedPath(
+                f"{one_line(place.display)} is part of a folder that git takes for its own", "use the git tools"
+            )
         folder /= place.parts[depth]
 
 

@@ -13,6 +13,7 @@ from astro_mcp.core.authority import Label
 from astro_mcp.core.bearing import bears
 from astro_mcp.errors import ApprovalRequired, ProtectedPath
 from astro_mcp.workspace.names import Names, fold
+from astro_mcp.workspace.text import one_line
 
 GIT: Final = Names([".git"])
 OURS: Final = ".astro-mcp"
@@ -103,7 +104,7 @@ class ReadGuard:
         """Raises `ProtectedPath`."""
         if self.withholds(relative):
             raise ProtectedPath(
-                f"{shown} is on the list of files that hold secrets; it is not read",
+                f"{one_line(shown)} is on the list of files that hold secrets; it is not read",
                 "the operator may list it under secrets.readable in the server's config.toml",
             )
 
@@ -148,9 +149,9 @@ def check_write(relative: str, shown: str) -> None:
     """Raises `ProtectedPath` for `.git`, and `ApprovalRequired` for files that make a host run something."""
     folders = [fold(part) for part in relative.split("/")]
     if any(part in GIT for part in folders):
-        raise ProtectedPath(f"{shown} belongs to git's own folder", "use the git tools")
+        raise ProtectedPath(f"{one_line(shown)} belongs to git's own folder", "use the git tools")
     if reason := _runs_on_a_host(folders):
-        raise ApprovalRequired(f"{shown} {reason}", BY_HAND)
+        raise ApprovalRequired(f"{one_line(shown)} {reason}", BY_HAND)
 
 
 def _runs_on_a_host(parts: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from astro_mcp.workspace.git_parts import check_git_parts, check_together
 from astro_mcp.workspace.guards import ReadGuard, check_write
 from astro_mcp.workspace.package_scripts import check_scripts, is_package_file
 from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.text import one_line
 from astro_mcp.workspace.walk import Collapsed, Entry, walk
 
 MOST: Final = 2_000
@@ -112,14 +113,18 @@ def check_target(state: State, place: Place) -> None:
     try:
         state.value.encode()
     except UnicodeEncodeError:
-        raise PathDenied(f"{place.display} is a link to a name that is not UTF-8", "change it by hand") from None
+        raise PathDenied(
+            f"{one_line(place.display)} is a link to a name that is not UTF-8", "change it by hand"
+        ) from None
 
 
 def _check_distinct(changes: Sequence[Change]) -> None:
     paths = sorted(place.path.parts for change in changes for place in _places(change))
     for one, other in pairwise(paths):
         if other[: len(one)] == one:
-            raise InvalidInput(f"two changes of one set touch {'/'.join(other)[1:]}", "make them one after the other")
+            raise InvalidInput(
+                f"two changes of one set touch {one_line('/'.join(other)[1:])}", "make them one after the other"
+            )
 
 
 def _places(change: Change) -> tuple[Place, ...]:
@@ -137,7 +142,7 @@ class _Planner:
         check_place(place)
         state, data = look(place)
         if state.kind not in ("absent", "file"):
-            raise InvalidInput(f"{place.display} is a {state.kind}", "name a file")
+            raise InvalidInput(f"{one_line(place.display)} is a {state.kind}", "name a file")
         exists = state.kind == "file"
         if exists:
             self._guard.check(place.relative, place.display)
@@ -146,9 +151,9 @@ class _Planner:
         if exists and state.value == sha256:
             return
         if exists and change.create_only:
-            raise Conflict(f"{place.display} exists", "leave create_only out to replace it")
+            raise Conflict(f"{one_line(place.display)} exists", "leave create_only out to replace it")
         _check_match(place, state, change.if_match)
-        check_scripts(place.name, data if exists else None, change.content, place.display)
+        check_scripts(place.name, data if exists else None, change.content, one_line(place.display))
         self._make_folders(place)
         if exists:
             self.plan.keep(data)
@@ -162,7 +167,7 @@ class _Planner:
         check_target(state, place)
         check_place(to)
         if look(to)[0].kind != "absent":
-            raise Conflict(f"{to.display} exists", "move or delete it first, or name another place")
+            raise Conflict(f"{one_line(to.display)} exists", "move or delete it first, or name another place")
         if state.kind == "file":
             self._check_moved(place, to, data)
         for entry in self._below(place) if state.kind == "folder" else ():
@@ -178,8 +183,8 @@ class _Planner:
 
     @staticmethod
     def _check_moved(place: Place, to: Place, data: bytes) -> None:
-        check_scripts(place.name, data, None, place.display)
-        check_scripts(to.name, None, data, to.display)
+        check_scripts(place.name, data, None, one_line(place.display))
+        check_scripts(to.name, None, data, one_line(to.display))
 
     def delete(self, change: Delete) -> None:
         state, _ = self._existing(change.place)
@@ -194,7 +199,7 @@ class _Planner:
         state, data = look(place)
         check_target(state, place)
         if state.kind == "file":
-            check_scripts(place.name, data, None, place.display)
+            check_scripts(place.name, data, None, one_line(place.display))
             self.plan.keep(data)
         if state.kind != "folder":
             self.plan.files.append(ChangedFile(place.display, None))
@@ -204,7 +209,7 @@ class _Planner:
         self._check_source(place)
         state, data = look(place)
         if state.kind == "absent":
-            raise NotFound(f"{place.display} does not exist", "fs_list shows what there is")
+            raise NotFound(f"{one_line(place.display)} does not exist", "fs_list shows what there is")
         return state, data
 
     def _check_source(self, place: Place) -> None:
@@ -215,9 +220,11 @@ class _Planner:
     def _below(self, place: Place) -> Iterator[Entry]:
         for count, entry in enumerate(walk(place, include_ignored=True, include_git=True)):
             if isinstance(entry, Collapsed) or count >= MOST:
-                raise TooLarge(f"{place.display} holds more than {MOST:,} entries", "take it in parts, or by hand")
+                raise TooLarge(
+                    f"{one_line(place.display)} holds more than {MOST:,} entries", "take it in parts, or by hand"
+                )
             if entry.type == "other":
-                raise PathDenied(f"{entry.path} is a pipe, a socket, a device, or not named in UTF-8")
+                raise PathDenied(f"{one_line(entry.path)} is a pipe, a socket, a device, or not named in UTF-8")
             yield entry
 
     def _make_folders(self, place: Place) -> None:
@@ -232,13 +239,15 @@ class _Planner:
                 self._made.add(above)
                 self.plan.actions.append(Put(above, ABSENT, State("folder")))
             elif state.kind != "folder":
-                raise InvalidInput(f"{above.display} is a {state.kind}, not a folder", "name another path")
+                raise InvalidInput(f"{one_line(above.display)} is a {state.kind}, not a folder", "name another path")
 
 
 def _check_match(place: Place, state: State, if_match: str | None) -> None:
     if if_match is None:
         return
     if state.kind != "file":
-        raise Conflict(f"{place.display} is no file now, so nothing of it matches", "fs_list shows what is there")
+        raise Conflict(
+            f"{one_line(place.display)} is no file now, so nothing of it matches", "fs_list shows what is there"
+        )
     if state.value != if_match.lower():
-        raise Conflict(f"{place.display} changed: its sha256 is {state.value}", "read it again, then repeat")
+        raise Conflict(f"{one_line(place.display)} changed: its sha256 is {state.value}", "read it again, then repeat")

@@ -17,6 +17,7 @@ from astro_mcp.workspace.guards import ReadGuard
 from astro_mcp.workspace.package_scripts import check_scripts
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.planning import ChangedFile, Plan, check_place, check_target
+from astro_mcp.workspace.text import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class _Planner:
             self._guard.check(place.relative, place.display)
         before = item.data if item.before.kind == "file" else None
         after = item.after[1] if item.after and item.after[0].kind == "file" else None
-        check_scripts(place.name, before, after, place.display)
+        check_scripts(place.name, before, after, one_line(place.display))
 
     def remove(self, item: Coming) -> None:
         if item.before.kind not in ("file", "link"):
@@ -99,7 +100,7 @@ class _Planner:
         if now == state or state.kind == now.kind == "folder":
             return
         if now.kind == "folder":
-            raise Conflict(f"{place.display} is a folder that holds other files", "move them away first")
+            raise Conflict(f"{one_line(place.display)} is a folder that holds other files", "move them away first")
         self._make_folders(place)
         if state.kind == "file":
             self.plan.keep(data)
@@ -114,7 +115,9 @@ class _Planner:
             if state.kind == "absent":
                 self._act(Put(above, ABSENT, State("folder")))
             elif state.kind != "folder":
-                raise Conflict(f"{above.display} is a {state.kind} and in the way of a folder", "move it away first")
+                raise Conflict(
+                    f"{one_line(above.display)} is a {state.kind} and in the way of a folder", "move it away first"
+                )
 
     def _is_empty(self, folder: Place) -> bool:
         try:

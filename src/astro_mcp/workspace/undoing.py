@@ -15,6 +15,7 @@ from astro_mcp.workspace.guards import ReadGuard
 from astro_mcp.workspace.package_scripts import check_scripts
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.planning import ChangedFile, Plan, check_place
+from astro_mcp.workspace.text import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class _Picture:
             raise _changed(action.place)
         if after.kind == "file":
             before = self.bytes_of(state)
-            check_scripts(action.place.name, before, self._contents[after.value], action.place.display)
+            check_scripts(action.place.name, before, self._contents[after.value], one_line(action.place.display))
             if state.kind == "file" and action.before.mode and state.mode != action.before.mode:
                 after = replace(after, mode=state.mode)
         self.now[action.place] = after
@@ -118,4 +119,4 @@ class _Picture:
 
 
 def _changed(place: Place) -> Conflict:
-    return Conflict(f"{place.display} changed since, so this can't be undone", "undo the later changes first")
+    return Conflict(f"{one_line(place.display)} changed since, so this can't be undone", "undo the later changes first")

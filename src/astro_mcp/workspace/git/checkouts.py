@@ -102,8 +102,7 @@ async def _nothing_lost(tree: Repository, ref: str) -> None:
             f"{len(unseen)} files in it are changed where git does not look",
             "git update-index --no-skip-worktree, or --no-assume-unchanged, makes it look again",
             problems=tuple(
-                Problem(one_line(printable(path, 200)), "is marked as assume-unchanged or skip-worktree")
-                for path in unseen[:50]
+                Problem(one_line(path, 200), "is marked as assume-unchanged or skip-worktree") for path in unseen[:50]
             ),
         )
 

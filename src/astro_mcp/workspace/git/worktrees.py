@@ -174,7 +174,7 @@ async def write_out(git: Git, session: Session, folder: str, sha: str) -> None:
 def _check_parts(names: bytes) -> None:
     for path in completing(os.fsdecode(names).split("\0")):
         raise ProtectedPath(
-            f"{one_line(path)} would make a folder that git takes for its own",
+            f"{one_line(path, 200)} would make a folder that git takes for its own",
             "a person can do this with git itself",
         )
 
@@ -187,17 +187,17 @@ async def _commit_rest(git: Git, session: Session, ref: str, message: str, setti
                 return f"it is not on its branch any more, but on {printable(tree.refs.head, 80)}"
             changed = await changes(tree, each_file=True, renames=False)
             if nested := [item.path for item in changed if item.untracked and item.path.endswith("/")]:
-                return f"{printable(nested[0], 200)} is a repository of its own"
+                return f"{one_line(nested[0], 200)} is a repository of its own"
             await check_submodules(tree)
             if unseen := await changed_unseen(tree):
-                return f"{one_line(unseen[0])} is marked as assume-unchanged or skip-worktree, and changed"
+                return f"{one_line(unseen[0], 200)} is marked as assume-unchanged or skip-worktree, and changed"
             made = await commits.draft_of(tree, []) if changed else None
             if made is None:  # also where a process died between the commit and its index
                 return ""
             if made.keys:
                 key = made.keys[0]
                 more = f" and {len(made.keys) - 1} more" if len(made.keys) > 1 else ""
-                return f"not committed, since it looks like a {key.kind}: {printable(key.path, 200)}:{key.line}{more}"
+                return f"not committed, since it looks like a {key.kind}: {one_line(key.path, 200)}:{key.line}{more}"
             await commits.commit(tree, made, message, settings)
     except AstroError as error:
         if error.retryable:
