@@ -78,6 +78,14 @@ async def test_a_folder_in_place_of_a_map_says_nothing_and_nobody_waits_for_a_pi
     assert (await bench.call("git_log")).total == 2
 
 
+async def test_nobody_waits_for_a_pipe_in_place_of_attributes(bench: Bench) -> None:
+    os.mkfifo(bench.root / ".gitattributes")
+    for tool in ("git_status", "git_diff", "git_log"):
+        assert isinstance((await bench.result(tool)).error, PathDenied)
+    (bench.root / ".gitattributes").unlink()
+    assert (await bench.call("git_log")).total == 2
+
+
 async def test_what_a_hostile_map_says_is_a_name_and_no_more(bench: Bench) -> None:
     name = "a\tb \x1b[31m \xff %s %x00"
     (bench.root / ".mailmap").write_bytes(name.encode("latin-1") + b"\0x <m@x> <author@example.com>\n" + b"<" * 9_000)

@@ -144,6 +144,13 @@ async def test_a_diff_of_two_commits_of_the_index_and_of_paths(bench: Bench) -> 
     assert stat.paged == "files"
 
 
+async def test_a_diff_of_the_whole_and_a_part_is_of_the_whole(bench: Bench) -> None:
+    bench.write("README.md", "# Changed\n")
+    bench.write("src/app.py", "changed = 1\n")
+    for paths in ([".", "README.md"], ["README.md", ""], [str(bench.root), "README.md"]):
+        assert len((await bench.call("git_diff", paths=paths)).files) == 2, paths
+
+
 async def test_a_diff_takes_any_name_and_any_content_for_what_it_is(bench: Bench) -> None:
     name = 'odd "name"\twith\nall.txt'
     (bench.root / name).write_text("-- a/fake\n")

@@ -57,7 +57,8 @@ class Sides:
 async def diff(repository: Repository, args: DiffInput) -> Diff:
     """What differs between two commits, the index, and the working tree."""
     sides = await _sides(repository, args)
-    paths = [inside for path in args.paths if (inside := repository.inside(path))]
+    inside = [repository.inside(path) for path in args.paths]
+    paths = [] if "" in inside else inside
     files, hunks, cut = await difference(repository, sides, paths, stat_only=args.stat_only)
     kind = DiffStat if args.stat_only else Diff
     return kind(files=files, hunks=hunks, truncated=cut)

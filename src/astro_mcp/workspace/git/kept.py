@@ -27,7 +27,7 @@ from anyio.abc import TaskGroup
 
 from astro_mcp.core.authority import Grant
 from astro_mcp.errors import AstroError, Conflict, PathDenied
-from astro_mcp.workspace.git.glimpse import MAILMAP, RULES, Found, Glimpse, which
+from astro_mcp.workspace.git.glimpse import RULES, Found, Glimpse, which
 from astro_mcp.workspace.git.layout import Layout, Seen, find, objects_of
 from astro_mcp.workspace.git.private import Private, build, remove, renew, shallow, stamp_of, state_of
 from astro_mcp.workspace.git.refs import Refs, read_refs
@@ -361,7 +361,7 @@ async def _drop(kept: Kept) -> None:
 
 def _rules(worktree: Path) -> tuple[str, ...]:
     """The states of the `RULES`; attributes further down are read anew with each process. Raises `PathDenied` where git
-    would wait for who writes into a pipe in place of `.mailmap`."""
+    would wait for who writes into a pipe in place of one."""
     found = []
     for name in RULES:
         try:
@@ -369,7 +369,7 @@ def _rules(worktree: Path) -> tuple[str, ...]:
         except OSError:
             found.append("")
             continue
-        if name == MAILMAP and stat.S_ISFIFO(status.st_mode):
-            raise PathDenied(f"the repository's {MAILMAP} is a pipe")
+        if stat.S_ISFIFO(status.st_mode):
+            raise PathDenied(f"the repository's {name} is a pipe")
         found.append(stamp_of(status))
     return tuple(found)
