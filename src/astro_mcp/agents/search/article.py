@@ -11,6 +11,7 @@ from typing import Final
 
 from lxml.html import HtmlElement
 
+from astro_mcp.agents.search.dropping import drop
 from astro_mcp.agents.search.measured import PROSE, Measure, holds_articles, measure
 from astro_mcp.agents.search.naming import BLOCKS, HEADINGS, is_around, is_called_around, is_called_body
 
@@ -34,6 +35,16 @@ def main_part(body: HtmlElement, *, by_name: bool = True) -> HtmlElement:
 
 def prune(body: HtmlElement, *, by_name: bool) -> None:
     """Take out what is around every article. What a name rules out stays where it has half of the page's paragraphs."""
+    around, headed = _around(body, by_name=by_name)
+    drop(around)
+    for header in headed:
+        _behead(header)
+
+
+def _around(body: HtmlElement, *, by_name: bool) -> tuple[list[HtmlElement], list[HtmlElement]]:
+    """What is around, and headers of which only the article's own heading stays."""
+    going: list[HtmlElement] = []
+    headed: list[HtmlElement] = []
     sizes = measure(body)
     most = sizes[body].prose / 2
     within: dict[HtmlElement, bool] = {}
@@ -44,19 +55,19 @@ def prune(body: HtmlElement, *, by_name: bool) -> None:
             continue
         if element.tag == "header":
             if not within[element] or size.prose < PROSE:
-                _behead(element, keep=within[element])
+                has_title = within[element] and element.find(".//h1") is not None
+                (headed if has_title else going).append(element)
         elif is_around(element):
             if element.tag in ("nav", "aside") or not size.prose or size.prose <= most:
-                _drop(element)
+                going.append(element)
         elif by_name and is_called_around(element) and (not size.prose or size.prose <= most):
-            _drop(element)
+            going.append(element)
+    return going, headed
 
 
-def _behead(header: HtmlElement, *, keep: bool) -> None:
-    """Leave of a header its first heading where it is the article's, and nothing where it is the site's."""
-    title = header.find(".//h1") if keep else None
-    if title is None:
-        _drop(header)
+def _behead(header: HtmlElement) -> None:
+    if (title := header.find(".//h1")) is None:  # it was in something that went
+        drop([header])
         return
     title.tail = None
     header.clear(keep_tail=True)
@@ -75,6 +86,11 @@ def _best(body: HtmlElement) -> HtmlElement:
 
 def _thin(top: HtmlElement) -> None:
     """Take out lists and boxes of links, paragraphs that are one link, and what was said before."""
+    drop(_thick(top))
+
+
+def _thick(top: HtmlElement) -> list[HtmlElement]:
+    going = []
     seen: set[str] = set()
     for element, size in measure(top).items():
         if element is top or not size.chars:
@@ -82,30 +98,37 @@ def _thin(top: HtmlElement) -> None:
         if (element.tag in _PARTS and size.density > _DENSE and size.chars < 1500) or (
             element.tag == "p" and size.leaf and size.density > 0.9 and element.getparent().tag not in ("li", "td")
         ):
-            _drop(element)
+            going.append(element)
         elif size.leaf and element.tag in ("p", "div", "li", "h2", "h3") and size.chars > 40:
             text = " ".join("".join(element.itertext()).split())
             if text in seen:
-                _drop(element)
+                going.append(element)
             seen.add(text)
+    return going
 
 
 def _trim(top: HtmlElement) -> None:
     """Take off labels before the first paragraph, and labels and headings of nothing after the last one."""
+    drop(_labels(top))
+
+
+def _labels(top: HtmlElement) -> list[HtmlElement]:
+    going = []
     leaves = [(one, size) for one, size in measure(top).items() if size.leaf and one.tag in BLOCKS and one is not top]
     firm = [place for place, (element, size) in enumerate(leaves) if _is_firm(element, size)]
     if not firm:
-        return
+        return []
     for element, size in leaves[: firm[0]]:
         if element.tag not in ("h1", "h2", "h3") and not _is_sentence(element, size):
-            _drop(element)
+            going.append(element)
     followed = False
     for element, size in reversed(leaves[firm[-1] + 1 :]):
         label = size.chars < 25 and element.tag != "li" and not _is_sentence(element, size)
         if size.density > 0.5 or (label and element.tag not in HEADINGS) or (element.tag in HEADINGS and not followed):
-            _drop(element)
+            going.append(element)
         else:
             followed = True
+    return going
 
 
 def _is_firm(element: HtmlElement, size: Measure) -> bool:
@@ -114,9 +137,3 @@ def _is_firm(element: HtmlElement, size: Measure) -> bool:
 
 def _is_sentence(element: HtmlElement, size: Measure) -> bool:
     return size.density < 0.5 and "".join(element.itertext()).rstrip().endswith(_ENDS)
-
-
-def _drop(element: HtmlElement) -> None:
-    """Take `element` out, and leave the text behind it."""
-    if element.getparent() is not None:
-        element.drop_tree()

@@ -9,6 +9,7 @@ from lxml import etree
 from lxml.html import HtmlElement, HTMLParser, document_fromstring, tostring
 
 from astro_mcp.agents.search.article import SHORT, main_part, prune
+from astro_mcp.agents.search.dropping import drop
 from astro_mcp.agents.search.markup import MARK
 from astro_mcp.agents.search.nesting import flatten, may_be_deep
 
@@ -82,9 +83,7 @@ def _body(source: str) -> HtmlElement | None:
     root, deep = _parsed(source)
     if root is None or deep:
         return None
-    for element in root.xpath(f"//*[@{MARK}]"):
-        if element.getparent() is not None:
-            element.drop_tree()
+    drop(root.xpath(f"//*[@{MARK}]"))
     body: HtmlElement | None = root.find("body")
     return body
 
