@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import anyio
+
 T = TypeVar("T")
 ATTEMPTS = 3
 
@@ -20,6 +22,23 @@ async def within(seconds: float, work: Callable[[], Awaitable[T]]) -> T:
         if took[-1] < seconds:
             return value
     raise AssertionError(f"took {', '.join(f'{each:.2f}' for each in took)} s; the bound is {seconds:g} s")
+
+
+async def with_pauses(work: Callable[[], Awaitable[T]]) -> tuple[T, float]:
+    """What `work` gives, and the seconds of the event loop's longest pause meanwhile."""
+    pauses = [0.0]
+
+    async def watch() -> None:
+        while True:
+            before = anyio.current_time()
+            await anyio.sleep(0.01)
+            pauses.append(anyio.current_time() - before)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        value = await work()
+        group.cancel_scope.cancel()
+    return value, max(pauses)
 
 
 async def given_more(
