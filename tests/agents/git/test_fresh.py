@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -269,3 +270,23 @@ async def test_a_cut_history_is_left_to_git(bench: Bench, tmp_path: Path) -> Non
         bench.write("README.md", "# Second\n")
         bench.git("commit", "-q", "-a", "-m", "Second")
         assert not await compared(bench, repository)
+
+
+async def test_a_commit_below_thousands_of_folders_is_gits_to_tell(bench: Bench) -> None:
+    def nested(blob: str) -> str:
+        tree = bench.git("mktree", stdin=f"100644 blob {blob}\tf\n").strip()
+        for _ in range(1_500):
+            data = b"40000 a\0" + bytes.fromhex(tree)
+            whole = b"tree %d\0" % len(data) + data
+            tree = hashlib.sha1(whole, usedforsecurity=False).hexdigest()
+            place = bench.root / f".git/objects/{tree[:2]}/{tree[2:]}"
+            place.parent.mkdir(exist_ok=True)
+            place.write_bytes(zlib.compress(whole))
+        return tree
+
+    parent = "HEAD"
+    for text in ("one\n", "two\n"):
+        blob = bench.git("hash-object", "-w", "--stdin", stdin=text).strip()
+        parent = bench.git("commit-tree", "-m", text.strip(), "-p", parent, nested(blob)).strip()
+        bench.git("update-ref", "refs/heads/main", parent)
+        assert (await bench.call("git_log", limit=2)).items[0].subject == text.strip()

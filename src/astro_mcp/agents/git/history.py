@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from astro_mcp.agents.git.inputs import LogInput
 from astro_mcp.agents.git.outputs import Commit, Log
-from astro_mcp.workspace.git.logged import Logged, is_near, listed, logged
+from astro_mcp.workspace.git.logged import Logged, is_near, listed, logged, look_at_head
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import commit_of
 
@@ -23,6 +25,8 @@ async def log(repository: Repository, args: LogInput) -> Log:
     inside = repository.inside(args.path) if args.path else ""
     total, shas = await listed(repository, sha, filters, inside, range(args.skip, args.skip + args.limit))
     items = [_commit(one) for one in await logged(repository, shas, inside)]
+    if head:
+        repository.follow_head(partial(look_at_head, repository))
     after = args.skip + len(shas)
     more = bool(shas) and total > after
     return Log(items=items, total=total, truncated=more, next_skip=after if more else None)

@@ -6,6 +6,7 @@ refs           HEAD, loose and packed refs, read without git
 private        the own GIT_DIR that stands in for the repository's
 child          one git process: clean environment, deadline, bounded output
 waiting        git processes that answer one question after another
+ahead          looks at what moves before somebody asks about it
 kept           private GIT_DIRs that outlive a call, with those processes
 repository     the three together: what tools read through
 escapes        paths as text that leads back to them

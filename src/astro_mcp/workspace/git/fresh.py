@@ -22,6 +22,8 @@ from astro_mcp.workspace.git.watch import ATTRIBUTES
 
 FILES: Final = 16
 """That one commit changes; a folder counts as one."""
+DEEP: Final = 64
+"""Folders one in another."""
 ROOM: Final = 256 * 1024
 """Bytes that all objects of a commit unpack to: that many take a millisecond, on the event loop."""
 _COMMIT: Final = re.compile(
@@ -31,12 +33,17 @@ _COMMIT: Final = re.compile(
     rb"committer [^\n\0]*\n\n(?P<subject>[^\s\0](?:[^\n\0]*[^\s\0])?)(?:\n|\n\n[^\0]*)?"
 )
 """With one parent, no signature, no encoding, and a subject of one line. Older gits write dates before 1970."""
+_NAMED: Final = re.compile(rb"([1-7][0-7]{4,5}) ([^\0]+)\0(.{20})", re.DOTALL)
+_TREE: Final = re.compile(rb"(?:[1-7][0-7]{4,5} [^\0]+\0.{20})*", re.DOTALL)
 _PLAIN: Final = (b"100644", b"100755")
 _FOLDER: Final = b"40000"
 _LINE: Final = ord("\n")
 
-Entry = tuple[bytes, str]
-"""Mode and sha of a name in a tree."""
+Entry = tuple[bytes, bytes]
+"""Mode and sha, twenty bytes, of a name in a tree."""
+
+
+_NOTHING: Final[Entry] = (b"", b"")
 
 
 class _Unlike(Exception):
@@ -86,13 +93,10 @@ class _Objects:
         return data
 
     def tree(self, sha: str) -> dict[bytes, Entry]:
-        data, found, at = self.read(sha, b"tree"), {}, 0
-        while at < len(data):
-            end = data.index(b"\0", at)
-            mode, _, name = data[at:end].partition(b" ")
-            found[name] = mode, data[end + 1 : end + 21].hex()
-            at = end + 21
-        return found
+        data = self.read(sha, b"tree")
+        if not _TREE.fullmatch(data):
+            raise _Unlike
+        return {name: (mode, named) for mode, name, named in _NAMED.findall(data)}
 
     def text(self, sha: str) -> bytes:
         data = self.read(sha, b"blob") if sha else b""
@@ -134,15 +138,15 @@ def _is_mapped(repository: Repository, mail: bytes) -> bool:
 def _changes(objects: _Objects, folder: str, old: str, new: str) -> Iterator[tuple[str, str, str]]:
     """The path of each file that differs, and its blobs, "" where it came or went."""
     before, after = objects.tree(old), objects.tree(new)
-    names = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
-    if len(names) > FILES:
+    names = {name for name, _ in before.items() ^ after.items()}
+    if len(names) > FILES or folder.count("/") > DEEP:
         raise _Unlike
     for name in names:
-        (mode, was), (now_mode, now) = (side.get(name, (b"", "")) for side in (before, after))
+        (mode, was), (now_mode, now) = before.get(name, _NOTHING), after.get(name, _NOTHING)
         if mode == now_mode == _FOLDER:
-            yield from _changes(objects, f"{folder}{name.decode()}/", was, now)
+            yield from _changes(objects, f"{folder}{name.decode()}/", was.hex(), now.hex())
         elif {mode, now_mode} - {b""} <= set(_PLAIN) and (mode == now_mode or not (mode and now_mode)):
-            yield f"{folder}{name.decode()}", was, now
+            yield f"{folder}{name.decode()}", was.hex(), now.hex()
         else:
             raise _Unlike
 

@@ -27,6 +27,7 @@ from anyio.abc import TaskGroup
 
 from astro_mcp.core.authority import Grant
 from astro_mcp.errors import AstroError, Conflict, PathDenied
+from astro_mcp.workspace.git.ahead import Ahead
 from astro_mcp.workspace.git.glimpse import RULES, Found, Glimpse, which
 from astro_mcp.workspace.git.layout import Layout, Seen, find, objects_of
 from astro_mcp.workspace.git.private import Private, build, remove, renew, shallow, stamp_of, state_of
@@ -203,6 +204,7 @@ class Keeper:
         self._pool = pool
         self._draw = draw
         self._group: TaskGroup | None = None
+        self.ahead: Ahead | None = None
         self._threads = threads
         self._kept: OrderedDict[Path, Kept] = OrderedDict()
         self._locks: WeakValueDictionary[Path, anyio.Lock] = WeakValueDictionary()
@@ -214,12 +216,12 @@ class Keeper:
         """End what nobody uses while the block lasts, and everything at its end."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._tidy)
-            self._group = group
+            self._group, self.ahead = group, Ahead(group, self._threads)
             try:
                 yield
             finally:
                 group.cancel_scope.cancel()
-                self._group = None
+                self._group = self.ahead = None
                 with anyio.CancelScope(shield=True):
                     await self._let_go(0)
 

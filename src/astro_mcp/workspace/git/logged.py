@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from astro_mcp.workspace.git.fresh import told_here
+from astro_mcp.workspace.git.glimpse import LONGEST
+from astro_mcp.workspace.git.refs import SHA
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.waiting import LOGGED
 
@@ -84,8 +86,7 @@ async def is_near(repository: Repository, sha: str) -> bool:
         if not known or len(line) > NEAR:
             return False
         newest = line[-1]
-        if newest not in repository.memory.logged and (told := told_here(repository, newest)):
-            repository.memory.logged[newest] = told
+        _tell_here(repository, newest)
         record = (await _tell(repository, [newest])).get(newest)
         parents = record.split(b"\0", 1)[0].decode("ascii").split() if record else []
         if len(parents) != 1:
@@ -94,6 +95,22 @@ async def is_near(repository: Repository, sha: str) -> bool:
     if len(line) > 1:
         total, first = known[line[-1]]
         known[sha] = total + len(line) - 1, [*line[:-1], *first][:MOST]
+    return True
+
+
+def look_at_head(repository: Repository) -> bool:
+    """Tell of the commit that HEAD's branch is at by now, where that takes no git and no wait; whether it is a new
+    one."""
+    read = repository.known(repository.place(f".git/{repository.refs.head}"), LONGEST)
+    sha = read[0].decode("ascii", "replace").strip() if read else ""
+    return bool(SHA.fullmatch(sha)) and _tell_here(repository, sha)
+
+
+def _tell_here(repository: Repository, sha: str) -> bool:
+    known = repository.memory.logged
+    if sha in known or not (told := told_here(repository, sha)):
+        return False
+    known[sha] = told
     return True
 
 

@@ -18,6 +18,7 @@ from astro_mcp.core.authority import Grant, Session
 from astro_mcp.errors import AstroError, Conflict, InvalidInput, PathDenied, ProtectedPath, Unsupported
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import staging
+from astro_mcp.workspace.git.ahead import Ahead
 from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, run_git, start_git
 from astro_mcp.workspace.git.escapes import named
 from astro_mcp.workspace.git.kept import Keeper, Look, Memory, Quick, Ready
@@ -59,12 +60,14 @@ class Repository:
         memory: Memory,
         ready: Ready | None = None,
         look: Look | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         self.layout = layout
         self.refs = refs
         self._private = private
         self._ready = ready
         self._look = look
+        self._ahead = ahead
         self.locks = Locks(private.folder)
         self._top = top
         self._workspace = workspace
@@ -188,6 +191,12 @@ class Repository:
         """Find out whether there are such files. Blocks: for worker threads."""
         self._workspace.learn(self._top)
 
+    def follow_head(self, look: Callable[[], bool]) -> None:
+        """Call `look` when HEAD's branch may have moved, for as long as there are questions about it now and then."""
+        layout, head = self.layout, self.refs.head
+        if self._ahead is not None and self.refs.branch and layout.common == layout.worktree / ".git":
+            self._ahead.follow((layout.common / head).parent, look)
+
     def readable(self, path: str) -> bool:
         """Whether ReadGuard gives the bytes of `path` out; it speaks of history as of the working tree."""
         return not self.read_guard.withholds(f"{self._top.relative}/{path}" if self._top.relative else path)
@@ -283,6 +292,7 @@ class Git:
                 view.memory,
                 view.ready,
                 view.look,
+                self._keeper.ahead,
             )
 
     async def refs(self, session: Session, repo: str) -> Refs:
