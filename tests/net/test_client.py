@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import anyio
 import anyio.abc
 import pytest
 from tests.net.web_site import Loopback, Names, Site, answer, redirect, serving
+from tests.quickest import ATTEMPTS, with_pauses
 
 from astro_mcp.config import WebSettings
 from astro_mcp.errors import Forbidden, ProviderFailed, TimedOut, TooLarge
@@ -206,3 +209,35 @@ async def test_the_operators_own_server_opens_its_very_host_and_port_alone(site:
 async def test_a_clouds_metadata_address_stays_closed_to_the_operators_own_server() -> None:
     with pytest.raises(Forbidden, match=r"169\.254\.169\.254"):
         await GuardedClient(WebSettings()).get("http://169.254.169.254/", allow_private=True)
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize(
+    ("head", "pieces", "ends"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n" * 10_000, b"0\r\n\r\n"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\na: b\r\n\r\n" * 4_000, answer(b"a" * 10_000)),
+    ],
+    ids=["chunks of a byte", "interim answers"],
+)
+async def test_an_answer_of_thousands_of_parts_does_not_hold_up_the_event_loop(
+    client: GuardedClient, site: Site, head: bytes, pieces: bytes, ends: bytes
+) -> None:
+    site.replies["/"] = head + pieces + ends
+    shares: list[float] = []
+    while min(shares, default=1) >= 0.3 and len(shares) < ATTEMPTS:  # a pause of the machine meets one of them
+        began = anyio.current_time()
+        got, longest = await with_pauses(partial(client.get, f"http://site.example:{site.port}/"))
+        shares.append(longest / (anyio.current_time() - began))
+        assert got.body == b"a" * 10_000
+    assert min(shares) < 0.3
+
+
+async def test_an_answer_that_only_ever_begins_is_the_providers_failure(client: GuardedClient, site: Site) -> None:
+    async def flood(stream: anyio.abc.ByteStream) -> None:
+        while True:
+            await stream.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+    site.replies["/"] = flood
+    with pytest.raises(ProviderFailed, match="begins with more than"):
+        await client.get(f"http://site.example:{site.port}/")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import httpcore
 
 from astro_mcp.net.addresses import AddressPolicy
+from astro_mcp.net.pacing import Paced
 from astro_mcp.net.pinning import checked
 from astro_mcp.net.resolver import Resolver
 
@@ -30,7 +31,7 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
         addresses = await checked(host, port, self._policy_of(host, port), self._resolve)
         for address in addresses[:-1]:
             try:
-                return await self._tcp.connect_tcp(str(address), port, timeout, local_address, socket_options)
+                return Paced(await self._tcp.connect_tcp(str(address), port, timeout, local_address, socket_options))
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 continue
-        return await self._tcp.connect_tcp(str(addresses[-1]), port, timeout, local_address, socket_options)
+        return Paced(await self._tcp.connect_tcp(str(addresses[-1]), port, timeout, local_address, socket_options))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from astro_mcp.config import WebSettings
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 HOPS: Final = 5
 """Redirects followed."""
 CONNECT_SECONDS: Final = 5.0
+TURN: Final = 64
+"""Chunks of a body after which others have a turn; each may be a byte, and thousands come in one packet."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _HARMLESS: Final = frozenset({"accept", "accept-language"})
 """Headers that may go to another origin."""
@@ -190,15 +193,29 @@ class GuardedClient:
             method = "GET" if content is None else "POST"
             request = pool.stream(method, here.url, headers=list(sent.items()), content=content, extensions=limits)
             async with request as response:
+                begun(response)
                 got = _headers(response.headers)
                 if response.status in _REDIRECTS and got.get("location"):
                     return got["location"]
                 body = Body(got.get("content-encoding", ""), most)
+                number = 0
                 async for chunk in response.aiter_stream():
                     body.feed(chunk)
+                    number += 1
+                    if number % TURN == 0:
+                        await anyio.lowlevel.checkpoint()
                 return Fetched(here.url, response.status, got, body.finish(), ())
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             raise unreachable(here, error) from None
+
+
+def begun(response: httpcore.Response) -> None:
+    """Its head is read: what comes now is the body."""
+    from astro_mcp.net.pacing import Paced  # noqa: PLC0415 - brings httpcore
+
+    stream = response.extensions.get("network_stream")
+    if isinstance(stream, Paced):
+        stream.begun()
 
 
 def sendable(value: str) -> bool:

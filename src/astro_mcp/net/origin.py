@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from astro_mcp.errors import TimedOut
 from astro_mcp.net.addresses import AddressPolicy
-from astro_mcp.net.client import CONNECT_SECONDS, unreachable
+from astro_mcp.net.client import CONNECT_SECONDS, begun, unreachable
 from astro_mcp.net.resolver import Resolver
 from astro_mcp.net.trust import trust
 from astro_mcp.net.urls import Target
@@ -67,6 +67,7 @@ class Origin:
                 method, here.url, headers=list(headers.items()), content=content, extensions={"timeout": limits}
             )
             async with request as response:
+                begun(response)
                 got = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
                 yield Streamed(response.status, got, chunks(response))
         except broken as error:
