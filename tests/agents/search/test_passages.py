@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +40,22 @@ def test_rare_words_count_for_more_and_the_whole_phrase_for_most() -> None:
 def test_singular_and_plural_find_each_other() -> None:
     assert [one.text for one in find("It hooks in.\n\nNothing.", "hook")] == ["It hooks in."]
     assert [one.text for one in find("A class.\n\nNothing.", "class")] == ["A class."]
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "first"),
+    [
+        ("一个数很长的段落。\n\n数据库使用预写日志。\n\n日志写回数据。", "数据库 日志", "数据库使用预写日志。"),
+        ("ほかの段落です。\n\nデータベースのログを読む。", "データベース", "データベースのログを読む。"),
+        ("다른 문단입니다.\n\n데이터베이스를 엽니다.", "데이터베이스", "데이터베이스를 엽니다."),
+        ("เอกสารอื่น\n\nคู่มือการใช้งานฐานข้อมูล", "ฐานข้อมูล", "คู่มือการใช้งานฐานข้อมูล"),
+        ("他の。\n\n水を飲む。", "水", "水を飲む。"),
+        ("Ein Satz.\n\nWALモードを使う。", "wal", "WALモードを使う。"),
+    ],
+)
+def test_words_are_found_where_nothing_stands_between_them(text: str, query: str, first: str) -> None:
+    assert find(text, query)[0].text == first
+    assert not [one for one in find(text, query) if one.text == text.split("\n\n", maxsplit=1)[0]]
 
 
 def test_there_are_eight_passages_at_most_and_none_for_unknown_words() -> None:

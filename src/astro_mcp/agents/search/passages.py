@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +13,12 @@ MOST: Final = 8
 LONGEST: Final = 1200
 """Characters of one passage."""
 _BLOCK: Final = re.compile(r"\S(?:.|\n(?![ \t]*(?:\n|\Z)))*+")
-_WORD: Final = re.compile(r"\w+")
+# Thai and Lao, Burmese, Khmer, kana, Han, Hangul: no blank stands between words, or endings are a part of them.
+_JOINED: Final = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
+)
+_WORD: Final = re.compile(rf"[{_JOINED}]+|[^\W{_JOINED}]+")
+_IS_JOINED: Final = re.compile(f"[{_JOINED}]")
 _K1: Final = 1.2
 _B: Final = 0.75
 
@@ -28,7 +34,7 @@ class Passage:
 
 def find(text: str, query: str) -> list[Passage]:
     """At most eight passages of `text` for `query`, the best first; none where no word of it occurs."""
-    asked = set(_words(query))
+    asked = set(_words(query, pairs_alone=True))
     passages = split(text)
     counts = [Counter(word for word in _words(passage.text) if word in asked) for passage in passages]
     holding = {word: sum(word in count for count in counts) for word in asked}
@@ -77,7 +83,13 @@ def _pieces(text: str, start: int, end: int) -> list[Passage]:
     return [*out, Passage(text[start:end], start, end)]
 
 
-def _words(text: str) -> list[str]:
-    """Words in lower case; a plural counts as its singular, so that "hooks" finds "hook"."""
-    words = _WORD.findall(text.casefold())
-    return [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in words]
+def _words(text: str, *, pairs_alone: bool = False) -> Iterator[str]:
+    """Words in lower case; a plural counts as its singular, so that "hooks" finds "hook". Where nothing stands between
+    words they are each character and each pair of them; `pairs_alone`: a character only where it stands alone."""
+    for word in _WORD.findall(text.casefold()):
+        if word >= _JOINED[0] and _IS_JOINED.match(word):
+            yield from map(str.__add__, word, word[1:])
+            if len(word) == 1 or not pairs_alone:
+                yield from word
+        else:
+            yield word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
