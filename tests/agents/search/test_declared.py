@@ -195,6 +195,8 @@ async def test_exa_is_told_the_first_day_and_kagi_is_left_out_where_it_cant_limi
         (answer(b"<html>"), "not JSON"),
         (answer(b"[" * 100_000), "not JSON"),
         (answer(b'{"web": {"results": {"a": 1}}}'), "no list of results"),
+        (answer(b'["web"]'), "something else than results"),
+        (answer(b'{"web": null, "error": [{"msg": "no credit"}]}'), "with an error"),
     ],
 )
 async def test_a_provider_that_fails_is_told_and_its_key_is_not(

@@ -217,6 +217,20 @@ async def test_where_every_provider_failed_the_call_fails_and_names_them(
     assert error.hint
 
 
+async def test_a_searxng_whose_engines_are_silent_has_failed_and_that_is_not_remembered(
+    build: Build, instance: Site
+) -> None:
+    silent = [["google", "Suspended:\ntoo many requests"], ["bing", "timeout"], "odd"]
+    body = {"results": [], "unresponsive_engines": silent}
+    instance.replies["/search"] = answer(json.dumps(body).encode())
+    ask = await build(searxng(instance))
+    error = (await ask("web_search", query="x")).error
+    assert error is not None
+    assert "google (Suspended: too many requests), bing (timeout)" in error.message
+    instance.replies["/search"] = answer(json.dumps(body | {"results": RESULTS}).encode())
+    assert output(await ask("web_search", query="x")).total == 2
+
+
 async def test_two_providers_are_fused_and_a_page_that_both_found_comes_first(
     build: Build, instance: Site, engine: str, tmp_path: Path
 ) -> None:

@@ -102,6 +102,8 @@ class Declared:
         shape = self._results
         try:
             rows = expression(shape.items).search(document)
+            if rows is None and (not isinstance(document, dict) or document.get("error") or document.get("errors")):
+                raise ProviderFailed("it answered with an error, or with something else than results")
             rows = [] if rows is None else rows
             if not isinstance(rows, list):
                 raise ProviderFailed("its answer has no list of results")

@@ -6,12 +6,14 @@ import json
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from astro_mcp.agents.search.fusion import Hit, Query
+from astro_mcp.agents.search.fusion import Hit, Query, one_line
 from astro_mcp.config import SearchProvider
 from astro_mcp.errors import ProviderFailed, RateLimited
 from astro_mcp.net.client import Fetched, GuardedClient
 
 SECONDS: Final = 12.0
+SHOWN: Final = 10
+"""Engines that failed and are named."""
 _HINT: Final = "search.searxng.base_url is its address; its settings.yml must list json under search.formats"
 
 
@@ -49,7 +51,16 @@ def _results(answer: Fetched) -> list[Any]:
     results = body.get("results") if isinstance(body, dict) else None
     if not isinstance(results, list):
         raise ProviderFailed("its answer has no results", _HINT)
+    if not results and (silent := _silent(body)):
+        raise ProviderFailed(f"it found nothing, and these of its engines did not answer: {silent}")
     return results
+
+
+def _silent(body: dict[str, Any]) -> str:
+    """The engines that failed, each with its name and why."""
+    pairs = body.get("unresponsive_engines")
+    rows = pairs[:SHOWN] if isinstance(pairs, list) else []
+    return ", ".join(one_line(f"{row[0]} ({row[1]})", 80) for row in rows if isinstance(row, list) and len(row) == 2)
 
 
 def _hits(results: list[Any]) -> list[Hit]:
