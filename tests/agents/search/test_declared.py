@@ -253,6 +253,20 @@ async def test_a_tenants_budget_is_of_what_goes_out_and_tells_when_there_is_more
     assert (await searched(ask, "a")).total == 1
 
 
+async def test_what_is_remembered_is_given_where_the_budget_is_spent_and_another_provider_fails(
+    build: Build, site: Site
+) -> None:
+    site.replies = Paths(
+        {"/search": answer(json.dumps(CASES["tavily"].answered).encode()), "/api/v0/search": answer(b"", "500 Oh")}
+    )
+    ask = await build(own(site, "tavily") | own(site, "kagi"), hourly=1)
+    assert [error.code for error in (await searched(ask, "a")).provider_errors] == ["provider_failed"]
+    again = await searched(ask, "a")
+    assert again.total == 1
+    assert [(error.provider, error.code) for error in again.provider_errors] == [("kagi", "rate_limited")]
+    assert len(site.requests) == 2
+
+
 async def test_one_tenants_budget_and_answers_are_not_anothers() -> None:
     class Counting:
         asked = 0

@@ -39,14 +39,23 @@ class Asking:
 
     async def ask(self, tenant: str, query: Query) -> tuple[dict[str, list[Hit]], list[ProviderError]]:
         """What each provider found, in their order, and who failed. Raises `ProviderFailed` where nobody answered,
-        `RateLimited` where the tenant's budget is spent."""
+        `RateLimited` where the tenant's budget is spent and nothing is remembered."""
         if not self._providers:
             raise ProviderFailed("no search provider is configured", ADD_ONE, retryable=False)
         lists: dict[str, list[Hit]] = {name: [] for name in self._providers}
         known = {name: hits for name in lists if (hits := self._remembered(tenant, name, query)) is not None}
         lists |= known
         others = {name: provider for name, provider in self._providers.items() if name not in known}
-        errors = await self._all(tenant, query, others, lists) if others else []
+        errors: list[ProviderError] = []
+        if others:
+            try:
+                self._spend(tenant)
+            except RateLimited as error:
+                if not known:
+                    raise
+                errors = [ProviderError(provider=name, code=error.code, message=error.message) for name in others]
+            else:
+                errors = await self._all(tenant, query, others, lists)
         if len(errors) == len(self._providers):
             told = "; ".join(f"{error.provider}: {error.message}" for error in errors)
             raise ProviderFailed(f"no search provider answered: {told}", "check that this machine is online")
@@ -55,7 +64,6 @@ class Asking:
     async def _all(
         self, tenant: str, query: Query, providers: Mapping[str, Provider], lists: dict[str, list[Hit]]
     ) -> list[ProviderError]:
-        self._spend(tenant)
         waiting, errors = set(providers), list[ProviderError]()
         began = anyio.current_time()
 
