@@ -267,6 +267,15 @@ async def test_what_is_remembered_is_given_where_the_budget_is_spent_and_another
     assert len(site.requests) == 2
 
 
+async def test_what_is_remembered_is_no_larger_than_what_is_shown() -> None:
+    class Wordy:
+        async def search(self, query: Query) -> list[Hit]:
+            return [Hit(WAL["url"], "title " * 10_000, "word " * 100_000), Hit("x" * 100_000, "", "")]
+
+    lists, _ = await asking.Asking({"one": Wordy()}, 1).ask("here", Query("a", 5, "any", "a"))
+    assert [len(hit.snippet) <= 1_001 and len(hit.title) <= 301 for hit in lists["one"]] == [True]
+
+
 async def test_one_tenants_budget_and_answers_are_not_anothers() -> None:
     class Counting:
         asked = 0

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import anyio
 
-from astro_mcp.agents.search.fusion import Hit, Query
+from astro_mcp.agents.search.fusion import Hit, Query, plain
 from astro_mcp.agents.search.models import ProviderError
 from astro_mcp.errors import AstroError, ProviderFailed, RateLimited
 
@@ -69,7 +69,7 @@ class Asking:
 
         async def one(name: str, provider: Provider, scope: anyio.CancelScope) -> None:
             try:
-                lists[name] = found = await provider.search(query)
+                lists[name] = found = plain(await provider.search(query))
             except AstroError as error:
                 errors.append(ProviderError(provider=name, code=error.code, message=error.message))
             else:

@@ -47,6 +47,11 @@ class Fused:
     providers: list[str] = field(default_factory=list)
 
 
+def plain(hits: Sequence[Hit]) -> list[Hit]:
+    """Those with a plain web address, their texts in one line and of bounded length."""
+    return [_clean(hit) for hit in hits if canonical(hit.url)]
+
+
 def fuse(lists: Mapping[str, Sequence[Hit]]) -> list[Fused]:
     """Every page once, the best first; where providers tie, in the order of `lists`. What is no plain web address is
     left out."""
