@@ -156,3 +156,18 @@ async def test_a_pdf_that_inflates_to_gigabytes_ends_in_its_child(ask: Ask, site
     error = (await fetch(ask, site)).error
     assert error is not None
     assert error.code in ("limit_hit", "invalid_input", "timed_out")
+
+
+@pytest.mark.parametrize("mode", ["article", "full"], ids=["its article", "all of it"])
+async def test_a_page_with_nul_bytes_is_read_without_them(ask: Ask, site: Site, mode: str) -> None:
+    site.replies["/page"] = answer(b"<p>" + b"\0" * 500 + b"se\0en</p>", content_type=HTML)
+    assert (await page(ask, site, mode=mode)).markdown == "seen\n"
+
+
+async def test_what_is_called_html_and_is_none_is_read_as_a_pdf_or_refused(ask: Ask, site: Site) -> None:
+    site.replies["/page"] = answer(pdf(["Hello"]), content_type=HTML)
+    assert "Hello" in (await page(ask, site)).markdown
+    site.replies["/zip"] = answer(b"PK\x03\x04" + b"word " * 100, content_type=HTML)
+    error = (await fetch(ask, site, "/zip", mode="full")).error
+    assert error is not None
+    assert error.code == "unsupported"

@@ -12,6 +12,7 @@ from astro_mcp.agents.search.article import SHORT, main_part, prune
 from astro_mcp.agents.search.dropping import drop
 from astro_mcp.agents.search.markup import MARK
 from astro_mcp.agents.search.nesting import flatten, may_be_deep
+from astro_mcp.errors import Unsupported
 
 _BOILERPLATE: Final = (
     "nav", "aside", "form", "dialog", "menu", "[role=navigation]", "[role=banner]", "[role=contentinfo]",
@@ -104,7 +105,7 @@ def _parsed(source: str) -> tuple[HtmlElement | None, bool]:
 
 def _convert(source: str, url: str, left_out: tuple[str, ...]) -> str:
     # loaded at the first page, and not at the daemon's start
-    from html_to_markdown import ConversionOptions, PreprocessingOptions, convert  # noqa: PLC0415
+    from html_to_markdown import ConversionError, ConversionOptions, PreprocessingOptions, convert  # noqa: PLC0415
 
     long = len(url) + max(map(len, _BASE.findall(source)), default=0)
     if len(_LINK.findall(source)) * long > _ADDRESSES:  # then they stay as they are written
@@ -118,4 +119,9 @@ def _convert(source: str, url: str, left_out: tuple[str, ...]) -> str:
         preprocessing=PreprocessingOptions(enabled=False),  # it guesses; what goes is named here
         exclude_selectors=[f"[{MARK}]", *left_out],
     )
-    return convert(source, options).content or ""
+    try:
+        return convert(source, options).content or ""
+    except ConversionError:
+        raise Unsupported(
+            "the page is no HTML, whatever its server calls it", "mode raw gives what was served"
+        ) from None

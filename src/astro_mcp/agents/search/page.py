@@ -53,7 +53,7 @@ class Page:
 def is_pdf(body: bytes, content_type: str) -> bool:
     """Whether a body is read by `pdf_text` rather than by `read`."""
     mime = _told(content_type)
-    return mime == "application/pdf" or (mime in _UNTOLD and body.startswith(_PDF))
+    return mime == "application/pdf" or (mime in _UNTOLD | _HTML and body.startswith(_PDF))
 
 
 def read(body: bytes, content_type: str, url: str, mode: Mode) -> Page:
@@ -91,7 +91,7 @@ def _mime(content_type: str, body: bytes) -> str:
 
 
 def _from_html(source: str, url: str, mode: Mode) -> Page:
-    marked = mark(source)
+    marked = mark(source.replace("\0", ""))  # browsers pass over it
     markdown, unseen = visible((article if mode == "article" else whole)(marked.text, url))
     if not markdown.strip() and is_too_deep(marked.text):
         raise LimitHit("the page is nested too deep to be read", "mode raw gives its source")
