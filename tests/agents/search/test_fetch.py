@@ -135,6 +135,25 @@ async def test_a_page_is_read_in_its_own_charset(ask: Ask, site: Site, body: byt
 
 
 @pytest.mark.parametrize(
+    ("text", "codec", "label"),
+    [
+        ("朱镕基的著作", "gbk", "gb2312"),
+        ("똠방각하", "cp949", "euc-kr"),
+        ("한국어 문서", "cp949", "ks_c_5601-1987"),
+        ("①髙島屋", "cp932", "Shift_JIS"),
+        ("①髙島屋", "cp932", "windows-31j"),
+        ("邨裏", "big5hkscs", "big5"),
+        ("“Türkçe”", "cp1254", "iso-8859-9"),
+        ("“ก”", "cp874", "tis-620"),
+        ("“ก”", "cp874", "windows-874"),
+    ],
+)
+async def test_a_label_means_what_browsers_take_it_for(ask: Ask, site: Site, text: str, codec: str, label: str) -> None:
+    site.replies["/page"] = answer(text.encode(codec), content_type=f"text/plain; charset={label}")
+    assert (await page(ask, site)).markdown == text
+
+
+@pytest.mark.parametrize(
     ("status", "code", "retryable"),
     [
         ("404 Not Found", "not_found", False),

@@ -17,9 +17,21 @@ _XML: Final = re.compile(rb"""\s*<\?xml[^>]{0,100}encoding=["']([A-Za-z0-9_.:-]{
 _HEADER: Final = re.compile(r"charset=[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _KNOWN: Final = re.compile(
     r"utf-?(8|16|16le|16be|32)|us-ascii|ascii|(iso-)?8859-?\d+(-\d+)?|iso-8859-\d+|latin-?1|windows-\d+|cp\d+|koi8-[ru]|"
-    r"shift[_-]jis|sjis|euc-(jp|kr)|iso-2022-jp|gb2312|gbk|gb18030|big5(-hkscs)?|macintosh|tis-620"
+    r"shift[_-]jis|x-sjis|sjis|windows-31j|euc-(jp|kr)|ks_c_5601-1987|iso-2022-jp|gb2312|(x-)?gbk|gb18030|"
+    r"big5(-hkscs)?|macintosh|tis-620"
 )
 """Only these: Python's codecs hold others (idna, punycode) that are slow on hostile input, or are no charset."""
+_LARGER: Final = {
+    **dict.fromkeys(("iso-8859-1", "latin-1", "latin1", "ascii", "us-ascii"), "cp1252"),
+    **dict.fromkeys(("gb2312", "gbk", "x-gbk"), "gb18030"),
+    **dict.fromkeys(("euc-kr", "ks-c-5601-1987", "windows-949"), "cp949"),
+    **dict.fromkeys(("shift-jis", "x-sjis", "sjis", "windows-31j"), "cp932"),
+    **dict.fromkeys(("tis-620", "iso-8859-11", "windows-874"), "cp874"),
+    "iso-8859-9": "cp1254",
+    "big5": "big5hkscs",
+}
+"""What the web means by a label: mostly a larger set than the standard of that name, which pages go beyond
+(https://encoding.spec.whatwg.org/#names-and-labels)."""
 _LATIN: Final = "\u024f"
 """The last of the Latin letters."""
 _LOOKED_AT: Final = 20_000
@@ -42,10 +54,8 @@ def decoded(body: bytes, content_type: str) -> str:
 
 
 def _decode(body: bytes, name: str) -> str:
-    # https://encoding.spec.whatwg.org/#names-and-labels: the web's latin-1 and ascii are windows-1252
-    plain = name in ("iso-8859-1", "latin-1", "latin1", "ascii", "us-ascii")
     try:
-        return body.decode("windows-1252" if plain else name, "replace")
+        return body.decode(_LARGER.get(name.replace("_", "-"), name), "replace")
     except LookupError:
         return body.decode("utf-8", "replace")
 
