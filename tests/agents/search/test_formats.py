@@ -141,3 +141,17 @@ def test_a_charset_that_nobody_tells_is_found(body: bytes, text: str) -> None:
 @given(st.binary(max_size=200), st.sampled_from(["utf-8", "utf-16", "iso-2022-jp", "gb18030", "nonsense", "idna"]))
 def test_no_bytes_fail_in_any_charset(body: bytes, name: str) -> None:
     assert decoded(body, f"text/html; charset={name}") is not None
+
+
+@pytest.mark.parametrize("mode", ["full", "article"], ids=["all", "its article"])
+async def test_xhtml_closes_an_element_in_its_own_tag(ask: Ask, site: Site, mode: str) -> None:
+    body = (
+        '<html xmlns="http://www.w3.org/1999/xhtml"><head><title>T</title><script src="a.js"/>'
+        '<style media="print"/></head>'
+        '<body><p>one<a id="x"/></p><p hidden="hidden"/><textarea/><iframe src="x"/><p>two<br/>three</p>'
+        "<p hidden=''>HIDDEN</p></body></html>"
+    )
+    site.replies["/page"] = answer(body.encode(), content_type="application/xhtml+xml")
+    got = await page(ask, site, mode=mode)
+    assert [word for word in ("one", "two", "three", "HIDDEN") if word in got.markdown] == ["one", "two", "three"]
+    assert got.title == "T"

@@ -29,6 +29,9 @@ _OF_INTEREST: Final = re.compile(r"style|hidden|popover|href|src", re.IGNORECASE
 _COMMENT_END: Final = re.compile(r"--!?>")
 _BOGUS_END: Final = re.compile(">")
 _RAW: Final = frozenset({"script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"})
+_VOID: Final = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+)
 _UNSEEN: Final = frozenset({"template", "noscript"})
 _UNSHOWN: Final = frozenset({"canvas", "datalist", "dialog", "noembed", "noframes", "object"})
 """Of what is in these browsers show nothing: of a dialog until it is open, of an object where it has data."""
@@ -52,6 +55,7 @@ class Marked:
 class _Scan:
     source: str
     sheet: Sheet
+    xml: bool
     edits: list[tuple[int, int, str]] = field(default_factory=list)  # from, to, and what stands there instead
     hidden: Counter[str] = field(default_factory=Counter)
     title: str = ""
@@ -80,9 +84,12 @@ class _Scan:
             return -1
         if name.startswith("/"):
             return found.end()
-        end = self._past_raw(found.end(), name) if name in _RAW else found.end()
+        closed = self.xml and name not in _VOID and found[0].endswith("/>")
+        end = self._past_raw(found.end(), name) if name in _RAW and not closed else found.end()
         if end >= 0:
             self._judge(found, name)
+        if closed:
+            self.edits.append((found.end(), found.end(), f"</{name}>"))
         return end
 
     def _judge(self, found: re.Match[str], name: str) -> None:
@@ -122,9 +129,9 @@ class _Scan:
         return end.start()
 
 
-def mark(source: str) -> Marked:
-    """Scan `source`."""
-    scan = _Scan(source, sheet_of(source))
+def mark(source: str, *, xml: bool = False) -> Marked:
+    """Scan `source`. `xml`: it is XHTML, where `<script src="x"/>` is a whole element; in HTML that begins one."""
+    scan = _Scan(source, sheet_of(source), xml)
     scan.run()
     return Marked(_edited(scan.source, scan.edits), scan.title, scan.hidden)
 

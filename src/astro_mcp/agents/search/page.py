@@ -17,7 +17,8 @@ from astro_mcp.agents.search.markup import mark
 from astro_mcp.agents.search.models import Mode
 from astro_mcp.errors import LimitHit, Unsupported
 
-_HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
+_XHTML: Final = "application/xhtml+xml"
+_HTML: Final = frozenset({"text/html", _XHTML})
 _TEXT: Final = re.compile(
     r"text/.*|application/(json|xml|javascript|yaml|x-yaml|toml|x-ndjson|sql|x-sh|graphql)|.*\+(json|xml|yaml)\Z"
 )
@@ -66,7 +67,7 @@ def read(body: bytes, content_type: str, url: str, mode: Mode) -> Page:
     if mode == "raw":
         return Page("", source, (), {})
     if mime in _HTML:
-        return _from_html(source, url, mode)
+        return _from_html(source, url, mode, xml=mime == _XHTML)
     if _XML.match(mime) and (found := feed(source, url)) is not None:
         return of_text(found.markdown, found.title)
     return of_text(laid_out(source) if _JSON.match(mime) and mode == "article" else source)
@@ -90,8 +91,8 @@ def _mime(content_type: str, body: bytes) -> str:
     return "application/octet-stream" if b"\0" in body[:2000] else "text/plain"
 
 
-def _from_html(source: str, url: str, mode: Mode) -> Page:
-    marked = mark(source.replace("\0", ""))  # browsers pass over it
+def _from_html(source: str, url: str, mode: Mode, *, xml: bool) -> Page:
+    marked = mark(source.replace("\0", ""), xml=xml)  # browsers pass over it
     markdown, unseen = visible((article if mode == "article" else whole)(marked.text, url))
     if not markdown.strip() and is_too_deep(marked.text):
         raise LimitHit("the page is nested too deep to be read", "mode raw gives its source")
