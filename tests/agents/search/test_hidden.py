@@ -38,6 +38,40 @@ ATTRIBUTES = [
     'style="color:#fff;background:#fff"',
     'style="color:transparent"',
     'style="transform:scale(0)"',
+    *(
+        f'style="{style}"'
+        for style in (
+            "color:rgba(0, 0, 0, 0)",
+            "color:#fff0",
+            "color:rgb(0 0 0 / 0%)",
+            "color:hsla(0,0%,0%,0)",
+            "color:white;background:#ffffff",
+            "color:rgb(255,255,255);background-color:#FFF",
+            "color:#000;background:#0a0a0a",
+            "-webkit-text-fill-color:#ffffff00",
+            "background-clip:text;color:transparent",
+            "opacity:calc(0)",
+            "opacity:1e-9",
+            "filter:opacity(0)",
+            "transform:scale(.001)",
+            "scale:0",
+            "transform:translateX(-9999px)",
+            "translate:0 -9999px",
+            "transform:rotate(5deg) translate(-200vw, 0)",
+            "margin:0 0 0 -9999px",
+            "position:absolute;inset:-9999px auto auto -9999px",
+            "overflow:hidden;text-indent:100%",
+            "height:0;overflow:hidden auto",
+            "height:0;overflow-y:hidden",
+            "clip:rect(0px 0px 0px 0px)",
+            "clip-path:inset(50% 50% 50% 50%)",
+            "clip-path:circle(0px at 50% 50%)",
+            "clip-path:polygon(0 0,0 0,0 0)",
+            "font-size:calc(0px)",
+            "font-size:.01vw",
+            "font-size:1e-5px",
+        )
+    ),
     'title="a > b" style="display:none"',
     'a=b\'c style="display:none"',
     'style="display:none" style="display:block"',
@@ -105,6 +139,12 @@ def test_a_hidden_element_is_found_behind_misleading_markup(body: str, mode: str
     [
         "display:block", "opacity:.9", "font-size:12px", "font-size:1em", "font-size:100%", "font:12px/1 serif",
         "position:absolute;left:10px", "left:-9999px", "color:#000;background:#fff", "margin-left:-20px",
+        "color:#eee;background:#fff", "color:inherit;background:inherit", "color:rgba(0,0,0,.5)",
+        "color:#fff;background:none",
+        "background:linear-gradient(red,blue);-webkit-background-clip:text;-webkit-text-fill-color:transparent",
+        "transform:translate(-50%,-50%)", "transform:scale(1)", "clip:rect(0,auto,auto,0)", "clip-path:inset(0)",
+        "margin:0 auto", "text-indent:2em;overflow:hidden", "filter:opacity(.9)",
+        "clip-path:polygon(0 0,100% 0,50% 100%)",
         "overflow:hidden", "height:200px;overflow:hidden", "line-height:0", "--display:none", "content:'display:none'",
     ],
 )  # fmt: skip
@@ -132,7 +172,7 @@ SHEET = """<style>/* .seen{display:none} */ .note, p.x { display : none } #y{fon
         "<div popover=manual>HIDDEN</div>", "<datalist><option>HIDDEN</option></datalist>", "<canvas>HIDDEN</canvas>",
         "<noframes>HIDDEN</noframes>", "<noembed><p>HIDDEN</p></noembed>", "<dialog><p>HIDDEN</p></dialog>",
         "<object data=x>HIDDEN</object>", "<object hidden>HIDDEN</object>", "<dialog open hidden>HIDDEN</dialog>",
-        "<CANVAS><b>HIDDEN",
+        "<CANVAS><b>HIDDEN", "<progress>HIDDEN</progress>", "<meter>HIDDEN</meter>",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("mode", ["article", "full"])
@@ -183,6 +223,11 @@ def test_a_rule_that_a_browser_drops_hides_nothing() -> None:
         ("<a href='data:text/plain,HIDDEN'>seen</a><a href=' Java\nScript:HIDDEN'>seen</a>", {"url": 2}),
         (SHEET + "<p class='b note'>HIDDEN</p><p class=x>HIDDEN</p><p id=y>HIDDEN</p>", {"style": 2, "tiny": 1}),
         (SHEET + "<p class='seen fade again'>seen</p>", {}),
+        (
+            "<style>.u{color:transparent}.g{background-clip:text}</style><p class='u g'>seen</p><p class=u>HIDDEN</p>",
+            {"color": 1},
+        ),
+        ("<style>.u{opacity:1;display:none}</style><p class=u>HIDDEN</p>", {"style": 1}),
     ],
 )
 @pytest.mark.parametrize("mode", ["article", "full"])

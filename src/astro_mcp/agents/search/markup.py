@@ -33,7 +33,7 @@ _VOID: Final = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 )
 _UNSEEN: Final = frozenset({"template", "noscript"})
-_UNSHOWN: Final = frozenset({"canvas", "datalist", "dialog", "noembed", "noframes", "object"})
+_UNSHOWN: Final = frozenset({"canvas", "datalist", "dialog", "meter", "noembed", "noframes", "object", "progress"})
 """Of what is in these browsers show nothing: of a dialog until it is open, of an object where it has data."""
 _WHOLE: Final = frozenset({"html", "body", "main"})
 """What pages hide from a screen reader while a dialog stands before it, and show all the same."""

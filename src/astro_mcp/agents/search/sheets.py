@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from astro_mcp.agents.search.styles import hides
+from astro_mcp.agents.search.styles import declared, hides, shows_ground
 
 _STYLE: Final = re.compile(r"<style\b[^>]*+(?:>|\Z)", re.IGNORECASE)
 _END: Final = re.compile(r"</style", re.IGNORECASE)
@@ -19,40 +19,51 @@ _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _MARKUP: Final = re.compile("<!--|-->")
 _BRACE: Final = re.compile("([{}])")
 _ONE: Final = re.compile(r"[a-z]*([.#])([\w-]+)\Z", re.IGNORECASE)
+_NONE: Final = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _MOST: Final = 1_000_000
 """Characters of style sheets that are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Classes and ids, each with the kind of hiding."""
+    """Classes and ids, each with the kind of hiding; `grounds` are classes that cut letters out of the background."""
 
     classes: Mapping[str, str]
     ids: Mapping[str, str]
+    grounds: frozenset[str]
 
     def __bool__(self) -> bool:
         return bool(self.classes or self.ids)
 
     def hides(self, attributes: Mapping[str, str]) -> str:
         """How the sheet hides an element with these attributes; empty where it does not."""
-        found = (self.classes.get(name, "") for name in attributes.get("class", "").split())
-        return next(filter(None, found), "") or self.ids.get(attributes.get("id", ""), "")
+        names = attributes.get("class", "").split()
+        seen = "color" if not self.grounds.isdisjoint(names) else ""
+        found = (self.classes.get(name, "") for name in names)
+        return next((kind for kind in found if kind not in ("", seen)), "") or self.ids.get(
+            attributes.get("id", ""), ""
+        )
 
 
 def sheet_of(source: str) -> Sheet:
     """The rules of every `style` element of a page, the last one of a selector as in a browser. Linear."""
     classes: dict[str, str] = {}
     ids: dict[str, str] = {}
+    grounds: set[str] = set()
     for selectors, declarations in _rules(_css(source)):
-        kind = hides(declarations) if "opacity" not in declarations else ""
+        kind = hides(declarations)
+        if "opacity" in declarations and not _NONE.search(declarations):
+            kind = ""
         for selector in selectors.split(","):
             if one := _ONE.match(selector.strip()):
                 kinds = classes if one[1] == "." else ids
+                if "background-clip" in declarations and shows_ground(declared(declarations)):
+                    grounds.add(one[2])
                 if kind:
                     kinds[one[2]] = kind
                 elif "display" in declarations or "visibility" in declarations:
                     kinds.pop(one[2], None)
-    return Sheet(classes, ids)
+    return Sheet(classes, ids, frozenset(grounds))
 
 
 def _css(source: str) -> str:

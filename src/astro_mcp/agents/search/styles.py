@@ -6,46 +6,55 @@ Text that only a model sees is how pages give models orders. What scripts hide i
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
+
+from astro_mcp.agents.search.colors import are_alike, is_unseen
 
 _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(?:([0-9a-f]{1,6})[ \t\n\f\r]?|(.))", re.DOTALL | re.IGNORECASE)
 _IMPORTANT: Final = re.compile(r"!\s*important")
-_NUMBER: Final = re.compile(r"[-+]?[0-9]*\.?[0-9]+")
+_NUMBER: Final = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:e[-+]?[0-9]+)?")
+_CALC: Final = re.compile(r"calc\(([^()+*/]*)\)")
+_FUNCTION: Final = re.compile(r"(translate|scale|opacity)(?:[xyz]|3d)?\(([^()]*)\)")
+_APART: Final = re.compile(r"[\s,]+")
 _FAR: Final = -500
 """Pixels, or near to it: further than this to the left or above is off the page."""
-_SMALLEST: Final = {"px": 4.0, "pt": 3.0, "em": 0.25, "rem": 0.25, "ex": 0.5, "%": 25.0, "": 0.01}
+_SMALLEST: Final = {
+    "px": 4.0, "pt": 3.0, "em": 0.25, "rem": 0.25, "ex": 0.5, "ch": 0.5, "%": 25.0, "": 0.01,
+    "vw": 0.2, "vh": 0.2, "vmin": 0.2, "vmax": 0.2, "mm": 1.0, "cm": 0.1, "in": 0.04, "pc": 0.25, "q": 4.0,
+}  # fmt: skip
 """The smallest font that can be read, by unit."""
 _ALONE: Final = {
     "display": ("none",),
     "visibility": ("hidden", "collapse"),
     "content-visibility": ("hidden",),
-    "-webkit-text-fill-color": ("transparent",),
-    "color": ("transparent",),
-    "transform": ("scale(0)", "scale(0,0)", "scalex(0)", "scaley(0)"),
 }
-_EMPTY: Final = ("rect(0,0,0,0)", "rect(0000)", "rect(1px,1px,1px,1px)", "inset(50%)", "inset(100%)", "circle(0)")
+_FAINT: Final = 0.05
+"""Of opacity, or of size, down to which nothing is seen."""
+_SHAPE: Final = re.compile(r"(rect|inset|circle|polygon)\(([^()]*)\)")
 
 
 def hides(style: str) -> str:
     """How the declarations of a style attribute (entities decoded) hide the element's text: `style`, `tiny`, `away`
     (off the page, or cut to nothing) or `color`; empty where they do not."""
-    given = _declarations(style)
-    if any(given.get(name) in values for name, values in _ALONE.items()) or _number(given.get("opacity", "1")) <= 0.05:
+    given = declared(style)
+    if any(given.get(name) in values for name, values in _ALONE.items()) or _faint(given):
         return "style"
     if _tiny(given.get("font-size", "")) or _tiny(given.get("font", "").split("/")[0]):
         return "tiny"
     if _away(given) or _closed(given):
         return "away"
-    return "color" if _same_color(given) else ""
+    return "color" if _unseen_color(given) else ""
 
 
-def _declarations(style: str) -> dict[str, str]:
+def declared(style: str) -> dict[str, str]:
+    """Values by property, as the browser reads them."""
     text = _ESCAPE.sub(_escaped, _COMMENT.sub("", style)).lower()
     out: dict[str, str] = {}
     for declaration in text.split(";"):
         name, _, value = declaration.partition(":")
-        out[name.strip()] = re.sub(r"\s+", " ", _IMPORTANT.sub("", value)).strip().replace(", ", ",")
+        out[name.strip()] = re.sub(r"\s+", " ", _CALC.sub(r"\1", _IMPORTANT.sub("", value))).strip().replace(", ", ",")
     return out
 
 
@@ -72,11 +81,32 @@ def _tiny(value: str) -> bool:
     return False
 
 
+def _faint(given: dict[str, str]) -> bool:
+    """Whether the element is drawn without opacity, or without size."""
+    sizes = [("opacity", given.get("opacity", "1"))] + [("scale", one) for one in _APART.split(given.get("scale", "1"))]
+    for name, values in _FUNCTION.findall(given.get("transform", "") + given.get("filter", "")):
+        if name != "translate":
+            sizes += [(name, one) for one in _APART.split(values.strip())]
+    return any(
+        _number(value) <= _FAINT if name == "opacity" else abs(_number(value)) <= _FAINT for name, value in sizes
+    )
+
+
 def _away(given: dict[str, str]) -> bool:
-    shifted = ["text-indent", "margin-left", "margin-top"]
+    shifted = [given.get(name, "") for name in ("text-indent", "margin-left", "margin-top")]
+    shifted += given.get("margin", "").split() + _APART.split(given.get("translate", ""))
     if given.get("position") in ("absolute", "fixed", "relative"):
-        shifted += ["left", "top", "right", "bottom"]
-    return any(_pixels(given.get(name, "")) <= _FAR for name in shifted)
+        shifted += [given.get(name, "") for name in ("left", "top", "right", "bottom")] + given.get("inset", "").split()
+    for name, values in _FUNCTION.findall(given.get("transform", "")):
+        if name == "translate":
+            shifted += _APART.split(values.strip())
+    return any(_pixels(value) <= _FAR for value in shifted) or (
+        _cut(given) and _past_edge(given.get("text-indent", ""))
+    )
+
+
+def _past_edge(indent: str) -> bool:
+    return _pixels(indent) >= (100 if indent.endswith("%") else -_FAR)
 
 
 def _pixels(value: str) -> float:
@@ -86,16 +116,42 @@ def _pixels(value: str) -> float:
     return float(found[0]) * (16 if value.endswith(("em", "vw", "vh")) else 1)
 
 
+def _cut(given: dict[str, str]) -> bool:
+    """Whether what does not fit is not shown."""
+    cutting = {word for name in ("overflow", "overflow-x", "overflow-y") for word in given.get(name, "").split()}
+    return bool(cutting & {"hidden", "clip", "auto", "scroll"})
+
+
 def _closed(given: dict[str, str]) -> bool:
-    if any(given.get(name, "").replace(" ", "") in _EMPTY for name in ("clip", "clip-path")):
+    if any(_is_empty(*shape) for name in ("clip", "clip-path") for shape in _SHAPE.findall(given.get(name, ""))):
         return True
     flat = any(
         _NUMBER.match(given.get(name, "")) and _pixels(given[name]) <= 1
         for name in ("height", "max-height", "width", "max-width")
     )
-    return flat and given.get("overflow", "") in ("hidden", "clip")
+    return flat and _cut(given)
 
 
-def _same_color(given: dict[str, str]) -> bool:
-    color = given.get("color", "")
-    return bool(color) and color in (given.get("background-color"), given.get("background"))
+def _is_empty(shape: str, values: str) -> bool:
+    numbers = [float(number) for number in _NUMBER.findall(values)]
+    if not numbers or "auto" in values:
+        return False
+    if shape == "circle":
+        return numbers[0] == 0
+    if "%" in values:
+        return shape == "inset" and min(numbers) >= 50
+    return shape != "inset" and all(abs(number) <= 1 for number in numbers)
+
+
+def shows_ground(given: Mapping[str, str]) -> bool:
+    """Whether the letters are cut out of the background: headings in many colours are transparent themselves."""
+    return "text" in (given.get("background-clip"), given.get("-webkit-background-clip"))
+
+
+def _unseen_color(given: dict[str, str]) -> bool:
+    grounds = (given.get("background-color", ""), given.get("background", ""))
+    if shows_ground(given):
+        return not any("(" in ground for ground in (*grounds, given.get("background-image", "")))
+    if any(is_unseen(given.get(name, "")) for name in ("color", "-webkit-text-fill-color")):
+        return True
+    return any(are_alike(given.get("color", ""), ground) for ground in grounds)
