@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 HOPS: Final = 5
 """Redirects followed."""
 CONNECT_SECONDS: Final = 5.0
+SHOWN: Final = 200
+"""Characters of a reason."""
 TURN: Final = 64
 """Chunks of a body after which others have a turn; each may be a byte, and thousands come in one packet."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -255,4 +257,5 @@ def unreachable(here: Target, error: Exception) -> ProviderFailed:
     if isinstance(cause, ssl.SSLError):
         reason = getattr(cause, "verify_message", "") or cause.reason or "the handshake failed"
         return ProviderFailed(f"{here.host} can't be trusted: {reason}", "check the address", retryable=False)
-    return ProviderFailed(f"{here.host}:{here.port} can't be reached: {str(error) or type(error).__name__}")
+    reason = str(error).partition(": bytearray(")[0]  # behind it h11 gives whole lines of what the server sent
+    return ProviderFailed(f"{here.host}:{here.port} can't be reached: {reason[:SHOWN] or type(error).__name__}")

@@ -171,3 +171,22 @@ async def test_what_is_called_html_and_is_none_is_read_as_a_pdf_or_refused(ask: 
     error = (await fetch(ask, site, "/zip", mode="full")).error
     assert error is not None
     assert error.code == "unsupported"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        OK + b"x\x01: " + b"OBEY " * 10_000 + b"\r\n\r\n",
+        b"OBEY " * 10_000 + b"\r\n\r\n",
+        OK + CHUNKED + b"OBEY " * 10_000 + b"\r\n",
+        answer(b"x", content_type="image/\x1b[31m" + "x" * 10_000),
+    ],
+    ids=["header", "status", "chunk", "type"],
+)
+async def test_what_a_broken_answer_says_does_not_become_an_error_of_ours(ask: Ask, site: Site, reply: Reply) -> None:
+    site.replies["/page"] = reply
+    error = (await fetch(ask, site)).error
+    assert error is not None
+    assert len(error.message) < 300
+    assert "OBEY" not in error.message
+    assert error.message.isprintable()

@@ -30,6 +30,8 @@ _UNTOLD: Final = frozenset({"", "application/octet-stream", "binary/octet-stream
 _HEADING: Final = re.compile(r"(#{1,6}) +(\S.*)")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
 _MOST_HEADINGS: Final = 60
+_SHOWN: Final = 80
+"""Characters of a content type that is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ def read(body: bytes, content_type: str, url: str, mode: Mode) -> Page:
     is not text, `LimitHit` for what is nested thousands of elements deep."""
     mime = _mime(content_type, body)
     if mime not in _HTML and not _TEXT.match(mime):
-        raise Unsupported(f"{mime} is not text", "only pages, PDF and text files can be read; look for a page about it")
+        told = visible(mime)[0][:_SHOWN]
+        raise Unsupported(f"{told} is not text", "only pages, PDF and text files can be read; look for a page about it")
     source = decoded(body, content_type)
     if mode == "raw":
         return Page("", source, (), {})
