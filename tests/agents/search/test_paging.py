@@ -25,3 +25,24 @@ async def test_the_parts_of_a_long_page_are_the_page_and_cut_no_word(
     assert len(parts) > 2
     assert [word for one in parts for word in one.split()] == words
     assert "".join(parts).rstrip() == text
+
+
+@pytest.mark.parametrize("shape", ["headings", "title"])
+async def test_what_stands_beside_each_part_leaves_the_page_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: str
+) -> None:
+    text = "".join(f"## {'見出し' * 33}\n\nA paragraph, number {number}.\n\n" for number in range(80))
+    reply = answer(text.encode(), content_type="text/plain; charset=utf-8")
+    if shape == "title":
+        feed = f"<rss><channel><title>{'A title. ' * 5_000}</title><item><title>One</title></item></channel></rss>"
+        reply = answer(feed.encode(), content_type="application/rss+xml")
+    async with chained(tmp_path, monkeypatch) as chain, chain.host() as host:
+        chain.sink.replies["/page"] = reply
+        url = f"http://docs.example:{chain.sink.port}/page"
+        part = await host.good("web_fetch", url=url)
+        length = part["characters"]
+        parts = [part["markdown"]]
+        while (cursor := part.get("next_cursor")) and len(parts) < 20:
+            part = await host.good("web_fetch", url=url, cursor=cursor)
+            parts.append(part["markdown"])
+    assert len("".join(parts)) == length

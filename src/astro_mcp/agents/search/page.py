@@ -30,6 +30,10 @@ _UNTOLD: Final = frozenset({"", "application/octet-stream", "binary/octet-stream
 _HEADING: Final = re.compile(r"(#{1,6}) +(\S.*)")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
 _MOST_HEADINGS: Final = 60
+_HEADING_BYTES: Final = 4_000
+"""Of all headings: they stand beside each part of a page that is told in parts, and leave it room."""
+_TITLE: Final = 300
+"""Characters."""
 _SHOWN: Final = 80
 """Characters of a content type that is told."""
 
@@ -79,7 +83,7 @@ def read(body: bytes, content_type: str, url: str, mode: Mode) -> Page:
 def of_text(text: str, title: str = "") -> Page:
     """A page of plain text; headings are Markdown's."""
     seen, unseen = visible(text)
-    return Page(visible(title)[0], seen, headings(seen), {"characters": unseen} if unseen else {})
+    return Page(visible(title)[0][:_TITLE], seen, headings(seen), {"characters": unseen} if unseen else {})
 
 
 def _told(content_type: str) -> str:
@@ -105,9 +109,9 @@ def _from_html(source: str, url: str, mode: Mode, *, xml: bool) -> Page:
 
 
 def headings(markdown: str) -> tuple[Title, ...]:
-    """Each heading outside of code."""
+    """Each heading outside of code, up to a number and a size."""
     out: list[Title] = []
-    fence, place = "", 0
+    fence, place, left = "", 0, _HEADING_BYTES
     for line in markdown.split("\n"):
         if found := _FENCE.match(line):
             if not fence:
@@ -115,7 +119,10 @@ def headings(markdown: str) -> tuple[Title, ...]:
             elif found[1].startswith(fence):
                 fence = ""
         elif not fence and (heading := _HEADING.fullmatch(line)) and len(out) < _MOST_HEADINGS:
-            text = heading[2].rstrip(" #") or heading[2][0]
-            out.append(Title(len(heading[1]), text[:100], place))
+            text = (heading[2].rstrip(" #") or heading[2][0])[:100]
+            left -= len(text.encode())
+            if left < 0:
+                break
+            out.append(Title(len(heading[1]), text, place))
         place += len(line) + 1
     return tuple(out)
