@@ -161,3 +161,34 @@ async def test_where_the_web_says_nothing_the_model_is_not_asked_for_an_answer(t
         run = await begin(bench, queries=["wal checkpoint"])
         assert run.status == "failed"
         assert "nothing was found" in run.error.message
+
+
+async def test_a_long_question_is_answered_too(tmp_path: Path) -> None:
+    async with house(tmp_path) as (bench, _):
+        run = await begin(bench, question=f"{QUESTION} {'And how do they know? ' * 30}", queries=["wal checkpoint"])
+        assert [passage["page"] for passage in shown(run)["passages"]] == ["1", "2"]
+
+
+class Down(dict[str, Reply]):
+    """Paths that begin so are broken."""
+
+    def __init__(self, replies: dict[str, Reply], broken: str) -> None:
+        self.replies, self.broken = replies, broken
+
+    def __getitem__(self, path: str) -> Reply:
+        return answer(b"", "500 Broken") if path.startswith(self.broken) else self.replies[path]
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [("/search", "no search was answered; no search provider answered"), ("/manual", "no page could be read; ")],
+)
+async def test_what_failed_is_told_and_not_taken_for_a_web_that_says_nothing(
+    tmp_path: Path, broken: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(PAGES, "/blog")
+    async with house(tmp_path) as (bench, site):
+        site.replies = Down(site.replies, broken)
+        run = await begin(bench, queries=["wal checkpoint"])
+        assert run.status == "failed"
+        assert told in run.error.message
