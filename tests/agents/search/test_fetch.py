@@ -54,6 +54,30 @@ async def test_an_article_comes_as_markdown_without_what_stands_around_it(ask: A
         assert part in got.text()
 
 
+NUMBERED = """<table class="highlighttable"><tr><td class="linenos"><pre>1
+2</pre></td><td class="code"><div><pre>if x:
+    y()</pre></div></td></tr></table>"""
+DATA = """<table><tr><th>Option</th><th>Meaning</th></tr>
+<tr><td>a</td><td>What it does, and why. <pre>x
+y</pre></td></tr></table>"""
+
+
+@pytest.mark.parametrize("mode", ["full", "article"], ids=["all", "its article"])
+async def test_code_in_a_table_keeps_its_lines_and_a_table_of_data_its_cells(ask: Ask, site: Site, mode: str) -> None:
+    nested = f"<table><tr><td>{NUMBERED}</td></tr></table>"
+    for path, code in (("/one", NUMBERED), ("/two", nested)):
+        site.replies[path] = answer(PAGE.replace("<h2>", f"{code}<h2>").encode(), content_type=HTML)
+        assert "```\nif x:\n    y()\n```" in (await page(ask, site, path, mode=mode)).markdown
+    site.replies["/data"] = answer(PAGE.replace("<h2>", f"{DATA}<h2>").encode(), content_type=HTML)
+    assert "| a " in (await page(ask, site, "/data", mode=mode)).markdown
+
+
+async def test_a_page_with_code_in_a_table_may_be_as_deep_as_any(ask: Ask, site: Site) -> None:
+    body = f"<p>seen</p>{NUMBERED}{'<div>' * 400}deep"
+    site.replies["/page"] = answer(body.encode(), content_type=HTML)
+    assert "deep" in (await page(ask, site, mode="full")).markdown
+
+
 async def test_full_keeps_menus_and_raw_is_the_source(ask: Ask, site: Site) -> None:
     site.replies["/page"] = answer(PAGE.encode(), content_type=HTML)
     full = await page(ask, site, mode="full")

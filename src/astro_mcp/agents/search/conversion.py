@@ -10,6 +10,7 @@ from lxml.html import HtmlElement, HTMLParser, document_fromstring, tostring
 
 from astro_mcp.agents.search.article import SHORT, main_part, prune
 from astro_mcp.agents.search.dropping import drop
+from astro_mcp.agents.search.listings import free_listings, may_hold_listings
 from astro_mcp.agents.search.markup import MARK
 from astro_mcp.agents.search.nesting import flatten, may_be_deep
 from astro_mcp.errors import Unsupported
@@ -67,16 +68,21 @@ def _written(part: HtmlElement | None) -> str:
     if part is None:
         return ""
     flatten(part)
+    free_listings(part)
     written: str = tostring(part, encoding="unicode", with_tail=False)
     return written
 
 
 def _bounded(source: str) -> str:
-    """`source`, or where it may be nested too deep, as the parser has it; empty where that is deeper than it goes."""
-    if not may_be_deep(source):
+    """`source`, or where it may be nested too deep, or hold code in tables, as the parser has it; empty where that is
+    deeper than it goes."""
+    costly = may_be_deep(source)
+    if not costly and not may_hold_listings(source):
         return source
     root, deep = _parsed(source)
-    return "" if deep else _written(root)
+    if deep:
+        return "" if costly else source
+    return _written(root)
 
 
 def _body(source: str) -> HtmlElement | None:
