@@ -30,6 +30,7 @@ def test_other_pages_stay_apart(other: str) -> None:
 def test_the_order_of_parameters_does_not_matter_and_their_values_do() -> None:
     assert canonical("https://a.example/?x=1&y=2") == canonical("https://a.example/?y=2&x=1")
     assert canonical("https://a.example/?x=1") != canonical("https://a.example/?x=2")
+    assert canonical("https://a.example/?x=%D6%D0") != canonical("https://a.example/?x=%C0%EE"), "words in GBK"
 
 
 @pytest.mark.parametrize(

@@ -86,11 +86,11 @@ def canonical(url: str) -> str:
     at = "" if port in (None, 80, 443) else f":{port}"
     pairs = [
         (name, value)
-        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
         if not name.startswith("utm_") and name not in _TRACKING
     ]
-    query = f"?{urlencode(sorted(pairs))}" if pairs else ""
-    return f"{host}{at}{parts.path.rstrip('/')}{query}"
+    query = urlencode(sorted(pairs), errors="surrogateescape")
+    return f"{host}{at}{parts.path.rstrip('/')}{'?' if query else ''}{query}"
 
 
 def host_of(url: str) -> str:
