@@ -13,7 +13,7 @@ from tests.net.web_site import Site, answer
 
 from astro_mcp.errors import ProviderFailed, TooLarge, Unsupported
 from astro_mcp.net.client import GuardedClient
-from astro_mcp.net.decoding import Body
+from astro_mcp.net.decoding import PARTS, Body
 
 TEXT = b"a line of text, and another\n" * 4000
 
@@ -111,3 +111,20 @@ def test_a_body_is_whole_whatever_the_pieces(size: int, step: int) -> None:
     for start in range(0, len(packed), step):
         body.feed(packed[start : start + step])
     assert body.finish() == data
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_a_body_of_parts_that_hold_next_to_nothing_is_not_taken_to_its_end(encoding: str) -> None:
+    packed = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    body, data = Body(encoding, 5_000_000), packed.compress(os.urandom(60_000)) + packed.flush()
+    for place in range(PARTS):
+        body.feed(data[place : place + 1])
+    with pytest.raises(TooLarge, match="20,000 parts"):
+        body.feed(b"x")
+
+
+def test_a_body_of_many_short_lines_is_taken() -> None:
+    body = Body("", 5_000_000)
+    for _ in range(60_000):
+        body.feed(b"a line of some words\n")
+    assert len(body.finish()) == 60_000 * 21

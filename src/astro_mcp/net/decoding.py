@@ -16,6 +16,10 @@ PIECE: Final = 1 << 18
 """Bytes unpacked at a time."""
 MEMBERS: Final = 10_000
 """Of one gzip body; each costs some microseconds, however little it holds."""
+PARTS: Final = 20_000
+"""Parts of a body from which on they must hold `WORTH` bytes each, on the average: one costs what it costs, even with a
+byte."""
+WORTH: Final = 16
 _MAGIC: Final = b"\x1f\x8b"
 
 
@@ -25,12 +29,16 @@ class Body:
     def __init__(self, encoding: str, most: int) -> None:
         self._most = most
         self._received = 0
+        self._parts = 0
         self._out = bytearray()
         self._unpack = _unpacker(encoding.strip().lower())
 
     def feed(self, chunk: bytes) -> None:
         """Add what the network gave."""
         self._received += len(chunk)
+        self._parts += 1
+        if self._parts > PARTS and self._received < WORTH * self._parts:
+            raise TooLarge(f"the body comes in more than {PARTS:,} parts of next to nothing")
         if self._unpack is None:
             self._keep(chunk)
             return
