@@ -71,10 +71,11 @@ async def test_a_redirect_to_a_page_that_is_to_be_left_alone_is_not_followed(pol
         (answer(b"Disallow: /", "403 Forbidden"), "ok"),
         (answer(b"", "503 Unavailable"), "forbidden"),
         (answer(b"#" * (BYTES + 1)), "forbidden"),
+        (answer(b"", content_encoding="br"), "forbidden"),
         (answer(b"\0\xff\xfe<html>no rules</html>"), "ok"),
         (b"", "provider_failed"),
     ],
-    ids=["not there", "kept from us", "failing", "too large", "no rules", "broken"],
+    ids=["not there", "kept from us", "failing", "too large", "packed", "no rules", "broken"],
 )
 async def test_rules_that_are_not_there_forbid_nothing_and_rules_that_fail_forbid_all(
     polite: Ask, site: Site, reply: bytes, told: str
