@@ -6,6 +6,7 @@ that has one is shown as the text that it is.
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass, field
 from typing import Final
@@ -45,12 +46,19 @@ class _Reader:
     total: int = 0
     text: list[str] = field(default_factory=list)
     inside: int = 0  # depth of the entry that is open
+    marked: int = 0  # depth of the field that is open and holds XHTML (RFC 4287, 3.1.1.3), which is kept as it is
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         local = _local(name)
         if len(self.path) >= _DEEPEST or (not self.path and local not in _ROOTS):
             raise _NotOneError
         self.path.append(local)
+        if self.marked:
+            told = "".join(f' {_local(key)}="{html.escape(value)}"' for key, value in attributes.items())
+            self.text.append(f"<{local}{told}>")
+            return
+        if attributes.get("type") == "xhtml":
+            self.marked = len(self.path)
         if local in _ENTRIES and not self.inside:
             self.inside, self.total = len(self.path), self.total + 1
             self.entries.append({})
@@ -59,10 +67,14 @@ class _Reader:
         self.text.clear()
 
     def data(self, text: str) -> None:
-        self.text.append(text)
+        self.text.append(html.escape(text) if self.marked else text)
 
     def end(self, _name: str) -> None:
-        local, text = self.path.pop(), "".join(self.text).strip()
+        local = self.path.pop()
+        if len(self.path) >= self.marked > 0:
+            self.text.append(f"</{local}>")
+            return
+        self.marked, text = 0, "".join(self.text).strip()
         self.text.clear()
         if len(self.path) + 1 == self.inside:
             self.inside = 0
