@@ -30,6 +30,13 @@ _ALONE: Final = {
     "visibility": ("hidden", "collapse"),
     "content-visibility": ("hidden",),
 }
+_DRAWN: Final = frozenset({"opacity", "scale", "transform", "filter"})
+_PLACED: Final = frozenset({
+    "text-indent", "margin", "margin-left", "margin-top", "translate", "transform", "left", "top", "right", "bottom",
+    "inset",
+})  # fmt: skip
+_SHAPED: Final = frozenset({"clip", "clip-path", "height", "max-height", "width", "max-width"})
+_COLORED: Final = frozenset({"color", "-webkit-text-fill-color", "background-clip", "-webkit-background-clip"})
 _FAINT: Final = 0.05
 """Of opacity, or of size, down to which nothing is seen."""
 _SHAPE: Final = re.compile(r"(rect|inset|circle|polygon)\(([^()]*)\)")
@@ -39,13 +46,14 @@ def hides(style: str) -> str:
     """How the declarations of a style attribute (entities decoded) hide the element's text: `style`, `tiny`, `away`
     (off the page, or cut to nothing) or `color`; empty where they do not."""
     given = declared(style)
-    if any(given.get(name) in values for name, values in _ALONE.items()) or _faint(given):
+    lacks = given.keys().isdisjoint
+    if any(given.get(name) in values for name, values in _ALONE.items()) or (not lacks(_DRAWN) and _faint(given)):
         return "style"
     if _tiny(given.get("font-size", "")) or _tiny(given.get("font", "").split("/")[0]):
         return "tiny"
-    if _away(given) or _closed(given):
+    if (not lacks(_PLACED) and _away(given)) or (not lacks(_SHAPED) and _closed(given)):
         return "away"
-    return "color" if _unseen_color(given) else ""
+    return "color" if not lacks(_COLORED) and _unseen_color(given) else ""
 
 
 def declared(style: str) -> dict[str, str]:
@@ -54,7 +62,8 @@ def declared(style: str) -> dict[str, str]:
     out: dict[str, str] = {}
     for declaration in text.split(";"):
         name, _, value = declaration.partition(":")
-        out[name.strip()] = re.sub(r"\s+", " ", _CALC.sub(r"\1", _IMPORTANT.sub("", value))).strip().replace(", ", ",")
+        plain = _CALC.sub(r"\1", value) if "calc(" in value else value
+        out[name.strip()] = " ".join(_IMPORTANT.sub("", plain).split()).replace(", ", ",")
     return out
 
 
