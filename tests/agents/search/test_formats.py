@@ -146,13 +146,13 @@ def test_no_bytes_fail_in_any_charset(body: bytes, name: str) -> None:
 def test_xhtml_in_a_feed_is_read_as_a_page_is() -> None:
     div = '<div xmlns="http://www.w3.org/1999/xhtml">'
     entry = (
-        f'<title type="xhtml">{div}One &lt;<b>two</b></div></title><link href="/a"/>'
+        f'<title type="xhtml">{div}One &lt;i&gt; <b>two</b></div></title><link href="/a"/>'
         f'<content type="xhtml">{div}<p>A <i>b</i>.'
         '<br/></p><p style="display:none">HIDDEN</p></div></content><updated>2026-11-03</updated>'
     )
     found = feed(f'<feed xmlns="http://www.w3.org/2005/Atom"><entry>{entry}</entry></feed>', "https://x.example/")
     assert found is not None
-    assert "## One <**two**\n\nhttps://x.example/a · 2026-11-03\n\nA *b*.\n" in found.markdown
+    assert "## One <i> **two**\n\nhttps://x.example/a · 2026-11-03\n\nA *b*.\n" in found.markdown
 
 
 @pytest.mark.parametrize("mode", ["full", "article"], ids=["all", "its article"])
