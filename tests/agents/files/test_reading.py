@@ -256,6 +256,34 @@ async def test_search_tells_lines_that_end_with_a_carriage_return_alone(house: H
     assert (found.items[0].before, found.items[0].after) == ([], ["two"])
 
 
+async def test_no_line_is_found_behind_the_last_one(house: House, root: Path) -> None:
+    (root / "two.txt").write_bytes(b"one\n\n")
+    (root / "open.txt").write_bytes(b"one\n\ntwo")
+    (root / "empty.txt").write_bytes(b"")
+    found = await house.ok("fs_search", pattern="^$", regex=True)
+    assert [(item.path, item.line) for item in found.items] == [("open.txt", 2), ("two.txt", 2)]
+    assert (await house.ok("fs_search", pattern="^", regex=True)).total == 5
+
+
+async def test_a_byte_order_mark_is_no_part_of_the_first_line(house: House, root: Path) -> None:
+    for encoding in ("utf-8-sig", "utf-16", "utf-32-be"):
+        mark = b"\0\0\xfe\xff" if encoding == "utf-32-be" else b""
+        (root / f"{encoding}.cs").write_bytes(mark + "using System;\n".encode(encoding))
+    found = await house.ok("fs_search", pattern="^using", regex=True)
+    assert [(item.path, item.column, item.text) for item in found.items] == [
+        (f"{encoding}.cs", 1, "using System;") for encoding in ("utf-16", "utf-32-be", "utf-8-sig")
+    ]
+
+
+async def test_lines_that_end_as_on_windows_are_searched_as_they_are_read(house: House, root: Path) -> None:
+    (root / "windows.txt").write_bytes(b"one();\r\ntwo\r\n\r\nthree \r\n")
+    for pattern, regex, lines in ((";$", True, [1]), ("one();\ntwo", False, [1]), (" $", True, [4]), ("^$", True, [3])):
+        found = await house.ok("fs_search", pattern=pattern, regex=regex)
+        assert [item.line for item in found.items] == lines, pattern
+    for pattern, regex in ((r"\r$", True), (r"two\x0D", True), ("two\r\n", False)):
+        assert (await house.ok("fs_search", pattern=pattern, regex=regex)).total, "who names them finds them"
+
+
 async def test_an_expression_that_backtracks_elsewhere_is_fast_here(house: House, root: Path) -> None:
     (root / "a.txt").write_text("a" * 100_000)
     began = time.monotonic()

@@ -34,12 +34,15 @@ class Counts:
 
 
 class Hits:
-    def __init__(self, find: Finder, context: int, seconds: float) -> None:
+    """`returns` says that carriage returns are looked for; else lines that end in one and a line feed end as all do."""
+
+    def __init__(self, find: Finder, context: int, seconds: float, *, returns: bool = False) -> None:
         self.counts = Counts()
         self.until = time.monotonic() + seconds
         self._find = find
         self._context = context
         self._seconds = seconds
+        self._returns = returns
         self._items: list[SearchItem] = []
         self._total = 0
         self._late = False
@@ -57,12 +60,16 @@ class Hits:
             return
         if b"\r" in data and b"\n" not in data:
             data = data.replace(b"\r", b"\n")  # which are its line ends
+        elif b"\r\n" in data and not self._returns:
+            data = data.replace(b"\r\n", b"\n")
         line, counted, end = 1, 0, -1
         for number, (start, _) in enumerate(self._find(data)):
             if number % OFTEN == 0 and self.is_late():
                 return
             if start <= end:  # one hit a line is enough
                 continue
+            if start == len(data) and data[-1:] in (b"", b"\n"):  # behind the last line
+                break
             line += data.count(b"\n", counted, start)
             counted = start
             end = data.find(b"\n", start)
@@ -101,11 +108,11 @@ class Hits:
 
 
 def as_utf8(data: bytes) -> bytes | None:
-    """`data` with UTF-16 and UTF-32 turned into UTF-8; None for what is no text."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    """`data` with UTF-16 and UTF-32 turned into UTF-8, without a byte order mark; None for what is no text."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
         found = decode(data)
         return found.raw.encode() if found else None
-    return None if b"\0" in data[:_PROBE] else data
+    return None if b"\0" in data[:_PROBE] else data.removeprefix(codecs.BOM_UTF8)
 
 
 def _window(text: str, at: int) -> str:

@@ -29,9 +29,10 @@ FEW: Final = 100
 TICK_SECONDS: Final = 0.05
 _OPTIONS: Final = (
     *("--no-config", "--null", "--files-with-matches", "--no-messages", "--color=never", "--no-mmap", "--text"),
-    *("--encoding=none", "--threads=2", "--regexp", r"\A(?-u:\xFF\xFE|\xFE\xFF)"),
+    *("--encoding=none", "--threads=2", "--regexp", r"\A(?-u:\xFF\xFE|\xFE\xFF|\x00\x00\xFE\xFF)"),
 )
-"""Bytes as they are; and what begins with a mark of UTF-16 is always worth reading, since its text looks otherwise."""
+"""Bytes as they are; and what begins with a mark of UTF-16 or UTF-32 is always worth reading, since its text looks
+otherwise."""
 
 
 def program(roots: Sequence[Path]) -> str | None:

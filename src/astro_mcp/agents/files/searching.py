@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -22,11 +23,14 @@ from astro_mcp.workspace.text import utf8
 SECONDS: Final = 20.0
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes of a file that is searched."""
+_RETURN: Final = re.compile(r"\\(?:r|x0[dD]|x\{0*[dD]\}|0?15)")
+"""An escape of a carriage return."""
 
 
 def search(places: Sequence[Place], args: SearchInput, guard: ReadGuard, *, seconds: float = SECONDS) -> SearchOutput:
     """Search below `places` for at most `seconds`; what is ignored, secret, binary or behind a link is left out."""
-    hits = Hits(_finder(args), args.context, seconds)
+    returns = "\r" in args.pattern or (args.regex and _RETURN.search(args.pattern) is not None)
+    hits = Hits(_finder(args), args.context, seconds, returns=returns)
     program = ripgrep.program([place.root for place in places])
     wanted = required(args.pattern, regex=args.regex) if program else None
     for place in places:
