@@ -167,7 +167,8 @@ async def of_trees(
         ran = await repository.ask(COUNTS, " ".join(trees))
         counted = parse_numstat(_answer(ran, " ".join(trees)))
     elif named:
-        ran = await repository.git("diff-tree", "-r", *OPTIONS, "-z", "--numstat", *trees, "--", *sorted(named))
+        words = ("diff-tree", "-r", *OPTIONS, "-z", "--numstat", *trees, "--", *sorted(named))
+        ran = await repository.git(*words, history=True)
         binary = {stat.path for stat in parse_numstat(ran.out) if stat.additions is None}
 
     def work() -> tuple[list[FileStat], list[Hunk]]:

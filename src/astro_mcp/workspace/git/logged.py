@@ -121,7 +121,7 @@ async def logged(repository: Repository, shas: Sequence[str], path: str) -> list
         known = await _tell(repository, shas)
     else:
         stdin = "\n".join([*shas, ""]).encode()
-        known = _records((await repository.git(*LOGGED.arguments, "--", path, stdin=stdin)).out)
+        known = _records((await repository.git(*LOGGED.arguments, "--", path, stdin=stdin, history=True)).out)
     return [_logged(sha, known[sha]) for sha in shas if sha in known]
 
 

@@ -116,13 +116,14 @@ class Repository:
 
         `index` stands in for the copy of the repository's index, `tree` for the working tree; `environment` is added to
         git's; exit codes in `good` are answers. `history` says that all that is asked of are whole shas, and that
-        neither index nor refs matter. Raises `Unsupported` where objects are missing, and for a repository that git
+        refs do not matter, nor an index, which git is not given then. Raises `Unsupported` where objects are missing, and for a repository that git
         can't read, and `InvalidInput` for a NUL among the arguments.
         """
         if any("\0" in (one if isinstance(one, str) else os.fsdecode(one)) for one in arguments):
             raise InvalidInput("git takes no text with a NUL")
         await self._looked_at()
-        given = _environment(self.layout, self._private if history else await self.made_ready())
+        private = self._private if history else await self.made_ready()
+        given = _environment(self.layout, private, private.no_index if history else private.index)
         if index is not None:
             given["GIT_INDEX_FILE"] = str(index)
         if tree is not None:
@@ -322,18 +323,18 @@ def _below(top: str, full: str) -> str:
     return full[len(above) + 1 :] if above else ""
 
 
-def _environment(layout: Layout, private: Private) -> dict[str, str]:
+def _environment(layout: Layout, private: Private, index: Path) -> dict[str, str]:
     return {
         "GIT_DIR": str(private.folder),
         "GIT_WORK_TREE": str(layout.worktree),
-        "GIT_INDEX_FILE": str(private.index),
+        "GIT_INDEX_FILE": str(index),
         "HOME": str(private.folder / "home"),
     }
 
 
 def _pool(layout: Layout, private: Private) -> Pool:
     async def start(kind: Kind) -> Child:
-        environment = _environment(layout, private)
+        environment = _environment(layout, private, private.no_index)
         return await start_git(kind.arguments, folder=layout.worktree, environment=environment, stdin=True)
 
     return Pool(start)
@@ -344,7 +345,7 @@ async def _draw(layout: Layout, private: Private, newer: str) -> None:
     more, up to a commit that is `newer`."""
     which = ["--split", "--stdin-commits"] if newer else ["--reachable"]
     arguments = ["commit-graph", "write", *which, "--changed-paths", "--no-progress"]
-    environment = _environment(layout, private)
+    environment = _environment(layout, private, private.no_index)
     stdin = f"{newer}\n".encode() if newer else b""
     await run_git(arguments, folder=layout.worktree, environment=environment, stdin=stdin)
 
