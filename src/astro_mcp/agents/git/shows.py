@@ -84,6 +84,8 @@ def _is_text(item: Item | None, size: int, data: bytes) -> bool:
 async def _show_commit(repository: Repository, sha: str) -> Shown:
     ran = await repository.ask(TOLD, sha, limit=PATCH)
     *head, change = ran.out.split(b"\0", 4)
+    if len(head) < 4 and ran.cut:
+        raise TooLarge(f"the message of {sha[:12]} has over {PATCH:,} bytes", "git_diff tells what the commit changed")
     if len(head) < 4:
         raise missing(sha)
     parents, author, date, message = (part.decode("utf-8", "replace") for part in head)

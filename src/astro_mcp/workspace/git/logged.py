@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from astro_mcp.workspace.git.child import Ran
 from astro_mcp.workspace.git.fresh import told_here
 from astro_mcp.workspace.git.glimpse import LONGEST
 from astro_mcp.workspace.git.refs import SHA
@@ -17,10 +18,16 @@ MOST: Final = 1000
 """Commits that one log lists: each costs git a diff."""
 NEAR: Final = 4
 """Commits since the last log that are looked for one by one."""
+ROOM: Final = 32 * 1024 * 1024
+"""Bytes that git may say of commits at once."""
+LONGEST: Final = 10_000
+"""Bytes of a name or a subject; of a longer one the rest is left out."""
 _LISTING: Final = 32 * 1024 * 1024
 _WALK: Final = ("rev-list",)
 _BY_NAME: Final = ("log", "--use-mailmap", "--format=%H")
 """Lists the same, and looks for the names of `.mailmap`."""
+_IN_PART: Final = f"--format=%H%x00%<(80,trunc)%P%x00%T%x00%<({LONGEST},trunc)%aN%x00%aI%x00%<({LONGEST},trunc)%s%x00"
+"""Of a commit that is told of in more than `ROOM` bytes."""
 _COUNTS: Final = re.compile(rb"(\d+) (file|insertion|deletion)")
 
 
@@ -117,11 +124,7 @@ def _tell_here(repository: Repository, sha: str) -> bool:
 async def logged(repository: Repository, shas: Sequence[str], path: str) -> list[Logged]:
     """What each of these commits is, and how much of `path` it changed ("" for all). Raises `Unsupported` where
     objects are missing."""
-    if not path:
-        known = await _tell(repository, shas)
-    else:
-        stdin = "\n".join([*shas, ""]).encode()
-        known = _records((await repository.git(*LOGGED.arguments, "--", path, stdin=stdin, history=True)).out)
+    known = await (_told(repository, shas, path) if path else _tell(repository, shas))
     return [_logged(sha, known[sha]) for sha in shas if sha in known]
 
 
@@ -130,10 +133,34 @@ async def _tell(repository: Repository, shas: Sequence[str]) -> dict[str, bytes]
     known = repository.memory.logged
     told = {sha: known[sha] for sha in shas if sha in known}
     if unknown := [sha for sha in shas if sha not in told]:
-        new = _records((await repository.ask(LOGGED, *unknown)).out)
+        new = await _told(repository, unknown, "")
         known.update(new)
         told.update(new)
     return told
+
+
+async def _told(repository: Repository, shas: Sequence[str], path: str) -> dict[str, bytes]:
+    """The records of these commits as git tells them: in several answers where they are long together."""
+    found: dict[str, bytes] = {}
+    while shas:
+        ran = await _asked(repository, shas, path)
+        told = _records(ran.out)
+        if ran.cut and told:
+            told.popitem()  # the size of its change may not be whole
+        if ran.cut and not told:
+            told = _records((await _asked(repository, shas[:1], path, _IN_PART)).out)
+            told = {sha: re.sub(rb" +(?=\0)", b"", record) for sha, record in told.items()}  # filled up to that width
+        found.update(told)
+        shas = shas[shas.index(next(reversed(told))) + 1 if told else 1 :] if ran.cut else ()
+    return found
+
+
+async def _asked(repository: Repository, shas: Sequence[str], path: str, *form: str) -> Ran:
+    if not path and not form:
+        return await repository.ask(LOGGED, *shas, limit=ROOM)
+    stdin = "\n".join([*shas, ""]).encode()
+    only = ("--", path) if path else ()
+    return await repository.git(*LOGGED.arguments, *form, *only, stdin=stdin, limit=ROOM, history=True)
 
 
 def _records(out: bytes) -> dict[str, bytes]:
@@ -141,9 +168,14 @@ def _records(out: bytes) -> dict[str, bytes]:
     fields = out.split(b"\0")
     found, sha = {}, fields[0][-40:]
     for at in range(1, len(fields) - 5, 6):
-        found[sha.decode("ascii")] = b"\0".join(fields[at : at + 6])
+        parents, tree, author, date, subject, size = fields[at : at + 6]
+        found[sha.decode("ascii")] = b"\0".join([parents, tree, _short(author), date, _short(subject), size])
         sha = fields[at + 5][-40:]
     return found
+
+
+def _short(field: bytes) -> bytes:
+    return field if len(field) <= LONGEST else field[:LONGEST].rstrip() + "…".encode()
 
 
 def _logged(sha: str, record: bytes) -> Logged:
