@@ -97,7 +97,7 @@ async def difference(
             ran = await repository.ask(PATCHES, question, limit=PATCH, follower=arriving)
             return await of_trees(repository, _answer(ran, question), sides.trees, arriving.change, cut=ran.cut)
         ran = await repository.ask(COUNTS, question)
-        return _files(repository, parse_numstat(_answer(ran, question))), [], ran.cut
+        return await _counted(repository, ran, question), [], ran.cut
     forms = ["--numstat", "-z", *([] if stat_only else ["--patch"])]
     words = ("diff", *OPTIONS, *forms, *sides.options, "--")
     links = await links_of(repository) if sides.worktree else None
@@ -111,15 +111,19 @@ async def difference(
             if paths and sides.head and any(map(_may_be_half, _parts(ran)[0])):
                 whole = await repository.git(*words, index=index, limit=PATCH)
                 ran = ran if whole.cut else whole
-    stats, patch = _parts(ran)
+    stats, patch = await repository.apart(len(ran.out), lambda: _parts(ran))
     hunks = await repository.blocking(lambda: parse_patch(patch, cut=ran.cut))
     if sides.head:
         stats = [one for one in stats if _is_asked_for(one, paths)]
         hunks = [one for one in hunks if _is_asked_for(one, paths)]
     if links is not None and sides.index:
         stats, hunks = await _with_submodules(repository, links, paths, stats, hunks)
-    files = _files(repository, stats)
-    return files, [] if stat_only else _hunks(repository, files, hunks), ran.cut
+
+    def work() -> tuple[list[DiffFile], list[DiffHunk]]:
+        files = _files(repository, stats)
+        return files, [] if stat_only else _hunks(repository, files, hunks)
+
+    return *await repository.apart(len(ran.out), work), ran.cut
 
 
 def _parts(ran: Ran) -> tuple[list[FileStat], bytes]:
@@ -160,26 +164,31 @@ async def of_trees(
     repository: Repository, change: bytes, trees: Sequence[str], begun: Change | None = None, *, cut: bool
 ) -> tuple[list[DiffFile], list[DiffHunk], bool]:
     """The same of what `PATCHES` says of two trees, of which `begun` may have taken some."""
-    counted: list[FileStat] | None = None
-    named = same_names(change)
+    counted: Ran | None = None
+    named = await repository.apart(len(change), lambda: same_names(change))
+    question = " ".join(trees)
     binary: set[str] = set()
     if cut or len(named) > NAMED:
-        ran = await repository.ask(COUNTS, " ".join(trees))
-        counted = parse_numstat(_answer(ran, " ".join(trees)))
+        counted = await repository.ask(COUNTS, question)
     elif named:
-        words = ("diff-tree", "-r", *OPTIONS, "-z", "--numstat", *trees, "--", *sorted(named))
-        ran = await repository.git(*words, history=True)
+        forms = ("-r", *OPTIONS, "-z", "--numstat")
+        ran = await repository.git("diff-tree", *forms, *trees, "--", *sorted(named), history=True)
         binary = {stat.path for stat in parse_numstat(ran.out) if stat.additions is None}
 
-    def work() -> tuple[list[FileStat], list[Hunk]]:
+    def work() -> tuple[list[DiffFile], list[DiffHunk]]:
         if counted is not None:
-            return counted, parse_patch(change.partition(b"\0\0")[2], cut=cut)
-        stats, hunks = (begun or Change()).whole(change)
-        return [replace(one, additions=None, deletions=None) if one.path in binary else one for one in stats], hunks
+            stats, hunks = parse_numstat(_answer(counted, question)), parse_patch(change.partition(b"\0\0")[2], cut=cut)
+        else:
+            stats, hunks = (begun or Change()).whole(change)
+            stats = [replace(one, additions=None, deletions=None) if one.path in binary else one for one in stats]
+        files = _files(repository, stats)
+        return files, _hunks(repository, files, hunks)
 
-    stats, hunks = await repository.blocking(work)
-    files = _files(repository, stats)
-    return files, _hunks(repository, files, hunks), cut
+    return *await repository.blocking(work), cut
+
+
+async def _counted(repository: Repository, ran: Ran, question: str) -> list[DiffFile]:
+    return await repository.apart(len(ran.out), lambda: _files(repository, parse_numstat(_answer(ran, question))))
 
 
 def _answer(ran: Ran, question: str) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import anyio
@@ -13,6 +15,7 @@ from astro_mcp.errors import AstroError, InvalidInput, NotFound, ProtectedPath, 
 from astro_mcp.workspace.git.blamed import Early, asked_early, blamed
 from astro_mcp.workspace.git.combined import parse_combined
 from astro_mcp.workspace.git.escapes import in_one_line, shown
+from astro_mcp.workspace.git.kept import Writer
 from astro_mcp.workspace.git.objects import Item, held_at, items_of, missing, trees_of
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
@@ -41,7 +44,8 @@ async def show(repository: Repository, args: ShowInput) -> Shown:
     if item.kind == "submodule":
         raise Unsupported(f"{one_line(path, 200)} is a submodule; those are not entered")
     if item.kind == "folder":
-        names = "\n".join(_name(path, one) for one in await items_of(repository, item.sha))
+        items = await items_of(repository, item.sha)
+        names = await repository.apart(64 * len(items), lambda: "\n".join(_name(path, one) for one in items))
         return ShownFile(sha=sha, path=shown(path), kind="folder", content=names)
     if not repository.readable(path):
         raise ProtectedPath(f"{one_line(path, 200)} is on the secrets list, in history too")
@@ -134,7 +138,7 @@ async def _show_file(
     base = {"sha": sha, "path": shown(path), "bytes": len(data)}
     if b"\0" in data[:8000]:
         return ShownFile.model_validate({**base, "kind": "binary"})
-    lines = data.decode("utf-8", "replace").split("\n")
+    lines = await repository.apart(len(data), lambda: data.decode("utf-8", "replace").split("\n"))
     total = len(lines) - (lines[-1] == "")
     end = min(args.end_line or total, total)
     if args.start_line > max(end, 1):
@@ -143,12 +147,18 @@ async def _show_file(
     if args.blame and total:
         span = range(args.start_line, end + 1)
         wrote = await blamed(repository, sha, path, span, total, early)
-        rows = [
-            BlameLine(line=line, sha=by, author=writer.author, date=writer.date, text=lines[line - 1])
-            for line, (by, writer) in zip(span, wrote, strict=True)
-        ]
-        return ShownBlame.model_validate({**base, "lines": rows})
+        return await repository.apart(64 * len(span), partial(_blame, base, lines, span, wrote))
     # cut by lines only where that was asked for, so that a whole file keeps its last line's end
     whole = args.start_line == 1 and end == total
     content = "\n".join(lines if whole else lines[args.start_line - 1 : end])
     return ShownFile.model_validate({**base, "content": content})
+
+
+def _blame(
+    base: Mapping[str, object], lines: Sequence[str], span: range, wrote: Sequence[tuple[str, Writer]]
+) -> ShownBlame:
+    rows = [
+        BlameLine(line=line, sha=by, author=writer.author, date=writer.date, text=lines[line - 1])
+        for line, (by, writer) in zip(span, wrote, strict=True)
+    ]
+    return ShownBlame.model_validate({**base, "lines": rows})

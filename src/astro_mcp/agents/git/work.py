@@ -46,6 +46,7 @@ from astro_mcp.workspace.git.escapes import shown
 from astro_mcp.workspace.git.kept import Quick
 from astro_mcp.workspace.git.made import MadeCommits
 from astro_mcp.workspace.git.moving import Moved, Mover
+from astro_mcp.workspace.git.refs import Refs
 from astro_mcp.workspace.git.repository import Git, Repository
 from astro_mcp.workspace.git.revisions import names
 from astro_mcp.workspace.git.status import current, tracking
@@ -178,7 +179,7 @@ class GitWork:
         for root in session.grant.roots:
             with suppress(AstroError):
                 refs = await self._git.refs(session, str(root))
-                found.update((name, None) for name in names(refs) if name.startswith(prefix))
+                found |= await self._git.blocking(partial(_begin_with, prefix, refs))
         return list(found)[:100]
 
     async def _commit(
@@ -193,6 +194,10 @@ class GitWork:
         key, scope = ctx.call.idempotency_key, ctx.session.scope
         note = None if key is None else partial(self._made.note, scope, key)
         return await commits.commit(repository, made, message, self._settings, note)
+
+
+def _begin_with(prefix: str, refs: Refs) -> dict[str, None]:
+    return dict.fromkeys(name for name in names(refs) if name.startswith(prefix))
 
 
 def _quick(ref: str) -> Quick:

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
-from astro_mcp.errors import AstroError, TimedOut
-from astro_mcp.workspace.git.child import SECONDS
+from astro_mcp.errors import AstroError, TimedOut, TooLarge
+from astro_mcp.workspace.git.child import OUTPUT, SECONDS
 from astro_mcp.workspace.git.kept import Blame, Writer
 from astro_mcp.workspace.git.repository import Repository
 
@@ -70,7 +71,7 @@ async def blamed(
         try:
             newer = known.commit and await _since(repository, known, commit, path, total)
             known = newer or await _whole(repository, commit, path, total)
-        except TimedOut:
+        except (TimedOut, TooLarge):
             blames[path] = Blame(worth=False)
             return await _of_span(repository, commit, path, span)
         blames.pop(path, None)  # what is asked about again is forgotten last
@@ -82,8 +83,12 @@ async def _of_span(
     repository: Repository, commit: str, path: str, span: range, early: Early | None = None
 ) -> list[tuple[str, Writer]]:
     spans, writers = early or await _asked(repository, commit, path, len(span), "-L", f"{span.start},{span.stop - 1}")
-    found = {line: one.sha for one in spans for line in range(one.line, one.line + one.count)}
-    return [(found[line], writers[found[line]]) for line in span]
+
+    def work() -> list[tuple[str, Writer]]:
+        found = {line: one.sha for one in spans for line in range(one.line, one.line + one.count)}
+        return [(found[line], writers[found[line]]) for line in span]
+
+    return await repository.apart(64 * len(span), work)
 
 
 async def _whole(repository: Repository, commit: str, path: str, total: int) -> Blame:
@@ -123,9 +128,16 @@ async def _asked(
     repository.memory.walked = True
     # all at the end, with the lines themselves, and not span by span as they are found: each would wake us
     form = "--porcelain" if lines <= LONGEST else "--incremental"
-    ran = await repository.git("blame", form, *options, *commits, "--", path, seconds=seconds, history=True)
+    words = ("blame", form, *options, *commits, "--", path)
+    ran = await repository.git(*words, limit=OUTPUT, seconds=seconds, history=True)
+    if ran.cut:
+        raise TooLarge(f"what git tells of {lines:,} lines is too long", "start_line and end_line name fewer")
+    return await repository.apart(len(ran.out), partial(_taken_apart, ran.out))
+
+
+def _taken_apart(out: bytes) -> tuple[list[_Span], dict[str, Writer]]:
     writers: dict[str, Writer] = {}
-    return list(_spans(ran.out, writers)), writers
+    return list(_spans(out, writers)), writers
 
 
 def _spans(out: bytes, writers: dict[str, Writer]) -> Iterator[_Span]:

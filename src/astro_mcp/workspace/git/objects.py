@@ -6,6 +6,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from astro_mcp.errors import TooLarge, Unsupported
@@ -64,7 +65,8 @@ async def bytes_of(repository: Repository, name: str, limit: int = OUTPUT) -> tu
 
 async def items_of(repository: Repository, tree: str) -> list[Item]:
     """The entries of a tree, or of a commit's, in git's order: `mode name NUL sha` each, the sha as 20 bytes."""
-    return _items(*await bytes_of(repository, f"{tree}^{{tree}}"))
+    size, data = await bytes_of(repository, f"{tree}^{{tree}}")
+    return await repository.apart(size, lambda: _items(size, data))
 
 
 async def held_at(repository: Repository, commit: str, path: str, limit: int) -> tuple[Item | None, int, bytes]:
@@ -75,8 +77,7 @@ async def held_at(repository: Repository, commit: str, path: str, limit: int) ->
             names = f"{commit}:{folder}", f"{commit}:{path}"
             ran = await repository.ask(CONTENTS, *names, limit=limit + FOLDER + 2 * HEADER)
             kind, size, data, end = _object(ran.out, names[0])
-            found = _items(size, data) if kind == b"tree" else []
-            item = next((one for one in found if one.name == last), None)
+            item = await repository.apart(size, partial(_named, kind, size, data, last))
             if item is None or item.kind not in _BLOBS:
                 return item, 0, b""
             _, size, data, _ = _object(ran.out, names[1], end)
@@ -117,6 +118,11 @@ def _object(answer: bytes, name: str, start: int = 0) -> tuple[bytes, int, bytes
         raise missing(name)
     size = int(row[2])
     return row[1], size, answer[begin : begin + size], begin + size + 1
+
+
+def _named(kind: bytes, size: int, data: bytes, name: str) -> Item | None:
+    """What has that name in an object, where it is a tree."""
+    return next((one for one in _items(size, data) if one.name == name), None) if kind == b"tree" else None
 
 
 def _items(size: int, data: bytes) -> list[Item]:

@@ -71,8 +71,8 @@ class Private:
 
     @property
     def no_index(self) -> Path:
-        """Where none is, for a git that is asked about commits alone: one that has an index takes the bytes of a file of
-        the working tree for those of its blob, and attributes of the index for the tree's."""
+        """Where none is, for a git that is asked about commits alone: one that has an index takes the bytes of a file
+        of the working tree for those of its blob, and attributes of the index for the tree's."""
         return self.folder / "no-index"
 
     @property

@@ -33,6 +33,8 @@ from astro_mcp.workspace.workspace import Workspace
 
 T = TypeVar("T")
 HOSTILE: Final = re.compile(rb"(?:\A|[/\0])(?:|\.|\.\.|\.git[ .]*|git~[0-9]+)(?=[/\0])", re.IGNORECASE)
+AT_ONCE: Final = 64 * 1024
+"""Bytes of what git says that are taken apart on the event loop."""
 OBJECT: Final = re.compile(r"[0-9a-f]{40}(?=[ :^~]|\Z)")
 """What a question begins with that means the same whatever the refs are: git takes a whole sha for nothing else."""
 GONE: Final = re.compile(
@@ -115,9 +117,9 @@ class Repository:
         """Run git against the private GIT_DIR, with the working tree as its folder.
 
         `index` stands in for the copy of the repository's index, `tree` for the working tree; `environment` is added to
-        git's; exit codes in `good` are answers. `history` says that all that is asked of are whole shas, and that
-        refs do not matter, nor an index, which git is not given then. Raises `Unsupported` where objects are missing, and for a repository that git
-        can't read, and `InvalidInput` for a NUL among the arguments.
+        git's; exit codes in `good` are answers. `history` says that all that is asked of are whole shas, and that refs
+        do not matter, nor an index, which git is not given then. Raises `Unsupported` where objects are missing, and
+        for a repository that git can't read, and `InvalidInput` for a NUL among the arguments.
         """
         if any("\0" in (one if isinstance(one, str) else os.fsdecode(one)) for one in arguments):
             raise InvalidInput("git takes no text with a NUL")
@@ -175,6 +177,10 @@ class Repository:
     async def blocking(self, work: Callable[[], T]) -> T:
         """`work` in a worker thread. Once begun it is carried to its end, whoever cancels."""
         return await anyio.to_thread.run_sync(work, limiter=self._threads)
+
+    async def apart(self, size: int, work: Callable[[], T]) -> T:
+        """`work` on so many bytes, or rows: in a worker thread where it would hold up the event loop."""
+        return work() if size <= AT_ONCE else await self.blocking(work)
 
     def place(self, path: str) -> Place:
         """The place of a path of this repository, for the guards."""

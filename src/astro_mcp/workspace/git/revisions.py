@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from astro_mcp.errors import InvalidInput, NotFound
@@ -14,6 +15,8 @@ from astro_mcp.workspace.git.refs import Refs
 from astro_mcp.workspace.git.repository import Repository
 
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+NEAR: Final = 5_000
+"""Names among which a like one is looked for."""
 _HEAD: Final = re.compile(r"HEAD(?=[~^]|\Z)")
 _ANCESTOR: Final = re.compile(r"([0-9a-f]{40})((?:~[0-9]{0,4}|\^)*)")
 _STEP: Final = re.compile(r"~[0-9]*|\^")
@@ -34,7 +37,8 @@ async def commit_of(repository: Repository, revision: str) -> str:
     name = head + revision[4:] if head else revision
     sha, tree = _told(repository, name) or await shas_of(repository, f"{name}^{{commit}}", f"{name}^{{tree}}")
     if not sha:
-        near = nearest(revision, list(names(repository.refs)))
+        refs = repository.refs
+        near = await repository.apart(64 * len(refs.table), lambda: nearest(revision, list(islice(names(refs), NEAR))))
         raise NotFound(f"no commit is named {printable(revision, 80)!r}", f"did you mean {near}?" if near else "")
     if tree:  # which most who ask want next
         repository.memory.found[f"{sha}^{{tree}}"] = tree

@@ -163,7 +163,7 @@ async def _asked(
     ran = await repository.git("status", *asked, "--", *paths, index=links.index)
     if ran.cut:
         raise LimitHit("too much changed to be listed", "name paths")
-    found, ignored = parse(ran.out)
+    found, ignored = await repository.apart(len(ran.out), lambda: parse(ran.out))
     if conflicts := {path for path in links.conflicts if is_beneath(path, paths)}:
         rest = [one for one in found if one.path not in conflicts]
         found = in_order([*rest, *(Changed(path, "U", "U", submodule=True) for path in conflicts)])
