@@ -1,7 +1,7 @@
 """A repository's `config`, read as text. Git itself never sees that file.
 
 Only values that are data are taken from it: the object format, the upstream of a branch, whether modes mean
-something, which folder a submodule's repository belongs to. Includes are not followed.
+something and links are there, which folder a submodule's repository belongs to. Includes are not followed.
 """
 
 from __future__ import annotations

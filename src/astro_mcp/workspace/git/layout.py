@@ -42,7 +42,15 @@ class Layout:
     @property
     def modes(self) -> bool:
         """Whether it counts as a change that a file became executable, or ceased to be."""
-        return self.config.get(("core", "", "filemode"), "true").lower() not in ("false", "no", "off", "0")
+        return self._is_on("filemode")
+
+    @property
+    def links(self) -> bool:
+        """Whether links are links in the working tree, and not files that hold where they lead, as on Windows."""
+        return self._is_on("symlinks")
+
+    def _is_on(self, key: str) -> bool:
+        return self.config.get(("core", "", key), "true").lower() not in ("false", "no", "off", "0")
 
 
 class Seen:

@@ -26,6 +26,7 @@ CONFIG: Final = """\
 \trepositoryFormatVersion = 0
 \tbare = false
 \tfileMode = {filemode}
+\tsymlinks = {symlinks}
 \thooksPath = /dev/null
 \tattributesFile = /dev/null
 \texcludesFile = /dev/null
@@ -87,7 +88,9 @@ def build(layout: Layout, refs: Refs, parent: Path) -> Private:
     try:
         for part in ("objects/info", "objects/pack", "refs", "info", "home"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        (folder / "config").write_text(CONFIG.format(filemode=str(layout.modes).lower()))
+        (folder / "config").write_text(
+            CONFIG.format(filemode=str(layout.modes).lower(), symlinks=str(layout.links).lower())
+        )
         (folder / "objects/info/alternates").write_bytes(b"".join(os.fsencode(p) + b"\n" for p in layout.objects))
         _write_table(folder, refs)
         _write_head(folder, refs)
