@@ -45,6 +45,8 @@ _SECRET_PATTERNS: Final = re.compile(
 _PUBLIC: Final = re.compile(
     r"\.env\.(example|sample|template|dist|defaults?|tpl)|(example|sample|template)\.env|.+\.pub"
 )
+_COPIES: Final = ("~", "#", ".bak", ".backup", ".old", ".orig", ".save", ".swp", ".swo", ".tmp")
+"""How a copy of a file ends that an editor, a merge or a person left beside it."""
 _GIT_SECRETS: Final = Names(["config", "config.worktree", "credentials", "FETCH_HEAD"])
 _PAIRS: Final = frozenset({("gh", "hosts.yml"), (".config", "gcloud"), (".docker", "config.json"), (".config", "hub")})
 _PAIRED: Final = frozenset(folder for folder, _ in _PAIRS)
@@ -110,12 +112,15 @@ class ReadGuard:
 
 
 @lru_cache(maxsize=16_384)
-@lru_cache(maxsize=4096)
 def is_secret(relative: str) -> bool:
-    """Whether a path is one that holds keys, tokens or passwords, by its names."""
+    """Whether a path is one that holds keys, tokens or passwords, by its names; a copy of such a file is one, too."""
     *folders, name = [fold(part) for part in relative.split("/")]
     if any(folder in _SECRET_FOLDERS for folder in folders):
         return True
+    return _holds_secrets(folders, name) or any(_holds_secrets(folders, one) for one in _originals(name))
+
+
+def _holds_secrets(folders: Sequence[str], name: str) -> bool:
     if any(folder in GIT for folder in folders) and name in _GIT_SECRETS:
         return True
     if _PUBLIC.fullmatch(name):
@@ -123,6 +128,15 @@ def is_secret(relative: str) -> bool:
     if any(pair in _PAIRS for pair in pairwise([*folders, name])):
         return True
     return name in _SECRET_FILES or _SECRET_PATTERNS.fullmatch(name) is not None
+
+
+def _originals(name: str) -> tuple[str, ...]:
+    """What that may be a copy of: Vim puts a dot before a name, and Emacs a `#`."""
+    if not name.endswith(_COPIES):
+        return ()
+    while end := next((one for one in _COPIES if name.endswith(one)), ""):
+        name = name.removesuffix(end)
+    return name, name[1:]
 
 
 def _may_be_secret(folder: str, names: Sequence[str]) -> bool:
@@ -142,7 +156,8 @@ def _suspects() -> Any:
     names = "|".join(map(re.escape, _SECRET_FILES.names))
     patterns = _SECRET_PATTERNS.pattern.replace(r"(?<!\.pub)", "")  # RE2 has no look-behind
     odd = r"~|:|[. ]$|[^\x20-\x7e\n]"
-    return re2.compile(f"(?m)^(?:{names}|{patterns})$|{odd}".encode(), options)
+    copies = "|".join(map(re.escape, _COPIES))
+    return re2.compile(f"(?m)^(?:{names}|{patterns}|.+(?:{copies}))$|{odd}".encode(), options)
 
 
 def check_write(relative: str, shown: str) -> None:

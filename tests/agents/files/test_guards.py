@@ -366,3 +366,15 @@ async def test_a_link_swapped_in_under_the_tools_wins_no_race(house: House, root
         thread.join()
     assert listing(outside) == {"f.txt": b"OUTSIDE\n"}
     assert outcomes["ok"] > 0
+
+
+async def test_a_copy_that_an_editor_left_of_a_secret_is_one(house: House, root: Path) -> None:
+    copies = (".env~", "#.env#", ".npmrc.bak", ".id_rsa.swp", ".credentials.json.swp", "server.key~", "x.pem.orig.old")
+    public = ("notes.md~", "app.py.orig", "tokens.md.bak")
+    for name in (*copies, *public):
+        (root / name).write_text("needle\n")
+    for name in copies:
+        result = await house.result("fs_read", path=name)
+        assert isinstance(result.error, ProtectedPath), name
+    found = await house.ok("fs_search", pattern="needle")
+    assert sorted(item.path for item in found.items) == sorted(public)
