@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -133,6 +133,14 @@ def _name(path: Path | str) -> str:
     return os.path.basename(path)
 
 
+def entries_of(folder: str) -> Iterator[os.DirEntry[str]]:
+    """What is in a folder; nothing where it went meanwhile, as git takes away those that it emptied."""
+    try:
+        yield from os.scandir(folder)
+    except FileNotFoundError:
+        return
+
+
 def is_folder(path: Path | str) -> bool:
     """Whether it is a folder, and not a link to one."""
     try:
@@ -233,8 +241,8 @@ def _no_links(objects: Path, seen: Seen) -> None:
     try:
         for entry in os.scandir(descriptor):
             name = entry.name
-            state = known.get(name)
-            if state is not None and state == _state(name, descriptor):  # most of up to 256
+            former = known.get(name)
+            if former is not None and former == _state(name, descriptor):  # most of up to 256
                 continue
             if entry.is_symlink():
                 raise _linked()
@@ -245,22 +253,25 @@ def _no_links(objects: Path, seen: Seen) -> None:
                 # commit-graphs/ is the one folder at this depth
                 if any(_files_alone(folder) for folder in deeper):
                     raise _linked()
-                if not deeper and time.time_ns() - state[1] > SETTLED:
+                if state and not deeper and time.time_ns() - state[1] > SETTLED:
                     known[name] = state
     finally:
         os.close(descriptor)
 
 
-def _state(name: str, folder: int) -> tuple[int, int]:
-    """Of what has that name in the open folder: a link there has an inode of its own."""
-    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+def _state(name: str, folder: int) -> tuple[int, int] | None:
+    """Of what has that name in the open folder: a link there has an inode of its own. None where it went meanwhile."""
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
     return status.st_ino, status.st_ctime_ns
 
 
 def _files_alone(folder: str) -> list[str]:
     """The folders in it; raises `PathDenied` for what is no file either."""
     found = []
-    for entry in os.scandir(folder):
+    for entry in entries_of(folder):
         if entry.is_dir(follow_symlinks=False):
             found.append(entry.path)
         elif not entry.is_file(follow_symlinks=False):

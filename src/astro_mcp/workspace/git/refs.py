@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from astro_mcp.errors import PathDenied, TooLarge, Unsupported
-from astro_mcp.workspace.git.layout import Layout, small
+from astro_mcp.workspace.git.layout import Layout, entries_of, small
 
 SHA: Final = re.compile(r"[0-9a-f]{40}")
 MOST: Final = 200_000
@@ -50,9 +50,10 @@ def valid_ref(name: str) -> bool:
 
 def read_refs(layout: Layout) -> Refs:
     """All refs; raises `PathDenied` for a link, `Unsupported` for shas of another length or a HEAD that names none."""
+    loose = _loose(layout.common)  # first: a ref that is packed meanwhile is in the packed ones then
     table = _packed(layout.common)
     symbolic: dict[str, str] = {}
-    for name, value in _loose(layout.common):
+    for name, value in loose:
         if value.startswith("ref: "):
             symbolic[name] = value.removeprefix("ref: ").strip()
         elif SHA.fullmatch(value):
@@ -149,7 +150,7 @@ def _loose(common: Path) -> list[tuple[str, str]]:
     seen = 0
     while waiting:
         folder = waiting.pop()
-        for entry in os.scandir(f"{common}/{folder}"):
+        for entry in entries_of(f"{common}/{folder}"):
             seen += 1
             if seen > MOST:
                 raise TooLarge("the repository has too many refs")
