@@ -256,6 +256,16 @@ async def test_search_tells_lines_that_end_with_a_carriage_return_alone(house: H
     assert (found.items[0].before, found.items[0].after) == ([], ["two"])
 
 
+async def test_a_class_that_fits_a_lines_end_finds_the_line_that_is_meant(house: House, root: Path) -> None:
+    (root / "a.py").write_text("import os\n\n\ndef one():\n    return 1\n\n\n  def two():\n    pass\n")
+    for pattern, lines in ((r"^\s*def", [4, 8]), (r"\s+return", [5]), (r"[^a-z]def", [8]), (r"\W+pass", [9])):
+        found = await house.ok("fs_search", pattern=pattern, regex=True)
+        assert [item.line for item in found.items] == lines, pattern
+        assert all(item.text for item in found.items)
+    for pattern in (r"(?s)one.*return", r":\n\s+return", "(?i)ONE[^x]*\n +RETURN"):
+        assert [item.line for item in (await house.ok("fs_search", pattern=pattern, regex=True)).items] == [4], pattern
+
+
 async def test_no_line_is_found_behind_the_last_one(house: House, root: Path) -> None:
     (root / "two.txt").write_bytes(b"one\n\n")
     (root / "open.txt").write_bytes(b"one\n\ntwo")

@@ -87,7 +87,7 @@ class FilesAgent(Agent):
         """Use to find a text or a regular expression in the workspace's files, without ignored, binary and secret ones.
 
         One hit a line. The pattern is plain text unless `regex` is set; regular expressions are RE2's, ^ and $ fit at
-        each line.
+        each line, and a match stays in its line unless the expression has \\n or (?s).
 
         Example: {"pattern": "def test_\\w+_fails", "regex": true, "glob": "tests/**/*.py", "context": 2}
         """

@@ -25,6 +25,8 @@ LARGEST: Final = 4 * 1024 * 1024
 """Bytes of a file that is searched."""
 _RETURN: Final = re.compile(r"\\(?:r|x0[dD]|x\{0*[dD]\}|0?15)")
 """An escape of a carriage return."""
+_LINE_FEED: Final = re.compile(rb"\n|\\(?:n|x0[aA]|x\{0*[aA]\}|0?12)|\(\?[imU]*s")
+"""What an expression that is to reach over lines says: a line feed, an escape of one, or that dots fit them."""
 
 
 def search(places: Sequence[Place], args: SearchInput, guard: ReadGuard, *, seconds: float = SECONDS) -> SearchOutput:
@@ -142,6 +144,7 @@ def _regex(pattern: bytes) -> Finder:
     options: Any = re2.Options()
     options.log_errors = False
     options.never_capture = True
+    options.never_nl = _LINE_FEED.search(pattern) is None  # as in every other search: a class fits no line's end
     try:
         compiled = re2.compile(b"(?m)" + pattern, options)
     except re2.error as error:
