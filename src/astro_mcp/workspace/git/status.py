@@ -177,12 +177,23 @@ async def tracking(repository: Repository) -> tuple[str, int, int]:
     """
     branch, config = repository.refs.branch, repository.layout.config
     remote, merge = config.get(("branch", branch, "remote"), ""), config.get(("branch", branch, "merge"), "")
-    name = merge if remote == "." else f"refs/remotes/{remote}/{merge.removeprefix('refs/heads/')}"
+    name = merge if remote == "." else _tracking(config.get(("remote", remote, "fetch"), ""), remote, merge)
     upstream = repository.refs.table.get(name, "") if remote and merge else ""
     if not upstream or not repository.refs.sha:
         return "", 0, 0
     ahead, behind = await _apart(repository, repository.refs.sha, upstream)
     return name.removeprefix("refs/remotes/").removeprefix("refs/heads/"), ahead, behind
+
+
+def _tracking(refspec: str, remote: str, branch: str) -> str:
+    """The ref that tells where a remote's branch was: by the remote's (last) refspec, else where most have it."""
+    source, _, target = refspec.removeprefix("+").partition(":")
+    start, _, end = source.partition("*")
+    if target and source == branch:
+        return target
+    if "*" in source and "*" in target and branch.startswith(start) and branch.endswith(end):
+        return target.replace("*", branch[len(start) : len(branch) - len(end)])
+    return f"refs/remotes/{remote}/{branch.removeprefix('refs/heads/')}"
 
 
 async def _apart(repository: Repository, one: str, other: str) -> tuple[int, int]:
