@@ -48,3 +48,22 @@ async def test_a_commit_with_too_long_a_message_is_not_called_missing(bench: Ben
     result = await bench.result("git_show")
     assert isinstance(result.error, TooLarge)
     assert (await bench.call("git_log")).items[0].subject == "Subject"
+
+
+async def test_of_a_commit_with_very_many_parents_little_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[bytes] = []
+    whole = logged._logged
+
+    def watched(sha: str, record: bytes) -> logged.Logged:
+        kept.append(record)
+        return whole(sha, record)
+
+    monkeypatch.setattr(logged, "_logged", watched)
+    text = bench.git("cat-file", "commit", "HEAD")
+    many = text.replace("parent ", f"parent {bench.git('rev-parse', 'HEAD~1').strip()}\n" * 1_000 + "parent ", 1)
+    sha = bench.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=many).strip()
+    bench.git("reset", "-q", "--soft", sha)
+    assert (await bench.call("git_log")).total == 2
+    assert max(map(len, kept)) < 1_000
+    parents = (await bench.call("git_show")).parents
+    assert len(parents) == 1_001

@@ -131,7 +131,9 @@ async def _asked(
     words = ("blame", form, *options, *commits, "--", path)
     ran = await repository.git(*words, limit=OUTPUT, seconds=seconds, history=True)
     if ran.cut:
-        raise TooLarge(f"what git tells of {lines:,} lines is too long", "start_line and end_line name fewer")
+        raise TooLarge(
+            f"what git tells of {lines:,} lines is too long", "ask for fewer of them by start_line and end_line"
+        )
     return await repository.apart(len(ran.out), partial(_taken_apart, ran.out))
 
 

@@ -22,6 +22,8 @@ ROOM: Final = 32 * 1024 * 1024
 """Bytes that git may say of commits at once."""
 LONGEST: Final = 10_000
 """Bytes of a name or a subject; of a longer one the rest is left out."""
+TWO: Final = 81
+"""Bytes of two parents: it matters which is the first, and whether there are more."""
 _LISTING: Final = 32 * 1024 * 1024
 _WALK: Final = ("rev-list",)
 _BY_NAME: Final = ("log", "--use-mailmap", "--format=%H")
@@ -169,7 +171,7 @@ def _records(out: bytes) -> dict[str, bytes]:
     found, sha = {}, fields[0][-40:]
     for at in range(1, len(fields) - 5, 6):
         parents, tree, author, date, subject, size = fields[at : at + 6]
-        found[sha.decode("ascii")] = b"\0".join([parents, tree, _short(author), date, _short(subject), size])
+        found[sha.decode("ascii")] = b"\0".join([parents[:TWO], tree, _short(author), date, _short(subject), size])
         sha = fields[at + 5][-40:]
     return found
 
