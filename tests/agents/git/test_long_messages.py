@@ -9,7 +9,7 @@ from tests.agents.git.bench import Bench
 
 from astro_mcp.agents.git import shows
 from astro_mcp.errors import TooLarge
-from astro_mcp.workspace.git import logged
+from astro_mcp.workspace.git import fresh, logged
 
 ROOM = 100_000
 
@@ -40,7 +40,7 @@ async def test_a_log_has_every_commit_however_long_their_subjects_are(bench: Ben
     assert [item.sha for item in log.items] == part
     assert all(item.files_changed for item in log.items)
     assert {item.author for item in log.items} == {"A U Thor"}
-    assert max(len(item.subject) for item in log.items) <= logged.LONGEST + 1, "told in part"
+    assert max(len(item.subject) for item in log.items) <= fresh.FIELD + 1, "told in part"
 
 
 async def test_a_commit_with_too_long_a_message_is_not_called_missing(bench: Bench) -> None:
@@ -67,3 +67,9 @@ async def test_of_a_commit_with_very_many_parents_little_is_kept(bench: Bench, m
     assert max(map(len, kept)) < 1_000
     parents = (await bench.call("git_show")).parents
     assert len(parents) == 1_001
+
+
+async def test_a_long_subject_of_a_commit_that_was_just_made_is_told_in_part(bench: Bench) -> None:
+    await bench.call("git_log")
+    bench.git("commit", "-q", "--allow-empty", "-F", "-", stdin="x" * 50_000)
+    assert len((await bench.call("git_log")).items[0].subject) == fresh.FIELD + 1

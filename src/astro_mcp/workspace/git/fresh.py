@@ -20,6 +20,8 @@ from astro_mcp.workspace.git.glimpse import MAILMAP
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.watch import ATTRIBUTES
 
+FIELD: Final = 10_000
+"""Bytes of a name or a subject that a log tells."""
 FILES: Final = 16
 """That one commit changes; a folder counts as one."""
 DEEP: Final = 64
@@ -112,6 +114,8 @@ def _record(objects: _Objects, sha: str) -> bytes:
         raise _Unlike
     for part in ("author", "subject"):
         found[part].decode("utf-8")
+        if len(found[part]) > FIELD:
+            raise _Unlike
     before, tree = former.split(b"\0", 2)[1], found["tree"]
     changes = list(_changes(objects, "", before.decode(), tree.decode())) if before != tree else []
     came = any(not old for _, old, _ in changes)

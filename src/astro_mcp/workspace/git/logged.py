@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from astro_mcp.workspace.git.child import Ran
-from astro_mcp.workspace.git.fresh import told_here
+from astro_mcp.workspace.git.fresh import FIELD, told_here
 from astro_mcp.workspace.git.glimpse import LONGEST
 from astro_mcp.workspace.git.refs import SHA
 from astro_mcp.workspace.git.repository import Repository
@@ -20,15 +20,13 @@ NEAR: Final = 4
 """Commits since the last log that are looked for one by one."""
 ROOM: Final = 32 * 1024 * 1024
 """Bytes that git may say of commits at once."""
-LONGEST: Final = 10_000
-"""Bytes of a name or a subject; of a longer one the rest is left out."""
 TWO: Final = 81
 """Bytes of two parents: it matters which is the first, and whether there are more."""
 _LISTING: Final = 32 * 1024 * 1024
 _WALK: Final = ("rev-list",)
 _BY_NAME: Final = ("log", "--use-mailmap", "--format=%H")
 """Lists the same, and looks for the names of `.mailmap`."""
-_IN_PART: Final = f"--format=%H%x00%<(80,trunc)%P%x00%T%x00%<({LONGEST},trunc)%aN%x00%aI%x00%<({LONGEST},trunc)%s%x00"
+_IN_PART: Final = f"--format=%H%x00%<(80,trunc)%P%x00%T%x00%<({FIELD},trunc)%aN%x00%aI%x00%<({FIELD},trunc)%s%x00"
 """Of a commit that is told of in more than `ROOM` bytes."""
 _COUNTS: Final = re.compile(rb"(\d+) (file|insertion|deletion)")
 
@@ -177,7 +175,7 @@ def _records(out: bytes) -> dict[str, bytes]:
 
 
 def _short(field: bytes) -> bytes:
-    return field if len(field) <= LONGEST else field[:LONGEST].rstrip() + "…".encode()
+    return field if len(field) <= FIELD else field[:FIELD].rstrip() + "…".encode()
 
 
 def _logged(sha: str, record: bytes) -> Logged:
