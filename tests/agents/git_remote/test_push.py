@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.agents.git_remote.conftest import Bench
+from tests.quickest import with_pauses
 
 KEY = "AKIA" + "QWERTYUIOP123456"
 
@@ -67,6 +68,13 @@ async def test_a_key_in_any_commit_that_would_leave_is_told_by_its_place_and_not
     assert KEY not in str(error)
     assert bench.server.git("for-each-ref") == before
     assert [path for _, path, _ in bench.server.asked if path.endswith("/git-receive-pack")] == []
+
+
+async def test_the_loop_goes_on_while_a_file_of_very_many_keys_is_looked_through(bench: Bench) -> None:
+    bench.committed("many.txt", f"{KEY}\n" * 10_000)
+    error, pause = await with_pauses(lambda: bench.refused("git_push"))
+    assert pause < 1
+    assert error["message"].startswith("at least 100 places")
 
 
 @pytest.mark.full

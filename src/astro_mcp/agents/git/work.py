@@ -44,6 +44,7 @@ from astro_mcp.workspace.git import branches, checkouts, commits, hunks, merging
 from astro_mcp.workspace.git.child import program
 from astro_mcp.workspace.git.escapes import shown
 from astro_mcp.workspace.git.kept import Quick
+from astro_mcp.workspace.git.keys import counted
 from astro_mcp.workspace.git.made import MadeCommits
 from astro_mcp.workspace.git.moving import Moved, Mover
 from astro_mcp.workspace.git.refs import Refs
@@ -187,7 +188,7 @@ class GitWork:
     ) -> str:
         if keys:
             raise ProtectedPath(
-                f"{len(keys)} places look like keys; nothing was committed",
+                f"{counted(made.keys)} places look like keys; nothing was committed",
                 "take them out of the files (a key that was shared is to be changed), or name other paths",
                 problems=tuple(Problem(f"{key.path}:{key.line}", f"looks like a {key.kind}") for key in keys[:50]),
             )

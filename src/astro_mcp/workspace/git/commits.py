@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import publish
 from astro_mcp.workspace.git.changed import SUBMODULE, Changed
 from astro_mcp.workspace.git.entries import in_index, put
-from astro_mcp.workspace.git.keys import Key, find_keys
+from astro_mcp.workspace.git.keys import TOLD, Key, find_keys
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE
 from astro_mcp.workspace.git.signing import signed
@@ -254,7 +255,7 @@ async def _refuse(repository: Repository, files: Sequence[CommittedFile]) -> Non
 
 
 async def find(repository: Repository, files: Sequence[CommittedFile]) -> tuple[Key, ...]:
-    """What looks like a key in the new content and did not stand in the old. Raises `TooLarge`."""
+    """What looks like a key in the new content and did not stand in the old, `TOLD` of it. Raises `TooLarge`."""
     found: list[Key] = []
     group: list[CommittedFile] = []
     size = 0
@@ -269,7 +270,9 @@ async def find(repository: Repository, files: Sequence[CommittedFile]) -> tuple[
             group, size = [], 0
         group.append(item)
         size += known[item.blob]
-    return tuple(found + await _scan(repository, group))
+        if len(found) >= TOLD:
+            return tuple(found[:TOLD])
+    return tuple((found + await _scan(repository, group))[:TOLD])
 
 
 async def sizes(repository: Repository, shas: Sequence[str]) -> dict[str, int]:
@@ -285,15 +288,14 @@ async def _scan(repository: Repository, group: Sequence[CommittedFile]) -> list[
     if not group:
         return []
     now = await blobs(repository, [item.blob for item in group])
-    search = partial(_suspects, group, now, {})
-    suspects = {key.path for key in await repository.blocking(search)}
-    again = [item for item in group if item.path in suspects]
+    again = await repository.blocking(lambda: [item for item in group if find_keys(item.path, now[item.blob])])
     before = await blobs(repository, [item.former_blob for item in again if item.former_blob])
-    return await repository.blocking(partial(_suspects, again, now, before))
+    return await repository.blocking(partial(_news, again, now, before))
 
 
-def _suspects(group: Sequence[CommittedFile], now: dict[str, bytes], before: dict[str, bytes]) -> list[Key]:
-    return [key for item in group for key in find_keys(item.path, now[item.blob], before.get(item.former_blob, b""))]
+def _news(group: Sequence[CommittedFile], now: dict[str, bytes], before: dict[str, bytes]) -> list[Key]:
+    found = (find_keys(item.path, now[item.blob], before.get(item.former_blob, b"")) for item in group)
+    return list(islice(chain.from_iterable(found), TOLD))
 
 
 async def blobs(repository: Repository, shas: Sequence[str]) -> dict[str, bytes]:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
+
+OF_A_FILE: Final = 100
+"""Keys told of one file: whoever has so many needs no other."""
+TOLD: Final = 1_000
+"""Keys told of one commit or push."""
 
 KINDS: Final[dict[str, re.Pattern[bytes]]] = {
     "private key": re.compile(rb"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----"),
@@ -29,11 +36,22 @@ class Key:
 
 
 def find_keys(path: str, data: bytes, known: bytes = b"") -> list[Key]:
-    """What looks like a key in `data` and does not stand in `known` (the file as it is committed already)."""
-    found = []
+    """What looks like a key in `data` and does not stand in `known` (the file as it is committed already); of those the
+    first `OF_A_FILE`."""
+    places: list[tuple[int, str]] = []
     for kind, pattern in KINDS.items():
         old = set(pattern.findall(known)) if known else set()
-        for match in pattern.finditer(data):
-            if match[0] not in old:
-                found.append(Key(path, data.count(b"\n", 0, match.start()) + 1, kind))
-    return sorted(found, key=lambda key: key.line)
+        news = (match.start() for match in pattern.finditer(data) if match[0] not in old)
+        places += [(place, kind) for place in islice(news, OF_A_FILE)]
+    found = []
+    line, at = 1, 0
+    for place, kind in sorted(places)[:OF_A_FILE]:
+        line += data.count(b"\n", at, place)
+        at = place
+        found.append(Key(path, line, kind))
+    return found
+
+
+def counted(keys: Sequence[Key]) -> str:
+    """How many there are; where not all are told, how many at least."""
+    return f"{len(keys):,}" if len(keys) < OF_A_FILE else f"at least {len(keys):,}"

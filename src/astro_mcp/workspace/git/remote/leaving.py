@@ -10,7 +10,7 @@ from typing import Final
 
 from astro_mcp.errors import LimitHit, Problem, ProtectedPath, TooLarge
 from astro_mcp.workspace.git.commits import AT_ONCE, LARGEST
-from astro_mcp.workspace.git.keys import Key, find_keys
+from astro_mcp.workspace.git.keys import TOLD, Key, counted, find_keys
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.text import one_line
 
@@ -47,9 +47,11 @@ async def check(repository: Repository, sha: str, known: Sequence[str], base: st
     found: list[Key] = []
     for group in _groups(objects):
         found += await _scan(repository, group, base)
+        if len(found) >= TOLD:
+            break
     if found:
         raise ProtectedPath(
-            f"{len(found)} places of commits that would be pushed look like keys; nothing was pushed",
+            f"{counted(found)} places of commits that would be pushed look like keys; nothing was pushed",
             "take them out of those commits (a key that was shared is to be changed)",
             problems=tuple(Problem(f"{one_line(k.path, 200)}:{k.line}", f"looks like a {k.kind}") for k in found[:50]),
         )
@@ -97,14 +99,17 @@ async def _scan(repository: Repository, group: Sequence[_Object], base: str) -> 
     stdin = "".join(f"{item.sha}\n" for item in group).encode()
     ran = await repository.git("cat-file", "--batch", stdin=stdin, limit=4 * AT_ONCE)
     found = await repository.blocking(partial(_keys, group, ran.out))
-    news = []
+    news: list[Key] = []
     for item, data in found:
         old = b""
         if base and item.path:
             spec = os.fsencode(f"{base}:{item.path}")
             old = (await repository.git("cat-file", "blob", spec, good=(0, 128))).out
-        news += find_keys(item.path or f"message of {item.sha[:12]}", data, old)
-    return news
+        name = item.path or f"message of {item.sha[:12]}"
+        news += await repository.blocking(partial(find_keys, name, data, old))
+        if len(news) >= TOLD:
+            break
+    return news[:TOLD]
 
 
 def _keys(group: Sequence[_Object], out: bytes) -> list[tuple[_Object, bytes]]:
