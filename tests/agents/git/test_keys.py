@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from tests.agents.git.bench import Bench
 from tests.quickest import within
 
-from astro_mcp.errors import ProtectedPath
+from astro_mcp.errors import LimitHit, ProtectedPath
+from astro_mcp.workspace.git import repository
+from astro_mcp.workspace.git.child import Ran, run_git
 
 KEY = "AKIA" + "QWERTYUIOP123456"
 
@@ -17,3 +22,20 @@ async def test_a_file_of_very_many_keys_is_looked_through_in_linear_time_and_tol
     error = (await bench.result("git_commit", message="m")).error
     assert isinstance(error, ProtectedPath)
     assert error.message.startswith("at least 100 places look like keys")
+
+
+async def test_nothing_is_committed_where_the_list_of_what_changed_is_too_long_to_be_looked_through(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def bounded(arguments: Any, **given: Any) -> Ran:
+        return await run_git(arguments, **(given | {"limit": 900} if arguments[0] == "diff-index" else given))
+
+    monkeypatch.setattr(repository, "run_git", bounded)
+    for n in range(20):
+        bench.write(f"a/{n}", f"{n}\n")
+    bench.write("z/key.txt", f"{KEY}\n")
+    head = bench.git("rev-parse", "HEAD")
+    assert isinstance((await bench.result("git_commit", message="m")).error, LimitHit)
+    assert bench.git("rev-parse", "HEAD") == head
+    assert isinstance((await bench.result("git_commit", message="m", paths=["z"])).error, ProtectedPath)
+    assert (await bench.call("git_commit", message="m", paths=["a/1", "a/2"])).sha

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Final
 
 from astro_mcp.config import GitSettings
-from astro_mcp.errors import Conflict, NotFound, Problem, ProtectedPath, TooLarge, Unsupported
+from astro_mcp.errors import Conflict, LimitHit, NotFound, Problem, ProtectedPath, TooLarge, Unsupported
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import publish
 from astro_mcp.workspace.git.changed import SUBMODULE, Changed
+from astro_mcp.workspace.git.child import Ran
 from astro_mcp.workspace.git.entries import in_index, put
 from astro_mcp.workspace.git.keys import TOLD, Key, find_keys
 from astro_mcp.workspace.git.repository import Repository
@@ -68,7 +69,7 @@ async def draft(repository: Repository, paths: Sequence[str]) -> Draft:
     """The tree of HEAD with `paths` as they are in the working tree; without paths: with everything that changed.
 
     What is staged of other paths stays staged. Raises `Conflict` (nothing to commit, a merge under way), `NotFound`,
-    `ProtectedPath` (the name of a file is on the secrets list), `TooLarge`, `Unsupported` (filters).
+    `ProtectedPath` (the name of a file is on the secrets list), `LimitHit`, `TooLarge`, `Unsupported` (filters).
     """
     made = await draft_of(repository, paths)
     if made is None:
@@ -209,13 +210,13 @@ async def _against_head(repository: Repository, index: Path) -> tuple[CommittedF
         "--",
         index=index,
     )  # fmt: skip - one flag after another
-    return _files(ran.out)
+    return _files(ran)
 
 
 async def files_of(repository: Repository, sha: str) -> tuple[CommittedFile, ...]:
-    """What a commit changed."""
+    """What a commit changed. Raises `LimitHit`."""
     options = ("-r", "--root", "--no-commit-id", "--raw", "-z", "--no-abbrev", "--no-renames")
-    return _files((await repository.git("diff-tree", *options, sha, "--")).out)
+    return _files(await repository.git("diff-tree", *options, sha, "--"))
 
 
 def left_out(changed: Sequence[Changed]) -> tuple[str, ...]:
@@ -223,8 +224,10 @@ def left_out(changed: Sequence[Changed]) -> tuple[str, ...]:
     return tuple(item.path for item in changed if item.untracked and item.path.endswith("/"))
 
 
-def _files(raw: bytes) -> tuple[CommittedFile, ...]:
-    records = os.fsdecode(raw).split("\0")
+def _files(ran: Ran) -> tuple[CommittedFile, ...]:
+    if ran.cut:
+        raise LimitHit("too many files changed to be looked through for keys at once", "commit some of them: name paths")
+    records = os.fsdecode(ran.out).split("\0")
     found = []
     for head, path in zip(records[::2], records[1::2], strict=False):
         before, mode, old, new, change = head.removeprefix(":").split(" ")
