@@ -84,6 +84,28 @@ async def test_a_file_on_the_secrets_list_does_not_leave(bench: Bench) -> None:
     assert (error["code"], error["problems"][0]["path"]) == ("protected_path", "deploy/.env")
 
 
+async def test_names_with_what_ends_lines_hide_neither_files_nor_keys_and_may_be_pushed(bench: Bench) -> None:
+    hidden = ["a\rb\x0cc\x0cd\x0ce", "f\r\udcff", "key.txt", "x\r/.env"]
+    bench.project.joinpath("x\r").mkdir()
+    for name in hidden:
+        bench.project.joinpath(name).write_text(f"{name!a}\n")
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "More")
+    error = await bench.refused("git_push")
+    assert (error["code"], [problem["reason"] for problem in error["problems"]]) == (
+        "protected_path",
+        ["on the secrets list"],
+    )
+    bench.git("rm", "-q", "--cached", hidden[-1])
+    bench.write("key.txt", f"{KEY}\n")
+    bench.git("commit", "-q", "-a", "--amend", "-m", "More")
+    problems = (await bench.refused("git_push"))["problems"]
+    assert [problem["path"] for problem in problems] == ["key.txt:1"]
+    bench.write("key.txt", "none\n")
+    bench.git("commit", "-q", "-a", "--amend", "-m", "More")
+    assert (await bench.call("git_push"))["commits"] == 1
+
+
 @pytest.mark.full
 async def test_a_key_that_the_host_has_in_that_file_is_no_news(bench: Bench) -> None:
     bench.committed("fixture.txt", f"{KEY}\n")

@@ -63,7 +63,7 @@ async def _objects(repository: Repository, sha: str, known: Sequence[str]) -> li
     ran = await repository.git("rev-list", "--objects", "--stdin", stdin=asked.encode(), limit=NAMES)
     if ran.cut or ran.out.count(b"\n") > OBJECTS:
         raise LimitHit(f"more than {OBJECTS:,} objects would be pushed at once", _BY_HAND)
-    stdin = await repository.blocking(lambda: b"".join(row[:40] + b"\n" for row in ran.out.splitlines()))
+    stdin = await repository.blocking(lambda: b"".join(row[:40] + b"\n" for row in _rows(ran.out)))
     told = await repository.git("cat-file", "--batch-check", stdin=stdin) if stdin else ran
     found = await repository.blocking(partial(_parsed, ran.out, told.out))
     if sum(item.size for item in found) > BYTES:
@@ -73,10 +73,15 @@ async def _objects(repository: Repository, sha: str, known: Sequence[str]) -> li
     return found
 
 
+def _rows(out: bytes) -> list[bytes]:
+    """One for each object: a name may hold every other character that ends a line."""
+    return out.split(b"\n")[:-1]
+
+
 def _parsed(walked: bytes, told: bytes) -> list[_Object]:
-    paths = [row[41:] for row in walked.splitlines()]
+    paths = [row[41:] for row in _rows(walked)]
     found = []
-    for path, line in zip(paths, told.decode().splitlines(), strict=False):
+    for path, line in zip(paths, told.decode().split("\n"), strict=False):
         name, kind, size = f"{line} 0".split(" ")[:3]
         if kind in ("blob", "commit"):
             found.append(_Object(name, os.fsdecode(path) if kind == "blob" else "", int(size)))
