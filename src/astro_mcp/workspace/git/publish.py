@@ -6,6 +6,7 @@ exclusively, what was read before is read again under it, and the lock becomes t
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,9 @@ from astro_mcp.workspace.git.locks import Locks, fill, settle, sync
 from astro_mcp.workspace.git.private import stamp_of
 from astro_mcp.workspace.git.refs import no_links, read_head, read_ref, read_refs, symbolic
 
+log = logging.getLogger(__name__)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 ZERO = "0" * 40
 
 
@@ -179,8 +182,8 @@ def delete(locks: Locks, layout: Layout, ref: str, before: str) -> None:
             settle(packed_lock)
         (layout.common / ref).unlink(missing_ok=True)
         sync((layout.common / ref).parent)
-        if (log := _reflog(layout.common, ref)) is not None:
-            log.unlink(missing_ok=True)
+        if (reflog := _reflog(layout.common, ref)) is not None:
+            reflog.unlink(missing_ok=True)
 
 
 def _move(locks: Locks, layout: Layout, update: Update) -> None:
@@ -228,17 +231,19 @@ def _moved() -> Conflict:
 
 
 def _log(folder: Path, name: str, update: Update) -> None:
-    """A line in the reflog, where the repository keeps reflogs; a link in its place is left alone."""
-    log = _reflog(folder, name)
-    if log is None:
+    """A line in the reflog, where the repository keeps reflogs; a link in its place is left alone. What it tells of has
+    happened, so where it can't be written the daemon's log alone says so."""
+    reflog = _reflog(folder, name)
+    if reflog is None:
         return
-    log.parent.mkdir(parents=True, exist_ok=True)
     line = f"{update.before or ZERO} {update.after} {update.by}\t{update.reason}\n"
-    descriptor = os.open(
-        log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666
-    )
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(line.encode("utf-8", "replace"))
+    try:
+        reflog.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(reflog, _APPEND, 0o666)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(line.encode("utf-8", "replace"))
+    except OSError as error:
+        log.warning("a reflog can't be written: %s", error)
 
 
 def _reflog(folder: Path, name: str) -> Path | None:
