@@ -58,6 +58,17 @@ async def test_a_url_that_is_not_https_at_a_host_of_the_operators_is_refused_bef
     assert (bench.names.asked, bench.server.asked) == ([], [])
 
 
+@pytest.mark.parametrize(
+    "url", ["http://me:{word}@site/x", "ssh://me:{word}@site/x", "me:{word}@site:x", "https://me:{word}@[x"]
+)
+async def test_a_password_in_a_remotes_url_is_in_no_error(bench: Bench, url: str) -> None:
+    bench.git("config", "remote.origin.url", url.format(word="p4ss/w@rd"))
+    error = await bench.refused("git_fetch")
+    assert error["code"] == "invalid_input"
+    assert "p4ss" not in str(error)
+    assert "w@rd" not in str(error)
+
+
 @pytest.mark.full
 async def test_what_a_repository_configures_for_its_remote_changes_nothing(bench: Bench) -> None:
     """Every key that leads git to another place, another program or another key."""

@@ -226,7 +226,9 @@ def left_out(changed: Sequence[Changed]) -> tuple[str, ...]:
 
 def _files(ran: Ran) -> tuple[CommittedFile, ...]:
     if ran.cut:
-        raise LimitHit("too many files changed to be looked through for keys at once", "commit some of them: name paths")
+        raise LimitHit(
+            "too many files changed to be looked through for keys at once", "commit some of them: name paths"
+        )
     records = os.fsdecode(ran.out).split("\0")
     found = []
     for head, path in zip(records[::2], records[1::2], strict=False):

@@ -8,6 +8,7 @@ fetch of this server, and nothing else is ever asked of a host.
 from __future__ import annotations
 
 import base64
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -39,6 +40,8 @@ ADVERTISED: Final = 32 << 20
 """Bytes of the refs of one repository."""
 AGENT: Final = "git/2 (astro-mcp)"
 """Some hosts tell git from browsers by how it names itself."""
+_CREDENTIALS: Final = re.compile(r"\A(\w+://|).*@", re.DOTALL)
+"""What stands before an @: a password may hold any character."""
 
 
 class Service(StrEnum):
@@ -74,10 +77,11 @@ class Hosts:
         """`url` in its canonical form; raises `InvalidInput` where it is no plain https URL of a repository, and
         `Forbidden` where its host is not on the operator's list."""
         if not url.lower().startswith("https://"):
+            shown = printable(_CREDENTIALS.sub(r"\1…@", url), 120)
             raise InvalidInput(
-                f"{printable(url, 120)!r} is no https URL, and nothing else is spoken", "as https://HOST/OWNER/NAME.git"
+                f"{shown!r} is no https URL, and nothing else is spoken", "as https://HOST/OWNER/NAME.git"
             )
-        here = target(url)
+        here = _target(url)
         path = here.url.partition("://")[2].partition("/")[2].strip("/")
         if not path or "?" in path or not here.url.isascii():
             raise InvalidInput("a repository's URL has a path and no query", "as https://HOST/OWNER/NAME.git")
@@ -199,6 +203,17 @@ class Talk:
         if status == 429:
             return RateLimited(f"{host} was asked too often")
         return ProviderFailed(f"{host} answers with status {status}", retryable=status >= 500)
+
+
+def _target(url: str) -> Target:
+    """As `target`; what a repository's configuration has before an @ is in no error either."""
+    try:
+        return target(url)
+    except InvalidInput:
+        if "@" not in url:
+            raise
+        hint = "leave out what stands before the @"
+        raise InvalidInput("a URL with a user name or password in it is refused", hint) from None
 
 
 def _name(here: Target) -> str:
