@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from pathlib import Path
 
+import pytest
 from tests.agents.git.bench import Bench
+
+from astro_mcp.errors import PathDenied
+from astro_mcp.workspace.git import publish
 
 
 async def test_a_reflog_that_cant_be_written_stops_no_step_and_leaves_its_way_back(bench: Bench) -> None:
@@ -20,3 +27,55 @@ async def test_a_reflog_that_cant_be_written_stops_no_step_and_leaves_its_way_ba
     assert bench.git("rev-parse", "side").strip() == made.sha
     await bench.call("git_undo", recovery_ref=merged.recovery_ref)
     assert bench.git("rev-parse", "side") == bench.git("rev-parse", "main~2")
+
+
+async def test_a_disk_that_is_full_at_any_write_is_said_so_and_leaves_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, written = os.fsync, 0
+
+    def fsync(descriptor: int) -> None:
+        nonlocal written
+        written += stat.S_ISREG(os.fstat(descriptor).st_mode)
+        if written == full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        plain(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    bench.write("README.md", "# Changed\n")
+    head, full, error = bench.git("rev-parse", "HEAD"), 0, None
+    while full == 0 or error is not None:
+        full, written = full + 1, 0
+        bench.git("prune", "--expire=now")
+        error = (await bench.result("git_commit", message="m")).error
+        if error is not None:
+            assert isinstance(error, PathDenied)
+            assert "No space left" in error.message
+            assert bench.git("rev-parse", "HEAD") == head
+            assert list((bench.root / ".git/objects").rglob("tmp_obj_*")) == []
+    assert full == 6, full  # three objects, the index and the branch have no room in turn
+
+
+async def test_a_folder_that_another_git_makes_at_the_same_moment_is_no_defect(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = publish.is_folder
+
+    def is_folder(path: Path) -> bool:
+        there = plain(path)
+        if not there and path.parent.name == "objects":
+            path.mkdir()
+        return there
+
+    monkeypatch.setattr(publish, "is_folder", is_folder)
+    bench.write("README.md", "# Changed\n")
+    assert (await bench.call("git_commit", message="m")).sha
+
+
+async def test_a_lock_of_another_gits_that_goes_while_it_is_looked_at_is_no_defect(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = os.path.lexists
+    monkeypatch.setattr(os.path, "lexists", lambda path: str(path).endswith(".lock") or plain(path))
+    bench.write("README.md", "# Changed\n")
+    assert (await bench.call("git_commit", message="m")).sha

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -47,7 +47,7 @@ class Locks:
             ) from None
         except OSError as error:
             draft.unlink(missing_ok=True)
-            raise PathDenied(f"the repository can't be written: {os.strerror(error.errno or 0)}") from None
+            raise unwritten(error) from None
         try:
             yield lock
         finally:
@@ -73,13 +73,21 @@ def release(folder: Path) -> None:
             _remove(Path(path), inode)
 
 
+def unwritten(error: OSError) -> PathDenied:
+    """What the system says against a write into the repository."""
+    return PathDenied(f"the repository can't be written: {os.strerror(error.errno or 0)}")
+
+
 def fill(lock: Path, data: bytes) -> None:
-    """Write the lock's content to disk."""
-    descriptor = os.open(lock, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
+    """Write the lock's content to disk. Raises `PathDenied` where it has no room."""
+    try:
+        descriptor = os.open(lock, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError as error:
+        raise unwritten(error) from None
 
 
 def settle(lock: Path) -> None:
@@ -98,5 +106,6 @@ def sync(folder: Path) -> None:
 
 
 def _remove(lock: Path, inode: int) -> None:
-    if os.path.lexists(lock) and os.lstat(lock).st_ino == inode:
-        lock.unlink()
+    with suppress(FileNotFoundError):  # another git's comes and goes at any moment
+        if os.lstat(lock).st_ino == inode:
+            lock.unlink()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from astro_mcp.errors import Conflict, Unsupported
 from astro_mcp.workspace.git.layout import Layout, is_folder
-from astro_mcp.workspace.git.locks import Locks, fill, settle, sync
+from astro_mcp.workspace.git.locks import Locks, fill, settle, sync, unwritten
 from astro_mcp.workspace.git.private import stamp_of
 from astro_mcp.workspace.git.refs import no_links, read_head, read_ref, read_refs, symbolic
 
@@ -50,14 +50,14 @@ class Update:
 
 
 def store_objects(source: Path, layout: Layout) -> None:
-    """Copy the loose objects of `source` into the repository, each on disk before it has its name."""
+    """Copy the loose objects of `source` into the repository, each on disk before it has its name. Raises `PathDenied`
+    where there is no room."""
     touched = {layout.objects[0]}
     for folder in sorted(source.iterdir()):
         if len(folder.name) != 2:
             continue
         target = layout.objects[0] / folder.name
-        if not is_folder(target):
-            target.mkdir()  # raises where something else has the name
+        _folder(target)
         touched.add(target)
         for item in folder.iterdir():
             if not os.path.lexists(target / item.name):
@@ -67,9 +67,9 @@ def store_objects(source: Path, layout: Layout) -> None:
 
 
 def store_packs(source: Path, layout: Layout) -> None:
-    """Copy the packs of `source` into the repository. To git a pack is there once its index is, which comes last."""
+    """The same of its packs. To git a pack is there once its index is, which comes last."""
     target = layout.objects[0] / "pack"
-    target.mkdir(exist_ok=True)
+    _folder(target)
     for index in sorted((source / "pack").glob("pack-*.idx")):
         for name in (f"{index.stem}.pack", index.name):
             if not os.path.lexists(target / name):
@@ -211,11 +211,24 @@ def _moving(locks: Locks, layout: Layout, update: Update) -> Iterator[Path]:
 
 def _store(source: Path, target: Path) -> None:
     temporary = target.with_name(f"tmp_obj_{os.urandom(6).hex()}")
-    with source.open("rb") as given, os.fdopen(os.open(temporary, _NEW, 0o444), "wb") as file:
-        shutil.copyfileobj(given, file, 1 << 20)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, target)
+    try:
+        with source.open("rb") as given, os.fdopen(os.open(temporary, _NEW, 0o444), "wb") as file:
+            shutil.copyfileobj(given, file, 1 << 20)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise unwritten(error) from None
+
+
+def _folder(path: Path) -> None:
+    """Make it where it is not there: another git may do so at the same moment."""
+    if not is_folder(path):
+        try:
+            path.mkdir(exist_ok=True)  # raises where something else has the name
+        except OSError as error:
+            raise unwritten(error) from None
 
 
 def stamp_now(layout: Layout) -> str:
