@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
+
 import pytest
 from tests.agents.git_remote.conftest import Bench
 from tests.quickest import with_pauses
@@ -29,6 +33,22 @@ async def test_a_branch_goes_there_under_its_own_name_and_no_hook_runs(bench: Be
         "refs/heads/fix/login",
         "refs/heads/main",
     ]
+
+
+async def test_a_push_that_happened_is_told_so_where_the_disk_is_full(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        plain(descriptor)
+
+    sha = bench.committed("new.txt", "new\n")
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert (await bench.call("git_push"))["after"] == sha
+    assert bench.server.git("rev-parse", "main").strip() == sha
 
 
 @pytest.mark.full

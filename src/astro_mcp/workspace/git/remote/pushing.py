@@ -6,13 +6,14 @@ can't send more than was looked through.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from astro_mcp.config import GitSettings
-from astro_mcp.errors import Conflict, NotFound
+from astro_mcp.errors import AstroError, Conflict, NotFound
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import publish
 from astro_mcp.workspace.git.branches import branch_ref
@@ -24,6 +25,7 @@ from astro_mcp.workspace.git.remote.hosts import Hosts, Service
 from astro_mcp.workspace.git.remote.named import Remote
 from astro_mcp.workspace.git.repository import Repository
 
+log = logging.getLogger(__name__)
 SAID: Final = 20
 """Lines of what the host says."""
 _MAIN: Final = ("refs/heads/main", "refs/heads/master")
@@ -102,12 +104,16 @@ async def _base(repository: Repository, sha: str, told: Advertised, known: set[s
 
 
 async def _track(repository: Repository, remote: Remote, branch: str, sha: str, settings: GitSettings) -> None:
-    """Let `refs/remotes` know, as git does."""
+    """Let `refs/remotes` know, as git does. The push has happened: what stands against this is in the log alone."""
     by = publish.Signature(settings.author_name, settings.author_email, int(time.time()))
     ref = remote.tracking(branch)
     update = publish.Update(ref, repository.refs.table.get(ref, ""), sha, "update by push", by)
-    if update.before != sha:
+    if update.before == sha:
+        return
+    try:
         await repository.blocking(partial(publish.track, repository.locks, repository.layout, [update]))
+    except AstroError as error:
+        log.warning("%s does not know of a push: %s", ref, error)
 
 
 def _said(ran: Ran) -> tuple[str, ...]:
