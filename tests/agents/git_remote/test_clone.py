@@ -95,6 +95,13 @@ async def test_one_branch_alone(bench: Bench) -> None:
     assert refs == ["refs/heads/side", "refs/remotes/origin/side"]
 
 
+async def test_a_branch_whose_name_holds_what_begins_a_comment_has_its_upstream(bench: Bench) -> None:
+    name = 'fix#12;"a"'
+    bench.server.git("branch", name, "main")
+    await bench.call("git_clone", url=bench.server.url(), path="copy", branch=name)
+    assert plain_git(bench.root / "copy", "rev-parse", "--abbrev-ref", "@{u}").strip() == f"origin/{name}"
+
+
 @pytest.mark.full
 async def test_a_tree_that_unfolds_without_end_is_refused_and_nothing_is_left(bench: Bench) -> None:
     """A git bomb: ten levels of ten times the same folder."""

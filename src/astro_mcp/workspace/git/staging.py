@@ -32,7 +32,7 @@ _CONFIG: Final = """\
 \turl = {url}
 \tfetch = +refs/heads/*:refs/remotes/origin/*
 """
-_BRANCH: Final = '[branch "{branch}"]\n\tremote = origin\n\tmerge = refs/heads/{branch}\n'
+_BRANCH: Final = '[branch "{branch}"]\n\tremote = origin\n\tmerge = "refs/heads/{branch}"\n'
 
 
 @dataclass(frozen=True, slots=True)
