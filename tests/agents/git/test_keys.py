@@ -39,3 +39,13 @@ async def test_nothing_is_committed_where_the_list_of_what_changed_is_too_long_t
     assert bench.git("rev-parse", "HEAD") == head
     assert isinstance((await bench.result("git_commit", message="m", paths=["z"])).error, ProtectedPath)
     assert (await bench.call("git_commit", message="m", paths=["a/1", "a/2"])).sha
+
+
+async def test_a_key_in_the_message_is_refused_as_one_in_a_file_is(bench: Bench) -> None:
+    bench.write("README.md", "# Changed\n")
+    said = f"Log in\n\nwith {KEY}"
+    dry = await bench.call("git_commit", dry_run=True, message=said)
+    assert [(key.path, key.line) for key in dry.secrets_found] == [("the message", 3)]
+    error = (await bench.result("git_commit", message=said)).error
+    assert isinstance(error, ProtectedPath)
+    assert KEY not in error.text()

@@ -44,7 +44,7 @@ from astro_mcp.workspace.git import branches, checkouts, commits, hunks, merging
 from astro_mcp.workspace.git.child import program
 from astro_mcp.workspace.git.escapes import shown
 from astro_mcp.workspace.git.kept import Quick
-from astro_mcp.workspace.git.keys import counted
+from astro_mcp.workspace.git.keys import counted, find_keys
 from astro_mcp.workspace.git.made import MadeCommits
 from astro_mcp.workspace.git.moving import Moved, Mover
 from astro_mcp.workspace.git.refs import Refs
@@ -109,7 +109,8 @@ class GitWork:
             if sha := await self._made.found(ctx.session.scope, ctx.call.idempotency_key, repository):
                 return await self._committed(repository, args, sha)
             made = await _draft(repository, args)
-            keys = [FoundKey(path=shown(key.path), line=key.line, kind=key.kind) for key in made.keys]
+            said = find_keys("the message", args.message.encode())
+            keys = [FoundKey(path=shown(key.path), line=key.line, kind=key.kind) for key in (*made.keys, *said)]
             sha = "" if args.dry_run else await self._commit(repository, made, args.message, keys, ctx)
             return Committed(
                 sha=sha,
@@ -188,7 +189,7 @@ class GitWork:
     ) -> str:
         if keys:
             raise ProtectedPath(
-                f"{counted(made.keys)} places look like keys; nothing was committed",
+                f"{counted(keys)} places look like keys; nothing was committed",
                 "take them out of the files (a key that was shared is to be changed), or name other paths",
                 problems=tuple(Problem(f"{key.path}:{key.line}", f"looks like a {key.kind}") for key in keys[:50]),
             )

@@ -52,6 +52,6 @@ def find_keys(path: str, data: bytes, known: bytes = b"") -> list[Key]:
     return found
 
 
-def counted(keys: Sequence[Key]) -> str:
+def counted(keys: Sequence[object]) -> str:
     """How many there are; where not all are told, how many at least."""
     return f"{len(keys):,}" if len(keys) < OF_A_FILE else f"at least {len(keys):,}"
