@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import Final
 
 from astro_mcp.errors import TooLarge
 from astro_mcp.workspace.git.repository import Repository
+
+SKIPPED: Final = "S"
+"""The letter of one that a sparse checkout leaves out."""
 
 
 async def marked(repository: Repository) -> dict[str, str]:

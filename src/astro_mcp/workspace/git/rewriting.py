@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from astro_mcp.workspace.git import entries
 from astro_mcp.workspace.git.changed import SUBMODULE
 from astro_mcp.workspace.git.commits import blobs, sizes
 from astro_mcp.workspace.git.entries import LINK, Differing, Side
-from astro_mcp.workspace.git.marked import marked
+from astro_mcp.workspace.git.marked import SKIPPED, marked
 from astro_mcp.workspace.git.repository import Repository, hostile
 from astro_mcp.workspace.git.status import changes
 from astro_mcp.workspace.place import Place
@@ -58,13 +58,22 @@ async def rewriting(repository: Repository, before: str, after: str) -> Rewritin
     places = {path: repository.place(path) for path in differing}
     # First what lies there, then git's word on it: what is changed in between is not as the plan has it, and refused.
     found = await repository.blocking(lambda: {path: look(place) for path, place in places.items()})
-    coming = await _coming(repository, before, differing, {path: state for path, (state, _) in found.items()})
-    index = await _index(repository, coming)
-    files = {path: side for path, side in coming.items() if not _submodule(differing[path])}
+    special = await marked(repository)
+    # One that goes would come back as a file of the tree, where the write guard may stand against the way back.
+    left_out = {
+        path
+        for path, there in differing.items()
+        if special.get(path) == SKIPPED and there.after and found[path][0].kind == "absent"
+    }
+    states = {path: state for path, (state, _) in found.items()}
+    coming = await _coming(repository, before, differing, states, special.keys() - left_out)
+    index = await _index(repository, coming, left_out)
+    seen = {path: side for path, side in coming.items() if path not in left_out}
+    files = {path: side for path, side in seen.items() if not _submodule(differing[path])}
     contents = await _contents(repository, index, files)
-    contents |= {path: (State("folder"), b"") for path, side in coming.items() if side and path not in files}
+    contents |= {path: (State("folder"), b"") for path, side in seen.items() if side and path not in files}
     # A submodule is its empty folder here; a file that its owner has there instead stays.
-    written = [path for path in coming if path in files or found[path][0].kind in ("absent", "folder")]
+    written = [path for path in seen if path in files or found[path][0].kind in ("absent", "folder")]
     ready = [Coming(places[path], *found[path], contents.get(path)) for path in written]
     guard = repository.read_guard
     return Rewriting(await repository.blocking(partial(plan_tree, ready, guard, repository.place(""))), index)
@@ -96,12 +105,15 @@ def _submodule(there: Differing) -> bool:
 
 
 async def _coming(
-    repository: Repository, before: str, differing: Mapping[str, Differing], found: Mapping[str, State]
+    repository: Repository,
+    before: str,
+    differing: Mapping[str, Differing],
+    found: Mapping[str, State],
+    special: Set[str],
 ) -> dict[str, Side]:
-    """What is written, by git-read-tree(1)'s rules for two trees. Raises `Conflict` with the paths in the way."""
+    """What the index gets, by git-read-tree(1)'s rules for two trees. Raises `Conflict` with the paths in the way."""
     staged = await entries.in_index(repository, before, repository.private.index)
     changed = {item.path for item in await changes(repository, renames=False) if not item.untracked}
-    special = await marked(repository)
     coming: dict[str, Side] = {}
     lost: list[Problem] = []
     for path, there in differing.items():
@@ -126,13 +138,17 @@ async def _coming(
     return coming
 
 
-async def _index(repository: Repository, coming: Mapping[str, Side]) -> Path:
+async def _index(repository: Repository, coming: Mapping[str, Side], left_out: Set[str]) -> Path:
+    """The index with what comes; a file that a sparse checkout leaves out is left out still."""
     index = repository.private.folder / "index.after"
     if repository.private.index.exists():
         await repository.blocking(lambda: shutil.copy2(repository.private.index, index))
     else:
         await repository.git("read-tree", "--empty", index=index)
     await entries.put(repository, index, coming)
+    names = b"".join(os.fsencode(path) + b"\0" for path in left_out)
+    if names:
+        await repository.git("update-index", "--skip-worktree", "-z", "--stdin", stdin=names, index=index)
     await repository.check_index(index)
     return index
 
