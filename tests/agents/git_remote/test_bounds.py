@@ -15,6 +15,7 @@ import anyio
 import pytest
 from tests.agents.git_remote.conftest import TOKEN, Bench
 from tests.agents.git_remote.server import GitServer, Handler, advertising, packet, processes
+from tests.quickest import with_pauses
 
 from astro_mcp.net import origin
 from astro_mcp.testing import workbench
@@ -146,3 +147,12 @@ async def test_a_host_that_falls_silent_is_left(
     bench.server.replies["/project.git/git-upload-pack"] = silent
     error = await bench.refused("git_fetch")
     assert (error["code"], error["retryable"]) == ("timeout", True)
+
+
+async def test_the_loop_goes_on_while_a_host_lists_very_many_refs(bench: Bench) -> None:
+    sha = bench.git("rev-parse", "HEAD").strip()
+    reply = advertising(sha, [f"refs/heads/of/somebody/{number:05}/fix" for number in range(150_000)])
+    bench.server.replies["/project.git/info/refs"] = reply
+    error, pause = await with_pauses(lambda: bench.refused("git_fetch"))
+    assert (error["code"], error["message"][:19]) == ("limit_hit", "150,000 refs differ")
+    assert pause < 0.5

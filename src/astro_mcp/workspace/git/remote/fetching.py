@@ -4,7 +4,7 @@ commit is (see `publish`). Branches of the repository itself, its index and file
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -67,8 +67,7 @@ async def fetch(
     """
     async with hosts.talk(remote.here) as talk:
         told = await advertised(repository, talk, Service.UPLOAD)
-        wanted = _wanted(told, remote, branch, tags=tags)
-        changed = {name: ref for name, ref in wanted.items() if repository.refs.table.get(ref) != told.refs[name]}
+        changed = await repository.blocking(partial(_changed, repository.refs.table, told, remote, branch, tags=tags))
         if len(changed) > MOST:
             raise LimitHit(f"{len(changed):,} refs differ; {MOST:,} are fetched at once", "name one branch")
         stay = [(ref, "the tag is elsewhere here") for ref in changed.values() if _kept(repository, ref)]
@@ -79,15 +78,18 @@ async def fetch(
     return Fetched(tuple(moved), (*stay, *left), talk.received, told.odd, told.head)
 
 
-def _wanted(told: Advertised, remote: Remote, branch: str | None, *, tags: bool) -> dict[str, str]:
-    """The host's names, and what they are here."""
+def _changed(
+    here: Mapping[str, str], told: Advertised, remote: Remote, branch: str | None, *, tags: bool
+) -> dict[str, str]:
+    """The host's names of refs that are elsewhere `here`, and what they are here."""
     wanted = {name: remote.tracking(name.removeprefix(HEADS)) for name in told.refs if name.startswith(HEADS)}
     if branch is not None:
         if HEADS + branch not in wanted:
             raise NotFound(f"the host has no branch named {printable(branch, 80)}", "leave branch out for all of them")
         wanted = {HEADS + branch: wanted[HEADS + branch]}
     wanted |= {name: name for name in told.refs if tags and name.startswith(TAGS)}
-    return {name: ref for name, ref in wanted.items() if valid_ref(ref) and ref != remote.tracking("HEAD")}
+    moved = {name: ref for name, ref in wanted.items() if here.get(ref) != told.refs[name]}
+    return {name: ref for name, ref in moved.items() if valid_ref(ref) and ref != remote.tracking("HEAD")}
 
 
 def _kept(repository: Repository, ref: str) -> bool:

@@ -62,7 +62,8 @@ async def push(repository: Repository, hosts: Hosts, remote: Remote, branch: str
         await _forward(repository, branch, sha, before, known)
         base = before or await _base(repository, sha, told, known)
         count = await leaving.check(repository, sha, sorted(known), base)
-        front = Front(talk, Service.RECEIVE, encode(told, Service.RECEIVE, list(told.refs)))
+        shown = await repository.blocking(partial(encode, told, Service.RECEIVE, list(told.refs)))
+        front = Front(talk, Service.RECEIVE, shown)
         options = ("--porcelain", "--no-verify", "--no-recurse-submodules", "--no-signed", "--no-follow-tags")
         arguments = ["push", *options, git.NAME, f"{sha}:{ref}"]
         ran = await git.run(repository, front, arguments, b"", hosts.settings.timeout_seconds)
@@ -75,10 +76,15 @@ async def push(repository: Repository, hosts: Hosts, remote: Remote, branch: str
 
 async def _known(repository: Repository, told: Advertised) -> set[str]:
     """Commits that both have, by the host's word; git takes no other word either."""
-    shas = {*told.refs.values(), *told.have}
-    stdin = "".join(f"{sha}\n" for sha in shas).encode()
-    ran = await repository.git("cat-file", "--batch-check", stdin=stdin) if shas else None
-    rows = [row.split(" ") for row in ran.out.decode().splitlines()] if ran else []
+    stdin = await repository.blocking(
+        lambda: "".join(f"{sha}\n" for sha in {*told.refs.values(), *told.have}).encode()
+    )
+    ran = await repository.git("cat-file", "--batch-check", stdin=stdin) if stdin else None
+    return await repository.blocking(partial(_commits, ran.out)) if ran else set()
+
+
+def _commits(told: bytes) -> set[str]:
+    rows = (row.split(" ") for row in told.decode().splitlines())
     return {row[0] for row in rows if row[1] in ("commit", "tag")}
 
 
