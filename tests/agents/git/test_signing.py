@@ -118,8 +118,9 @@ async def test_what_belongs_to_another_user_is_not_run(
     [
         *("exit 1", "echo no signature", "cat >/dev/null", f'echo "{BEGINS}"; exit 3'),
         f'echo "{BEGINS}"; head -c 70000 /dev/zero | tr "\\0" x',
+        f'echo "{BEGINS}"; head -c 1 /dev/zero',
     ],
-    ids=["fails", "says something else", "says nothing", "fails after it", "says too much"],
+    ids=["fails", "says something else", "says nothing", "fails after it", "says too much", "says no text"],
 )
 async def test_without_a_signature_there_is_no_commit(bench: Bench, program: Program, text: str) -> None:
     assert "no signature" in await refused(bench, GitSettings(signing_program=str(program(text)), signing_key="me"))

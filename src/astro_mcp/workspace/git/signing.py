@@ -86,7 +86,7 @@ async def _signature(command: Sequence[str], commit: Path, begins: bytes) -> byt
     if told is None:
         raise TimedOut(f"the signature took longer than {SECONDS:g} s", "nothing was committed")
     code, out, err = told
-    if code or not out.startswith(begins) or len(out) > LONGEST:
+    if code or not out.startswith(begins) or b"\0" in out or len(out) > LONGEST:
         said = printable(err.decode("utf-8", "replace").strip()[-200:], 200)
         raise Unavailable(f"{command[0]} gave no signature ({code}): {said}", "nothing was committed")
     return out
