@@ -25,7 +25,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from astro_mcp.errors import TimedOut, Unavailable
+from astro_mcp.errors import Conflict, TimedOut, Unavailable
 
 PLACES: Final = "/usr/bin:/bin:/usr/local/bin:/opt/homebrew/bin"
 SECONDS: Final = 45.0
@@ -188,7 +188,8 @@ async def start_git(
     stdin: bool,
     memory: int = MEMORY,
 ) -> Child:
-    """Git with all that bounds it, started; who starts it closes it. Raises `Unavailable`."""
+    """Git with all that bounds it, started; who starts it closes it. Raises `Unavailable`, and `Conflict` where `folder`
+    is gone."""
     begin = partial(_started, arguments, folder, {**ALWAYS, **environment}, stdin=stdin, memory=memory)
     return await anyio.to_thread.run_sync(begin)
 
@@ -196,16 +197,20 @@ async def start_git(
 def _started(
     arguments: Sequence[str | bytes], folder: Path, environment: Mapping[str, str], *, stdin: bool, memory: int
 ) -> Child:
-    process = subprocess.Popen(  # noqa: S603 - git by its absolute path, and no shell
-        [program(), "--no-pager", "-c", "safe.bareRepository=explicit", *arguments],
-        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        bufsize=0,
-        cwd=folder,
-        env=environment,
-        start_new_session=True,
-    )
+    git = program()
+    try:
+        process = subprocess.Popen(  # noqa: S603 - git by its absolute path, and no shell
+            [git, "--no-pager", "-c", "safe.bareRepository=explicit", *arguments],
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        raise Conflict("the repository's folder went away meanwhile", "look what is there now, then repeat") from None
     _bound(process.pid, memory)
     return Child(process)
 
