@@ -49,3 +49,10 @@ async def test_a_key_in_the_message_is_refused_as_one_in_a_file_is(bench: Bench)
     error = (await bench.result("git_commit", message=said)).error
     assert isinstance(error, ProtectedPath)
     assert KEY not in error.text()
+
+
+async def test_a_key_in_a_file_of_utf_16_is_found(bench: Bench) -> None:
+    for name, encoding in (("little.txt", "utf-16-le"), ("big.txt", "utf-16-be")):
+        (bench.root / name).write_bytes(f"\ufeffone\r\n{KEY}\r\n".encode(encoding) + b"\xff")
+    told = (await bench.call("git_commit", dry_run=True, message="m")).secrets_found
+    assert [(key.path, key.line) for key in told] == [("big.txt", 2), ("little.txt", 2)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Key:
 def find_keys(path: str, data: bytes, known: bytes = b"") -> list[Key]:
     """What looks like a key in `data` and does not stand in `known` (the file as it is committed already); of those the
     first `OF_A_FILE`."""
+    data, known = _utf8(data), _utf8(known)
     places: list[tuple[int, str]] = []
     for kind, pattern in KINDS.items():
         old = set(pattern.findall(known)) if known else set()
@@ -50,6 +52,12 @@ def find_keys(path: str, data: bytes, known: bytes = b"") -> list[Key]:
         at = place
         found.append(Key(path, line, kind))
     return found
+
+
+def _utf8(data: bytes) -> bytes:
+    """What opens with the mark of UTF-16 is that, as PowerShell writes it, and would hide every key."""
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16", "replace").encode() if marked else data
 
 
 def counted(keys: Sequence[object]) -> str:
