@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tests.agents.git.bench import Bench
 
-from astro_mcp.errors import PathDenied
-from astro_mcp.workspace.git import publish
+from astro_mcp.errors import PathDenied, Unavailable
+from astro_mcp.workspace.git import private, publish
 
 
 async def test_a_reflog_that_cant_be_written_stops_no_step_and_leaves_its_way_back(bench: Bench) -> None:
@@ -54,6 +54,17 @@ async def test_a_disk_that_is_full_at_any_write_is_said_so_and_leaves_nothing(
             assert bench.git("rev-parse", "HEAD") == head
             assert list((bench.root / ".git/objects").rglob("tmp_obj_*")) == []
     assert full == 6, full  # three objects, the index and the branch have no room in turn
+
+
+async def test_a_data_folder_without_room_is_said_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(private, "_replace", full)
+    for tool, arguments in (("git_commit", {"message": "m"}), ("git_status", {})):
+        error = (await bench.result(tool, **arguments)).error
+        assert isinstance(error, Unavailable)
+        assert "No space left" in error.message
 
 
 async def test_a_folder_that_another_git_makes_at_the_same_moment_is_no_defect(

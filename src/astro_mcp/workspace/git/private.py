@@ -12,11 +12,13 @@ import re
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from astro_mcp.errors import PathDenied, TooLarge
+from astro_mcp.errors import PathDenied, TooLarge, Unavailable
 from astro_mcp.workspace.git.layout import Layout, small
 from astro_mcp.workspace.git.refs import Refs
 
@@ -82,9 +84,15 @@ class Private:
 
 
 def build(layout: Layout, refs: Refs, parent: Path) -> Private:
-    """A new folder beneath `parent`, for its owner alone. The caller removes it with `remove`."""
-    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder = Path(tempfile.mkdtemp(prefix="git-", dir=parent))
+    """A new folder beneath `parent`, for its owner alone. The caller removes it with `remove`. Raises `Unavailable`
+    where it can't be written."""
+    with _writing():
+        parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = Path(tempfile.mkdtemp(prefix="git-", dir=parent))
+        return _filled(layout, refs, folder)
+
+
+def _filled(layout: Layout, refs: Refs, folder: Path) -> Private:
     try:
         for part in ("objects/info", "objects/pack", "refs", "info", "home"):
             (folder / part).mkdir(parents=True, exist_ok=True)
@@ -106,7 +114,12 @@ def build(layout: Layout, refs: Refs, parent: Path) -> Private:
 
 def renew(private: Private, layout: Layout, refs: Refs, former: Refs, *, alone: bool) -> Private:
     """Bring a folder that was built from `former` up to date. A changed index becomes a new copy: who reads the copy
-    of before keeps it, unless the caller is `alone`."""
+    of before keeps it, unless the caller is `alone`. Raises `Unavailable` where it can't be written."""
+    with _writing():
+        return _renewed(private, layout, refs, former, alone=alone)
+
+
+def _renewed(private: Private, layout: Layout, refs: Refs, former: Refs, *, alone: bool) -> Private:
     if refs.table != former.table:
         _write_table(private.folder, refs)
     if refs.head != former.head:
@@ -175,6 +188,15 @@ def _replace(path: Path, data: bytes) -> None:
     draft = path.with_name(f"{path.name}.new")
     draft.write_bytes(data)
     os.replace(draft, path)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise Unavailable(f"the daemon's own folder can't be written: {reason}", "make room in its data folder") from None
 
 
 def _stamp(index: str) -> str:
