@@ -8,6 +8,7 @@ import stat
 
 import pytest
 from tests.agents.git_remote.conftest import Bench
+from tests.agents.git_remote.server import Handler, saying
 from tests.quickest import with_pauses
 
 KEY = "AKIA" + "QWERTYUIOP123456"
@@ -49,6 +50,20 @@ async def test_a_push_that_happened_is_told_so_where_the_disk_is_full(
     monkeypatch.setattr(os, "fsync", fsync)
     assert (await bench.call("git_push"))["after"] == sha
     assert bench.server.git("rev-parse", "main").strip() == sha
+
+
+async def test_where_the_hosts_answer_is_lost_nobody_is_told_that_nothing_arrived(bench: Bench) -> None:
+    def taking(handler: Handler) -> None:
+        handler.body()
+        handler.connection.close()
+
+    bench.committed("new.txt", "new\n")
+    bench.server.replies["/project.git/git-receive-pack"] = taking
+    error = await bench.refused("git_push")
+    assert (error["code"], error["retryable"]) == ("provider_failed", True)
+    assert "not known" in error["hint"]
+    bench.server.replies = {"/project.git/info/refs": saying(500)}
+    assert "not known" not in (await bench.refused("git_push"))["hint"]
 
 
 @pytest.mark.full

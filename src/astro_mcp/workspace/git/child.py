@@ -188,8 +188,8 @@ async def start_git(
     stdin: bool,
     memory: int = MEMORY,
 ) -> Child:
-    """Git with all that bounds it, started; who starts it closes it. Raises `Unavailable`, and `Conflict` where `folder`
-    is gone."""
+    """Git with all that bounds it, started; who starts it closes it. Raises `Unavailable`, and `Conflict` where
+    `folder` is gone."""
     begin = partial(_started, arguments, folder, {**ALWAYS, **environment}, stdin=stdin, memory=memory)
     return await anyio.to_thread.run_sync(begin)
 

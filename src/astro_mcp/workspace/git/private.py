@@ -196,7 +196,9 @@ def _writing() -> Iterator[None]:
         yield
     except OSError as error:
         reason = os.strerror(error.errno or 0)
-        raise Unavailable(f"the daemon's own folder can't be written: {reason}", "make room in its data folder") from None
+        raise Unavailable(
+            f"the daemon's own folder can't be written: {reason}", "make room in its data folder"
+        ) from None
 
 
 def _stamp(index: str) -> str:

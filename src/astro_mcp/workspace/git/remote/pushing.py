@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from astro_mcp.config import GitSettings
-from astro_mcp.errors import AstroError, Conflict, NotFound
+from astro_mcp.errors import AstroError, Conflict, NotFound, ProviderFailed, TimedOut
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import publish
 from astro_mcp.workspace.git.branches import branch_ref
@@ -46,27 +46,35 @@ async def push(repository: Repository, hosts: Hosts, remote: Remote, branch: str
     """Bring the branch of the host to where it is here.
 
     Raises `NotFound`, `Conflict` (the host has commits that are not here; it declines), `ProtectedPath` for keys and
-    secrets in what would leave, and what `Hosts.talk` and `Talk` do. The host has nothing new then.
+    secrets in what would leave, and what `Hosts.talk` and `Talk` do. The host has nothing new then, but where it fell
+    silent amid the exchange, of which the hint tells.
     """
     ref = branch_ref(branch)
     sha = repository.refs.table.get(ref, "")
     if not sha:
         raise NotFound(f"no branch is named {printable(branch, 80)} here", "git_branch makes one")
-    async with hosts.talk(remote.here) as talk:
-        told = await advertised(repository, talk, Service.RECEIVE)
-        before = told.refs.get(ref, "")
-        if before == sha:
-            await _track(repository, remote, branch, sha, settings)
-            return Pushed(ref, sha, sha, 0, ())
-        known = await _known(repository, told)
-        await _forward(repository, branch, sha, before, known)
-        base = before or await _base(repository, sha, told, known)
-        count = await leaving.check(repository, sha, sorted(known), base)
-        shown = await repository.blocking(partial(encode, told, Service.RECEIVE, list(told.refs)))
-        front = Front(talk, Service.RECEIVE, shown)
-        options = ("--porcelain", "--no-verify", "--no-recurse-submodules", "--no-signed", "--no-follow-tags")
-        arguments = ["push", *options, git.NAME, f"{sha}:{ref}"]
-        ran = await git.run(repository, front, arguments, b"", hosts.settings.timeout_seconds)
+    asked = False
+    try:
+        async with hosts.talk(remote.here) as talk:
+            told = await advertised(repository, talk, Service.RECEIVE)
+            before = told.refs.get(ref, "")
+            if before == sha:
+                await _track(repository, remote, branch, sha, settings)
+                return Pushed(ref, sha, sha, 0, ())
+            known = await _known(repository, told)
+            await _forward(repository, branch, sha, before, known)
+            base = before or await _base(repository, sha, told, known)
+            count = await leaving.check(repository, sha, sorted(known), base)
+            shown = await repository.blocking(partial(encode, told, Service.RECEIVE, list(told.refs)))
+            front = Front(talk, Service.RECEIVE, shown)
+            options = ("--porcelain", "--no-verify", "--no-recurse-submodules", "--no-signed", "--no-follow-tags")
+            arguments = ["push", *options, git.NAME, f"{sha}:{ref}"]
+            asked = True
+            ran = await git.run(repository, front, arguments, b"", hosts.settings.timeout_seconds)
+    except (ProviderFailed, TimedOut) as error:
+        if asked:
+            error.hint = "whether the push arrived is not known: push again, which tells"
+        raise
     said = _said(ran)
     if ran.code:
         raise _declined(ran, said)
@@ -76,9 +84,7 @@ async def push(repository: Repository, hosts: Hosts, remote: Remote, branch: str
 
 async def _known(repository: Repository, told: Advertised) -> set[str]:
     """Commits that both have, by the host's word; git takes no other word either."""
-    stdin = await repository.blocking(
-        lambda: "".join(f"{sha}\n" for sha in {*told.refs.values(), *told.have}).encode()
-    )
+    stdin = await repository.blocking(lambda: "".join(f"{sha}\n" for sha in {*told.refs.values(), *told.have}).encode())
     ran = await repository.git("cat-file", "--batch-check", stdin=stdin) if stdin else None
     return await repository.blocking(partial(_commits, ran.out)) if ran else set()
 
