@@ -11,7 +11,7 @@ import pytest
 from tests.agents.git.bench import Bench
 
 from astro_mcp.errors import PathDenied, Unavailable
-from astro_mcp.workspace.git import private, publish
+from astro_mcp.workspace.git import layout, private, publish
 
 
 async def test_a_reflog_that_cant_be_written_stops_no_step_and_leaves_its_way_back(bench: Bench) -> None:
@@ -70,7 +70,7 @@ async def test_a_data_folder_without_room_is_said_so(bench: Bench, monkeypatch: 
 async def test_a_folder_that_another_git_makes_at_the_same_moment_is_no_defect(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = publish.is_folder
+    plain = layout.is_folder
 
     def is_folder(path: Path) -> bool:
         there = plain(path)
