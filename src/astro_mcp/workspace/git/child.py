@@ -197,10 +197,9 @@ async def start_git(
 def _started(
     arguments: Sequence[str | bytes], folder: Path, environment: Mapping[str, str], *, stdin: bool, memory: int
 ) -> Child:
-    git = program()
     try:
         process = subprocess.Popen(  # noqa: S603 - git by its absolute path, and no shell
-            [git, "--no-pager", "-c", "safe.bareRepository=explicit", *arguments],
+            [program(), "--no-pager", "-c", "safe.bareRepository=explicit", *arguments],
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
