@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -74,13 +76,18 @@ async def test_a_folder_that_another_git_makes_at_the_same_moment_is_no_defect(
 
     def is_folder(path: Path) -> bool:
         there = plain(path)
-        if not there and path.parent.name == "objects":
-            path.mkdir()
+        if not there and path.parent.name == "objects" and not path.is_symlink():
+            meanwhile(path)
         return there
 
     monkeypatch.setattr(publish, "is_folder", is_folder)
     bench.write("README.md", "# Changed\n")
+    meanwhile: Callable[[Path], None] = Path.mkdir
     assert (await bench.call("git_commit", message="m")).sha
+    bench.write("README.md", "# Changed again\n")
+    meanwhile = partial(Path.symlink_to, target=bench.root / "src")
+    assert isinstance((await bench.result("git_commit", message="m")).error, PathDenied)
+    assert os.listdir(bench.root / "src") == ["app.py"]
 
 
 async def test_a_lock_of_another_gits_that_goes_while_it_is_looked_at_is_no_defect(

@@ -223,11 +223,12 @@ def _store(source: Path, target: Path) -> None:
 
 
 def _folder(path: Path) -> None:
-    """Make it where it is not there: another git may do so at the same moment."""
-    if not is_folder(path):
-        try:
-            path.mkdir(exist_ok=True)  # raises where something else has the name
-        except OSError as error:
+    """Make it where it is not there: another git may do so at the same moment. What else has the name is refused."""
+    try:
+        if not is_folder(path):
+            path.mkdir()
+    except OSError as error:
+        if not is_folder(path):
             raise unwritten(error) from None
 
 
