@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -13,9 +14,11 @@ from typing import Any
 import anyio
 import pytest
 from tests.agents.knowledge.embedding_endpoint import embedding, moved
-from tests.net.web_site import Loopback, Names
+from tests.net.web_site import Loopback, Names, answer, serving
 
 from astro_mcp.agents.knowledge import catch_up
+from astro_mcp.agents.knowledge.chroma_server import FILE, ChromaServer
+from astro_mcp.agents.knowledge.embedding import BUILTIN
 from astro_mcp.config import ChromaSettings, KnowledgeSettings, WebSettings
 from astro_mcp.net.client import GuardedClient
 
@@ -134,3 +137,20 @@ async def test_a_model_moves_on_a_server_too(
             await desk.caught_up()
             found = await desk.value("kb_search", query="credential login", kinds=["code"])
     assert (found.items[0].source, found.notice) == ("src/accounts.py", "")
+
+
+@pytest.mark.parametrize("left", ["", "astro-0123", "\N{SNOWMAN}"])
+async def test_an_id_that_was_left_half_written_makes_no_collection_of_others_ours(tmp_path: Path, left: str) -> None:
+    (tmp_path / FILE).write_text(left)
+    theirs = [{"id": "1", "name": "astro-0123456789abcdef-kb"}, {"id": "2", "name": "a-collection-of-others"}]
+    async with serving() as site:
+        base = "/api/v2/tenants/default_tenant/databases/default_database/collections"
+        site.replies |= {
+            f"{base}?limit=1000&offset=0": answer(json.dumps(theirs).encode()),
+            f"{base}?limit=1000&offset=1000": answer(b"[]"),
+        }
+        assert not await ChromaServer(client(), at(site.port).chroma, tmp_path).open("", 1, [], [BUILTIN])
+        first = (tmp_path / FILE).read_text()
+        assert not await ChromaServer(client(), at(site.port).chroma, tmp_path).open("", 1, [], [BUILTIN])
+        assert (tmp_path / FILE).read_text() == first
+        assert not [path for path, _ in site.requests if "/1/" in path or "/2/" in path]

@@ -8,8 +8,11 @@ before the record says so.
 from __future__ import annotations
 
 import json
+import os
+import re
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 FILE: Final = "server.id"
 """Which collections on the server are this data folder's."""
+_PREFIX: Final = re.compile(r"astro-[0-9a-f]{16}-")
 QUERY_SECONDS: Final = 5.0
 SECONDS: Final = 60.0
 ROWS: Final = 500
@@ -173,11 +177,17 @@ def _body(answer: Fetched) -> Any:
 
 
 def _identity(path: Path) -> str:
-    """This data folder's own prefix, made once."""
+    """This data folder's own prefix, made once; anew where the file was left half written: collections whose names do
+    not begin with it are another's."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        with path.open("x", encoding="ascii") as file:
-            file.write(f"astro-{secrets.token_hex(8)}-")
-    except FileExistsError:
-        pass
-    return path.read_text(encoding="ascii")
+    with suppress(FileNotFoundError, ValueError):
+        found = path.read_text(encoding="ascii")
+        if _PREFIX.fullmatch(found):
+            return found
+    made, temporary = f"astro-{secrets.token_hex(8)}-", path.with_suffix(".new")
+    with temporary.open("w", encoding="ascii") as file:
+        file.write(made)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    return made
