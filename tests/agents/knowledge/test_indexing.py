@@ -7,8 +7,11 @@ from typing import Any
 
 import anyio
 import pytest
+from tests.quickest import with_pauses
 
+from astro_mcp.agents.knowledge.record import Draft, Record
 from astro_mcp.core.call import Call
+from astro_mcp.core.ports import SystemClock
 from astro_mcp.errors import InvalidInput, NoRoot, NotFound, PathDenied
 
 
@@ -62,6 +65,20 @@ async def test_a_path_speaks_only_for_what_lies_below_it(house: Any, tmp_path: P
             await desk.value("kb_index", paths=["src/never.py"])
     assert (docs.unchanged, docs.removed) == (1, 0)
     assert (one.unchanged, one.removed) == (0, 1)
+
+
+async def test_many_paths_and_many_documents_never_hold_up_the_loop(house: Any, tmp_path: Path, project: Path) -> None:
+    def draft(source: str) -> Draft:
+        return Draft(source, "document", source, "", ())
+
+    gone, kept = [f"gone/{n}.md" for n in range(400)], [draft(f"kept/{n}.md") for n in range(5000)]
+    async with house(tmp_path / "data", project) as desk:
+        record = Record(desk.database, SystemClock())
+        await record.put(desk.session.scope, "workspace", [*kept, *map(draft, gone)])
+        report, pause = await with_pauses(lambda: desk.value("kb_index", paths=gone))
+        left = (await desk.value("kb_list")).total
+    assert (report.removed, left) == (400, 5000)
+    assert pause < 0.5, f"{pause:.2f} s"
 
 
 async def test_secrets_ignored_files_and_gits_own_are_never_indexed(house: Any, tmp_path: Path, project: Path) -> None:

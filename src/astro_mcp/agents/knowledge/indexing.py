@@ -64,7 +64,7 @@ class Indexing:
                 counts.update(unchanged=batch.unchanged, skipped=batch.skipped)
                 failed += batch.failed
                 seen.update(batch.seen)
-        gone = [source for source in known if source not in seen and listing.speaks_for(source)]
+        gone = listing.gone(known, seen)
         counts["removed"] += await self._record.remove(scope, args.collection, gone)
 
     async def _embed(self, scope: Scope, collection: str, ctx: Context) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from stat import S_ISDIR
@@ -44,8 +44,10 @@ class Listing:
     failed: list[Failure] = field(default_factory=list)
     bytes: int = 0
 
-    def speaks_for(self, source: str) -> bool:
-        return any(_within(source, place) for place in self.covered)
+    def gone(self, known: Iterable[str], seen: Set[str]) -> list[str]:
+        """Those of `known` that the paths speak for and that were not `seen`."""
+        covered = {place.display for place in self.covered}
+        return [source for source in known if source not in seen and not covered.isdisjoint(_and_above(source))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +92,14 @@ class Sources:
     async def listing(self, session: Session, paths: Sequence[str], known: Iterable[str]) -> Listing:
         """The files at `paths`. A path that is gone and was indexed counts as empty; `NotFound` for any other."""
         found = Listing()
-        sources = list(known)
+        indexed = {name for source in known for name in _and_above(source)}
         for path in paths or ["."]:
             place = self._workspace.locate(session, path)
             found.covered.append(place)
             try:
                 await self._add(place, found)
             except NotFound:
-                if not any(_within(source, place) for source in sources):
+                if place.display not in indexed:
                     raise
         found.places = list({place.display: place for place in found.places}.values())
         if len(found.places) > MOST_FILES:
@@ -216,8 +218,14 @@ def _text(data: bytes) -> str | None:
     return text if text.strip() else None
 
 
-def _within(source: str, place: Place) -> bool:
-    """Whether `source`, as `Place.display` gives it, lies at or below `place`."""
-    if place.primary and not place.relative:
-        return not source.startswith("/") and "://" not in source  # which no path has, and every page does
-    return source == place.display or source.startswith(f"{place.display}/")
+def _and_above(source: str) -> Iterator[str]:
+    """`source`, as `Place.display` gives it, and what it lies in: folders and the root; a page lies in nothing."""
+    yield source
+    if "://" in source:  # which no path has, and every page does
+        return
+    if not source.startswith("/"):
+        yield "."
+    end = source.find("/")
+    while end >= 0:
+        yield source[:end]
+        end = source.find("/", end + 1)
