@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,9 @@ import anyio
 import pytest
 from tests.quickest import with_pauses
 
+from astro_mcp.agents.knowledge import indexing
 from astro_mcp.agents.knowledge.record import Draft, Record
+from astro_mcp.core.authority import Scope
 from astro_mcp.core.call import Call
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.errors import InvalidInput, NoRoot, NotFound, PathDenied
@@ -65,6 +69,37 @@ async def test_a_path_speaks_only_for_what_lies_below_it(house: Any, tmp_path: P
             await desk.value("kb_index", paths=["src/never.py"])
     assert (docs.unchanged, docs.removed) == (1, 0)
     assert (one.unchanged, one.removed) == (0, 1)
+
+
+async def test_files_of_many_chunks_come_and_go_in_many_transactions(
+    house: Any, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "CHUNKS_AT_ONCE", 6, raising=False)
+    monkeypatch.setattr(indexing, "PATIENCE", 0)
+    came: list[list[int]] = []
+    went: list[int] = []
+    put, remove = Record.put, Record.remove
+
+    async def counted(self: Record, scope: Scope, collection: str, drafts: Sequence[Draft]) -> Any:
+        came.append([len(draft.chunks) for draft in drafts])
+        return await put(self, scope, collection, drafts)
+
+    async def removed(self: Record, scope: Scope, collection: str, sources: Sequence[str]) -> int:
+        went.append(len(sources))
+        return await remove(self, scope, collection, sources)
+
+    monkeypatch.setattr(Record, "put", counted)
+    monkeypatch.setattr(Record, "remove", removed)
+    for number in range(40):
+        (project / "docs" / f"{number}.txt").write_text(f"line of {number}\n" * (600 if number == 9 else 1))
+    async with house(tmp_path / "data", project) as desk:
+        report = await desk.value("kb_index", paths=["docs"])
+        shutil.rmtree(project / "docs")
+        after = await desk.value("kb_index", paths=["docs"])
+    assert (report.added, after.removed) == (41, 41)
+    assert all(sum(chunks) <= 6 or len(chunks) == 1 for chunks in came)
+    assert max(len(chunks) for chunks in came) == 6
+    assert went == [32, 9]
 
 
 async def test_many_paths_and_many_documents_never_hold_up_the_loop(house: Any, tmp_path: Path, project: Path) -> None:

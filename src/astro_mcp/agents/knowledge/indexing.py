@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import anyio
@@ -10,7 +11,7 @@ import anyio
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.models import Failure, IndexInput, IndexOutput
 from astro_mcp.agents.knowledge.reach import writable
-from astro_mcp.agents.knowledge.record import Record
+from astro_mcp.agents.knowledge.record import Draft, Record
 from astro_mcp.agents.knowledge.sources import Sources
 from astro_mcp.agents.knowledge.web import Web
 from astro_mcp.core.authority import Scope
@@ -18,7 +19,9 @@ from astro_mcp.core.call import Context
 from astro_mcp.errors import InvalidInput
 
 FILES_AT_ONCE: Final = 32
-"""Files of one transaction."""
+"""Files that are read together, and of one transaction at most."""
+CHUNKS_AT_ONCE: Final = 500
+"""Chunks of one transaction, but for a file that has more: all other calls of the daemon wait for it."""
 PATIENCE: Final = 20.0
 """Seconds that the call waits for embeddings; hosts give a call 60, and words find everything meanwhile."""
 
@@ -60,12 +63,15 @@ class Indexing:
             for start in range(0, len(listing.places), FILES_AT_ONCE):
                 await ctx.progress(start, len(listing.places), f"reading {len(listing.places)} files")
                 batch = await self._sources.read(listing.places[start : start + FILES_AT_ONCE], known, parser)
-                counts.update(outcome for outcome, _ in await self._record.put(scope, args.collection, batch.drafts))
+                for drafts in _portions(batch.drafts):
+                    counts.update(outcome for outcome, _ in await self._record.put(scope, args.collection, drafts))
                 counts.update(unchanged=batch.unchanged, skipped=batch.skipped)
                 failed += batch.failed
                 seen.update(batch.seen)
         gone = listing.gone(known, seen)
-        counts["removed"] += await self._record.remove(scope, args.collection, gone)
+        for start in range(0, len(gone), FILES_AT_ONCE):
+            part = gone[start : start + FILES_AT_ONCE]
+            counts["removed"] += await self._record.remove(scope, args.collection, part)
 
     async def _embed(self, scope: Scope, collection: str, ctx: Context) -> int:
         """Wait for the background while it gets on; how many chunks are left."""
@@ -81,6 +87,20 @@ class Indexing:
                 if self._catch_up.failure:
                     break
         return pending
+
+
+def _portions(drafts: Sequence[Draft]) -> Iterator[list[Draft]]:
+    """`drafts` in their order, for one transaction each."""
+    portion: list[Draft] = []
+    chunks = 0
+    for draft in drafts:
+        if portion and chunks + len(draft.chunks) > CHUNKS_AT_ONCE:
+            yield portion
+            portion, chunks = [], 0
+        portion.append(draft)
+        chunks += len(draft.chunks)
+    if portion:
+        yield portion
 
 
 def _report(collection: str, counts: Counter[str], failed: list[Failure], pending: int, failure: str) -> IndexOutput:
