@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from mcp import Client, StdioServerParameters
+from tests.quickest import within
 
+from astro_mcp.agents.knowledge.record import Draft, Record
+from astro_mcp.core.ports import SystemClock
 from astro_mcp.errors import Forbidden, InvalidInput, NotFound
 
 NOTE = {"title": "Retries", "text": "Uploads retry five times, with jitter.", "tags": ["decision"]}
@@ -161,3 +164,16 @@ async def test_kinds_and_tags_narrow_the_list_newest_first(house: Any, tmp_path:
     assert [item.title for item in tagged.unwrap().items] == ["Style", "Retries"]
     assert {item.source for item in code.items} == {"src/upload.py", "src/accounts.py"}
     assert {one.scope for one in code.collections} == {"project"}
+
+
+async def test_to_forget_many_sources_among_many_documents_takes_no_time(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    drafts = [Draft(f"kept/{n}.md", "document", "", "", ()) for n in range(4000)]
+    async with house(tmp_path / "data", project) as desk:
+        await Record(desk.database, SystemClock()).put(desk.session.scope, "workspace", drafts)
+        away = [f"away/{n}" for n in range(1000)]
+        assert (await within(1, lambda: desk.value("kb_forget", sources=away))).removed == 0
+        named = await desk.value("kb_forget", sources=[*away[:3], "kept/7.md", "kept/12", "kept/1/"])
+        assert named.removed == 1
+        assert (await desk.value("kb_forget", sources=["kept"])).removed == 3999

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from astro_mcp.agents.knowledge import statements as sql
 from astro_mcp.agents.knowledge.chunks import Chunk
-from astro_mcp.agents.knowledge.record import Draft, add_chunks, drop_chunks
+from astro_mcp.agents.knowledge.record import Draft, add_chunks, and_above, drop_chunks
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import Clock
@@ -54,11 +54,11 @@ class Forgetting:
 
 
 def _forget(tx: Transaction, scope: Scope, ids: Sequence[str], sources: Sequence[str], undo_id: str, now: float) -> int:
-    named = {"ids": json.dumps(list(ids)), "sources": json.dumps(list(sources))}
     owner = {"tenant": scope.tenant, "scope": scope.key}
     for statement in (sql.DROP_FORGOTTEN, sql.EMPTY_FORGOTTEN):
         tx.execute(statement, (scope.tenant, scope.key, now - KEPT_SECONDS))
-    rows = tx.rows(sql.NAMED, {**owner, **named, "most": MOST + 1})
+    meant = [*ids, *_at(tx, scope, frozenset(sources))]
+    rows = tx.rows(sql.NAMED, {**owner, "ids": json.dumps(meant), "most": MOST + 1})
     if len(rows) > MOST:
         raise TooLarge(f"more than {MOST:,} documents are meant", "name fewer at once")
     for row in rows:
@@ -73,6 +73,13 @@ def _forget(tx: Transaction, scope: Scope, ids: Sequence[str], sources: Sequence
     if rows:
         tx.execute(sql.DROP_ORPHAN_VECTORS, owner)
     return len(rows)
+
+
+def _at(tx: Transaction, scope: Scope, sources: frozenset[str]) -> list[str]:
+    """The ids of documents whose source, or a folder of it, is among `sources`; each document is looked at once, however
+    many there are of those."""
+    rows = tx.rows(sql.WITH_SOURCES, (scope.tenant, scope.key)) if sources else []
+    return [row["id"] for row in rows if not sources.isdisjoint(and_above(row["source"]))]
 
 
 def _kept(tx: Transaction, scope: Scope, undo_id: str) -> list[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -190,6 +190,15 @@ def shelves(tx: Transaction, scopes: Sequence[Scope]) -> Shelves:
         scope: {row["collection"]: row["pending"] for row in tx.rows(sql.SHELVES, owner)}
         for scope, owner in owners.items()
     }
+
+
+def and_above(source: str) -> Iterator[str]:
+    """`source`, and every folder that it lies in."""
+    yield source
+    end = source.find("/")
+    while end >= 0:
+        yield source[:end]
+        end = source.find("/", end + 1)
 
 
 def words_table(scope: Scope) -> str:

@@ -17,7 +17,7 @@ from astro_mcp.agents.knowledge.chunks import CODE_VERSION, VERSION, Chunk, docu
 from astro_mcp.agents.knowledge.models import Failure
 from astro_mcp.agents.knowledge.outline.grammars import grammar_of, identity
 from astro_mcp.agents.knowledge.outline.parser import Parser
-from astro_mcp.agents.knowledge.record import Draft
+from astro_mcp.agents.knowledge.record import Draft, and_above
 from astro_mcp.core.authority import Label, Session
 from astro_mcp.documents.pdf import pdf_text
 from astro_mcp.errors import AstroError, NotFound, TooLarge
@@ -47,7 +47,7 @@ class Listing:
     def gone(self, known: Iterable[str], seen: Set[str]) -> list[str]:
         """Those of `known` that the paths speak for and that were not `seen`."""
         covered = {place.display for place in self.covered}
-        return [source for source in known if source not in seen and not covered.isdisjoint(_and_above(source))]
+        return [source for source in known if source not in seen and not covered.isdisjoint(_ways_to_name(source))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Sources:
     async def listing(self, session: Session, paths: Sequence[str], known: Iterable[str]) -> Listing:
         """The files at `paths`. A path that is gone and was indexed counts as empty; `NotFound` for any other."""
         found = Listing()
-        indexed = {name for source in known for name in _and_above(source)}
+        indexed = {name for source in known for name in _ways_to_name(source)}
         for path in paths or ["."]:
             place = self._workspace.locate(session, path)
             found.covered.append(place)
@@ -218,14 +218,11 @@ def _text(data: bytes) -> str | None:
     return text if text.strip() else None
 
 
-def _and_above(source: str) -> Iterator[str]:
-    """`source`, as `Place.display` gives it, and what it lies in: folders and the root; a page lies in nothing."""
-    yield source
+def _ways_to_name(source: str) -> Iterator[str]:
+    """What `Place.display` gives of a document's file and of all that it lies in; of a page that is itself alone."""
     if "://" in source:  # which no path has, and every page does
+        yield source
         return
     if not source.startswith("/"):
         yield "."
-    end = source.find("/")
-    while end >= 0:
-        yield source[:end]
-        end = source.find("/", end + 1)
+    yield from and_above(source)

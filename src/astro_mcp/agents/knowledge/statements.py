@@ -248,15 +248,15 @@ WHERE tenant = ? AND scope = ? AND document = ? ORDER BY version DESC
 
 DROP_VERSIONS: Final = "DELETE FROM knowledge_version WHERE tenant = ? AND scope = ? AND document = ? AND version <= ?"
 
-# What was forgotten. A source is a document's own, or a folder of it.
+# What was forgotten.
 
 NAMED: Final = """
-SELECT * FROM knowledge_document WHERE tenant = :tenant AND scope = :scope AND (
-    id IN (SELECT value FROM json_each(:ids)) OR kind <> 'note' AND EXISTS (
-        SELECT 1 FROM json_each(:sources)
-        WHERE source = value OR substr(source, 1, length(value) + 1) = value || '/'))
+SELECT * FROM knowledge_document WHERE tenant = :tenant AND scope = :scope
+    AND id IN (SELECT value FROM json_each(:ids))
 ORDER BY id LIMIT :most
 """
+
+WITH_SOURCES: Final = "SELECT id, source FROM knowledge_document WHERE tenant = ? AND scope = ? AND kind <> 'note'"
 
 CHUNKS: Final = """
 SELECT start_line, end_line, title, context, text FROM knowledge_chunk
