@@ -26,6 +26,7 @@ from astro_mcp.agents.knowledge.vectors import Holdings, collection_name, cosine
 from astro_mcp.config import ChromaSettings
 from astro_mcp.errors import NotFound, ProviderFailed
 from astro_mcp.net.client import Fetched, GuardedClient
+from astro_mcp.workspace.text import one_line
 
 if TYPE_CHECKING:
     from astro_mcp.agents.knowledge.embedding import Matrix
@@ -167,7 +168,7 @@ def _body(answer: Fetched) -> Any:
     if answer.status == 404:
         raise NotFound("the Chroma server has no such collection")
     if not 200 <= answer.status < 300:
-        said = answer.body[:SHOWN].decode("utf-8", "replace")
+        said = one_line(answer.body[:SHOWN].decode("utf-8", "replace"))
         reason = f"the Chroma server answered {answer.status}: {said}"
         raise ProviderFailed(reason, "look at [knowledge.chroma] in config.toml", retryable=answer.status >= 500)
     try:

@@ -18,6 +18,7 @@ from astro_mcp.agents.knowledge.making import Refused
 from astro_mcp.config import EmbeddingSettings
 from astro_mcp.errors import AstroError, ProviderFailed, RateLimited
 from astro_mcp.net.client import Fetched, GuardedClient
+from astro_mcp.workspace.text import one_line
 
 if TYPE_CHECKING:
     from astro_mcp.agents.knowledge.embedding import Matrix
@@ -147,7 +148,7 @@ def _rows(body: Any) -> list[list[float]]:
 
 
 def _refused(answer: Fetched) -> AstroError:
-    said = answer.body[:SHOWN].decode("utf-8", "replace")
+    said = one_line(answer.body[:SHOWN].decode("utf-8", "replace"))
     reason = f"the embedding endpoint answered {answer.status}: {said}"
     if answer.status in UNFIT:
         return Refused(reason, _FIX, retryable=False)

@@ -7,6 +7,7 @@ from typing import ClassVar, Final, Literal
 from pydantic import Field
 
 from astro_mcp.core.model import Input, Listing, Output, Page, Part, Strings
+from astro_mcp.workspace.text import one_line
 
 Kept = Literal["project", "user", "tenant"]
 Reach = Literal["all", "project", "user", "tenant"]
@@ -38,14 +39,15 @@ class SearchOutput(Listing):
     notice: str = ""
 
     def text(self) -> str:
-        head = [f"note: {self.notice}"] if self.notice else []
+        head = [f"note: {one_line(self.notice)}"] if self.notice else []
         if not self.items:
             head.append("nothing found; kb_index adds files, kb_remember adds notes")
         return "\n".join([*head, *(_hit(hit) for hit in self.items)])
 
 
 def _hit(hit: Hit) -> str:
-    return f"## {hit.source}:{hit.start_line}-{hit.end_line}  {hit.title}  ({hit.score:.2f}, {hit.id})\n{hit.text}\n"
+    place = f"{one_line(hit.source)}:{hit.start_line}-{hit.end_line}"
+    return f"## {place}  {one_line(hit.title)}  ({hit.score:.2f}, {hit.id})\n{hit.text}\n"
 
 
 class RememberInput(Input):
@@ -112,10 +114,10 @@ class IndexOutput(Page):
             f"{self.collection}: {self.added} added, {self.updated} updated, {self.unchanged} unchanged, "
             f"{self.removed} removed, {self.skipped} skipped (empty or no UTF-8 text), {len(self.failed)} failed"
         )
-        lines = [counts, *(f"failed: {item.source}: {item.reason}" for item in self.failed)]
+        lines = [counts, *(one_line(f"failed: {item.source}: {item.reason}") for item in self.failed)]
         if self.pending_embeddings:
             lines.append(f"{self.pending_embeddings} chunks wait for their embedding; words find them already")
-        return "\n".join([*lines, *([self.notice] if self.notice else [])])
+        return "\n".join([*lines, *([one_line(self.notice)] if self.notice else [])])
 
 
 class ListInput(Input):
@@ -154,7 +156,7 @@ class ListOutput(Listing):
             f"{one.name} ({one.scope}): {one.documents} documents, {one.chunks} chunks, {one.pending} pending"
             for one in self.collections
         ]
-        lines += [f"{one.id}  {one.kind}  {one.updated}  {one.source}  {one.title}" for one in self.items]
+        lines += [one_line(f"{one.id}  {one.kind}  {one.updated}  {one.source}  {one.title}") for one in self.items]
         return "\n".join(lines) or "nothing is known yet; kb_remember keeps notes, kb_index reads files"
 
 

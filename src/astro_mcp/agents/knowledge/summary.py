@@ -15,6 +15,7 @@ from astro_mcp.core.resource import Body
 from astro_mcp.errors import NotFound
 from astro_mcp.observe.printable import printable
 from astro_mcp.store.connection import Row
+from astro_mcp.workspace.text import one_line
 
 
 class Summary:
@@ -68,20 +69,22 @@ def _markdown(reach: str, row: Row, sources: list[Row]) -> str:
     ]
     for source in sources:
         name = source["title"] if row["collection"] == COLLECTION else source["source"]
-        lines.append(f"- {name} ({source['kind']}, {source['chunks']} chunks)")
+        lines.append(f"- {one_line(name)} ({source['kind']}, {source['chunks']} chunks)")
     if row["documents"] > len(sources):
         lines.append(f"- and {row['documents'] - len(sources)} more")
     return "\n".join(lines) + "\n"
 
 
 def _whole(row: Row, chunks: Sequence[Row], versions: Sequence[Row]) -> str:
-    lines = [f"# {row['title']}", f"{row['kind']} {row['id']}, updated {moment(row['updated'])}"]
+    lines = [f"# {one_line(row['title'])}", f"{row['kind']} {row['id']}, updated {moment(row['updated'])}"]
     if tags := json.loads(row["tags"]):
-        lines.append(f"tags: {', '.join(tags)}")
+        lines.append(one_line(f"tags: {', '.join(tags)}"))
     if row["kind"] != "note":
-        lines.append(f"source: {row['source']}")
+        lines.append(f"source: {one_line(row['source'])}")
     for version in versions:
-        lines += ["", f"## version {version['version']}, {moment(version['at'])}: {version['title']}", version["text"]]
+        head = f"## version {version['version']}, {moment(version['at'])}: {one_line(version['title'])}"
+        lines += ["", head, version["text"]]
     for chunk in () if versions else chunks:
-        lines += ["", f"## lines {chunk['start_line']} to {chunk['end_line']}: {chunk['title']}", chunk["text"]]
+        head = f"## lines {chunk['start_line']} to {chunk['end_line']}: {one_line(chunk['title'])}"
+        lines += ["", head, chunk["text"]]
     return "\n".join(lines) + "\n"
