@@ -90,6 +90,7 @@ def test_hostile_text_is_cut_in_bounded_time(text: str, source: str) -> None:
 
 def test_identifiers_count_whole_and_in_parts() -> None:
     assert split_identifiers("parseHTTPConfig plain snake_case_2") == "parse http config snake case 2"
+    assert split_identifiers("备份 数据库备份v2 " + "上传失败" * 30) == "数据 据库 库备 备份 v 2 上传 传失 失败 败上"
     assert any_of(terms("where is parseConfig")) == '"parseconfig" OR "parse" OR "config"'
     assert any_of(terms('what "is" it')) == '"what" OR "is" OR "it"'
     assert any_of(terms("?!")) == ""

@@ -9,6 +9,7 @@ import pytest
 
 from astro_mcp.agents.knowledge.candidates import Filter
 from astro_mcp.agents.knowledge.record import Record
+from astro_mcp.agents.knowledge.words import terms
 from astro_mcp.core.authority import Grant, Label
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.errors import InvalidInput, NoRoot, NotFound
@@ -24,6 +25,24 @@ async def test_meaning_finds_a_passage_that_shares_no_word_with_the_question(
     assert (login[0].source, login[0].start_line) == ("src/accounts.py", 1)
     assert "verify_password_hash" in login[0].text
     assert plants[0].source == "docs/guide.md"
+
+
+async def test_a_word_is_found_within_a_sentence_that_sets_no_blanks(house: Any, tmp_path: Path, project: Path) -> None:
+    files = {
+        "deploy": "我们在上传失败时重试五次,每次之间的等待时间会增加。数据库备份每天凌晨三点运行。",
+        "weather": "今天的天气很好,我们去公园散步。每次散步之间会休息,然后我们回家吃饭。",
+        "upload": "アップロードに失敗した場合は五回まで再試行します。",
+        "cellar": "春には地下室に水が入ることがあるので、荷物は棚の上に置いてください。",
+    }
+    for name, text in files.items():
+        (project / "docs" / f"{name}.txt").write_text(text * 3, encoding="utf-8")
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index", paths=["docs"])
+        asked = {"上传失败": "deploy", "备份": "deploy", "散步": "weather", "再試行": "upload", "地下室の水": "cellar"}
+        for query, name in asked.items():
+            assert (await desk.search(query))[0].source == f"docs/{name}.txt", query
+            words = await Record(desk.database, SystemClock()).find_words(desk.session.scope, terms(query), Filter(), 9)
+            assert len(words) == 1, query
 
 
 async def test_tags_are_completed_from_the_sessions_notes_one_after_the_other(

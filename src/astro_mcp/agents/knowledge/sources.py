@@ -18,6 +18,7 @@ from astro_mcp.agents.knowledge.models import Failure
 from astro_mcp.agents.knowledge.outline.grammars import grammar_of, identity
 from astro_mcp.agents.knowledge.outline.parser import Parser
 from astro_mcp.agents.knowledge.record import Draft, and_above
+from astro_mcp.agents.knowledge.words import UNBROKEN_VERSION, unbroken
 from astro_mcp.core.authority import Label, Session
 from astro_mcp.documents.pdf import pdf_text
 from astro_mcp.errors import AstroError, NotFound, TooLarge
@@ -191,6 +192,8 @@ def _digest(source: str, data: bytes, grammar: int | None) -> str:
     """Of a file and of how it is cut: what was cut by lines alone is made anew when its grammar is there."""
     version = VERSION if kind_of(source) != "code" else CODE_VERSION
     cut = version if grammar is None else f"{version} {identity(grammar)}"
+    if unbroken(data):
+        cut += f" {UNBROKEN_VERSION}"
     return hashlib.sha256(f"{cut}\0".encode() + data).hexdigest()
 
 

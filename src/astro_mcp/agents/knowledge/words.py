@@ -23,7 +23,14 @@ _JOINING_WORDS: Final = (
 )
 _JOINING: Final = frozenset(_JOINING_WORDS.split())
 _WORD: Final = re.compile(r"\w+")
-_PART: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+_UNBROKEN: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+"""Scripts that set no blanks between words: Chinese and Japanese."""
+_RUN: Final = re.compile(f"[{_UNBROKEN}]+")
+_LEADS: Final = re.compile(rb"[\xe3-\xe9\xf0][\x80-\xbf]")
+"""How most characters of those scripts begin in UTF-8, and a few of others."""
+UNBROKEN_VERSION: Final = "2"
+"""Part of the digest of a document with such: another way to take it apart makes it new."""
+_PART: Final = re.compile(rf"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[{_UNBROKEN}]+|[^\W\d_A-Za-z{_UNBROKEN}]+")
 
 _JOINED: Final = re.compile(r"_[^\W_]|[^\W_]_|[a-z][A-Z]|[^\W\d_]\d{4}")
 
@@ -34,8 +41,18 @@ def names_identifier(query: str) -> bool:
 
 
 def parts(word: str) -> list[str]:
-    """The words inside an identifier: `parseHTTPConfig` and `parse_http_config` give parse, http, config."""
-    return [part.lower() for part in _PART.findall(word)]
+    """The words inside an identifier: `parseHTTPConfig` and `parse_http_config` give parse, http, config. What is written
+    without blanks is taken by two characters, which overlap: most words of Chinese and Japanese are one such or more."""
+    return [piece for part in _PART.findall(word) for piece in _pieces(part.lower())]
+
+
+def _pieces(part: str) -> list[str]:
+    return [part[n : n + 2] for n in range(max(1, len(part) - 1))] if _RUN.match(part) else [part]
+
+
+def unbroken(data: bytes) -> bool:
+    """Whether UTF-8 may have text without blanks in it."""
+    return _LEADS.search(data) is not None
 
 
 def split_identifiers(text: str) -> str:
@@ -44,7 +61,7 @@ def split_identifiers(text: str) -> str:
     for word in dict.fromkeys(_WORD.findall(text)):
         if word.isascii() and word.isalpha() and (word.islower() or word[1:].islower()):
             continue  # most words have one part, and looking for it takes longer than all else here
-        if len(word) <= LONGEST and len(pieces := parts(word)) > 1:
+        if (len(word) <= LONGEST or _RUN.search(word)) and len(pieces := parts(word)) > 1:
             found.update(dict.fromkeys(pieces))
     return " ".join(found)
 
