@@ -45,6 +45,23 @@ async def test_a_word_is_found_within_a_sentence_that_sets_no_blanks(house: Any,
             assert len(words) == 1, query
 
 
+async def test_a_passage_that_two_collections_have_is_found_once(house: Any, tmp_path: Path, project: Path) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index", collection="docs", paths=["docs"])
+        await desk.value("kb_index")
+        for scope in ("project", "user"):
+            await desk.value("kb_remember", title="Tomatoes", text="They want water at their roots.", scope=scope)
+        found = await desk.search("tomatoes want water at their roots", k=4)
+        notes = await desk.search("tomatoes want water at their roots", kinds=["note"])
+        (project / "docs" / "guide.md").write_text("# Guide\n\nTomatoes want water at noon.\n")
+        await desk.value("kb_index")
+        changed = await desk.search("tomatoes want water at their roots", kinds=["document"])
+    assert [hit.source for hit in found].count("docs/guide.md") == 1
+    assert len(found) == 4, "others take the place"
+    assert len(notes) == 2, "two notes are two, whatever they say"
+    assert [hit.source for hit in changed].count("docs/guide.md") == 2, "what differs is told"
+
+
 async def test_tags_are_completed_from_the_sessions_notes_one_after_the_other(
     house: Any, tmp_path: Path, project: Path
 ) -> None:

@@ -161,14 +161,15 @@ def matches(
 
 
 def chosen(tx: Transaction, asked: Asked, kinds_of: KindsOf, only: Filter, most: int) -> list[Row]:
-    """The rows of the `most` best, best first, on one snapshot; what is gone meanwhile is left out."""
+    """The rows of the `most` best, best first, on one snapshot; what is gone meanwhile is left out, and so is what an
+    earlier row says: the same passage of the same source, which another collection has too."""
     scopes, kinds = dict(asked.known), dict[int, str]()
     for scope, chunks in asked.near.items():
         there = kinds_of(tx, scope, [chunk for chunk in chunks if chunk not in asked.known])
         kinds.update(there)
         scopes.update(dict.fromkeys(there, scope))
     order = asked.order(kinds)
-    found: list[Row] = []
+    found: dict[tuple[Any, ...], Row] = {}
     for start in range(0, len(order), max(1, most)):
         part = order[start : start + most]
         rows = {
@@ -176,7 +177,13 @@ def chosen(tx: Transaction, asked: Asked, kinds_of: KindsOf, only: Filter, most:
             for scope in dict.fromkeys(scopes[chunk] for chunk in part)
             for row in hits(tx, scope, [chunk for chunk in part if scopes[chunk] == scope], only)
         }
-        found += [rows[chunk] for chunk in part if chunk in rows]
+        for row in (rows[chunk] for chunk in part if chunk in rows):
+            found.setdefault(_passage(row), row)
         if len(found) >= most:
             break
-    return found[:most]
+    return list(found.values())[:most]
+
+
+def _passage(row: Row) -> tuple[Any, ...]:
+    source = row["document"] if row["kind"] == "note" else row["source"]
+    return source, row["start_line"], row["end_line"], row["text"]
