@@ -102,6 +102,34 @@ async def test_files_of_many_chunks_come_and_go_in_many_transactions(
     assert went == [32, 9]
 
 
+async def test_files_of_two_roots_are_told_apart_whichever_a_session_has_first(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    other = tmp_path / "other"
+    (other / "src").mkdir(parents=True)
+    (other / "src" / "upload.py").write_text("def send_by_pigeon():\n    return 'coo'\n")
+    async with house(tmp_path / "data", project, other) as desk:
+        back = desk.at(other, project)
+        for one in (desk, back):
+            await one.value("kb_index")
+        again = [await one.value("kb_index", paths=["src"]) for one in (desk, back, desk)]
+        for one, first in ((desk, project), (back, other)):
+            for query, root in (("sendWithBackoff bucket", project), ("send_by_pigeon coo", other)):
+                hit = (await one.search(query, kinds=["code"]))[0]
+                assert hit.text.strip() in (first / hit.source).read_text()
+                assert first / hit.source == root / "src" / "upload.py"
+            listed = {item.source for item in (await one.value("kb_list")).items}
+            assert len({first / source for source in listed}) == 5
+            summary, variables = desk.registry.resource("astro://knowledge/workspace", one.session.grant)
+            text = (await summary.read(one.session, variables)).text
+            assert [source for source in listed if f"- {source} (" not in text] == []
+            with pytest.raises(InvalidInput):
+                await one.value("kb_forget", sources=["."])
+        assert (await back.value("kb_forget", sources=["src/upload.py"])).removed == 1
+        assert (await desk.search("bucket", kinds=["code"]))[0].source == "src/upload.py"
+    assert [(report.added, report.removed) for report in again] == [(0, 0)] * 3
+
+
 async def test_many_paths_and_many_documents_never_hold_up_the_loop(house: Any, tmp_path: Path, project: Path) -> None:
     def draft(source: str) -> Draft:
         return Draft(source, "document", source, "", ())

@@ -8,7 +8,7 @@ from typing import Final
 
 from astro_mcp.agents.knowledge.candidates import Filter
 from astro_mcp.agents.knowledge.models import Collection, Item, Kept, ListOutput
-from astro_mcp.agents.knowledge.reach import labels_of
+from astro_mcp.agents.knowledge.reach import labels_of, told
 from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.call import Context
@@ -40,7 +40,7 @@ async def listed(record: Record, scopes: Mapping[Scope, Kept], only: Filter, ctx
         Item(
             id=row["id"],
             title=row["title"],
-            source=row["id"] if row["kind"] == "note" else row["source"],
+            source=row["id"] if row["kind"] == "note" else told(ctx.session, row),
             kind=row["kind"],
             collection=row["collection"],
             updated=moment(row["updated"]),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from astro_mcp.agents.knowledge.models import Kept, Reach
 from astro_mcp.core.authority import Label, Scope, Session
 from astro_mcp.errors import Forbidden, NoRoot
 from astro_mcp.store.connection import Row
+from astro_mcp.workspace.place import Place
 
 
 def readable(session: Session, reach: Reach = "all") -> dict[Scope, Kept]:
@@ -36,6 +39,24 @@ def writable(session: Session, reach: Kept, *, shared: bool) -> Scope:
             'pass "scope": "user" to keep it for every workspace',
         )
     return session.scope
+
+
+def recorded(session: Session, place: Place) -> Place:
+    """`place` under the name that the record has for it. A scope is of its roots in any order, so a relative path is of
+    the first by name, and not of the one that this session has first."""
+    return Place(place.root, place.relative, place.root == _first_by_name(session))
+
+
+def told(session: Session, row: Row) -> str:
+    """The source of a document's row, of a file as the path that this session's fs_read takes."""
+    source, first = str(row["source"]), _first_by_name(session)
+    if row["kind"] == "note" or "://" in source or first is None or first == session.grant.roots[0]:
+        return source
+    return source.removeprefix(f"{session.grant.roots[0]}/") if source.startswith("/") else f"{first}/{source}"
+
+
+def _first_by_name(session: Session) -> Path | None:
+    return min(session.grant.roots, key=str, default=None)
 
 
 def labels_of(*rows: Row) -> frozenset[Label]:

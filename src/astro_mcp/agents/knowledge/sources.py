@@ -17,6 +17,7 @@ from astro_mcp.agents.knowledge.chunks import CODE_VERSION, VERSION, Chunk, docu
 from astro_mcp.agents.knowledge.models import Failure
 from astro_mcp.agents.knowledge.outline.grammars import grammar_of, identity
 from astro_mcp.agents.knowledge.outline.parser import Parser
+from astro_mcp.agents.knowledge.reach import recorded
 from astro_mcp.agents.knowledge.record import Draft, and_above
 from astro_mcp.agents.knowledge.words import UNBROKEN_VERSION, unbroken
 from astro_mcp.core.authority import Label, Session
@@ -95,7 +96,7 @@ class Sources:
         found = Listing()
         indexed = {name for source in known for name in _ways_to_name(source)}
         for path in paths or ["."]:
-            place = self._workspace.locate(session, path)
+            place = recorded(session, self._workspace.locate(session, path))
             found.covered.append(place)
             try:
                 await self._add(place, found)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from astro_mcp.agents.knowledge.listing import moment
 from astro_mcp.agents.knowledge.notes import COLLECTION
-from astro_mcp.agents.knowledge.reach import labels_of, readable
+from astro_mcp.agents.knowledge.reach import labels_of, readable, told
 from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.core.authority import Label, Session
 from astro_mcp.core.resource import Body
@@ -32,7 +32,7 @@ class Summary:
             row = next((row for row in await self._record.collections(scope) if row["collection"] == name), None)
             if row is not None:
                 sources = await self._record.sources(scope, name)
-                parts.append(_markdown(reach, row, sources))
+                parts.append(_markdown(session, reach, row, sources))
                 labels |= labels_of(*sources)
         if not parts:
             raise NotFound("there is no such collection", "kb_index makes one")
@@ -43,7 +43,7 @@ class Summary:
         for scope in readable(session):
             found = await self._record.document(scope, variables["collection"], variables["id"])
             if found is not None:
-                return Body("text/markdown", _whole(*found), labels=labels_of(found[0], *found[2]))
+                return Body("text/markdown", _whole(session, *found), labels=labels_of(found[0], *found[2]))
         raise NotFound("there is no such document", "kb_list tells the ids")
 
     async def complete(self, session: Session, prefix: str) -> list[str]:
@@ -61,26 +61,26 @@ class Summary:
         return [f"{before}{comma} {tag}".strip() for tag in fitting[:100]]
 
 
-def _markdown(reach: str, row: Row, sources: list[Row]) -> str:
+def _markdown(session: Session, reach: str, row: Row, sources: list[Row]) -> str:
     lines = [
         f"# {row['collection']} ({reach})",
         f"{row['documents']} documents, {row['chunks']} chunks, {row['pending']} waiting for their embedding",
         "",
     ]
     for source in sources:
-        name = source["title"] if row["collection"] == COLLECTION else source["source"]
+        name = source["title"] if row["collection"] == COLLECTION else told(session, source)
         lines.append(f"- {one_line(name)} ({source['kind']}, {source['chunks']} chunks)")
     if row["documents"] > len(sources):
         lines.append(f"- and {row['documents'] - len(sources)} more")
     return "\n".join(lines) + "\n"
 
 
-def _whole(row: Row, chunks: Sequence[Row], versions: Sequence[Row]) -> str:
+def _whole(session: Session, row: Row, chunks: Sequence[Row], versions: Sequence[Row]) -> str:
     lines = [f"# {one_line(row['title'])}", f"{row['kind']} {row['id']}, updated {moment(row['updated'])}"]
     if tags := json.loads(row["tags"]):
         lines.append(one_line(f"tags: {', '.join(tags)}"))
     if row["kind"] != "note":
-        lines.append(f"source: {one_line(row['source'])}")
+        lines.append(f"source: {one_line(told(session, row))}")
     for version in versions:
         head = f"## version {version['version']}, {moment(version['at'])}: {one_line(version['title'])}"
         lines += ["", head, version["text"]]

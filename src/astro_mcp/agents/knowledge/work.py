@@ -34,7 +34,7 @@ from astro_mcp.agents.knowledge.models import (
     SearchInput,
     SearchOutput,
 )
-from astro_mcp.agents.knowledge.reach import labels_of, readable, writable
+from astro_mcp.agents.knowledge.reach import labels_of, readable, recorded, told, writable
 from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.agents.knowledge.runs import COLLECTION as RUNS
 from astro_mcp.agents.knowledge.runs import Runs
@@ -113,7 +113,7 @@ class KnowledgeWork:
             notice = await self._runs.follow(ctx.session.scope)
         scopes, secret = list(readable(ctx.session, args.scope)), Label.SECRET in ctx.call.labels
         answer = await self._search.find(scopes, args.query, only, args.k, secret=secret)
-        items = [_hit(found) for found in answer.found]
+        items = [_hit(found, ctx.session) for found in answer.found]
         ctx.label(*labels_of(*(found.row for found in answer.found)))
         ctx.source(*(hit.source for hit in items))
         return SearchOutput(items=items, total=len(items), notice="; ".join(filter(None, [answer.notice, notice])))
@@ -174,10 +174,11 @@ class KnowledgeWork:
         if "://" in name:
             return name.rstrip("/")
         try:
-            found = self._workspace.locate(session, name).display
+            place = self._workspace.locate(session, name)
         except AstroError:  # another workspace's, or a run's
             return name.rstrip("/")
-        if found == ".":
+        found = recorded(session, place).display
+        if found == "." or (place.primary and not place.relative):
             raise InvalidInput("sources: the whole workspace is no source", "name its files and folders")
         return found
 
@@ -192,13 +193,13 @@ def _kinds(kinds: list[str]) -> tuple[str, ...]:
     return tuple(kinds)
 
 
-def _hit(found: Found) -> Hit:
+def _hit(found: Found, session: Session) -> Hit:
     row = found.row
     return Hit(
         id=f"{row['document']}.{row['ordinal']}",
         score=round(found.score, 3),
         text=row["text"],
-        source=row["document"] if row["kind"] == "note" else row["source"],
+        source=row["document"] if row["kind"] == "note" else told(session, row),
         start_line=row["start_line"],
         end_line=row["end_line"],
         title=row["title"],
