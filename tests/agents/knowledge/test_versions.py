@@ -34,6 +34,17 @@ async def test_other_words_under_the_same_title_are_the_next_version(house: Any,
     assert body.index("Six times.") < body.index("Five times.")
 
 
+async def test_the_id_of_a_hit_stands_for_its_note_at_every_door(house: Any, tmp_path: Path, project: Path) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        note = await desk.value("kb_remember", title="Retries", text="Five times.")
+        hit = (await desk.search("times"))[0]
+        changed = await desk.value("kb_remember", id=hit.id, title="Attempts", text="Six times.")
+        assert "Five times." in await whole(desk, hit.id)
+        assert (await desk.value("kb_forget", ids=[hit.id])).removed == 1
+    assert hit.id == f"{note.id}.1"
+    assert (changed.id, changed.version) == (note.id, 2)
+
+
 async def test_a_note_is_changed_by_its_id_title_and_all(house: Any, tmp_path: Path, project: Path) -> None:
     async with house(tmp_path / "data", project) as desk:
         first = await desk.value("kb_remember", title="Retries", text="Five times.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Final, Literal
 
 from pydantic import Field
@@ -32,6 +33,11 @@ class Hit(Part):
     start_line: int
     end_line: int
     title: str
+
+
+def document_of(id_: str) -> str:
+    """The id of a document, from its own or from a hit's, which names its passage, too."""
+    return re.sub(r"\.\d+\Z", "", id_)
 
 
 class SearchOutput(Listing):

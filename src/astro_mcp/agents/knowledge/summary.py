@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 
 from astro_mcp.agents.knowledge.listing import moment
+from astro_mcp.agents.knowledge.models import document_of
 from astro_mcp.agents.knowledge.notes import COLLECTION
 from astro_mcp.agents.knowledge.reach import labels_of, readable, told
 from astro_mcp.agents.knowledge.record import Record
@@ -41,7 +42,7 @@ class Summary:
     async def read_document(self, session: Session, variables: dict[str, str]) -> Body:
         """A note with its versions, or a document's passages; raises `NotFound` as `read` does."""
         for scope in readable(session):
-            found = await self._record.document(scope, variables["collection"], variables["id"])
+            found = await self._record.document(scope, variables["collection"], document_of(variables["id"]))
             if found is not None:
                 return Body("text/markdown", _whole(session, *found), labels=labels_of(found[0], *found[2]))
         raise NotFound("there is no such document", "kb_list tells the ids")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +32,7 @@ from astro_mcp.agents.knowledge.models import (
     RememberOutput,
     SearchInput,
     SearchOutput,
+    document_of,
 )
 from astro_mcp.agents.knowledge.reach import labels_of, readable, recorded, told, writable
 from astro_mcp.agents.knowledge.record import Record
@@ -125,7 +125,7 @@ class KnowledgeWork:
             labels |= {Label.UNTRUSTED}  # others did not write it
         draft = notes.draft(args, labels)
         with self._waking():
-            noted = await self._versions.keep(scope, notes.COLLECTION, draft, args.text, args.id)
+            noted = await self._versions.keep(scope, notes.COLLECTION, draft, args.text, document_of(args.id))
         alike = await notes.alike(self._search, scope, args, noted.id, secret=Label.SECRET in labels)
         ctx.label(*labels_of(*(found.row for found in alike)))
         similar = [notes.similar(found) for found in alike]
@@ -147,7 +147,7 @@ class KnowledgeWork:
             with self._waking():
                 restored, left_out = await self._forgetting.bring_back(scopes, args.undo)
             return ForgetOutput(restored=restored, left_out=left_out)
-        ids = [re.sub(r"\.\d+\Z", "", one) for one in args.ids]  # a hit's names its passage, too
+        ids = [document_of(one) for one in args.ids]
         sources = [self._source(ctx.session, one) for one in args.sources]
         with self._waking():
             removed, undo_id = await self._forgetting.forget(scopes, ids, sources)
