@@ -76,8 +76,8 @@ def _forget(tx: Transaction, scope: Scope, ids: Sequence[str], sources: Sequence
 
 
 def _at(tx: Transaction, scope: Scope, sources: frozenset[str]) -> list[str]:
-    """The ids of documents whose source, or a folder of it, is among `sources`; each document is looked at once, however
-    many there are of those."""
+    """The ids of documents whose source, or a folder of it, is among `sources`; each is looked at once, however many
+    there are of those."""
     rows = tx.rows(sql.WITH_SOURCES, (scope.tenant, scope.key)) if sources else []
     return [row["id"] for row in rows if not sources.isdisjoint(and_above(row["source"]))]
 

@@ -41,8 +41,8 @@ def names_identifier(query: str) -> bool:
 
 
 def parts(word: str) -> list[str]:
-    """The words inside an identifier: `parseHTTPConfig` and `parse_http_config` give parse, http, config. What is written
-    without blanks is taken by two characters, which overlap: most words of Chinese and Japanese are one such or more."""
+    """The words inside an identifier: `parseHTTPConfig` and `parse_http_config` give parse, http, config. What is
+    written without blanks goes by two characters, which overlap: most words of Chinese and Japanese are such pairs."""
     return [piece for part in _PART.findall(word) for piece in _pieces(part.lower())]
 
 
