@@ -41,6 +41,8 @@ def test_words_count_by_the_share_of_the_query_that_they_find() -> None:
     assert covered("retrying the uploads", "We retry an upload five times.") == 1.0
     assert covered("retrying the uploads", "Nothing of it; uploads stop.") == 0.5
     assert covered("?", "anything") == 0.0
+    assert covered("Muller cle", "Der Schlüssel liegt bei Frau Müller: la cle\u0301.") == 1.0
+    assert covered("Müller", "Muller") == 1.0
     words, meaning, kinds = {1: 1.0}, {1: 0.2, 2: 0.4}, dict.fromkeys((1, 2), "document")
     whole = combine(words, meaning, kinds, {"document": 0.4}, 1.0)
     part = combine(words, meaning, kinds, {"document": 0.4}, 0.5)

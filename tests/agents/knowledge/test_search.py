@@ -45,6 +45,17 @@ async def test_a_word_is_found_within_a_sentence_that_sets_no_blanks(house: Any,
             assert len(words) == 1, query
 
 
+async def test_who_leaves_out_the_marks_on_letters_finds_words_as_well(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_remember", title="Key", text="Der Schlüssel liegt bei Frau Müller im Büro.")
+        await desk.value("kb_remember", title="Millers", text="A miller grinds grain by the river.")
+        await desk.caught_up()
+        marked, plain = [(await desk.search(query))[0] for query in ("Müller Büro", "Muller Buro")]
+    assert (plain.title, plain.score) == ("Key", marked.score)
+
+
 async def test_a_passage_that_two_collections_have_is_found_once(house: Any, tmp_path: Path, project: Path) -> None:
     async with house(tmp_path / "data", project) as desk:
         await desk.value("kb_index", collection="docs", paths=["docs"])

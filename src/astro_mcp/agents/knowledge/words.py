@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
@@ -99,7 +100,15 @@ def _terms(words: Iterable[str]) -> dict[str, None]:
 
 
 def covered(query: str, text: str) -> float:
-    """The share of the query's terms that `text` has, from 0 to 1; endings don't count."""
-    sought = [term[: max(STEM, len(term) - ENDING)] for term in terms(query)]
-    low = text.lower()
+    """The share of the query's terms that `text` has, from 0 to 1; endings don't count, and marks on letters as little
+    as they do in the index."""
+    sought = [term[: max(STEM, len(term) - ENDING)] for term in map(_plain, terms(query))]
+    low = _plain(text.lower())
     return sum(stem in low for stem in sought) / len(sought) if sought else 0.0
+
+
+def _plain(text: str) -> str:
+    """`text` without the marks on its letters."""
+    if text.isascii():
+        return text
+    return "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
