@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,31 @@ async def test_a_server_that_is_down_or_empty_takes_no_word_along(
         with chroma(tmp_path / "empty", port):
             await up(port)
             await desk.caught_up()
+            assert (await desk.search(MEANING))[0].source == "src/accounts.py"
+
+
+@pytest.mark.full
+async def test_a_server_that_lost_all_is_filled_again_though_nobody_searches(
+    house: Any, tmp_path: Path, project: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catch_up, "AGAIN", 0.2)
+    async with AsyncExitStack() as desks:
+        with chroma(tmp_path / "chroma", port):
+            await up(port)
+            desk = await desks.enter_async_context(
+                house(tmp_path / "data", project, settings=at(port), client=client())
+            )
+            await desk.value("kb_index")
+            await desk.caught_up()
+        with chroma(tmp_path / "empty", port):
+            await up(port)
+            (project / "src" / "upload.py").write_text("def send_by_pigeon():\n    return 'coo'\n")
+            await desk.value("kb_index")
+            with anyio.fail_after(20):
+                while not (await desk.registry.agents["knowledge"].health()).ok or await desk.rows(
+                    "SELECT 1 FROM knowledge_chunk WHERE placed = 0"
+                ):
+                    await anyio.sleep(0.05)
             assert (await desk.search(MEANING))[0].source == "src/accounts.py"
 
 

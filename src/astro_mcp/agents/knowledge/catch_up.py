@@ -21,7 +21,7 @@ from astro_mcp.agents.knowledge.moving import Move
 from astro_mcp.agents.knowledge.serving import Gone, Serving
 from astro_mcp.agents.knowledge.vectors import Vectors
 from astro_mcp.agents.knowledge.warming import Warming
-from astro_mcp.errors import AstroError
+from astro_mcp.errors import AstroError, NotFound
 from astro_mcp.store.connection import Row
 
 if TYPE_CHECKING:
@@ -136,6 +136,8 @@ class CatchUp:
         except AstroError as error:
             log.error("knowledge can't catch up: %s", error.text())
             self.failure = error.message
+            if isinstance(error, NotFound):  # a server that has lost what it held: not all that is marked is there
+                self._doubted, self.ready = True, False
         except Exception as error:  # Chroma and onnxruntime raise anything; words still answer
             log.exception("the vector index failed")
             self.failure = f"the vector index failed ({type(error).__name__})"
