@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from anyio import from_thread
 
 from astro_mcp.core.record import record
-from astro_mcp.errors import AstroError
+from astro_mcp.errors import NotFound, PathDenied
 from astro_mcp.workspace.beneath import open_child, open_folder
 from astro_mcp.workspace.folders import DEEPEST, Found, Scanner, Type
 from astro_mcp.workspace.ignore import Ignore
@@ -52,7 +52,8 @@ def walk(start: Place, *, include_ignored: bool = False, include_git: bool = Fal
     """Entries below the folder `start`, folders before what is in them, by name; `.git`, and a root's worktrees of
     runs, only on demand. What lies too deep is a `Collapsed` of 0 entries.
 
-    Raises `NotFound`, `PathDenied`, and `LimitHit` for too many entries. Honours cancellation of the awaiting task.
+    Raises `NotFound`, `PathDenied`, `LimitHit` for too many entries, and `Unavailable` where a folder can't be opened
+    now: it is not empty. Honours cancellation of the awaiting task.
     """
     scanner = Scanner(start, include_ignored=include_ignored, include_git=include_git)
     with open_folder(start.root, start.parts, start.display) as descriptor:
@@ -81,7 +82,7 @@ def _inner(
         return
     try:
         descriptor = open_child(parent, name, path)
-    except AstroError:  # gone, or without permission: the entry itself was told
+    except (NotFound, PathDenied):  # gone, or without permission: the entry itself was told
         return
     try:
         yield from _folder(scanner, descriptor, path, ignore, level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ from astro_mcp.core.authority import Scope
 from astro_mcp.core.call import Call
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.errors import InvalidInput, NoRoot, NotFound, PathDenied
+from astro_mcp.workspace import beneath, walk
+from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.workspace import Workspace
 
 
 async def test_only_what_changed_is_read_anew_and_what_is_gone_leaves(
@@ -100,6 +104,38 @@ async def test_files_of_many_chunks_come_and_go_in_many_transactions(
     assert all(sum(chunks) <= 6 or len(chunks) == 1 for chunks in came)
     assert max(len(chunks) for chunks in came) == 6
     assert went == [32, 9]
+
+
+async def test_what_cannot_be_opened_now_is_not_taken_for_gone(
+    house: Any, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, open_child = Workspace.read_now, walk.open_child
+    busy = beneath.translate(OSError(errno.EMFILE, ""), "src")
+
+    def read_now(self: Workspace, place: Place, limit: int) -> bytes:
+        if place.name == "upload.py":
+            raise busy
+        return read(self, place, limit)
+
+    def opened(folder: int, name: str, shown: str) -> int:
+        if name == "src":
+            raise busy
+        return open_child(folder, name, shown)
+
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index")
+        with monkeypatch.context() as patch:
+            patch.setattr(Workspace, "read_now", read_now)
+            file = await desk.value("kb_index")
+        with monkeypatch.context() as patch:
+            patch.setattr(walk, "open_child", opened)
+            folder = await desk.call("kb_index")
+        after = await desk.value("kb_index")
+    assert "src/upload.py" in {item.source for item in file.failed}
+    assert file.removed == 0
+    assert folder.error is not None
+    assert (folder.error.code, folder.error.retryable) == ("unavailable", True)
+    assert (after.added, after.unchanged) == (0, 4)
 
 
 async def test_files_of_two_roots_are_told_apart_whichever_a_session_has_first(

@@ -22,7 +22,7 @@ from astro_mcp.agents.knowledge.record import Draft, and_above
 from astro_mcp.agents.knowledge.words import UNBROKEN_VERSION, unbroken
 from astro_mcp.core.authority import Label, Session
 from astro_mcp.documents.pdf import pdf_text
-from astro_mcp.errors import AstroError, NotFound, TooLarge
+from astro_mcp.errors import AstroError, NotFound, TooLarge, Unavailable
 from astro_mcp.workspace.content import status_of
 from astro_mcp.workspace.guards import GIT, is_secret
 from astro_mcp.workspace.names import fold
@@ -159,6 +159,8 @@ class Sources:
                 data = self._workspace.read_now(place, _most(place.display))
             except AstroError as error:
                 batch.failed.append(Failure(source=place.display, reason=error.message))
+                if isinstance(error, Unavailable):  # it is there: what is known of it stays
+                    batch.seen.append(place.display)
                 continue
             _take(batch, place.display, data, known)
         outlines = parser.outlines([(code.grammar, code.text) for code in batch.code])
