@@ -260,6 +260,21 @@ async def test_an_answer_that_makes_no_sense_is_a_typed_error(at: Endpoint, harm
     assert error.value.code == "provider_failed"
 
 
+async def test_an_answer_longer_than_its_vectors_can_be_is_not_taken_apart(at: Endpoint) -> None:
+    asked = endpoint.Endpoint(at.client(), at.settings().embedding)
+    at.dimension = 8192
+    assert (await asked.documents(["one", "two"])).shape == (2, 8192)
+    few = endpoint.Endpoint(at.client(), at.settings().embedding)
+    at.dimension = 8
+    for length in (800_000, 150_000):  # before and after it is known how many numbers it gives
+        at.harm = b'{"data": [' + b'{"index": 0, "embedding": [1]},' * (length // 31) + b"{}]}"
+        with pytest.raises(AstroError) as error:
+            await few.query("one")
+        assert error.value.code == "too_large"
+        at.harm = b""
+        assert (await few.query("one")).shape == (1, 8)
+
+
 @pytest.mark.full
 async def test_what_is_refused_is_asked_again_only_where_that_may_help(at: Endpoint) -> None:
     asked = endpoint.Endpoint(at.client(), at.settings().embedding)

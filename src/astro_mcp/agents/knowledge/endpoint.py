@@ -31,9 +31,12 @@ QUERY_SECONDS: Final = 5.0
 """The longest that a search waits for its query's vector: words answer meanwhile."""
 CHARACTERS: Final = 8000
 """Of a text that is sent: chunks are shorter, queries are bound to 2,000."""
-ANSWER_BYTES: Final = 64_000_000
 DIMENSIONS: Final = 8192
 """Numbers of a vector, at most."""
+NUMBER_BYTES: Final = 64
+"""Of one number in an answer, on a line of its own."""
+OTHER_BYTES: Final = 100_000
+"""What an answer says beside its numbers."""
 SHOWN: Final = 200
 UNFIT: Final = (400, 413, 422)
 """What an endpoint answers to texts that it does not take."""
@@ -101,13 +104,19 @@ class Endpoint:
             settings.base_url.rstrip("/") + path,
             json.dumps(body).encode(),
             headers=headers,
-            max_bytes=ANSWER_BYTES,
+            max_bytes=self._most(len(texts)),
             timeout=seconds,
             allow_private=settings.allow_private,
         )
         vectors = await anyio.to_thread.run_sync(_vectors, answer, len(texts))
         self._settle(int(vectors.shape[1]))
         return vectors
+
+    def _most(self, texts: int) -> int:
+        """Bytes of an answer: to take JSON apart holds up every other thread. Four times what is known, so that another
+        model is told as one."""
+        numbers = DIMENSIONS if self._space is None else min(DIMENSIONS, 4 * self._space.dimension)
+        return OTHER_BYTES + texts * numbers * NUMBER_BYTES
 
     def _settle(self, dimension: int) -> None:
         """All vectors lie in one space, as long as this process and the record know of it."""
