@@ -22,11 +22,11 @@ import anyio.to_thread
 
 from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.embedding import BUILTIN, Space
+from astro_mcp.agents.knowledge.failures import said
 from astro_mcp.agents.knowledge.vectors import Holdings, collection_name, cosines, ending
 from astro_mcp.config import ChromaSettings
 from astro_mcp.errors import NotFound, ProviderFailed
 from astro_mcp.net.client import Fetched, GuardedClient
-from astro_mcp.workspace.text import one_line
 
 if TYPE_CHECKING:
     from astro_mcp.agents.knowledge.embedding import Matrix
@@ -40,7 +40,6 @@ ROWS: Final = 500
 """Vectors of one request."""
 PAGE: Final = 1000
 ANSWER_BYTES: Final = 8_000_000
-SHOWN: Final = 200
 
 
 class ChromaServer:
@@ -142,7 +141,7 @@ class ChromaServer:
             timeout=QUERY_SECONDS,
             allow_private=self._settings.allow_private,
         )
-        return _body(answer)
+        return _body(answer, self._settings.key)
 
     async def _post(self, path: str, body: Any, seconds: float = SECONDS) -> Any:
         data = await anyio.to_thread.run_sync(lambda: json.dumps(body).encode())
@@ -154,7 +153,7 @@ class ChromaServer:
             timeout=seconds,
             allow_private=self._settings.allow_private,
         )
-        return _body(answer)
+        return _body(answer, self._settings.key)
 
     def _headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self._settings.key}"} if self._settings.key else {}
@@ -164,12 +163,11 @@ class ChromaServer:
         return f"{self._settings.url.rstrip('/')}/api/v2/tenants/{tenant}/databases/{database}/collections{path}"
 
 
-def _body(answer: Fetched) -> Any:
+def _body(answer: Fetched, key: str) -> Any:
     if answer.status == 404:
         raise NotFound("the Chroma server has no such collection")
     if not 200 <= answer.status < 300:
-        said = one_line(answer.body[:SHOWN].decode("utf-8", "replace"))
-        reason = f"the Chroma server answered {answer.status}: {said}"
+        reason = f"the Chroma server answered {answer.status}: {said(answer, key)}"
         raise ProviderFailed(reason, "look at [knowledge.chroma] in config.toml", retryable=answer.status >= 500)
     try:
         return json.loads(answer.body)

@@ -14,11 +14,11 @@ import anyio.to_thread
 
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.embedding import Space, plain
+from astro_mcp.agents.knowledge.failures import said
 from astro_mcp.agents.knowledge.making import Refused
 from astro_mcp.config import EmbeddingSettings
 from astro_mcp.errors import AstroError, ProviderFailed, RateLimited
 from astro_mcp.net.client import Fetched, GuardedClient
-from astro_mcp.workspace.text import one_line
 
 if TYPE_CHECKING:
     from astro_mcp.agents.knowledge.embedding import Matrix
@@ -37,7 +37,6 @@ NUMBER_BYTES: Final = 64
 """Of one number in an answer, on a line of its own."""
 OTHER_BYTES: Final = 100_000
 """What an answer says beside its numbers."""
-SHOWN: Final = 200
 UNFIT: Final = (400, 413, 422)
 """What an endpoint answers to texts that it does not take."""
 _FIX: Final = "look at [knowledge.embedding] in config.toml"
@@ -108,7 +107,7 @@ class Endpoint:
             timeout=seconds,
             allow_private=settings.allow_private,
         )
-        vectors = await anyio.to_thread.run_sync(_vectors, answer, len(texts))
+        vectors = await anyio.to_thread.run_sync(_vectors, answer, len(texts), settings.key)
         self._settle(int(vectors.shape[1]))
         return vectors
 
@@ -127,10 +126,10 @@ class Endpoint:
             raise ProviderFailed(reason, "name the model that it has now in [knowledge.embedding]", retryable=False)
 
 
-def _vectors(answer: Fetched, count: int) -> Matrix:
+def _vectors(answer: Fetched, count: int, key: str) -> Matrix:
     """The answer's vectors at length 1; raises `ProviderFailed`, `RateLimited`."""
     if answer.status != 200:
-        raise _refused(answer)
+        raise _refused(answer, key)
     np = libraries.numpy()
     try:
         rows = _rows(json.loads(answer.body))
@@ -156,9 +155,8 @@ def _rows(body: Any) -> list[list[float]]:
     return [item["embedding"] for item in items]
 
 
-def _refused(answer: Fetched) -> AstroError:
-    said = one_line(answer.body[:SHOWN].decode("utf-8", "replace"))
-    reason = f"the embedding endpoint answered {answer.status}: {said}"
+def _refused(answer: Fetched, key: str) -> AstroError:
+    reason = f"the embedding endpoint answered {answer.status}: {said(answer, key)}"
     if answer.status in UNFIT:
         return Refused(reason, _FIX, retryable=False)
     if answer.status == 429:
