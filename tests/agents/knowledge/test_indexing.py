@@ -18,7 +18,7 @@ from astro_mcp.core.authority import Scope
 from astro_mcp.core.call import Call
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.errors import InvalidInput, NoRoot, NotFound, PathDenied
-from astro_mcp.workspace import beneath, walk
+from astro_mcp.workspace import beneath
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
 
@@ -109,7 +109,7 @@ async def test_files_of_many_chunks_come_and_go_in_many_transactions(
 async def test_what_cannot_be_opened_now_is_not_taken_for_gone(
     house: Any, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, open_child = Workspace.read_now, walk.open_child
+    read, open_child = Workspace.read_now, beneath.open_child
     busy = beneath.translate(OSError(errno.EMFILE, ""), "src")
 
     def read_now(self: Workspace, place: Place, limit: int) -> bytes:
@@ -128,7 +128,7 @@ async def test_what_cannot_be_opened_now_is_not_taken_for_gone(
             patch.setattr(Workspace, "read_now", read_now)
             file = await desk.value("kb_index")
         with monkeypatch.context() as patch:
-            patch.setattr(walk, "open_child", opened)
+            patch.setattr("astro_mcp.workspace.walk.open_child", opened)
             folder = await desk.call("kb_index")
         after = await desk.value("kb_index")
     assert "src/upload.py" in {item.source for item in file.failed}
