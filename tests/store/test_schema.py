@@ -37,7 +37,7 @@ BY_FOUND_ROWS = {
     for name in (
         "UNPLACED", "WORK", "PLACED", "REFUSED", "GONE", "FORGET_GONE", "UNPLACE_ALL", "FORGET_ALL_GONE", "FINGERPRINT",
         "TOUCHED", "PLACED_COUNT", "WITHHOLD", "HAS_VECTORS", "LACKING", "LACKING_COUNT", "HAVING", "KEPT", "HOLDING",
-        "DROP_MODELS", "WORDS_EXIST", "ADD_WORDS", "DROP_WORDS", "WORDS_SIZE", "WORDS_WITH",
+        "DROP_MODELS", "WORDS_EXIST", "ADD_WORDS", "WORDS_SIZE", "WORDS_WITH",
         "WORDS_SINCE", "WORDS_THERE", "WORD_SCORES", "TERM_PLACES",
         # Of a database in memory that holds one word at a time, and no row of anybody's.
         "SCRATCH_WORD", "SCRATCH_TERMS", "EMPTY_SCRATCH",

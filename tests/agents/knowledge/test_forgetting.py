@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from tests.quickest import within
 from astro_mcp.agents.knowledge.record import Draft, Record
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.errors import Forbidden, InvalidInput, NotFound
+from astro_mcp.store.connection import Params, Transaction
 
 NOTE = {"title": "Retries", "text": "Uploads retry five times, with jitter.", "tags": ["decision"]}
 
@@ -177,3 +181,38 @@ async def test_to_forget_many_sources_among_many_documents_takes_no_time(
         named = await desk.value("kb_forget", sources=[*away[:3], "kept/7.md", "kept/12", "kept/1/"])
         assert named.removed == 1
         assert (await desk.value("kb_forget", sources=["kept"])).removed == 3999
+
+
+async def test_documents_go_with_as_many_statements_as_one_does(
+    house: Any, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deleted: list[str] = []
+    execute, execute_many = Transaction.execute, Transaction.execute_many
+
+    def one(self: Transaction, sql: str, params: Params = ()) -> int:
+        deleted.extend([sql] if sql.lstrip().startswith("DELETE") and "knowledge_version" not in sql else [])
+        return execute(self, sql, params)
+
+    def many(self: Transaction, sql: str, rows: Sequence[Params]) -> int:
+        deleted.extend([sql] * len(rows) if sql.lstrip().startswith("DELETE") and "knowledge_gone" not in sql else [])
+        return execute_many(self, sql, rows)
+
+    monkeypatch.setattr(Transaction, "execute", one)
+    monkeypatch.setattr(Transaction, "execute_many", many)
+    for number in range(30):
+        (project / "docs" / f"{number}.txt").write_text(f"line of {number}\n")
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index")
+        deleted.clear()
+        assert (await desk.value("kb_forget", sources=["docs/1.txt"])).removed == 1
+        of_one = Counter(deleted)
+        deleted.clear()
+        forgotten = await desk.value("kb_forget", sources=["docs"])
+        assert (forgotten.removed, Counter(deleted)) == (30, of_one)
+        assert "docs/" not in str(await desk.search("line of 2", k=50))
+        assert (await desk.value("kb_forget", undo=forgotten.undo_id)).restored == 30
+        assert "docs/2.txt" in str(await desk.search("line of 2", k=50))
+        deleted.clear()
+        shutil.rmtree(project / "docs")
+        assert (await desk.value("kb_index")).removed == 30
+        assert max(Counter(deleted).values()) == 1

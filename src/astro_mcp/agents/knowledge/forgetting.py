@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from astro_mcp.agents.knowledge import statements as sql
 from astro_mcp.agents.knowledge.chunks import Chunk
-from astro_mcp.agents.knowledge.record import Draft, add_chunks, and_above, drop_chunks
+from astro_mcp.agents.knowledge.record import Draft, add_chunks, and_above, drop
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import Clock
@@ -67,10 +67,9 @@ def _forget(tx: Transaction, scope: Scope, ids: Sequence[str], sources: Sequence
         body = {"document": dict(row), "chunks": _plain(tx.rows(sql.CHUNKS, key)), "versions": versions}
         place = (scope.tenant, scope.key, undo_id, row["collection"], row["source"])
         tx.execute(sql.ADD_FORGOTTEN, (*place, json.dumps(body), now))
-        drop_chunks(tx, scope, row["id"])
         tx.execute(sql.DROP_VERSIONS, (*key, max((one["version"] for one in versions), default=0)))
-        tx.execute(sql.DROP_DOCUMENT, key)
     if rows:
+        drop(tx, scope, [row["id"] for row in rows])
         tx.execute(sql.DROP_ORPHAN_VECTORS, owner)
     return len(rows)
 

@@ -69,7 +69,7 @@ class Record:
 
     async def remove(self, scope: Scope, collection: str, sources: Sequence[str]) -> int:
         """Take documents out, with their chunks, words and vectors; how many there were."""
-        return await self._database.write(lambda tx: sum(_remove(tx, scope, collection, source) for source in sources))
+        return await self._database.write(lambda tx: _remove(tx, scope, collection, sources))
 
     async def drop_orphans(self, scope: Scope) -> None:
         """Take out the vectors whose text is gone."""
@@ -227,7 +227,7 @@ def put(tx: Transaction, scope: Scope, collection: str, draft: Draft, now: float
         "now": now,
     }
     if found:
-        drop_chunks(tx, scope, document)
+        drop_chunks(tx, scope, [document])
     tx.execute(sql.CHANGE_DOCUMENT if found else sql.ADD_DOCUMENT, row)
     add_chunks(tx, scope, collection, document, draft)
     return ("updated" if found else "added"), document
@@ -247,17 +247,24 @@ def add_chunks(tx: Transaction, scope: Scope, collection: str, document: str, dr
         tx.execute(sql.ADD_WORDS.format(words=words), (key, title, chunk.text, parts))
 
 
-def drop_chunks(tx: Transaction, scope: Scope, document: str) -> None:
-    """Take out a document's chunks and words; the index loses them later."""
-    statement = sql.DROP_WORDS.format(words=words_table(scope))
-    rows = tx.rows(sql.CHUNK_IDS, (scope.tenant, scope.key, document))
-    tx.execute_many(statement, [(row["id"],) for row in rows])
-    tx.execute(sql.DROP_CHUNKS, (scope.tenant, scope.key, document))
+def drop_chunks(tx: Transaction, scope: Scope, documents: Sequence[str]) -> None:
+    """Take out the chunks and words of documents; the index loses them later."""
+    owned = _owned(scope, documents)
+    if tx.one(sql.WORDS_EXIST, (words := words_table(scope),)):
+        tx.execute(sql.DROP_WORDS.format(words=words), owned)
+    tx.execute(sql.DROP_CHUNKS, owned)
 
 
-def _remove(tx: Transaction, scope: Scope, collection: str, source: str) -> int:
-    found = tx.one(sql.DOCUMENT, (scope.tenant, scope.key, collection, source))
-    if found is None:
-        return 0
-    drop_chunks(tx, scope, found["id"])
-    return tx.execute(sql.DROP_DOCUMENT, (scope.tenant, scope.key, found["id"]))
+def drop(tx: Transaction, scope: Scope, documents: Sequence[str]) -> int:
+    """Take out documents, with their chunks and words; how many there were."""
+    drop_chunks(tx, scope, documents)
+    return tx.execute(sql.DROP_DOCUMENTS, _owned(scope, documents))
+
+
+def _owned(scope: Scope, documents: Sequence[str]) -> dict[str, str]:
+    return {"tenant": scope.tenant, "scope": scope.key, "documents": json.dumps(documents)}
+
+
+def _remove(tx: Transaction, scope: Scope, collection: str, sources: Sequence[str]) -> int:
+    found = [tx.one(sql.DOCUMENT, (scope.tenant, scope.key, collection, source)) for source in sources]
+    return drop(tx, scope, [row["id"] for row in found if row is not None])

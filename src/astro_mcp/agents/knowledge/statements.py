@@ -32,9 +32,11 @@ DOCUMENT_BY_ID: Final = "SELECT * FROM knowledge_document WHERE tenant = ? AND s
 
 RENAME: Final = "UPDATE knowledge_document SET source = ? WHERE tenant = ? AND scope = ? AND id = ?"
 
-DROP_DOCUMENT: Final = "DELETE FROM knowledge_document WHERE tenant = ? AND scope = ? AND id = ?"
-
-CHUNK_IDS: Final = "SELECT id FROM knowledge_chunk WHERE tenant = ? AND scope = ? AND document = ?"
+# Deleted by one statement, however many there are: SQLite takes longer for each that comes after others in one write.
+DROP_DOCUMENTS: Final = """
+DELETE FROM knowledge_document
+WHERE tenant = :tenant AND scope = :scope AND id IN (SELECT value FROM json_each(:documents))
+"""
 
 ADD_CHUNK: Final = """
 INSERT INTO knowledge_chunk
@@ -42,7 +44,10 @@ INSERT INTO knowledge_chunk
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
-DROP_CHUNKS: Final = "DELETE FROM knowledge_chunk WHERE tenant = ? AND scope = ? AND document = ?"
+DROP_CHUNKS: Final = """
+DELETE FROM knowledge_chunk
+WHERE tenant = :tenant AND scope = :scope AND document IN (SELECT value FROM json_each(:documents))
+"""
 
 DROP_ORPHAN_VECTORS: Final = """
 DELETE FROM knowledge_vector WHERE tenant = :tenant AND scope = :scope AND NOT EXISTS (
@@ -75,7 +80,10 @@ EMPTY_SCRATCH: Final = "DELETE FROM scratch"
 
 ADD_WORDS: Final = "INSERT INTO {words} (rowid, title, body, parts) VALUES (?, ?, ?, ?)"
 
-DROP_WORDS: Final = "DELETE FROM {words} WHERE rowid = ?"
+DROP_WORDS: Final = """
+DELETE FROM {words} WHERE rowid IN (SELECT id FROM knowledge_chunk
+    WHERE tenant = :tenant AND scope = :scope AND document IN (SELECT value FROM json_each(:documents)))
+"""
 
 # What FTS5 keeps of the whole table (how many rows first, then the tokens of each column, all as varints), and the
 # newest row: two look-ups, where to count the rows would read hundreds of pages.
@@ -251,9 +259,8 @@ DROP_VERSIONS: Final = "DELETE FROM knowledge_version WHERE tenant = ? AND scope
 # What was forgotten.
 
 NAMED: Final = """
-SELECT * FROM knowledge_document WHERE tenant = :tenant AND scope = :scope
-    AND id IN (SELECT value FROM json_each(:ids))
-ORDER BY id LIMIT :most
+SELECT * FROM knowledge_document
+WHERE tenant = :tenant AND scope = :scope AND id IN (SELECT value FROM json_each(:ids)) ORDER BY id LIMIT :most
 """
 
 WITH_SOURCES: Final = "SELECT id, source FROM knowledge_document WHERE tenant = ? AND scope = ? AND kind <> 'note'"
