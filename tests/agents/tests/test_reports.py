@@ -28,7 +28,7 @@ def jest(*suites: dict[str, Any]) -> str:
     return json.dumps({"testResults": list(suites)})
 
 
-def one(status: str, *failures: str, title: str = "t", **more: Any) -> dict[str, Any]:
+def one(status: str, *failures: str | None, title: str = "t", **more: Any) -> dict[str, Any]:
     return {"title": title, "status": status, "failureMessages": list(failures), "ancestorTitles": ["a", "b"], **more}
 
 
@@ -70,6 +70,13 @@ def test_a_file_that_jest_could_not_load_is_an_error_of_that_file() -> None:
     [failure] = found.failures
     assert (failure.id, failure.when, failure.message, failure.line) == ("b.test.js", "collect", "at load", 1)
     assert (found.counts, found.total) == ({"error": 1}, 0)
+
+
+def test_a_vitest_test_that_throws_what_is_no_error_costs_no_other_test_its_outcome() -> None:
+    tests = [one("passed"), one("failed", None, title="throws"), one("failed", None, "Error: boom", title="both")]
+    found = read("jest-json", jest({"name": f"{TOP}/x.test.js", "assertionResults": tests}))
+    assert (found.counts, found.ended) == ({"passed": 1, "failed": 2}, True)
+    assert [failure.message for failure in found.failures] == ["failed, and said nothing", "Error: boom"]
 
 
 HALVES = "caf\ud83d \udce9, \U0001f600, \\ud83d, \\\\"

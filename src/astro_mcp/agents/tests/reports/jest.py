@@ -31,13 +31,13 @@ class Part(BaseModel):
 
 
 class Assertion(Part):
-    """One test. `duration` is in milliseconds."""
+    """One test. `duration` is in milliseconds. Of what is thrown and is no error, vitest knows no message: null."""
 
     ancestors: tuple[Text, ...] = Field((), alias="ancestorTitles", max_length=1_000)
     title: Text
     status: Text
     duration: float | None = None
-    failures: tuple[Text, ...] = Field((), alias="failureMessages")
+    failures: tuple[Text | None, ...] = Field((), alias="failureMessages")
 
 
 class Suite(Part):
@@ -72,7 +72,7 @@ def _suite(suite: Suite, file: str) -> Iterator[Event]:
     for one in suite.assertions:
         name = f"{file}::{' '.join((*one.ancestors, one.title))}"
         failed = failed or one.status == "failed"
-        why = _reason("\n\n".join(one.failures), file) if one.status == "failed" else made.NONE
+        why = _reason("\n\n".join(filter(None, one.failures)), file) if one.status == "failed" else made.NONE
         category = CATEGORIES.get(one.status, one.status)
         yield from made.ended(name, category, (one.duration or 0.0) / 1000, why)
     if suite.status == "failed" and not failed:
