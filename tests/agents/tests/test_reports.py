@@ -48,6 +48,7 @@ def test_jests_words_are_read_as_ours_and_times_in_seconds() -> None:
         ("    at file:///workspace/a.mjs:4:1", ("a.mjs", 4)),
         ("    at f (/workspace/node_modules/q/a.js:3:9)\n    at g (/workspace/b.js:7:1)", ("b.js", 7)),
         ("    at f (/node_modules/q/a.js:3:9)", ("x.test.js", 0)),
+        ("    at constructor (../node_modules/@babel/parser/src/error.ts:96:45)", ("x.test.js", 0)),
         ("    at Object.<anonymous> (test/b.test.js:1:7)", ("test/b.test.js", 1)),
         ("    at node:internal/x:1:7", ("x.test.js", 0)),
     ],

@@ -16,7 +16,7 @@ from astro_mcp.agents.tests.reports.made import Reason, Unreadable
 CATEGORIES: Final = {"pending": "skipped", "disabled": "skipped"}
 """Its words for ours; `skipped`, and vitest's, are the same."""
 FRAME: Final = re.compile(
-    r"^[ \t]+at .*?(?:(?<=[\s(])(?:file://)?/workspace/|\()((?!node_modules/|/|node:)[^\s():]{1,1000}+):(\d{1,8}):\d{1,8}\)?$",
+    r"^[ \t]+at .*?(?:(?<=[\s(])(?:file://)?/workspace/|\()((?!node_modules/|\.\./|/|node:)[^\s():]{1,1000}+):(\d{1,8}):\d{1,8}\)?$",
     re.MULTILINE,
 )
 OTHERS: Final = re.compile(r"^[ \t]+at .*?(?:/node_modules/|\(?node:|<anonymous>\)$|new Promise).*\n?", re.MULTILINE)
