@@ -199,6 +199,29 @@ def test_gos_parents_and_parts_are_tests_and_a_package_that_fails_by_itself_is_a
     assert "undefined: x" in package.message
 
 
+@pytest.mark.parametrize("end", ["fail", "pass"])
+def test_go_tests_that_their_program_ended_in_have_failed_with_what_ended_it(end: str) -> None:
+    panic = ["panic: boom\n", "\n", "goroutine 4 [running]:\n", "\t/workspace/sub/a_test.go:3 +0x25\n"]
+    found = read(
+        "go-json",
+        go(
+            {"Action": "start"},
+            {"Action": "run", "Test": "TestA"},
+            {"Action": "output", "Test": "TestA", "Output": "    a_test.go:4: plain\n"},
+            {"Action": "fail", "Test": "TestA"},
+            {"Action": "run", "Test": "TestB"},
+            {"Action": "run", "Test": "TestC"},
+            *({"Action": "output", "Test": "TestC", "Output": text} for text in panic),
+            {"Action": "output", "Output": "FAIL\texample.org/m/sub\t0.01s\n"},
+            {"Action": end},
+        ),
+        ["sub/a_test.go"],
+    )
+    assert (found.counts, found.ended, found.total, found.running) == ({"failed": 3}, True, 3, {})
+    told = [(failure.id.partition("::")[2], failure.line, failure.message) for failure in found.failures]
+    assert told == [("TestA", 4, "plain"), ("TestB", 0, "its package ended before it did"), ("TestC", 3, "panic: boom")]
+
+
 def test_a_go_run_that_was_cut_off_names_what_was_running() -> None:
     text = go({"Action": "start"}, {"Action": "run", "Test": "TestA"}) + '{"Action":"output","Pack'
     found = read("go-json", text)

@@ -18,6 +18,7 @@ KEPT: Final = 16_000
 """Characters of a test's, or a package's, output."""
 CATEGORIES: Final = {"pass": "passed", "fail": "failed", "skip": "skipped"}
 MESSAGE_LINES: Final = 5
+CUT_OFF: Final = "its package ended before it did"
 DEEPEST: Final = 100
 """Folders of a package in which its files are looked for."""
 FRAMING: Final = re.compile(r"^\s*(=== |--- (PASS|FAIL|SKIP|BENCH): |(FAIL|PASS|ok|exit status \d+)(\s|$))")
@@ -60,6 +61,7 @@ class _Reader:
         self._said: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._room: dict[tuple[str, str], int] = defaultdict(lambda: KEPT)
         self._told: set[str] = set()
+        self._running: dict[str, dict[str, None]] = defaultdict(dict)
         self.began = False
         self.open: set[str] = set()
 
@@ -72,13 +74,15 @@ class _Reader:
             case "start":
                 self.open.add(line.package)
             case "run":
-                yield Event(event="running", id=_id(line))
+                self._running[line.package][line.test] = None
+                yield Event(event="running", id=_id(line.package, line.test))
             case "output" | "build-output":
                 self._keep(key, line.output)
             case "pass" | "fail" | "skip" if line.test:
                 yield from self._test(line, key)
             case "pass" | "fail" | "skip":
                 self.open.discard(line.package)
+                yield from self._cut_off(line.package)
                 if line.action == "fail":
                     yield from self._package(line)
 
@@ -93,7 +97,17 @@ class _Reader:
             self._told.add(line.package)
             why = self._reason("".join(self._said[key]), line.package)
         self._said.pop(key, None)
-        yield from list(made.ended(_id(line), CATEGORIES[line.action], line.elapsed, why))[1:]  # that it runs is told
+        self._running[line.package].pop(line.test, None)
+        yield from _ended(line.package, line.test, CATEGORIES[line.action], line.elapsed, why)
+
+    def _cut_off(self, package: str) -> Iterator[Event]:
+        """The tests that a package's program ended in: a panic beside a test, log.Fatal and os.Exit end them all, and
+        what they said is told as the output of the one that ran last."""
+        for test in self._running.pop(package, ()):
+            self._told.add(package)
+            said = "".join(self._said.pop((package, test), ()))
+            why = self._reason(said, package) if said.strip() else Reason(CUT_OFF)
+            yield from _ended(package, test, "failed", 0.0, why)
 
     def _package(self, line: Line) -> Iterator[Event]:
         """One that failed, and no test of it: it could not be built, or ended itself."""
@@ -124,5 +138,10 @@ class _Reader:
         return next((path for path in paths if path in self._files), "")
 
 
-def _id(line: Line) -> str:
-    return made.cut(f"{line.package}::{line.test}", made.ID)
+def _ended(package: str, test: str, category: str, seconds: float, why: Reason) -> Iterator[Event]:
+    """Without that it runs, which is told."""
+    yield from list(made.ended(_id(package, test), category, seconds, why))[1:]
+
+
+def _id(package: str, test: str) -> str:
+    return made.cut(f"{package}::{test}", made.ID)
