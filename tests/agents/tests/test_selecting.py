@@ -227,6 +227,23 @@ async def test_changed_runs_what_a_change_can_reach_and_says_why(house: Bench, p
     assert [chosen.why for chosen in result.selected] == ["words.txt changed, and which tests read it is not known"]
 
 
+async def test_what_lies_in_a_submodule_may_have_changed_until_a_run_has_recorded_it(
+    house: Bench, project: Path
+) -> None:
+    write(project, {"pkg/pyproject.toml": "", "pkg/test_a.py": "import lib\n\ndef test_a(): assert lib.X == 1\n"})
+    write(project, {"pkg/test_b.py": "def test_b(): pass\n", "other/x.py": "", "pkg/lib/lib.py": "X = 1\n"})
+    write(project, {"pkg/lib/__init__.py": "from .lib import X\n"})
+    commit(project / "other")
+    commit(project / "pkg/lib")
+    commit(project)
+    write(project, {"pkg/lib/lib.py": "X = 2\n"})
+    result = await house.run(path="pkg", select="changed", coverage=True)
+    assert [failure.id for failure in result.failures] == ["test_a.py::test_a"]
+    assert result.counts.total == 1
+    known = await house.run(path="pkg", select="changed")
+    assert (known.counts.total, known.explanation) == (0, "nothing changed since HEAD: nothing ran")
+
+
 @pytest.mark.full
 async def test_where_no_test_is_reached_nothing_runs(house: Bench, project: Path) -> None:
     write(project, LAYERS)

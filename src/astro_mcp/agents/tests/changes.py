@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,12 +28,14 @@ LINES: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Paths are relative to the project. `files` includes those that are gone and the former names of others; `lines`
-    has the new lines of each, by number, and nothing of a file that is not text."""
+    """Paths are relative to the project. `files` includes those that are gone and the former names of others; `untold`
+    are those that lie in submodules, which are not opened, so that each may have changed; `lines` has the new lines of
+    each, by number, and nothing of a file that is not text."""
 
     since: str
     files: frozenset[str]
     lines: Mapping[str, frozenset[int]]
+    untold: frozenset[str] = frozenset()
 
 
 async def changed(
@@ -50,7 +52,8 @@ async def changed(
         await repository.trusted_index()
         base = repository.refs.sha or EMPTY_TREE
         base = base if since == "HEAD" else await commit_of(repository, since)
-        index = (await links_of(repository)).index
+        links = await links_of(repository)
+        index = links.index
         sides = ["--ignore-submodules=all", "--end-of-options", base, "--", *([below] if below else [])]
         ran = await repository.git("diff", *OPTIONS, "--numstat", "-z", *sides, index=index)
         if ran.cut:
@@ -63,7 +66,9 @@ async def changed(
     files = frozenset(_named(path, start) for path in paths | new if path.startswith(below))
     if lines:
         found |= {path: _all_of(project, path[start:]) for path in new}
-    return Changes(since, files, {_named(path, start): numbers for path, numbers in found.items()})
+    inner = [_named(path, start) for path in links.passed if f"{path}/".startswith(f"{below}/" if below else "")]
+    untold = await workspace.quickly(lambda: _beneath(project, inner))
+    return Changes(since, files, {_named(path, start): numbers for path, numbers in found.items()}, untold)
 
 
 def _repository(place: Place) -> Place:
@@ -92,6 +97,11 @@ async def _lines(repository: Repository, index: Path, sides: list[str]) -> dict[
 def _all_of(project: Project, path: str) -> frozenset[int]:
     file = project.files.get(path)
     return frozenset(range(1, min(file.data.count(b"\n") + 1, LINES) + 1)) if file else frozenset()
+
+
+def _beneath(project: Project, folders: Iterable[str]) -> frozenset[str]:
+    tops = tuple(f"{folder}/" for folder in folders)
+    return frozenset(path for path in project.files if path.startswith(tops)) if tops else frozenset()
 
 
 def _named(path: str, start: int) -> str:

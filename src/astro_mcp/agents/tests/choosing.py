@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from astro_mcp.agents.tests import selection
 from astro_mcp.agents.tests.changes import changed
+from astro_mcp.agents.tests.covered import files
 from astro_mcp.agents.tests.history import History, failing
 from astro_mcp.agents.tests.models import RunInput
 from astro_mcp.agents.tests.project import Project
@@ -51,8 +52,15 @@ class Choosing:
 
     async def _changed(self, since: str, runner: Runner, project: Project, session: Session) -> Selection:
         found = await changed(self._git, self._workspace, session, project, since, lines=False)
-        if not found.files:
+        if not (found.files or found.untold):
             return Selection(nothing=f"nothing changed since {since}")
         recorded = await self._history.touched(session.scope, project.key)
-        changes = sorted(found.files)
-        return await self._workspace.quickly(lambda: selection.reached(runner, changes, recorded, project))
+
+        def reached() -> Selection:
+            digests, now = recorded.get("files", {}), files(project) if found.untold else {}
+            untold = {path for path in found.untold if digests.get(path) != now[path]}
+            if not (found.files or untold):
+                return Selection(nothing=f"nothing changed since {since}")
+            return selection.reached(runner, sorted(found.files | untold), recorded, project)
+
+        return await self._workspace.at_length(reached)
