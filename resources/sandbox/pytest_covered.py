@@ -12,7 +12,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ FIXTURE = "fixture\x1f"  # a context of what a fixture ran that several tests sh
 STARTS = {"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.spawn", "os.fork", "os.forkpty"}
 ODD = coverage.CoverageException, ConfigError  # of which neither is the other's in every version
 # Bound now: tests replace them with their own, and open files then.
-_getcwd, _fsdecode, _normpath = os.getcwd, os.fsdecode, os.path.normpath
+_getcwd, _fsdecode, _normpath, _thread = os.getcwd, os.fsdecode, os.path.normpath, threading.get_ident
 OPENS = {"open", "sqlite3.connect"}
 ELSEWHERE = "multiprocessing.popen_spawn_posix", "multiprocessing.popen_forkserver"  # start processes without an event
 
@@ -76,7 +78,9 @@ class Recorder:
         self._fixtures: dict[str, list[str]] = {}
         self._shared: set[str] = set()
         self._open = True
+        self._own = _thread()
         sys.addaudithook(self._audit)
+        self._look_at_imports()
         os.register_at_fork(after_in_child=self._forked)
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -89,6 +93,25 @@ class Recorder:
                 self._opened.setdefault(self._context, set()).add(full[len(TOP) :])
         elif event in STARTS:
             self._spawned.add(self._context)
+
+    def _look_at_imports(self) -> None:
+        """A module that a test is the first to import is there for all tests after it: what runs and is read by its
+        import is no test's own, as where it is imported before any."""
+        load = SourceFileLoader.exec_module
+
+        def exec_module(loader: SourceFileLoader, module: Any) -> None:
+            __tracebackhide__ = True
+            ours = self._open and self._context and _thread() == self._own
+            if not ours or not (path := _place(loader.path)).startswith(TOP):
+                return load(loader, module)
+            self._opened.setdefault(self._context, set()).add(path[len(TOP) :])
+            before = self._enter("")
+            try:
+                return load(loader, module)
+            finally:
+                self._enter(before)
+
+        SourceFileLoader.exec_module = exec_module  # type: ignore[assignment] # importlib has no hook for it
 
     def _forked(self) -> None:
         end: Callable[[int], Any] = os._exit

@@ -99,6 +99,19 @@ async def test_by_what_was_recorded_a_change_of_a_body_reaches_those_that_ran_it
 
 
 @pytest.mark.full
+async def test_what_runs_while_one_test_imports_is_every_tests_that_imports_it(house: Bench, project: Path) -> None:
+    first = "def test_{0}():\n    import late\n    assert late.X\n"
+    write(project, {f"test_{name}.py": first.format(name) for name in "ab"})
+    write(project, {"late.py": "def x():\n    return 1\nX = x()\n", "test_c.py": "def test_c(): pass\n"})
+    commit(project)
+    await house.run(coverage=True)
+    write(project, {"late.py": "def x():\n    return 2\nX = x()\n"})
+    result = await house.run(select="changed")
+    assert {test for chosen in result.selected for test in chosen.ids} == {"test_a.py::test_a", "test_b.py::test_b"}
+    assert result.counts.total == 2
+
+
+@pytest.mark.full
 async def test_a_record_is_kept_up_by_runs_of_what_a_change_reaches(house: Bench, project: Path) -> None:
     write(project, TOY)
     commit(project)
