@@ -92,6 +92,13 @@ def test_requirements_files_give_names_and_versions_and_the_rest_is_told() -> No
     assert len(wanted.left_out) == 5
 
 
+def test_requirements_that_windows_wrote_keep_their_versions_and_hashes() -> None:
+    text = f"alpha==1.0 \\\r\n    --hash=sha256:{'0' * 64}\r\nbeta\r\n"
+    wanted = Finder({"requirements.txt": text.encode("utf-8-sig")}, tests=True).find()
+    assert (wanted.requirements, wanted.left_out) == (["alpha==1.0", "beta"], [])
+    assert wanted.hashes == {"alpha": frozenset(["0" * 64])}
+
+
 @pytest.mark.parametrize("line", ["alpha{}x", "-r{}x y", "-r{}x"])
 @pytest.mark.parametrize("gap", [" ", "="])
 def test_a_line_that_is_made_to_cost_is_read_in_time(line: str, gap: str) -> None:

@@ -156,6 +156,15 @@ def test_each_format_gives_its_packages_and_tells_what_it_can_not_name(
     assert [line.removeprefix(f"{file}: ").split()[0] for line in found.unchecked] == unchecked
 
 
+@pytest.mark.parametrize("mark", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_requirements_as_windows_writes_them_give_the_same_packages(mark: str) -> None:
+    found = read(
+        "requirements.txt", f"jinja2==3.1.2 \\\r\n    --hash=sha256:{'0' * 64}\r\n# \\\r\nsix\r\n".encode(mark)
+    )
+    assert set(found.pins) == {JINJA}
+    assert [line.removeprefix("requirements.txt: ").split()[0] for line in found.unchecked] == ["six"]
+
+
 def test_the_lock_of_this_project_is_read_whole() -> None:
     """A real one, of some hundred packages with hashes and markers."""
     text = (Path(__file__).parents[3] / "requirements.txt").read_text()

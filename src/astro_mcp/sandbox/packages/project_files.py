@@ -19,6 +19,7 @@ from astro_mcp.sandbox.packages.declared import pipfile
 from astro_mcp.sandbox.packages.declared.dependency import UNKNOWN, Dependency
 from astro_mcp.sandbox.packages.declared.purposes import chosen
 from astro_mcp.sandbox.packages.declared.pyproject import Pyproject
+from astro_mcp.sandbox.packages.requirement_lines import requirement_lines
 from astro_mcp.sandbox.packages.requirements import LONGEST
 from astro_mcp.sandbox.packages.wanted import ELSEWHERE, Wanted
 from astro_mcp.workspace.toml import toml
@@ -61,8 +62,7 @@ class Finder:
         if path in self._read or path not in self._files:
             return
         self._read.add(path)
-        text = self._files[path].decode("utf-8", "replace").replace("\\\n", " ")
-        for row in text.splitlines():
+        for row in requirement_lines(self._files[path]):
             line = re.sub(r"(^|\s)#.*$", "", row).strip()
             line, *hashes = re.split(r"(?<!\s)\s+--hash[=\s]", line)
             if include := re.match(r"(?:-r|--requirement)[=\s]*+(\S+)$", line):

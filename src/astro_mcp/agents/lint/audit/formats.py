@@ -14,6 +14,7 @@ from typing import Any, Final
 from packaging.requirements import InvalidRequirement, Requirement
 
 from astro_mcp.agents.lint.audit.inventory import CARGO, ELSEWHERE, GO, NPM, PYPI, Inventory, Reader
+from astro_mcp.sandbox.packages.requirement_lines import requirement_lines
 from astro_mcp.sandbox.packages.tables import table
 from astro_mcp.workspace.toml import toml
 
@@ -58,7 +59,7 @@ def pipenv(file: str, data: bytes, found: Inventory) -> None:
 
 def requirements(file: str, data: bytes, found: Inventory) -> None:
     """pip's files, where they pin: `name==version`, with hashes or without."""
-    for row in data.decode("utf-8", "replace").replace("\\\n", " ").splitlines():
+    for row in requirement_lines(data):
         line = f" {' '.join(row.split())}".partition(" #")[0].removeprefix(" ").partition(" --")[0]
         if not line or re.match(r"-(?:-hash|-index-url|-extra-index-url|i\b|-no-)", line):
             continue
