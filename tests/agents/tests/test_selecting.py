@@ -70,6 +70,15 @@ def test_a_file_that_could_not_be_loaded_is_run_whole_beside_tests_of_others(
     assert (list(alone.targets), set(alone.only), set(alone.within)) == (targets[:1], set(), {whole})
 
 
+def test_a_title_of_nodes_that_holds_what_stands_between_levels_is_looked_for_as_it_is() -> None:
+    runner = by_name(Pack.find().manifests("runner"), "node")
+    found = of_these(runner, ["a.test.js::outer > a > b"], project_of("a.test.js"))
+    names = [word.partition("=")[2] for word in found.targets if "=" in word]
+    assert names == ["^outer$", "^a$", "^b$", "^outer > a$", "^a > b$", "^outer > a > b$"]
+    deep = of_these(runner, [f"a.test.js::{' > '.join('x' * 900)}"], project_of("a.test.js"))
+    assert len(deep.targets) == 3
+
+
 BY_FOLDER = """
 import os, unittest, own
 class Test(unittest.TestCase):
@@ -130,7 +139,7 @@ async def test_of_one_file_vitest_tells_no_other(house: Bench, project: Path) ->
     assert (below.counts.passed, below.counts.total, below.failures) == (1, 1, [])
 
 
-FAILS = "test('a\\nb', () => { throw new Error('boom'); });\ntest('c', () => {});\n"
+FAILS = "test('a > \\nb', () => { throw new Error('boom'); });\ntest('c', () => {});\n"
 
 
 @pytest.mark.full
@@ -142,16 +151,16 @@ async def test_a_file_that_could_not_be_loaded_is_among_what_failed_until_it_is_
     write(project, {"package.json": '{"scripts": {"test": "node --test"}}'})
     write(project, {"test/a.test.js": f"{test}{FAILS}", "test/b.test.js": "throw new Error('at load');\n"})
     first = await house.run(runner=runner, reruns=1)
-    assert {failure.id for failure in first.failures} == {"test/a.test.js::a\nb", "test/b.test.js"}
+    assert {failure.id for failure in first.failures} == {"test/a.test.js::a > \nb", "test/b.test.js"}
     assert {failure.verdict for failure in first.failures} == {"broken"}
     again = await house.run(runner=runner, select="failed")
-    assert {failure.id for failure in again.failures} == {"test/a.test.js::a\nb", "test/b.test.js"}
+    assert {failure.id for failure in again.failures} == {"test/a.test.js::a > \nb", "test/b.test.js"}
     assert again.counts.passed == 0
     write(project, {"test/b.test.js": f"{test}test('now', () => {{}});\n"})
     mended = await house.run(runner=runner, select="failed")
     assert (mended.counts.passed, mended.counts.failed, mended.counts.total) == (1, 1, 2)
     assert [failure.id for failure in (await house.run(runner=runner, select="failed")).failures] == [
-        "test/a.test.js::a\nb"
+        "test/a.test.js::a > \nb"
     ]
 
 

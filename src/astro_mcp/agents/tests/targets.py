@@ -12,6 +12,8 @@ from astro_mcp.manifest import PATHS, REPORT
 from astro_mcp.runner import COVERAGE, IDS, LEVEL, NAMES, PATTERN, Runner
 
 ID: Final = re.compile(r"[^-\s\0][^\0]{0,3999}")
+DEEPEST: Final = 6
+"""Levels of a name that are tried in every way; of more only each by itself, and all as one."""
 SPECIAL: Final = re.compile(r"([\\^$.|?*+()\[\]{}])")
 
 
@@ -96,7 +98,7 @@ def _expanded(word: str, runner: Runner, ids: Sequence[str]) -> Iterable[str]:
     if PATTERN in word:
         return [word.replace(PATTERN, "|".join("/".join(_levels(runner, name)) for name in names))]
     if LEVEL in word:
-        levels = dict.fromkeys(level for name in names for level in _levels(runner, name))
+        levels = dict.fromkeys(level for name in names for level in _levels_in(runner, name))
         return [word.replace(LEVEL, level) for level in levels]
     return [word]
 
@@ -104,6 +106,15 @@ def _expanded(word: str, runner: Runner, ids: Sequence[str]) -> Iterable[str]:
 def _levels(runner: Runner, name: str) -> Iterator[str]:
     parts = name.split(runner.ids.levels) if runner.ids.levels else [name]
     return (f"^{_escaped(part)}$" for part in parts)
+
+
+def _levels_in(runner: Runner, name: str) -> Iterator[str]:
+    """Every level that `name` may have: a title may hold what stands between levels."""
+    parts = name.split(runner.ids.levels) if runner.ids.levels else [name]
+    lengths = range(1, len(parts) + 1) if len(parts) <= DEEPEST else (1, len(parts))
+    for length in lengths:
+        for start in range(len(parts) - length + 1):
+            yield f"^{_escaped(runner.ids.levels.join(parts[start : start + length]))}$"
 
 
 def _name(runner: Runner, test: str) -> str:
