@@ -54,6 +54,14 @@ class Recorder:
         self._total = len(session.items)
         self._emit(event="collected", total=self._total)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Workers of a parallel run collect in place of this process: each the same, of which each test runs once, or
+        in every worker."""
+        if not self._total or self._config.getoption("dist", "") == "each":
+            self._total += len(ids)
+            self._emit(event="collected", total=len(ids))
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self._report(report, "error", "collect")

@@ -375,3 +375,19 @@ async def test_of_40_categories_that_a_plugin_makes_up_twenty_are_told_and_the_r
     assert result.counts.total == 40
     assert result.explanation.endswith(", 60 of other kinds")
     assert result.explanation.count(", ") == 20
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("dist", "total"), [("load", 3), ("each", 6)])
+async def test_of_parallel_workers_the_total_is_what_they_collect_however_often_a_test_runs(
+    house: Bench, project: Path, dist: str, total: int
+) -> None:
+    again = "import pytest\n@pytest.mark.flaky(reruns=2)\n@pytest.mark.parametrize('x', [1, 2, 3])\n"
+    write(
+        project,
+        {"requirements.txt": "pytest-xdist\npytest-rerunfailures", "test_a.py": f"{again}def test_a(x): assert 0"},
+    )
+    write(project, {"pytest.ini": f"[pytest]\naddopts = -n 2 --dist={dist}\n"})
+    result = await house.run()
+    assert (result.counts.failed, result.counts.total) == (total, total)
+    assert f"{2 * total} rerun" in result.explanation
