@@ -57,6 +57,19 @@ async def test_moved_and_renamed_code_is_not_new_and_what_was_added_is(house: Be
     assert sorted(states) == ["new", "new", "unchanged", "unchanged", "unchanged"]
 
 
+async def test_a_renamed_file_that_is_asked_for_alone_is_not_new_nor_is_what_lies_in_a_submodule(
+    house: Bench, project: Path
+) -> None:
+    (project / "pkg/sub").mkdir(parents=True)
+    commit(project / "pkg/sub", {"s.py": "import os\n"})
+    commit(project, {"pyproject.toml": SETTINGS, "a.py": OLD, "pkg/c.py": "x = 1\n"})
+    (project / "a.py").rename(project / "pkg/b.py")
+    write(project, {"pkg/c.py": "import re\n"})
+    result = await house.check(since_ref="HEAD", paths=["pkg"])
+    assert (places(result), result.known) == ([("pkg/c.py", 1, "F401")], 3)
+    assert result.left_out == ["pkg/sub (a submodule: what is new in it is not told)"]
+
+
 @pytest.mark.full
 async def test_both_sides_are_seen_with_the_settings_of_now(house: Bench, project: Path) -> None:
     commit(project, {"pyproject.toml": SETTINGS.replace(', "E711"', ""), "a.py": OLD, "sub/x.py": "y = 1\n"})

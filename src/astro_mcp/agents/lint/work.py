@@ -92,6 +92,7 @@ class LintWork:
         old = None
         if args.since_ref is not None:  # first, so that no linter runs for the name of no commit
             old = await at_ref(self._git, self._workspace, ctx.session, args.since_ref, sources, chosen)
+            sources = replace(sources, withheld=(*sources.withheld, *old.withheld))
         reports = await self.run(chosen, sources, ctx)
         if old is not None:
             reports = await self._compared(old, chosen, sources, reports, ctx)

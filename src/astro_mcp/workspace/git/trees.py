@@ -63,6 +63,28 @@ async def files_of(
     return files
 
 
+async def names_of(repository: Repository, commit: str) -> tuple[list[str], list[str]]:
+    """The paths of the files in `commit`, links among them, and those of its submodules; of names that are UTF-8.
+    Raises `TooLarge`."""
+    ran = await repository.git("ls-tree", "-r", "-z", "--full-tree", commit, limit=LISTING)
+    if ran.cut:
+        raise TooLarge("the commit has too many files", "name fewer paths")
+
+    def work() -> tuple[list[str], list[str]]:
+        files: list[str] = []
+        submodules: list[str] = []
+        for row in ran.out.split(b"\0")[:-1]:
+            facts, _, raw = row.partition(b"\t")
+            try:
+                path = raw.decode("utf-8")
+            except UnicodeDecodeError:
+                continue
+            (submodules if facts.split()[1] == b"commit" else files).append(path)
+        return files, submodules
+
+    return await repository.blocking(work)
+
+
 async def _entries(repository: Repository, commit: str, paths: Sequence[str]) -> dict[str, _Entry]:
     ran = await repository.git("ls-tree", "-r", "-z", "-l", "--full-tree", commit, "--", *paths, limit=LISTING)
     if ran.cut:
