@@ -134,6 +134,11 @@ class Linter(Manifest):
         description="It follows imports: the whole root is copied, and its image has the packages of this registry "
         "that the project names.",
     )
+    beside: tuple[Glob, ...] = Field(
+        (),
+        description="Files that it looks for by their names beside those that it is asked about, as modules of the "
+        "project: where paths are asked for empty ones stand for them.",
+    )
     advised: str = Field(
         "",
         description="It audits packages: the file below resources/sandbox/ that runs it beside the advisories of those "

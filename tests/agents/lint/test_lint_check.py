@@ -309,3 +309,22 @@ async def test_settings_of_mypy_that_fit_no_file_of_the_call_are_no_failure(hous
     assert (found.failed_tools, [item.rule for item in found.items]) == ([], ["return-value"])
     none = await house.check(tools=["mypy"], paths=["b.py"])
     assert (none.failed_tools, none.items, none.tools_run) == ([], [], ["mypy"])
+
+
+NAMES = {
+    "pyproject.toml": '[tool.ruff.lint]\nselect = ["I", "INP"]\n',
+    "pkg/__init__.py": "",
+    "pkg/a.py": "X = 1\n",
+    "tests/__init__.py": "",
+    "tests/test_a.py": "import requests\n\nfrom pkg.a import X\n\nprint(requests, X)\n",
+}
+
+
+async def test_of_some_paths_is_found_what_is_found_of_all(house: Bench, project: Path) -> None:
+    write(project, NAMES)
+    for path in ("tests/test_a.py", "pkg/a.py"):
+        result = await house.check(paths=[path], tools=["ruff"])
+        assert (result.items, result.tools_run, result.left_out) == ([], ["ruff"], [])
+    assert (await house.fix(paths=["tests"])).files == []
+    (project / "tests/__init__.py").unlink()
+    assert [item.rule for item in (await house.check(paths=["tests/test_a.py"])).items] == ["INP001"]

@@ -51,6 +51,7 @@ async def at_ref(
     inner = await workspace.quickly(lambda: _within(sources.files, lead, frozenset(submodules)))
     there = {file.path for file in kept}
     kept += [file for own in inner.values() for file in own if file.path not in there]
+    kept += [file for file in sources.files if file.path in sources.stand_ins and file.path not in there]
     files, odd = beside(kept, OURS)
     former = (top.at(lead + path) for path in gone)
     places = tuple(place for place in (*sources.places, *former) if _is_there(place, files))

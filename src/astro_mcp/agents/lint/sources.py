@@ -7,17 +7,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import Final
 
 from astro_mcp.agents.lint.configured import NAMED, Configured
 from astro_mcp.agents.lint.copies import Copies
 from astro_mcp.core.authority import Session
-from astro_mcp.errors import TooLarge
+from astro_mcp.errors import LimitHit, TooLarge
 from astro_mcp.packs import Linter
 from astro_mcp.sandbox.job import SandboxFile, beside
 from astro_mcp.sandbox.standing import SCRIPT
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.survey import Survey
+from astro_mcp.workspace.walk import Entry
+from astro_mcp.workspace.workspace import Workspace
 
 FOLDER: Final = ".astro/out"
 FILE: Final = "report"
@@ -29,6 +32,8 @@ ADVISORIES: Final = ".astro/advisories.json"
 """What a linter of packages is run by, and what it is given in place of a network."""
 OURS: Final = frozenset({f"{FOLDER}/{FILE}", f"{FOLDER}/{LOOKED}", SCRIPT, ADVISED, ADVISORIES})
 """What lies beside the project's files."""
+NAMES: Final = 20_000
+"""Files beside what was asked for that empty ones stand for."""
 NOTHING: Final = "(?!)"
 """A pattern that nothing matches."""
 
@@ -36,13 +41,15 @@ NOTHING: Final = "(?!)"
 @dataclass(frozen=True)
 class Sources:
     """`places` is what was asked for; `files` holds that and the linters' settings files above it. `shared` are names
-    of settings files that linters share. `before`: they are those of a commit."""
+    of settings files that linters share. `before`: they are those of a commit. `stand_ins` are the paths of files that
+    are empty here, and lie beside what was asked for."""
 
     places: tuple[Place, ...]
     files: tuple[SandboxFile, ...]
     withheld: tuple[str, ...]
     shared: frozenset[str] = frozenset()
     before: bool = False
+    stand_ins: frozenset[str] = frozenset()
 
     @property
     def by_path(self) -> dict[str, bytes]:
@@ -128,7 +135,25 @@ async def whole(copies: Copies, session: Session, sources: Sources, survey: Surv
         files, withheld = await copy(copies, session, [sources.places[0].at("").display], survey)
     except TooLarge as error:
         return replace(sources, withheld=(*sources.withheld, f"what else may be imported ({error.message})"))
-    return replace(sources, files=files, withheld=withheld)
+    return replace(sources, files=files, withheld=withheld, stand_ins=frozenset())
+
+
+async def with_names(workspace: Workspace, sources: Sources, linters: Sequence[Linter], survey: Survey) -> Sources:
+    """The same with empty files for what `linters` look for by name beside it, or with a line on why not."""
+    globs = [glob for linter in linters for glob in linter.beside]
+    root = sources.places[0].at("")
+
+    def work() -> Sources:
+        found = (entry for entry in survey.below(root) if isinstance(entry, Entry) and entry.type in ("file", "link"))
+        paths = (one.path for one in found if named(one.path, globs) and one.path not in sources.paths)
+        files, _ = beside((SandboxFile(path, b"") for path in islice(paths, NAMES)), OURS)
+        every = sorted((*sources.files, *files), key=lambda file: file.path)
+        return replace(sources, files=tuple(every), stand_ins=frozenset(file.path for file in files))
+
+    try:
+        return await workspace.at_length(work, root.root) if globs else sources
+    except LimitHit as error:
+        return replace(sources, withheld=(*sources.withheld, f"the names of files beside the paths ({error.message})"))
 
 
 async def copy(

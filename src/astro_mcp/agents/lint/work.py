@@ -19,10 +19,10 @@ from astro_mcp.agents.lint.models import CheckInput, CheckOutput, FailedTool, Fi
 from astro_mcp.agents.lint.report import Report
 from astro_mcp.agents.lint.run import Run
 from astro_mcp.agents.lint.sarif import MIME, WrittenFiles, sarif
-from astro_mcp.agents.lint.sources import Sources, take, wanted, whole
+from astro_mcp.agents.lint.sources import Sources, take, wanted, whole, with_names
 from astro_mcp.core.call import Context
 from astro_mcp.core.ports import ArtifactSink
-from astro_mcp.errors import AstroError, Busy, InvalidInput, SandboxUnavailable
+from astro_mcp.errors import AstroError, Busy, InvalidInput, LimitHit, SandboxUnavailable
 from astro_mcp.nearest import nearest
 from astro_mcp.packs import Linter
 from astro_mcp.sandbox.sandbox import Sandbox
@@ -76,13 +76,16 @@ class LintWork:
         return output
 
     async def _fingerprint(self, args: CheckInput, ctx: Context, survey: Survey) -> bytes | None:
-        """Of all that the linters may read."""
+        """Of all that the linters may read; None where that is not known."""
         linters = self._asked(args.tools) or list(self._linters.values())
         places = self._places(args.paths, ctx)
-        root = [places[0].at("")] if any(linter.imports for linter in linters) else []
+        root = [places[0].at("")] if any(linter.imports or linter.beside for linter in linters) else []
 
         def work() -> bytes | None:
-            return fingerprint([*root, *wanted(places, linters)], survey)
+            try:
+                return fingerprint([*root, *wanted(places, linters)], survey)
+            except LimitHit:  # who copies all of that tells it
+                return None
 
         return await self._workspace.at_length(work, places[0].root)
 
@@ -137,8 +140,10 @@ class LintWork:
         known = list(self._linters.values())
         taken = await take(self._copies, ctx.session, places, asked or known, survey)
         chosen = asked or await self._workspace.at_length(lambda: taken.fitting(known))
-        if any(linter.imports for linter in chosen) and not taken.whole:
-            taken = await whole(self._copies, ctx.session, taken, survey)
+        if not taken.whole:
+            taken = await with_names(self._workspace, taken, chosen, survey)
+            if any(linter.imports for linter in chosen):
+                taken = await whole(self._copies, ctx.session, taken, survey)
         return taken, chosen
 
     def _asked(self, names: Sequence[str]) -> list[Linter]:
