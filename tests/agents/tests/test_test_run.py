@@ -272,6 +272,13 @@ async def test_a_runner_that_never_began_is_an_error_and_no_success(house: Bench
     assert "99" in result.error.hint
 
 
+async def test_a_run_that_took_its_report_along_is_told_as_one_that_left_none(house: Bench, project: Path) -> None:
+    write(project, {"test_a.py": "import shutil\ndef test_a(): shutil.rmtree('.astro')\n"})
+    error = (await house.call("test_run")).error
+    assert isinstance(error, Unavailable)
+    assert error.message == "pytest left no report (exit 0)"
+
+
 async def test_a_dependency_that_does_not_exist_is_a_typed_error_that_names_it(house: Bench, project: Path) -> None:
     write(project, {"requirements.txt": "six==0.0.0.0.1", "test_a.py": "def test_a(): pass"})
     result = await house.call("test_run")

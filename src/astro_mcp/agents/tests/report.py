@@ -32,7 +32,7 @@ def output(project: Project, tally: Tally, outcome: Outcome, runner: Runner) -> 
             f"{runner.name}'s log is larger than what leaves the sandbox", "run fewer tests at once: name a path"
         )
     if not tally.started and not outcome.limits_hit and outcome.exit_code not in runner.without_report:
-        raise Unavailable(f"{runner.name} did not start (exit {outcome.exit_code})", tail(outcome), retryable=False)
+        raise Unavailable(f"{runner.name} left no report (exit {outcome.exit_code})", tail(outcome), retryable=False)
     counts = Counts(
         passed=tally.counts["passed"],
         failed=tally.counts["failed"],
