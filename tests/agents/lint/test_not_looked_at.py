@@ -40,7 +40,7 @@ async def test_a_file_that_bandit_can_not_parse_is_not_clean(house: Bench, proje
     result = await house.check(tools=["bandit"])
     assert [(item.file, item.rule) for item in result.items] == [("a.py", "not-scanned"), ("b.py", "B404")]
     alone = await house.check(tools=["bandit"], paths=["a.py"])
-    assert [item.rule for item in alone.items] == ["not-scanned"]
+    assert [(item.file, item.rule) for item in alone.items] == [("a.py", "not-scanned")]
 
 
 @pytest.mark.full

@@ -49,6 +49,12 @@ def test_sarif_gives_file_line_column_rule_and_message() -> None:
     assert (found.severity, found.message, found.fixable) == ("error", "odd", True)
 
 
+@pytest.mark.parametrize("said", ["a.py", "./a.py", "././a.py", "/workspace/a.py", "/workspace/./a.py"])
+def test_a_file_has_one_name_however_a_tool_says_it(said: str) -> None:
+    text = json.dumps([{"f": said, "l": 1, "m": "odd"}])
+    assert [item.file for item in read({"format": "json", "fields": FIELDS}, text, ["a.py"])] == ["a.py"]
+
+
 def test_a_file_of_sarif_may_be_an_address_in_the_workspace() -> None:
     assert [item.file for item in read({"format": "sarif"}, sarif(result("file:///workspace/a.py")))] == ["a.py"]
 

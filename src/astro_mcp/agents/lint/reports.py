@@ -20,6 +20,7 @@ RULE: Final = 100
 MESSAGE: Final = 1_000
 FILE: Final = 4_000
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+HERE: Final = re.compile(r"\A(?:\./)+")
 NAMES: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
@@ -126,9 +127,10 @@ def _severity(linter: Linter, value: Any) -> Severity:
 
 
 def _file(value: Any) -> str:
-    """Blanks and all: one character less and it is another file. No file of the copy has a control character."""
+    """Blanks and all: one character less and it is another file. No file of the copy has a control character. Some
+    tools put a `./` of their own before that of the path that they were given."""
     name = CONTROL.sub(" ", str(value)) if value is not None else ""
-    return _bounded(name, FILE).removeprefix(WORKSPACE).removeprefix("./")
+    return HERE.sub("", _bounded(name, FILE).removeprefix(WORKSPACE))
 
 
 def _text(value: Any, most: int) -> str:
