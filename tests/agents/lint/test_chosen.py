@@ -126,6 +126,12 @@ def test_a_tool_that_takes_no_folders_gets_the_files_of_its_kind_and_another_get
     assert arguments(LINTERS["ruff"], files, "a/x.sh") == []
 
 
+def test_a_path_that_lies_in_another_is_not_named_beside_it() -> None:
+    files = {"a/y.py": "", "ab.py": "", "b/z.py": ""}
+    assert arguments(LINTERS["mypy"], files, "a/y.py", "a", "b/z.py", "ab.py", "a") == ["./a", "./b/z.py", "./ab.py"]
+    assert arguments(LINTERS["mypy"], files, "a", "", "ab.py") == ["."]
+
+
 def test_settings_at_the_top_are_given_to_a_tool_that_does_not_look_for_them() -> None:
     files = {".semgrep/a.yml": "", ".semgrep.yml": "", "sub/.semgrep.yml": "", "pyproject.toml": "[tool.bandit]\n"}
     assert sources(files).settings(LINTERS["semgrep"]) == [".semgrep/a.yml", ".semgrep.yml"]

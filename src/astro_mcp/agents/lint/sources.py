@@ -79,13 +79,16 @@ class Sources:
         ]
 
     def arguments(self, linter: Linter) -> list[str]:
-        """What was asked for, as arguments: folders whole, and files only where they are of the linter's kind."""
+        """What was asked for, as arguments: folders whole, and files only where they are of the linter's kind. What
+        lies in another of them is not named twice: some look at it twice then, and mypy at nothing at all."""
         if linter.takes == "files":
             return [f"./{path}" for path in self._matching(linter.detect) if self.asked(path)]
         single = {file.path for file in self.files}
         relatives = [place.relative for place in self.places]
         fitting = [path for path in relatives if path not in single or named(path, linter.detect)]
-        return [f"./{path}" if path else "." for path in dict.fromkeys(fitting)]
+        below = tuple(f"{path}/" if path else "" for path in fitting)
+        apart = (path for path in fitting if not path or not path.startswith(below))
+        return [f"./{path}" if path else "." for path in dict.fromkeys(apart)]
 
     def settings(self, linter: Linter) -> list[str]:
         """The settings files of `linter` at the top. Blocks."""
