@@ -291,6 +291,22 @@ def test_rusts_own_sums_tell_what_its_lines_do_not_or_what_somebody_added() -> N
     assert [failure.message for failure in cut.failures] == ["the program ended after 2 of 4 tests"]
 
 
+def built(name: str, source: str) -> str:
+    """What cargo tells of a program that it made."""
+    told = {"reason": "compiler-artifact", "target": {"src_path": source}, "executable": f"{TOP}/target/{name}"}
+    return json.dumps(told, separators=(",", ":")) + "\n"
+
+
+def test_tests_of_a_workspaces_members_are_told_apart_by_their_files_below_the_top() -> None:
+    member = RUST[: RUST.index("   Doc-tests")].replace("at src/lib.rs", "at src/other.rs")
+    other = member.replace("toy-1", "toy-2").replace("panicked at src/other.rs:10:9", "said nothing")
+    told = built("toy-1", f"{TOP}/a/src/lib.rs") + built("toy-2", f"{TOP}/b/src/lib.rs")
+    found = read("libtest", told + "{" + told[:60] + "\n" + member + built("toy-2", "/forged") + other)
+    assert [failure.id for failure in found.failures] == ["a/src/lib.rs::tests::d", "b/src/lib.rs::tests::d"]
+    assert [failure.file for failure in found.failures] == ["src/other.rs", "b/src/lib.rs"]
+    assert {"a/src/lib.rs::tests::a", "b/src/lib.rs::tests::a"} < found.outcomes.keys()
+
+
 DIES = """     Running tests/a.rs (target/debug/deps/a-1)
 
 running 3 tests

@@ -96,6 +96,30 @@ async def test_whoever_watches_sees_tests_finish(house: Bench, project: Path, na
 
 
 @pytest.mark.full
+@pytest.mark.full
+@pytest.mark.timeout(600)
+async def test_members_of_a_cargo_workspace_are_told_apart_and_run_alone_and_what_does_not_compile_is_told(
+    house: Bench, project: Path
+) -> None:
+    package = '[package]\nname = "{}"\nversion = "0.1.0"\nedition = "2021"\n'
+    files = {"Cargo.toml": '[workspace]\nmembers = ["a", "b"]\nresolver = "2"\n'}
+    files |= {f"{name}/Cargo.toml": package.format(name) for name in "ab"}
+    test = "/// ```\n/// nothing_like_it\n/// ```\npub fn f() {}\n#[test] fn same() { assert!(false); }\n"
+    write(project, files | {f"{name}/src/lib.rs": test for name in "ab"})
+    result = await house.run(timeout=240)
+    same = [failure for failure in result.failures if failure.id.endswith("::same")]
+    assert [(failure.id, failure.file) for failure in same] == [
+        (f"{name}/src/lib.rs::same", f"{name}/src/lib.rs") for name in "ab"
+    ]
+    assert {failure.file for failure in result.failures} == {"a/src/lib.rs", "b/src/lib.rs"}
+    alone = await house.run(select="ids", ids=["b/src/lib.rs::same"], timeout=240)
+    assert ([failure.id for failure in alone.failures], alone.counts.total) == (["b/src/lib.rs::same"], 1)
+    write(project, {"b/src/lib.rs": "fn"})
+    broken = await house.run(timeout=240)
+    assert "could not compile `b`" in broken.explanation
+    assert "reason" not in broken.explanation
+
+
 async def test_unittest_searches_a_folder_that_is_no_package_and_gives_ids_that_run_again(
     house: Bench, project: Path
 ) -> None:

@@ -15,6 +15,8 @@ from astro_mcp.runner import Runner
 from astro_mcp.sandbox.job import Outcome
 
 TAIL: Final = 3_000
+NOT_SAID: Final = re.compile(r'\x1e.*|^\{"reason":"(?:compiler|build)-.*\n?', re.MULTILINE)
+"""Lines for programs in what a runner prints: our own, and cargo's."""
 
 
 def output(project: Project, tally: Tally, outcome: Outcome, runner: Runner) -> RunOutput:
@@ -99,7 +101,7 @@ def ending(outcome: Outcome) -> str:
 def tail(outcome: Outcome) -> str:
     """The end of what the runner printed as error, else as output."""
     text = (outcome.stderr.strip() or outcome.stdout.strip()).decode("utf-8", "replace")
-    return re.sub("\x1e.*", "", text)[-TAIL:].strip()
+    return NOT_SAID.sub("", text)[-TAIL:].strip()
 
 
 def _died(project: Project, tally: Tally, outcome: Outcome) -> list[Failure]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ from astro_mcp.agents.tests.reports import made
 from astro_mcp.agents.tests.reports.made import Reason
 
 CATEGORIES: Final = {"ok": "passed", "FAILED": "failed", "ignored": "skipped"}
-PROGRAM: Final = re.compile(r"^\s+(?:Running (?:unittests )?(\S+)|(Doc-tests \S+))")
+BUILT: Final = '{"reason":"compiler-artifact",'
+PROGRAM: Final = re.compile(r"^\s+(?:Running (?:unittests )?(.{1,2000}) \(([^()]{1,2000})\)|(Doc-tests \S+))$")
+DOCUMENTED: Final = re.compile(r"^(\S{1,2000}) - .*\(line (\d{1,8})\)$")
 COUNT: Final = re.compile(r"^running (\d{1,7}) tests?$")
 BEGUN: Final = re.compile(r"^test (.{1,2000}?)(?: - should panic| - compile fail| - compile)? \.\.\. ?")
 ENDED: Final = re.compile(r"(ok|FAILED|ignored)(?:, .*)?(?: <(\d{1,7}\.\d+)s>)?$")
@@ -26,15 +29,19 @@ LAST: Final = 30
 """Lines of what was printed past the tests before a program ended amid them."""
 
 
-def events(report: bytes) -> Iterator[Event | None]:
+def events(report: bytes, top: str) -> Iterator[Event | None]:
     """Each program's tests, and a program that ended before they did; None for each test that a program counts, and
-    whose line is not there or not whole."""
+    whose line is not there or not whole. Files are below `top`: cargo names a program's by its package's folder, which
+    may be any of a workspace, and tells which it was made of before it runs the first one."""
     program = _Program("")
     began = ended = False
+    files: dict[str, str] = {}
     for line in (data[:LINE].decode("utf-8", "replace") for data in report.split(b"\n")):
-        if not program.telling and (found := PROGRAM.match(line)):
+        if not began and line.startswith(BUILT):
+            files.update(_built(line, top))
+        elif not program.telling and (found := PROGRAM.match(line)):
             yield from program.left()
-            program = _Program(found[1] or found[2])
+            program = _Program(found[3] or files.get(found[2].rpartition("/")[2], found[1]))
         elif not program.telling and (found := COUNT.match(line)):
             if not began:
                 began = True
@@ -50,6 +57,16 @@ def events(report: bytes) -> Iterator[Event | None]:
     yield from program.left()
     if ended:
         yield Event(event="end")
+
+
+def _built(line: str, top: str) -> Iterator[tuple[str, str]]:
+    """The name of the program that cargo tells of here, and the file below `top` that it was made of."""
+    try:
+        made_of, program = (told := json.loads(line))["target"]["src_path"], told["executable"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return
+    if isinstance(program, str) and isinstance(made_of, str):
+        yield program.rpartition("/")[2], made_of.removeprefix(f"{top}/")
 
 
 class _Program:
@@ -116,7 +133,9 @@ class _Program:
                 return Reason(
                     message or "panicked", "\n".join(said[number:]).strip("\n"), found[2], int(found[3]), printed
                 )
-        return Reason(text.split("\n")[0] or "failed", text, self.file)
+        documented = DOCUMENTED.match(name)
+        file, line = (documented[1], int(documented[2])) if documented else (self.file, 0)
+        return Reason(text.split("\n")[0] or "failed", text, file, line)
 
     def _id(self, name: str) -> str:
         return made.cut(f"{self.file}::{name}" if self.file else name, made.ID)

@@ -22,4 +22,4 @@ def events(form: Form, report: bytes, top: str, files: Collection[str]) -> Itera
         case "go-json":
             return go.events(report, files)
         case "libtest":
-            return libtest.events(report)
+            return libtest.events(report, top)
