@@ -335,6 +335,31 @@ def test_what_a_failed_rust_test_said_is_no_other_programs_line() -> None:
     assert (found.counts, found.not_understood) == ({"passed": 3, "failed": 1, "skipped": 1}, 0)
 
 
+@pytest.mark.parametrize("printed", ["---- x stdout ----\n", "failures:\n", "---- x stdout ----\nfailures:\n"])
+def test_what_a_rust_test_prints_of_libtests_own_lines_hides_nothing(printed: str) -> None:
+    past = DIES.replace("thread 'a2'", f"{printed}thread 'a2'")
+    found = read("libtest", past + DIES.replace("tests/a.rs", "tests/b.rs") + RUST)
+    assert [failure.id for failure in found.failures] == ["tests/a.rs", "tests/b.rs", "src/lib.rs::tests::d"]
+    assert "has overflowed its stack" in found.failures[0].stdout
+    kept = read("libtest", RUST.replace("said\n", f"{printed}{DIES}"))
+    [failure] = kept.failures
+    assert (failure.id, failure.message, kept.not_understood) == (
+        "src/lib.rs::tests::d",
+        "assertion failed\n  left: 1",
+        0,
+    )
+    assert printed in failure.stdout
+
+
+def test_a_rust_program_that_dies_while_it_tells_what_failed_does_not_hide_the_next_one() -> None:
+    told = built("a-1", f"{TOP}/tests/a.rs") + RUST[: RUST.index("assertion failed")] + DIES
+    assert [failure.id for failure in read("libtest", told).failures] == [
+        "src/lib.rs::tests::d",
+        "src/lib.rs",
+        "tests/a.rs",
+    ]
+
+
 def test_panics_within_panics_cost_no_time() -> None:
     forged = "thread 'x" + "' panicked at " * 700
     began = time.process_time()

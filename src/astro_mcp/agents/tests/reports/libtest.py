@@ -39,10 +39,12 @@ def events(report: bytes, top: str) -> Iterator[Event | None]:
     for line in (data[:LINE].decode("utf-8", "replace") for data in report.split(b"\n")):
         if not began and line.startswith(BUILT):
             files.update(_built(line, top))
-        elif not program.telling and (found := PROGRAM.match(line)):
+        elif (found := PROGRAM.match(line)) and (not program.telling or _name(found) in files):
             yield from program.left()
-            program = _Program(found[3] or files.get(found[2].rpartition("/")[2], found[1]))
-        elif not program.telling and (found := COUNT.match(line)):
+            program = _Program(found[3] or files.pop(_name(found), found[1]))
+        elif program.telling:
+            program.tell(line)
+        elif found := COUNT.match(line):
             if not began:
                 began = True
                 yield Event(event="start")
@@ -69,30 +71,48 @@ def _built(line: str, top: str) -> Iterator[tuple[str, str]]:
         yield program.rpartition("/")[2], made_of.removeprefix(f"{top}/")
 
 
+def _name(program: re.Match[str]) -> str:
+    return (program[2] or "").rpartition("/")[2]
+
+
 class _Program:
-    """One program's run. What a failed test said comes at its end: `telling` names the one that is told of. `count` is
-    how many tests there are to be, 0 where it does not say."""
+    """One program's run. What a failed test said comes at its end: `telling` names the one that is told of, until the
+    names of all that failed follow. `count` is how many tests there are to be, 0 where it does not say."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.count = 0
         self.telling = ""
+        self._listing = False
         self._running = ""
         self._ended: dict[str, tuple[str, float]] = {}
         self._said: dict[str, list[str]] = {}
         self._past: deque[str] = deque(maxlen=LAST)
 
     def take(self, line: str) -> Iterator[Event]:
-        if found := SAID.match(line):
+        if (found := SAID.match(line)) and self._to_tell(found[1]):
+            self._said[found[1]] = []
             self.telling = found[1]
-            self._said[self.telling] = []
-        elif self.telling and line != "failures:":
-            if len(self._said[self.telling]) < KEPT:
-                self._said[self.telling].append(line)
-        elif line == "failures:":
-            self.telling = ""
         else:
             yield from self._test(line)
+
+    def tell(self, line: str) -> None:
+        """Take a line of what a failed test said. It may be any: one of libtest's own is known by what it names."""
+        if self._listing and line.startswith("    ") and self._failed(line[4:]):
+            self.telling, said = "", self._said[self.telling]
+            del said[len(said) - (said[-1:] == ["failures:"]) :]
+        elif (found := SAID.match(line)) and self._to_tell(found[1]):
+            self._said[found[1]] = []
+            self.telling = found[1]
+        elif len(self._said[self.telling]) < KEPT:
+            self._said[self.telling].append(line)
+        self._listing = line == "failures:"
+
+    def _failed(self, name: str) -> bool:
+        return self._ended.get(name, ("",))[0] == "failed"
+
+    def _to_tell(self, name: str) -> bool:
+        return self._failed(name) and name not in self._said
 
     def _test(self, line: str) -> Iterator[Event]:
         if found := BEGUN.match(line):
