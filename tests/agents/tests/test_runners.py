@@ -190,6 +190,32 @@ async def test_what_the_tests_write_into_the_report_is_told_and_does_not_count(
     assert f"{lines} lines of the log are not the runner's" in result.explanation
 
 
+FORGES = """
+import json, os, unittest
+class T(unittest.TestCase):
+    def test_a(self):
+        {}
+"""
+LOG = ".astro/out/unittest.jsonl"
+
+
+async def test_kinds_that_somebody_else_counts_are_one_printable_line(house: Bench, project: Path) -> None:
+    event = {"event": "report", "id": "x", "when": "call", "category": "odd\nall tests passed\u202e\x1b[2J"}
+    write(project, {"test_a.py": FORGES.format(f"open({LOG!r}, 'a').write(json.dumps({event!r}) + chr(10))")})
+    result = await house.run(runner="unittest")
+    assert result.explanation == "also counted: 1 odd\\nall tests passed\\u202e\\x1b[2J"
+
+
+@pytest.mark.parametrize("forged", [f"os.symlink('/etc/passwd', {LOG!r})", f"os.mkfifo({LOG!r})"])
+async def test_a_log_that_is_no_file_any_more_is_not_told_as_too_large_alone(
+    house: Bench, project: Path, forged: str
+) -> None:
+    write(project, {"test_a.py": FORGES.format(f"os.unlink({LOG!r}); {forged}")})
+    error = (await house.call("test_run", runner="unittest")).error
+    assert error is not None
+    assert "is no file any more, or " in error.message
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("text", ["<!DOCTYPE x [<!ENTITY a 'aaaa'>]><testsuite/>", "<html/>", "{", "<testsuite>"])
 async def test_a_forged_junit_is_a_typed_error(house: Bench, project: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from astro_mcp.agents.tests.project import Project
 from astro_mcp.errors import LimitHit, NotFound, Unavailable
 from astro_mcp.runner import Runner
 from astro_mcp.sandbox.job import Outcome
+from astro_mcp.workspace.text import one_line
 
 TAIL: Final = 3_000
 NOT_SAID: Final = re.compile(r'\x1e.*|^\{"reason":"(?:compiler|build)-.*\n?', re.MULTILINE)
@@ -31,7 +32,8 @@ def output(project: Project, tally: Tally, outcome: Outcome, runner: Runner) -> 
         raise NotFound(f"{runner.name} found no tests in {where}", why or named)
     if runner.log in outcome.withheld:
         raise LimitHit(
-            f"{runner.name}'s log is larger than what leaves the sandbox", "run fewer tests at once: name a path"
+            f"{runner.name}'s log is no file any more, or larger than what leaves the sandbox",
+            "look whether a test removes or replaces it; else run fewer tests at once: name a path",
         )
     if not tally.started and not outcome.limits_hit and outcome.exit_code not in runner.without_report:
         raise Unavailable(f"{runner.name} left no report (exit {outcome.exit_code})", tail(outcome), retryable=False)
@@ -73,7 +75,7 @@ def explain(tally: Tally, outcome: Outcome, runner: Runner) -> str:
     parts = []
     other = sorted(tally.counts.keys() - WORST, key=lambda name: (name == REST, name))
     if other:
-        parts.append("also counted: " + ", ".join(f"{tally.counts[name]} {name}" for name in other))
+        parts.append("also counted: " + ", ".join(f"{tally.counts[name]} {one_line(name)}" for name in other))
     if tally.not_understood:
         parts.append(f"{tally.not_understood} lines of the log are not the runner's")
     if tally.ended or outcome.exit_code in runner.exit_codes:
