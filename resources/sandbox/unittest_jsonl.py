@@ -4,7 +4,8 @@ event to the file named by ASTRO_EVENTS, and to stdout one short line a finished
 
 With nothing named it does what `python -m unittest` does. A folder is searched as `unittest discover` does it. An id is
 what unittest calls a test by, behind `FOLDER::` where its module is imported from that folder; those of several folders
-run in an interpreter for each, as modules of two may have one name.
+run in an interpreter for each, as modules of two may have one name. What a module's `load_tests` made and nothing
+loads by its name (a function, a doctest) is `MODULE.load_tests.NAME`: that is the module's tests of this name.
 
 Each line is written whole before the next test begins, so what ran is told even where the interpreter dies. Runs inside
 the sandbox; whoever reads the lines takes them for hostile.
@@ -13,6 +14,7 @@ the sandbox; whoever reads the lines takes them for hostile.
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import os
 import re
@@ -27,6 +29,9 @@ MESSAGE = 2_000
 TRACE = 12_000
 OUTPUT = 4_000
 LOADER = "unittest.loader."
+MADE = ".load_tests."
+MADE_BY = "_astro_made_by"
+PATTERN = "test*.py"  # unittest's own
 FULL = 1_000  # failures with their traces; of those beyond there is the message
 TOP = os.getcwd()
 OURS = os.path.dirname(os.path.abspath(__file__))
@@ -162,7 +167,49 @@ class Recorder(unittest.TextTestResult):
             name = next((asked for asked in self._asked if asked.endswith(f".{name}")), name)
         elif name.endswith(")") and " (" in name:  # setUpClass (a.Test): what it would have run
             name = name.partition(" (")[2][:-1]
+        elif made_by := vars(test).get(MADE_BY):
+            name = f"{made_by}{MADE}{name}"
         return f"{self._top}::{name}" if self._top else name
+
+
+class Loader(unittest.TestLoader):
+    """unittest's own, which finds again what no name leads to."""
+
+    def loadTestsFromModule(self, module: Any, *args: Any, **named: Any) -> Any:  # noqa: N802 - unittest's name
+        suite = super().loadTestsFromModule(module, *args, **named)
+        for test in tests(suite):
+            if not loadable(test):
+                vars(test).setdefault(MADE_BY, module.__name__)
+        return suite
+
+    def loadTestsFromName(self, name: str, module: Any = None) -> Any:  # noqa: N802 - unittest's name
+        made_by, made, wanted = name.partition(MADE)
+        if not made:
+            return super().loadTestsFromName(name, module)
+        try:
+            found = tests(self.loadTestsFromModule(importlib.import_module(made_by), pattern=PATTERN))
+        except ImportError:
+            return super().loadTestsFromName(made_by)  # which tells why
+        return self.suiteClass([test for test in found if test.id() == wanted and vars(test).get(MADE_BY) == made_by])
+
+
+def tests(suite: Any) -> list[Any]:
+    """All that a suite holds, and the suites in it."""
+    if not isinstance(suite, unittest.BaseTestSuite):
+        return [suite] if isinstance(suite, unittest.TestCase) else []
+    return [test for part in suite for test in tests(part)]
+
+
+def loadable(test: Any) -> bool:
+    """Whether unittest loads it by its id."""
+    made = type(test)
+    place = f"{made.__module__}.{made.__qualname__}"
+    if test.id().startswith(LOADER):
+        return True
+    found = sys.modules.get(made.__module__)
+    for part in made.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is made and test.id() == f"{place}.{getattr(test, '_testMethodName', '')}"
 
 
 def place(err: Any, test: unittest.TestCase) -> tuple[str, int]:
@@ -259,7 +306,7 @@ def main() -> None:
     warnings = None if sys.warnoptions else "default"  # as unittest does it
     runner = Runner(lines, total, stream=stream, warnings=warnings, resultclass=result)
     try:
-        unittest.main(module=None, argv=["python -m unittest", *argv], testRunner=runner)
+        unittest.main(module=None, argv=["python -m unittest", *argv], testRunner=runner, testLoader=Loader())
     except SystemExit as end:
         lines.emit(event="end", exit_code=int(end.code) if isinstance(end.code, int) else 1)
         raise

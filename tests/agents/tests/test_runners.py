@@ -134,6 +134,38 @@ async def test_unittest_searches_a_folder_that_is_no_package_and_gives_ids_that_
     assert [item.id for item in one.failures] == ["checks::test_a.T.test_a"]
 
 
+MAKES = """
+import doctest, os, unittest, lib
+def together(): assert lib.ALONE
+def load_tests(loader, tests, pattern):
+    tests.addTest(unittest.FunctionTestCase(together))
+    tests.addTests(doctest.DocTestSuite(lib))
+    return tests
+class T(unittest.TestCase):
+    def test_a(self): pass
+"""
+LIB = """
+import sys
+ALONE = any("load_tests" in word for word in sys.argv)
+def number():
+    \"\"\"
+    >>> number()
+    2
+    \"\"\"
+    return 1
+"""
+
+
+async def test_what_load_tests_makes_runs_again_by_an_id_of_its_module(house: Bench, project: Path) -> None:
+    write(project, {"tests/test_a.py": MAKES, "tests/lib.py": LIB})
+    result = await house.run(runner="unittest", path="tests", reruns=1)
+    made = {failure.id: failure.verdict for failure in result.failures}
+    ids = ["tests::test_a.load_tests.together", "tests::test_a.load_tests.lib.number"]
+    assert made == {ids[0]: "order_dependent", ids[1]: "broken"}
+    asked = await house.run(runner="unittest", select="ids", ids=[ids[1], "tests::test_a.T.test_a"])
+    assert ([failure.id for failure in asked.failures], asked.counts.total) == ([ids[1]], 2)
+
+
 async def test_a_crash_in_unittest_keeps_what_ran_and_names_what_was_running(house: Bench, project: Path) -> None:
     crash = (
         "import os, signal, unittest\nclass T(unittest.TestCase):\n    def test_1(self): pass\n"
