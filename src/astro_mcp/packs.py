@@ -124,6 +124,7 @@ class Linter(Manifest):
         default_factory=dict,
         description="Settings files that it shares with others, and the tables or sections in each that are its own.",
     )
+    extends: str = Field("", description="The key in its settings that names other settings files, which come along.")
     needs_config: bool = Field(
         False,
         description="Runs unasked only where the project configures it: by a settings file, a section, a dependency "

@@ -46,8 +46,8 @@ async def at_ref(
         found = await files_of(repository, commit, asked, known=known, max_files=FILES, max_bytes=BYTES)
     settings = [name for linter in linters for name in (*linter.config, *linter.sections)]
     old = [SandboxFile(lead + file.path, file.data, file.executable) for file in found]
-    kept = [file for file in old if not named(file.path, settings)]
-    kept += [file for file in sources.files if named(file.path, settings)]
+    kept = [file for file in old if not named(file.path, settings) and file.path not in sources.extended]
+    kept += [file for file in sources.files if named(file.path, settings) or file.path in sources.extended]
     inner = await workspace.quickly(lambda: _within(sources.files, lead, frozenset(submodules)))
     there = {file.path for file in kept}
     kept += [file for own in inner.values() for file in own if file.path not in there]

@@ -38,7 +38,7 @@ class Configured:
         found = [file for file in files if file.path.rpartition("/")[2] in wanted and len(file.data) <= LARGEST]
         found.sort(key=lambda file: (file.path.count("/"), file.path))
         self._texts = {file.path: file.data.decode("utf-8", "replace") for file in found[:MOST]}
-        self._documents = {path: _parsed(path, text) for path, text in self._texts.items()}
+        self._documents = {path: parsed(path, text) for path, text in self._texts.items()}
         self._names: set[str] = set()
         self._hooks: set[str] = set()
         for path, text in self._texts.items():
@@ -72,7 +72,7 @@ class Configured:
             self._names.update(map(_name, text.splitlines()))
 
 
-def _parsed(name: str, text: str) -> dict[str, Any]:
+def parsed(name: str, text: str) -> dict[str, Any]:
     """Empty where it is no document: whoever's settings these are says so when it runs."""
     try:
         if name.endswith(".toml"):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import translate
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import islice
 from typing import Final
 
 from astro_mcp.agents.lint.configured import NAMED, Configured
 from astro_mcp.agents.lint.copies import Copies
+from astro_mcp.agents.lint.extended import extended
 from astro_mcp.core.authority import Session
-from astro_mcp.errors import LimitHit, TooLarge
+from astro_mcp.errors import AstroError, LimitHit, TooLarge
 from astro_mcp.packs import Linter
 from astro_mcp.sandbox.job import SandboxFile, beside
 from astro_mcp.sandbox.standing import SCRIPT
@@ -42,7 +44,7 @@ NOTHING: Final = "(?!)"
 class Sources:
     """`places` is what was asked for; `files` holds that and the linters' settings files above it. `shared` are names
     of settings files that linters share. `before`: they are those of a commit. `stand_ins` are the paths of files that
-    are empty here, and lie beside what was asked for."""
+    are empty here, and lie beside what was asked for; `extended` those of settings files of other names."""
 
     places: tuple[Place, ...]
     files: tuple[SandboxFile, ...]
@@ -50,6 +52,7 @@ class Sources:
     shared: frozenset[str] = frozenset()
     before: bool = False
     stand_ins: frozenset[str] = frozenset()
+    extended: frozenset[str] = frozenset()
 
     @property
     def by_path(self) -> dict[str, bytes]:
@@ -125,11 +128,29 @@ def wanted(places: Sequence[Place], linters: Sequence[Linter]) -> list[Place]:
 async def take(
     copies: Copies, session: Session, places: Sequence[Place], linters: Sequence[Linter], survey: Survey
 ) -> Sources:
-    """Copy `places`, all of one root, and the settings files of `linters` that apply there; `survey` has what lies
-    there. Raises as a snapshot."""
+    """Copy `places`, all of one root, and the settings files of `linters` that apply there, with those that they
+    extend; `survey` has what lies there. Raises as a snapshot."""
     paths = [place.display for place in await copies.workspace.quickly(lambda: wanted(places, linters))]
     shared = frozenset(name for linter in linters for name in linter.sections)
-    return Sources(tuple(places), *await copy(copies, session, paths, survey), shared)
+    more: set[str] = set()
+    while True:
+        files, withheld = await copy(copies, session, [*paths, *map(places[0].shown, sorted(more))], survey)
+        found = await copies.workspace.at_length(partial(extended, files, linters))
+        new = await copies.workspace.quickly(partial(_there, copies, session, places[0], found - more))
+        new -= {file.path for file in files}
+        if not new:
+            return Sources(tuple(places), files, withheld, shared, extended=frozenset(found))
+        more |= new
+
+
+def _there(copies: Copies, session: Session, place: Place, paths: Iterable[str]) -> set[str]:
+    """Those of `paths` that are files. Blocks."""
+    found = set()
+    for path in paths:
+        with suppress(AstroError):  # it lies elsewhere: who reads the settings says so
+            other = copies.workspace.locate(session, place.shown(path))
+            found.update([path] if other.path.is_file() else [])
+    return found
 
 
 async def whole(copies: Copies, session: Session, sources: Sources, survey: Survey) -> Sources:

@@ -79,7 +79,9 @@ class LintWork:
         """Of all that the linters may read; None where that is not known."""
         linters = self._asked(args.tools) or list(self._linters.values())
         places = self._places(args.paths, ctx)
-        root = [places[0].at("")] if any(linter.imports or linter.beside for linter in linters) else []
+        root = (
+            [places[0].at("")] if any(linter.imports or linter.beside or linter.extends for linter in linters) else []
+        )
 
         def work() -> bytes | None:
             try:

@@ -1,0 +1,46 @@
+"""Settings files that others go on from, by whatever name and wherever in the root. Their text is hostile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from posixpath import dirname, join, normpath
+from typing import Any, Final
+
+from astro_mcp.agents.lint.configured import LARGEST, parsed
+from astro_mcp.packs import Linter
+from astro_mcp.sandbox.job import SandboxFile, safe_path
+from astro_mcp.sandbox.packages.tables import table
+
+MOST: Final = 50
+"""Settings files that are looked into, those at the top first, and files that they name."""
+EACH: Final = 10
+"""Files that one of them may name."""
+
+
+def extended(files: Sequence[SandboxFile], linters: Sequence[Linter]) -> set[str]:
+    """The paths that the settings of `linters` among `files` name as what they extend, and those that these name.
+    Blocks."""
+    found: set[str] = set()
+    by_path = {file.path: file for file in files}
+    for linter in (linter for linter in linters if linter.extends):
+        names = {*linter.config, *linter.sections}
+        own = sorted((path for path in by_path if path.rpartition("/")[2] in names), key=lambda path: path.count("/"))
+        line = dict.fromkeys(own[:MOST])
+        while line and len(found) < MOST:
+            file = by_path.get(line.popitem()[0])
+            paths = [normpath(join(dirname(file.path), name)) for name in _named(file, linter)] if file else []
+            new = {path for path in paths if safe_path(path)} - found
+            found |= new
+            line |= dict.fromkeys(new)
+    return found
+
+
+def _named(file: SandboxFile, linter: Linter) -> Iterator[str]:
+    if len(file.data) > LARGEST:
+        return
+    document = parsed(file.path, file.data.decode("utf-8", "replace"))
+    for section in linter.sections.get(file.path.rpartition("/")[2], ("",)):
+        value: Any = document
+        for key in (*filter(None, section.split(".")), linter.extends):
+            value = table(value).get(key)
+        yield from [name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str)][:EACH]
