@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from tests.agents.tests.bench import Bench, at_once, commit, write
 
-from astro_mcp.agents.tests.coverage import AWAY, BROKE_OFF, ranges
+from astro_mcp.agents.tests.coverage import AWAY, BROKE_OFF, coverage, ranges
+from astro_mcp.agents.tests.covered import read
+from astro_mcp.agents.tests.project import Project
 from astro_mcp.errors import Unsupported
-from astro_mcp.sandbox.job import Job, SandboxFile
+from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
+from astro_mcp.workspace.place import Place
 
 WORK = (
     "import sys\nLIMIT = 3\n\ndef used(by=1):\n    if by > LIMIT:\n        return 0\n    return by\n\n"
@@ -125,6 +128,19 @@ async def test_a_record_is_kept_up_by_runs_of_what_a_change_reaches(house: Bench
     other = await house.other(principal="somebody else").run(select="changed")
     assert "it imports" in other.selected[0].why
     assert other.counts.total == 4
+
+
+def test_a_line_that_is_no_statement_has_not_run_whatever_a_stranger_writes() -> None:
+    lines = [
+        {"kind": "file", "path": "a.py", "statements": [[1, 2]], "ran": [[1, 1], [3, 9]]},
+        {"kind": "file", "path": "b.py", "statements": [], "ran": [[1, 9]]},
+    ]
+    log = "\n".join(map(json.dumps, lines)).encode()
+    outcome = Outcome(0, b"", b"", (SandboxFile("covered-x.jsonl", log),), (), 0.0, 1.0)
+    files = {name: SandboxFile(name, b"\n" * 9) for name in ("a.py", "b.py")}
+    project = Project(Place(Path("/x"), ""), "", files, (), "pytest")
+    found = coverage(read(outcome, project), None, project, "")
+    assert (found.percent, found.covered, found.lines) == (50.0, 1, 2)
 
 
 @pytest.mark.full

@@ -120,6 +120,8 @@ def read(outcome: Outcome, project: Project) -> Covered:
     logs = [file.data for file in outcome.files if file.path.startswith("covered-") and file.path.endswith(".jsonl")]
     for log in logs:
         _Log(found, project).take(log)
+    for path, lines in found.ran.items():
+        lines.intersection_update(found.statements[path])
     return found
 
 
