@@ -151,9 +151,10 @@ class Recorder(unittest.TextTestResult):
             self._told += 1
             file, line = place(err, test)
             message = "".join(traceback.format_exception_only(err[0], err[1])).strip() if err else trace
-            if test.id().startswith(LOADER):  # the traceback of what the module did is its message
-                file, line = places(message)[-1] if places(message) else (file, line)
-                message = message.rpartition("\n")[2]
+            loads = test.id().startswith(LOADER)
+            if (loads or not file) and (told := places(message)):  # what a module or a doctest did is its message
+                file, line = told[-1]
+            message = message.rpartition("\n")[2] if loads else message
             extra = {"file": file, "line": line, "message": cut(f"{message}{part}", MESSAGE)}
             if self._told <= FULL:
                 extra |= {"trace": cut(trace, TRACE), "stdout": cut(self._lines.printed(), OUTPUT)}

@@ -162,6 +162,7 @@ async def test_what_load_tests_makes_runs_again_by_an_id_of_its_module(house: Be
     made = {failure.id: failure.verdict for failure in result.failures}
     ids = ["tests::test_a.load_tests.together", "tests::test_a.load_tests.lib.number"]
     assert made == {ids[0]: "order_dependent", ids[1]: "broken"}
+    assert [(each.file, each.line) for each in result.failures if each.id == ids[1]] == [("tests/lib.py", 6)]
     asked = await house.run(runner="unittest", select="ids", ids=[ids[1], "tests::test_a.T.test_a"])
     assert ([failure.id for failure in asked.failures], asked.counts.total) == ([ids[1]], 2)
 
