@@ -129,6 +129,20 @@ def read(file: str, data: bytes) -> Inventory:
 
 
 @pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("uv.lock", 'source = { registry = "../wheels" }'),
+        ("uv.lock", 'source = { registry = "file:///srv/wheels" }'),
+        ("Cargo.lock", 'source = "registry+file:///srv/crates"'),
+    ],
+)
+def test_a_registry_that_is_a_folder_is_asked_about_nowhere(file: str, text: str) -> None:
+    found = read(file, f'[[package]]\nname = "ours"\nversion = "1.0.0"\n{text}\n'.encode())
+    assert (list(found.pins), len(found.unchecked)) == ([], 1)
+    assert "ours comes from an address, a folder" in found.unchecked[0]
+
+
+@pytest.mark.parametrize(
     ("file", "text", "pins", "unchecked"),
     [
         ("uv.lock", UV, {JINJA, Pin("PyPI", "torch", "2.1.0")}, ["ours"]),

@@ -19,12 +19,14 @@ from astro_mcp.sandbox.packages.tables import table
 from astro_mcp.workspace.toml import toml
 
 FOLDER: Final = "node_modules/"
+SERVED: Final = re.compile(r"(?:(?:registry|sparse)\+)?https?://")
+"""The address of a registry, or of what it serves: one that is a folder has packages of its own."""
 
 
 def uv(file: str, data: bytes, found: Inventory) -> None:
     for entry in _packages(toml(data.decode()), "package"):
         source = table(entry.get("source"))
-        if "registry" in source:
+        if SERVED.match(str(source.get("registry"))):
             found.add(PYPI, entry.get("name"), entry.get("version"), file)
         elif not {"editable", "virtual"} & source.keys():  # those are the project's own
             found.leave(file, str(entry.get("name")), ELSEWHERE)
@@ -105,7 +107,7 @@ def _old_npm(file: str, document: Mapping[str, Any], found: Inventory) -> None:
 
 
 def _npm_entry(file: str, name: object, version: object, resolved: object, found: Inventory) -> None:
-    if isinstance(resolved, str) and not re.match(r"https?://", resolved):
+    if isinstance(resolved, str) and not SERVED.match(resolved):
         found.leave(file, str(name), ELSEWHERE)
     else:
         found.add(NPM, name, version, file)
@@ -114,7 +116,7 @@ def _npm_entry(file: str, name: object, version: object, resolved: object, found
 def cargo(file: str, data: bytes, found: Inventory) -> None:
     for entry in _packages(toml(data.decode()), "package"):
         source = str(entry.get("source", ""))
-        if source.startswith(("registry+", "sparse+")):
+        if SERVED.match(source):
             found.add(CARGO, entry.get("name"), entry.get("version"), file)
         elif source:
             found.leave(file, str(entry.get("name")), ELSEWHERE)
