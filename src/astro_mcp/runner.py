@@ -38,6 +38,7 @@ class Places(Table):
     all: tuple[Word, ...] = Field((), description="What stands for the paths where the whole project is meant.")
     folder: str = Field("./{path}", description="A folder; empty where the runner can't take one.")
     file: str = Field("./{path}", description="A test file; empty where the runner can't take one.")
+    member: str = Field("", description="A folder with a mark of its own, where it is not taken as any other is.")
     loose: bool = Field(False, description="Whether the runner finds a path within the paths of other files as well.")
 
 
@@ -126,6 +127,9 @@ class Runner(Manifest):
     kind: Literal["runner"]
     detect: tuple[Glob, ...] = Field(min_length=1, description="Names of files that mark the top of a project.")
     mentions: str = Field("", description="RE2 that one of these files matches where the project names the runner.")
+    holds: str = Field(
+        "", description="RE2 that such a file further up matches where its project holds the nearer one's, as a member."
+    )
     unasked: Literal["marked", "mentioned", "anywhere"] = Field(
         "marked",
         description="When it runs though no call names it: where there is a mark, where one mentions it, anywhere.",
@@ -164,6 +168,7 @@ class Runner(Manifest):
     @model_validator(mode="after")
     def _whole(self) -> Runner:
         expression(self.mentions)
+        expression(self.holds)
         if PATHS not in self.argv:
             raise ValueError(f"argv has no {PATHS}")
         if (COVERAGE in self.argv) != (self.coverage is not None):

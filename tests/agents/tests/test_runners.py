@@ -101,8 +101,9 @@ async def test_whoever_watches_sees_tests_finish(house: Bench, project: Path, na
 async def test_members_of_a_cargo_workspace_are_told_apart_and_run_alone_and_what_does_not_compile_is_told(
     house: Bench, project: Path
 ) -> None:
-    package = '[package]\nname = "{}"\nversion = "0.1.0"\nedition = "2021"\n'
-    files = {"Cargo.toml": '[workspace]\nmembers = ["a", "b"]\nresolver = "2"\n'}
+    package = '[package]\nname = "{}"\nversion = "0.1.0"\nedition.workspace = true\n'
+    top = '[workspace]\nmembers = ["a", "b"]\nresolver = "2"\n[workspace.package]\nedition = "2021"\n'
+    files = {"Cargo.toml": top}
     files |= {f"{name}/Cargo.toml": package.format(name) for name in "ab"}
     test = "/// ```\n/// nothing_like_it\n/// ```\npub fn f() {}\n#[test] fn same() { assert!(false); }\n"
     write(project, files | {f"{name}/src/lib.rs": test for name in "ab"})
@@ -114,6 +115,8 @@ async def test_members_of_a_cargo_workspace_are_told_apart_and_run_alone_and_wha
     assert {failure.file for failure in result.failures} == {"a/src/lib.rs", "b/src/lib.rs"}
     alone = await house.run(select="ids", ids=["b/src/lib.rs::same"], timeout=240)
     assert ([failure.id for failure in alone.failures], alone.counts.total) == (["b/src/lib.rs::same"], 1)
+    member = await house.run(path="b", timeout=240)
+    assert [failure.file for failure in member.failures] == ["b/src/lib.rs"] * 2
     write(project, {"b/src/lib.rs": "fn"})
     broken = await house.run(timeout=240)
     assert "could not compile `b`" in broken.explanation

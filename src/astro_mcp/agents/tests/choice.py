@@ -34,6 +34,8 @@ class _Found:
     top: str
     named: bool
     """Whether one of the marks names the runner, or is its own alone."""
+    held: str = ""
+    """The top of the project that holds this one, where there is one; else its own."""
     marked: bool = True
 
     @property
@@ -56,7 +58,7 @@ def by_name(runners: Sequence[Runner], name: str) -> Runner:
 def named(runner: Runner, place: Place, text: Text) -> Choice:
     """The runner that a call names, wherever its project begins."""
     found = _find(runner, place, text, asked=True)
-    return Choice(runner, found.top if found else "")
+    return Choice(runner, found.held if found else "")
 
 
 def choose(
@@ -77,14 +79,18 @@ def choose(
         there = list(names())
         first.sort(key=lambda one: -sum(_is_test(one.runner, name) for name in there))
     taken = first[0]
-    return Choice(taken.runner, taken.top, tuple(one.runner.name for one in nearby if one is not taken and one.marked))
+    return Choice(taken.runner, taken.held, tuple(one.runner.name for one in nearby if one is not taken and one.marked))
 
 
 def _find(runner: Runner, place: Place, text: Text, *, asked: bool) -> _Found | None:
-    for top, marks in _upwards(place, runner.detect):
+    above = list(_upwards(place, runner.detect))
+    for top, marks in above:
         named = not runner.mentions or any(re2.search(runner.mentions, text(mark)) for mark in marks)
         if named or asked or runner.unasked != "mentioned":
-            return _Found(runner, top, named)
+            holds = (
+                one for one, its in above if runner.holds and any(re2.search(runner.holds, text(mark)) for mark in its)
+            )
+            return _Found(runner, top, named, next(holds, top))
     return _Found(runner, "", named=False, marked=False) if runner.unasked == "anywhere" else None
 
 

@@ -34,7 +34,9 @@ def of_path(runner: Runner, project: Project) -> Sequence[str]:
     if not project.target:
         return runner.places.all
     is_file = project.target in project.files
-    template = runner.places.file if is_file else runner.places.folder
+    marked = any(f"{project.target}/{name}" in project.files for name in runner.detect)
+    folder = (runner.places.member if marked else "") or runner.places.folder
+    template = runner.places.file if is_file else folder
     if not template:
         kind = "file" if is_file else "folder"
         raise Unsupported(
