@@ -207,7 +207,7 @@ def loadable(test: Any) -> bool:
     place = f"{made.__module__}.{made.__qualname__}"
     if test.id().startswith(LOADER):
         return True
-    found = sys.modules.get(made.__module__)
+    found: Any = sys.modules.get(made.__module__)
     for part in made.__qualname__.split("."):
         found = getattr(found, part, None)
     return found is made and test.id() == f"{place}.{getattr(test, '_testMethodName', '')}"

@@ -153,9 +153,10 @@ class _Program:
                 return Reason(
                     message or "panicked", "\n".join(said[number:]).strip("\n"), found[2], int(found[3]), printed
                 )
-        documented = DOCUMENTED.match(name)
-        file, line = (documented[1], int(documented[2])) if documented else (self.file, 0)
-        return Reason(text.split("\n")[0] or "failed", text, file, line)
+        file, number = self.file, 0
+        if documented := DOCUMENTED.match(name):
+            file, number = documented[1], int(documented[2])
+        return Reason(text.split("\n")[0] or "failed", text, file, number)
 
     def _id(self, name: str) -> str:
         return made.cut(f"{self.file}::{name}" if self.file else name, made.ID)
