@@ -21,17 +21,17 @@ def extended(files: Sequence[SandboxFile], linters: Sequence[Linter]) -> set[str
     """The paths that the settings of `linters` among `files` name as what they extend, and those that these name.
     Blocks."""
     found: set[str] = set()
-    by_path = {file.path: file for file in files}
-    for linter in (linter for linter in linters if linter.extends):
-        names = {*linter.config, *linter.sections}
-        own = sorted((path for path in by_path if path.rpartition("/")[2] in names), key=lambda path: path.count("/"))
-        line = dict.fromkeys(own[:MOST])
+    those = [linter for linter in linters if linter.extends]
+    every = tuple({name for linter in those for name in (*linter.config, *linter.sections)})
+    settings = [file for file in files if file.path.endswith(every)]
+    for linter in those:
+        own = [file for file in settings if file.path.rpartition("/")[2] in {*linter.config, *linter.sections}]
+        line = sorted(own, key=lambda file: file.path.count("/"))[:MOST]
         while line and len(found) < MOST:
-            file = by_path.get(line.popitem()[0])
-            paths = [normpath(join(dirname(file.path), name)) for name in _named(file, linter)] if file else []
+            paths = {normpath(join(dirname(file.path), name)) for file in line for name in _named(file, linter)}
             new = {path for path in paths if safe_path(path)} - found
             found |= new
-            line |= dict.fromkeys(new)
+            line = [file for file in files if file.path in new] if new else []
     return found
 
 

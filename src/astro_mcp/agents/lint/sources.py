@@ -136,8 +136,8 @@ async def take(
     while True:
         files, withheld = await copy(copies, session, [*paths, *map(places[0].shown, sorted(more))], survey)
         found = await copies.workspace.at_length(partial(extended, files, linters))
-        new = await copies.workspace.quickly(partial(_there, copies, session, places[0], found - more))
-        new -= {file.path for file in files}
+        new = found - more - ({file.path for file in files} if found else set())
+        new = await copies.workspace.quickly(partial(_there, copies, session, places[0], new)) if new else new
         if not new:
             return Sources(tuple(places), files, withheld, shared, extended=frozenset(found))
         more |= new
