@@ -184,3 +184,29 @@ async def test_a_detached_head_and_a_branch_that_is_not_here_are_told(bench: Ben
     for name in ("-d", ":main", "+main", "refs/heads/main", "main:other"):
         assert (await bench.refused("git_push", branch=name))["code"] in ("invalid_input", "not_found")
     assert bench.server.asked == []
+
+
+@pytest.mark.parametrize("name", ["x\n/.env", ".env"])
+async def test_a_content_does_not_leave_where_any_of_its_names_is_on_the_secrets_list(bench: Bench, name: str) -> None:
+    bench.write("a.txt", "PASSWORD=1\n")
+    bench.committed(f"deploy/{name}", "PASSWORD=1\n")
+    bench.git("rm", "-q", "-r", "deploy")
+    bench.git("commit", "-q", "-m", "Take it out")
+    error = await bench.refused("git_push")
+    assert (error["code"], [problem["reason"] for problem in error["problems"]]) == (
+        "protected_path",
+        ["on the secrets list"],
+    )
+
+
+async def test_a_merge_leaves_with_what_only_it_holds_looked_through(bench: Bench) -> None:
+    bench.git("switch", "-q", "-c", "side")
+    bench.committed("side.txt", "side\n")
+    bench.git("switch", "-q", "main")
+    bench.committed("main.txt", "main\n")
+    bench.git("merge", "-q", "--no-ff", "--no-commit", "side")
+    bench.committed("merged\n/.env", "PASSWORD=1\n")
+    assert (await bench.refused("git_push"))["code"] == "protected_path"
+    bench.git("rm", "-q", "-r", "merged\n")
+    bench.git("commit", "-q", "--amend", "-m", "Merged")
+    assert (await bench.call("git_push"))["commits"] == 3

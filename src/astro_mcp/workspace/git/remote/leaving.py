@@ -18,16 +18,24 @@ OBJECTS: Final = 200_000
 """Objects that are looked through."""
 BYTES: Final = 512 << 20
 NAMES: Final = 32 << 20
+_CHANGES: Final = ("diff-tree", "--stdin", "--root", "-r", "-c", "--raw", "-z", "--no-renames", "--no-commit-id")
+"""Files of commits that none of their parents has so; what a parent has so is told of there, or the host has it."""
+_READ: Final = ("blob", "commit")
 _BY_HAND: Final = "a person can look them through, and push with git itself"
 
 
 @dataclass(frozen=True, slots=True)
 class _Object:
-    """A file's content or a commit; `path` is where the walk met it first, "" for a commit."""
+    """A file's content or a commit; `paths` are the names it has in the commits that would leave, none of a commit."""
 
     sha: str
-    path: str
+    paths: tuple[str, ...]
     size: int
+
+    @property
+    def path(self) -> str:
+        """The name that it is told by, "" for a commit."""
+        return self.paths[0] if self.paths else ""
 
 
 async def check(repository: Repository, sha: str, known: Sequence[str], base: str) -> int:
@@ -37,8 +45,7 @@ async def check(repository: Repository, sha: str, known: Sequence[str], base: st
     names on the secrets list, `TooLarge` and `LimitHit` for more than is looked through.
     """
     objects = await _objects(repository, sha, known)
-    hidden = sorted({item.path for item in objects if item.path and not repository.readable(item.path)})
-    if hidden:
+    if hidden := await repository.blocking(partial(_hidden, repository, objects)):
         raise ProtectedPath(
             f"{one_line(hidden[0], 200)} holds secrets by its name, and would be pushed; nothing was",
             "take it out of the commits that were not pushed yet",
@@ -55,17 +62,29 @@ async def check(repository: Repository, sha: str, known: Sequence[str], base: st
             "take them out of those commits (a key that was shared is to be changed)",
             problems=tuple(Problem(f"{one_line(k.path, 200)}:{k.line}", f"looks like a {k.kind}") for k in found[:50]),
         )
-    return sum(not item.path for item in objects)
+    return sum(not item.paths for item in objects)
+
+
+def _hidden(repository: Repository, objects: Sequence[_Object]) -> list[str]:
+    return sorted({path for item in objects for path in item.paths if not repository.readable(path)})
 
 
 async def _objects(repository: Repository, sha: str, known: Sequence[str]) -> list[_Object]:
     asked = "".join(f"{one}\n" for one in (sha, *(f"^{other}" for other in known)))
-    ran = await repository.git("rev-list", "--objects", "--stdin", stdin=asked.encode(), limit=NAMES)
-    if ran.cut or ran.out.count(b"\n") > OBJECTS:
+    walk = ("rev-list", "--objects", "--no-object-names", "--stdin")
+    ran = await repository.git(*walk, stdin=asked.encode(), limit=41 * OBJECTS)
+    if ran.cut:
         raise LimitHit(f"more than {OBJECTS:,} objects would be pushed at once", _BY_HAND)
-    stdin = await repository.blocking(lambda: b"".join(row[:40] + b"\n" for row in _rows(ran.out)))
-    told = await repository.git("cat-file", "--batch-check", stdin=stdin) if stdin else ran
-    found = await repository.blocking(partial(_parsed, ran.out, told.out))
+    told = await repository.git("cat-file", "--batch-check", stdin=ran.out) if ran.out else ran
+    rows = [row.split(" ") for row in told.out.decode().splitlines()]
+    stdin = "".join(f"{name}\n" for name, kind, _ in rows if kind == "commit").encode()
+    changes = await repository.git(*_CHANGES, stdin=stdin, limit=NAMES) if stdin else told
+    if changes.cut:
+        raise LimitHit("more files would be pushed at once than are looked through", _BY_HAND)
+    names = await repository.blocking(partial(_names, changes.out))
+    found = [
+        _Object(name, names[name] if kind == "blob" else (), int(size)) for name, kind, size in rows if kind in _READ
+    ]
     if sum(item.size for item in found) > BYTES:
         raise LimitHit(f"more than {BYTES >> 20} MiB would be pushed at once", _BY_HAND)
     if large := [item.path for item in found if item.size > LARGEST]:
@@ -73,19 +92,14 @@ async def _objects(repository: Repository, sha: str, known: Sequence[str]) -> li
     return found
 
 
-def _rows(out: bytes) -> list[bytes]:
-    """One for each object: a name may hold every other character that ends a line."""
-    return out.split(b"\n")[:-1]
-
-
-def _parsed(walked: bytes, told: bytes) -> list[_Object]:
-    paths = [row[41:] for row in _rows(walked)]
-    found = []
-    for path, line in zip(paths, told.decode().split("\n"), strict=False):
-        name, kind, size = f"{line} 0".split(" ")[:3]
-        if kind in ("blob", "commit"):
-            found.append(_Object(name, os.fsdecode(path) if kind == "blob" else "", int(size)))
-    return found
+def _names(changes: bytes) -> dict[str, tuple[str, ...]]:
+    """The names that each content has. A change is two fields: one sign, mode and sha for each parent, then mode and
+    sha of the file, and its letters; and its name."""
+    found: dict[str, dict[str, None]] = {}
+    fields = changes.split(b"\0")
+    for change, name in zip(fields[::2], fields[1::2], strict=False):
+        found.setdefault(change.rsplit(b" ", 2)[1].decode(), {})[os.fsdecode(name)] = None
+    return {sha: tuple(names) for sha, names in found.items()}
 
 
 def _groups(objects: Sequence[_Object]) -> list[list[_Object]]:
