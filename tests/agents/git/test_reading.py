@@ -388,3 +388,17 @@ async def test_a_diffs_hunks_stand_beneath_their_files(bench: Bench) -> None:
     assert lines[:4] == ["README.md +1 -1", "@@ -1,1 +1,1 @@", "-# Project", "+# Changed"]
     assert lines[4] == "src/app.py +1 -1"
     assert [line for line in lines if line.startswith("@@")] == ["@@ -1,1 +1,1 @@", "@@ -1,5 +1,5 @@"]
+
+
+@pytest.mark.parametrize("since", ["garbage", "a year ago", "20260131", "main"])
+async def test_a_date_that_git_does_not_understand_is_refused(bench: Bench, since: str) -> None:
+    error = (await bench.result("git_log", since=since)).error
+    assert isinstance(error, InvalidInput)
+    assert since in error.message
+    assert "2 weeks ago" in error.hint
+
+
+@pytest.mark.parametrize("since", ["now", "0 days ago", "never", "yesterday", "2099-01-31", "1 month"])
+async def test_a_date_that_git_understands_lists_what_git_lists(bench: Bench, since: str) -> None:
+    log = await bench.call("git_log", since=since)
+    assert [item.sha for item in log.items] == bench.git("log", "--format=%H", f"--since={since}").split()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import time
 from functools import partial
+from typing import Final
 
 from astro_mcp.agents.git.inputs import LogInput
 from astro_mcp.agents.git.outputs import Commit, Log
+from astro_mcp.errors import InvalidInput
 from astro_mcp.workspace.git.logged import Logged, is_near, listed, logged, look_at_head
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import commit_of
+
+_NOW: Final = re.compile(r"\bnow\b|^0\b", re.IGNORECASE)
 
 
 async def log(repository: Repository, args: LogInput) -> Log:
@@ -21,7 +27,7 @@ async def log(repository: Repository, args: LogInput) -> Log:
     filters = [f"--author={args.author}"] if args.author else []
     filters += [f"--grep={args.grep}"] if args.grep else []
     filters = ["--fixed-strings", "--regexp-ignore-case", *filters] if filters else []
-    filters += [f"--since={args.since}"] if args.since else []
+    filters += [await _since(repository, args.since)] if args.since else []
     inside = repository.inside(args.path) if args.path else ""
     total, shas = await listed(repository, sha, filters, inside, range(args.skip, args.skip + args.limit))
     items = [_commit(one) for one in await logged(repository, shas, inside)]
@@ -30,6 +36,15 @@ async def log(repository: Repository, args: LogInput) -> Log:
     after = args.skip + len(shas)
     more = bool(shas) and total > after
     return Log(items=items, total=total, truncated=more, next_skip=after if more else None)
+
+
+async def _since(repository: Repository, date: str) -> str:
+    """Git's option for it. Git takes what it does not understand for now, since when there are no commits."""
+    before = int(time.time())
+    told = (await repository.git("rev-parse", f"--since={date}", history=True)).out.decode().strip()
+    if before <= int(told.removeprefix("--max-age=")) <= time.time() and not _NOW.search(date):
+        raise InvalidInput(f"since={date!r} is no date that git understands", "2026-01-31, 2 weeks ago, midnight")
+    return told
 
 
 def _commit(one: Logged) -> Commit:
