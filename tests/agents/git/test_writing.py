@@ -226,8 +226,9 @@ async def test_what_a_person_does_between_reading_and_writing_is_not_overwritten
         else:
             bench.git("symbolic-ref", "HEAD", "refs/heads/twin")
         before = bench.git("for-each-ref"), bench.git("ls-files", "-s")
-        with pytest.raises(Conflict):
+        with pytest.raises(Conflict) as refused:
             await commit(repository, made, "m", GitSettings())
+    assert refused.value.retryable
     assert (bench.git("for-each-ref"), bench.git("ls-files", "-s")) == before
 
 

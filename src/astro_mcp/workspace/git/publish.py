@@ -173,7 +173,7 @@ def delete(locks: Locks, layout: Layout, ref: str, before: str) -> None:
     with locks.hold(layout.common / ref), locks.hold(packed) as packed_lock:
         now = read_ref(layout, ref)
         if now not in ("", before):
-            raise Conflict(f"{ref} moved meanwhile", "look at git_log, and try again")
+            raise Conflict(f"{ref} moved meanwhile", "look at git_log, and try again", retryable=True)
         name = os.fsencode(ref)
         lines = packed.read_bytes().splitlines(keepends=True) if packed.exists() else []
         kept = [line for line in lines if line.rstrip(b"\n")[41:] != name]
@@ -202,7 +202,7 @@ def _moving(locks: Locks, layout: Layout, update: Update) -> Iterator[Path]:
         if symbolic(layout, update.ref):
             raise Unsupported(f"{update.ref} is a symbolic ref, and stays one", "name the branch that it stands for")
         if read_ref(layout, update.ref) != update.before:
-            raise Conflict(f"{update.ref} moved meanwhile", "look at git_log, and try again")
+            raise Conflict(f"{update.ref} moved meanwhile", "look at git_log, and try again", retryable=True)
         if is_folder(path):
             _remove_empty(path)
         fill(lock, f"{update.after}\n".encode())
@@ -241,7 +241,7 @@ def stamp_now(layout: Layout) -> str:
 
 
 def _moved() -> Conflict:
-    return Conflict("the repository changed meanwhile", "look at git_status, and try again")
+    return Conflict("the repository changed meanwhile", "look at git_status, and try again", retryable=True)
 
 
 def _log(folder: Path, name: str, update: Update) -> None:
