@@ -21,6 +21,7 @@ REMEMBERED: Final = 1024 * 1024
 """Bytes of `packed-refs` that are not gone through again while they are the same."""
 DEEP: Final = 5
 """Refs that name one another, as git follows them."""
+_OWN: Final = re.compile(rb"([0-9a-f]{40})(?=\s|\Z)")
 _BRANCHES: Final = "refs/heads/"
 _BAD: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.(?=/|\Z)|\.lock(?=/|\Z)|\A[./-]|/\Z")
 
@@ -95,6 +96,13 @@ def read_ref(layout: Layout, name: str) -> str:
     """The sha that one ref is at now, or ""."""
     loose = _loose_one(layout, name)
     return loose if SHA.fullmatch(loose) else _packed(layout.common).get(name, "")
+
+
+def read_own(layout: Layout, name: str) -> str:
+    """The sha that a head which git itself writes beside HEAD begins with (ORIG_HEAD, FETCH_HEAD), or "". Raises
+    `PathDenied` for a link."""
+    found = _OWN.match(small(layout.gitdir / name) or b"")
+    return found[1].decode() if found else ""
 
 
 def _loose_one(layout: Layout, name: str) -> str:

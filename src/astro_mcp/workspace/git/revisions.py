@@ -11,13 +11,13 @@ from astro_mcp.errors import InvalidInput, NotFound
 from astro_mcp.nearest import nearest
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git.objects import shas_of
-from astro_mcp.workspace.git.refs import Refs
+from astro_mcp.workspace.git.refs import Refs, read_own
 from astro_mcp.workspace.git.repository import Repository
 
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 NEAR: Final = 5_000
 """Names among which a like one is looked for."""
-_HEAD: Final = re.compile(r"HEAD(?=[~^]|\Z)")
+_HEAD: Final = re.compile(r"((?:ORIG_|FETCH_|MERGE_|CHERRY_PICK_|REVERT_)?HEAD)(?=[~^]|\Z)")
 _ANCESTOR: Final = re.compile(r"([0-9a-f]{40})((?:~[0-9]{0,4}|\^)*)")
 _STEP: Final = re.compile(r"~[0-9]*|\^")
 _KINDS: Final = ("refs/heads/", "refs/tags/", "refs/remotes/")
@@ -33,8 +33,7 @@ async def commit_of(repository: Repository, revision: str) -> str:
         raise InvalidInput(f"{printable(revision, 80)!r} can't name a commit", "a branch, a tag, a sha, or HEAD~2")
     if revision == "HEAD" and not repository.refs.sha:
         raise NotFound("this branch has no commit yet")
-    head = _HEAD.match(revision) and repository.refs.sha
-    name = head + revision[4:] if head else revision
+    name = await _from_sha(repository, revision)
     sha, tree = _told(repository, name) or await shas_of(repository, f"{name}^{{commit}}", f"{name}^{{tree}}")
     if not sha:
         refs = repository.refs
@@ -43,6 +42,17 @@ async def commit_of(repository: Repository, revision: str) -> str:
     if tree:  # which most who ask want next
         repository.memory.found[f"{sha}^{{tree}}"] = tree
     return sha
+
+
+async def _from_sha(repository: Repository, revision: str) -> str:
+    """The same from HEAD's sha, or another head's that git writes, where one is there: a private folder has none."""
+    if (found := _HEAD.match(revision)) is None:
+        return revision
+    head = found[1]
+    sha = repository.refs.sha
+    if head != "HEAD":
+        sha = await repository.blocking(lambda: read_own(repository.layout, head))
+    return sha + revision[len(head) :] if sha else revision
 
 
 def _told(repository: Repository, name: str) -> list[str]:
