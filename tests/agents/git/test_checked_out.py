@@ -249,3 +249,22 @@ async def test_the_hunk_of_a_move_is_committed_by_its_id(two: Bench) -> None:
     assert [(file.path, file.change) for file in made.files] == [("sub", "M")]
     assert sha in two.git("ls-tree", "HEAD", "sub")
     assert await same(two) == {("unstaged", "README.md", "M")}
+
+
+@pytest.mark.parametrize("checked_out", ["ours", "another", "none"])
+async def test_one_in_conflict_is_listed_by_git_diff_whatever_is_checked_out(two: Bench, checked_out: str) -> None:
+    ours = inner(two, "sub", "rev-parse", "HEAD").strip()
+    rows = [f"160000 {sha} {stage}\tsub\n" for stage, sha in ((1, "1" * 40), (2, ours), (3, "3" * 40))]
+    two.git("update-index", "--force-remove", "sub")
+    two.git("update-index", "--index-info", stdin="".join(rows))
+    if checked_out == "another":
+        move(two)
+    if checked_out == "none":
+        shutil.rmtree(two.root / "sub")
+    two.write("README.md", "changed\n")
+    for base, words in (("index", ["--ours"]), ("HEAD", ["HEAD"])):
+        for paths in ([], ["sub"], ["libs"]):
+            rows = two.git("diff", "--ignore-submodules=dirty", "--numstat", *words, "--", *paths).splitlines()
+            theirs = {row.split("\t")[2]: row for row in rows}  # a conflict that differs is told twice
+            diff = await two.call("git_diff", **{"from": base}, paths=paths)
+            assert [f"{one.additions}\t{one.deletions}\t{one.path}" for one in diff.files] == list(theirs.values())

@@ -145,12 +145,13 @@ def _is_asked_for(one: FileStat | Hunk, paths: Sequence[str]) -> bool:
 async def _with_submodules(
     repository: Repository, links: Links, paths: Sequence[str], stats: Sequence[FileStat], hunks: Sequence[Hunk]
 ) -> tuple[list[FileStat], list[Hunk]]:
-    """With the submodules beneath `paths` that moved, in git's order: by name."""
+    """With the submodules beneath `paths` that moved or are in conflict, in git's order: by name."""
     now = await moved(repository, links.commits)
     wanted = [path for path in now if is_beneath(path, paths)]
     told = [of_submodule(path, links.commits[path], now[path]) for path in wanted]
+    still = [FileStat(path, "", 0, 0) for path in links.conflicts if path not in now and is_beneath(path, paths)]
     return (
-        sorted([*stats, *(stat for stat, _ in told)], key=lambda stat: os.fsencode(stat.path)),
+        sorted([*stats, *still, *(stat for stat, _ in told)], key=lambda stat: os.fsencode(stat.path)),
         sorted([*hunks, *(hunk for _, hunk in told)], key=lambda hunk: os.fsencode(hunk.path)),
     )
 
