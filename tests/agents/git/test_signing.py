@@ -126,6 +126,14 @@ async def test_without_a_signature_there_is_no_commit(bench: Bench, program: Pro
     assert "no signature" in await refused(bench, GitSettings(signing_program=str(program(text)), signing_key="me"))
 
 
+async def test_one_that_writes_without_end_is_ended_once_it_said_more_than_a_signature(
+    bench: Bench, program: Program
+) -> None:
+    path = program(f'echo "{BEGINS}"; exec cat /dev/zero')
+    with anyio.fail_after(10):
+        assert "no signature" in await refused(bench, GitSettings(signing_program=str(path), signing_key="me"))
+
+
 async def test_a_program_that_others_could_have_put_there_is_not_run(
     bench: Bench, program: Program, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ in an environment from nothing. What others could have put in its place is not r
 
 from __future__ import annotations
 
+import math
 import os
 import pwd
 import signal
@@ -17,7 +18,7 @@ from subprocess import PIPE
 from typing import Final
 
 import anyio
-from anyio.abc import ByteReceiveStream
+from anyio.abc import ByteReceiveStream, Process
 
 from astro_mcp.config import GitSettings
 from astro_mcp.errors import TimedOut, Unavailable
@@ -93,8 +94,8 @@ async def _signature(command: Sequence[str], commit: Path, begins: bytes) -> byt
 
 
 async def _ran(command: Sequence[str], commit: Path) -> tuple[int, bytes, bytes]:
-    """Exit status, and what it says on both streams, of which more than a signature's bytes is not kept. It is gone in
-    any case, with all that it started and that is of its session."""
+    """Exit status, and what it says on both streams, of which more than a signature's bytes is not kept. One that gives
+    more for a signature is ended then. It is gone in any case, with all that it started and that is of its session."""
     home = pwd.getpwuid(os.geteuid()).pw_dir
     environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": home}
     # a file: a program that does not read all of a pipe would break it; a start that is cancelled would leave what it
@@ -106,18 +107,27 @@ async def _ran(command: Sequence[str], commit: Path) -> tuple[int, bytes, bytes]
     out, err = bytearray(), bytearray()
     try:
         async with anyio.create_task_group() as group:
-            group.start_soon(_heard, process.stdout, out)
             group.start_soon(_heard, process.stderr, err)
+            await _heard(process.stdout, out, LONGEST)
+            if len(out) > LONGEST:
+                _end(process)
         return await process.wait(), bytes(out), bytes(err)
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _end(process)
         with anyio.CancelScope(shield=True):
             await process.aclose()
 
 
-async def _heard(stream: ByteReceiveStream | None, kept: bytearray) -> None:
+def _end(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _heard(stream: ByteReceiveStream | None, kept: bytearray, most: float = math.inf) -> None:
+    """Until it ends, or `most` bytes were said."""
     if stream is None:
         raise AssertionError("it was started with pipes")
     async for chunk in stream:
         kept += chunk[: LONGEST + 1 - len(kept)]
+        if len(kept) > most:
+            return
