@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from tests.agents.git_remote.conftest import Bench
 from tests.agents.git_remote.server import Handler, advertising, packet, saying
 
-from astro_mcp.workspace.git import recovery
+from astro_mcp.workspace.git import publish, recovery
 
 
 async def test_new_commits_and_branches_come_and_nothing_else_moves(bench: Bench) -> None:
@@ -27,6 +28,29 @@ async def test_new_commits_and_branches_come_and_nothing_else_moves(bench: Bench
     bench.git("fsck", "--strict")
     again = await bench.call("git_fetch")
     assert again["updated"] == []
+
+
+async def test_refs_that_another_fetch_moved_there_meanwhile_are_not_told_as_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = publish.track
+    theirs = bench.server.git("commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "Theirs").strip()
+    elsewhere = bench.git("rev-parse", "HEAD~1").strip()
+    for branch in ("main", "new", "other"):
+        bench.server.git("update-ref", f"refs/heads/{branch}", theirs)
+
+    def track(*arguments: Any) -> Any:
+        for branch, sha in (("main", theirs), ("new", theirs), ("other", elsewhere)):
+            bench.git("update-ref", f"refs/remotes/origin/{branch}", sha)
+        return plain(*arguments)
+
+    monkeypatch.setattr(publish, "track", track)
+    got = await bench.call("git_fetch")
+    assert {one["ref"]: one["after"] for one in got["updated"]} == {
+        "refs/remotes/origin/main": theirs,
+        "refs/remotes/origin/new": theirs,
+    }
+    assert [one["name"] for one in got["kept"]] == ["refs/remotes/origin/other"]
 
 
 @pytest.mark.full

@@ -78,7 +78,8 @@ def store_packs(source: Path, layout: Layout) -> None:
 
 
 def track(locks: Locks, layout: Layout, updates: Sequence[Update]) -> list[tuple[Update, str]]:
-    """Move refs that nobody works on, each for itself; returns those that stay as they are, and why."""
+    """Move refs that nobody works on, each for itself; returns those that did not come there, and why. Others may have
+    moved one there at the same moment."""
     there = set(read_refs(layout).table)
     above = {"/".join(name.split("/")[:depth]) for name in there for depth in range(2, name.count("/") + 1)}
     stay = []
@@ -93,7 +94,7 @@ def track(locks: Locks, layout: Layout, updates: Sequence[Update]) -> list[tuple
         else:
             there.add(update.ref)
             above |= parents
-    return stay
+    return [(update, reason) for update, reason in stay if read_ref(layout, update.ref) != update.after]
 
 
 def commit(
