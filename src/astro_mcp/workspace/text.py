@@ -19,6 +19,8 @@ _MARKS: Final = (
     ("utf-16-le", codecs.BOM_UTF16_LE, "utf-16-le"),
     ("utf-16-be", codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+CODE_PAGES: Final = ("cp1252", "latin-1")
+"""Of a text without a mark that is no UTF-8: the first that has all of its bytes."""
 _PROBE: Final = 8192
 _CONTROL: Final = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
 
@@ -71,7 +73,7 @@ def decode(data: bytes) -> Decoded | None:
         return found
     if _CONTROL.search(data[:_PROBE]):
         return None
-    return _strict(data, "cp1252", "cp1252") or _strict(data, "latin-1", "latin-1")
+    return next(filter(None, (_strict(data, page, page) for page in CODE_PAGES)))
 
 
 def _strict(data: bytes, codec: str, name: str) -> Decoded | None:

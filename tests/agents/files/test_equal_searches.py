@@ -241,3 +241,34 @@ async def test_it_does_not_outlive_the_search(forest: Path, tmp_path: Path, monk
         await needles(forest)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+@pytest.mark.parametrize("sieved", [pytest.param(True, marks=needs_ripgrep), False])
+async def test_what_fs_read_reads_by_a_code_page_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, sieved: bool
+) -> None:
+    monkeypatch.setattr(ripgrep, "FEW", 0)
+    if not sieved:
+        monkeypatch.setattr(ripgrep, "program", lambda roots: None)
+    texts = {
+        "latin.txt": b"none\nle caf\xe9 \x81\r\n",
+        "utf8.txt": "le caf\u00e9\n".encode(),
+        "windows.txt": b"le caf\xe9 \x80\n",
+        "mixed.txt": "le m caf\u00e9\n".encode() + b"\xff\n",
+        "binary": b"le caf\xe9 \x01\n",
+    }
+    for name, data in texts.items():
+        tmp_path.joinpath(name).write_bytes(data)
+    for pattern, regex, names in (
+        ("le caf\u00e9", False, ["latin.txt", "utf8.txt", "windows.txt"]),
+        ("^le caf[\u00e8\u00e9]", True, ["latin.txt", "utf8.txt", "windows.txt"]),
+        ("caf\u00e9 \u20ac", False, ["windows.txt"]),
+        ("(?i)CAF\u00c9", True, ["latin.txt", "mixed.txt", "utf8.txt", "windows.txt"]),
+        ("\u017f\u017f\u017f", False, []),
+        ("^le m|\u00e9", True, ["latin.txt", "mixed.txt", "utf8.txt", "windows.txt"]),
+    ):
+        args = SearchInput(pattern=pattern, regex=regex)
+        got = await anyio.to_thread.run_sync(lambda args=args: found(tmp_path, args))
+        assert isinstance(got, SearchOutput)
+        assert [item.path for item in got.items] == names, pattern
+        assert all("caf\u00e9" in item.text for item in got.items)

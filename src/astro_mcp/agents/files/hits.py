@@ -11,7 +11,7 @@ from typing import Final
 from anyio import from_thread
 
 from astro_mcp.agents.files.models import SearchItem, SearchOutput
-from astro_mcp.workspace.text import decode
+from astro_mcp.workspace.text import CODE_PAGES, decode
 
 MOST: Final = 10_000
 """Hits kept; more are counted."""
@@ -34,15 +34,19 @@ class Counts:
 
 
 class Hits:
-    """`returns` says that carriage returns are looked for; else lines that end in one and a line feed end as all do."""
+    """`returns` says that carriage returns are looked for; else lines that end in one and a line feed end as all do.
+    `beyond_ascii` that characters are which a code page writes otherwise than UTF-8."""
 
-    def __init__(self, find: Finder, context: int, seconds: float, *, returns: bool = False) -> None:
+    def __init__(
+        self, find: Finder, context: int, seconds: float, *, returns: bool = False, beyond_ascii: bool = False
+    ) -> None:
         self.counts = Counts()
         self.until = time.monotonic() + seconds
         self._find = find
         self._context = context
         self._seconds = seconds
         self._returns = returns
+        self._beyond_ascii = beyond_ascii
         self._items: list[SearchItem] = []
         self._total = 0
         self._late = False
@@ -55,9 +59,14 @@ class Hits:
 
     def add(self, shown: str, content: bytes) -> None:
         """Search the content of one file."""
-        data = as_utf8(content)
+        data, before = as_utf8(content), self._total
         if data is None:
             return
+        self._search(shown, data)
+        if self._beyond_ascii and self._total == before and (data := _of_code_page(content)):
+            self._search(shown, data)
+
+    def _search(self, shown: str, data: bytes) -> None:
         if b"\r" in data and b"\n" not in data:
             data = data.replace(b"\r", b"\n")  # which are its line ends
         elif b"\r\n" in data and not self._returns:
@@ -113,6 +122,12 @@ def as_utf8(data: bytes) -> bytes | None:
         found = decode(data)
         return found.raw.encode() if found else None
     return None if b"\0" in data[:_PROBE] else data.removeprefix(codecs.BOM_UTF8)
+
+
+def _of_code_page(data: bytes) -> bytes | None:
+    """The same of a text that is no UTF-8, read as fs_read reads it; None for all else."""
+    found = decode(data)
+    return found.raw.encode() if found and found.encoding in CODE_PAGES else None
 
 
 def _window(text: str, at: int) -> str:

@@ -18,6 +18,7 @@ from typing import Final
 from anyio import from_thread
 
 from astro_mcp.agents.files.literals import Required
+from astro_mcp.workspace.text import CODE_PAGES
 
 PLACES: Final = "/usr/bin:/bin:/usr/local/bin:/opt/homebrew/bin"
 FILES: Final = 6_000
@@ -135,9 +136,17 @@ def _output(process: subprocess.Popen[bytes], until: float) -> bytes | None:
 
 
 def _expression(required: Required) -> str:
-    """The texts in the syntax of ripgrep's own expressions."""
-    texts = "|".join("".join(map(_character, text)) for text in required.texts)
+    """The texts in the syntax of ripgrep's own expressions, and as code pages write them where that is otherwise."""
+    written = ["".join(map(_character, text)) for text in required.texts]
+    written += [one for text in required.texts if not text.isascii() for one in _in_code_pages(text)]
+    texts = "|".join(written)
     return f"(?i:{texts})" if required.ignore_case else f"(?:{texts})"
+
+
+def _in_code_pages(text: str) -> Iterator[str]:
+    for page in CODE_PAGES:
+        with suppress(UnicodeEncodeError):  # no text of that page holds it
+            yield "(?-u:" + "".join(f"\\x{byte:02X}" for byte in text.encode(page)) + ")"
 
 
 def _character(character: str) -> str:

@@ -32,7 +32,8 @@ _LINE_FEED: Final = re.compile(rb"\n|\\(?:n|x0[aA]|x\{0*[aA]\}|0?12)|\(\?[imU]*s
 def search(places: Sequence[Place], args: SearchInput, guard: ReadGuard, *, seconds: float = SECONDS) -> SearchOutput:
     """Search below `places` for at most `seconds`; what is ignored, secret, binary or behind a link is left out."""
     returns = "\r" in args.pattern or (args.regex and _RETURN.search(args.pattern) is not None)
-    hits = Hits(_finder(args), args.context, seconds, returns=returns)
+    beyond_ascii = not args.pattern.isascii()
+    hits = Hits(_finder(args), args.context, seconds, returns=returns, beyond_ascii=beyond_ascii)
     program = ripgrep.program([place.root for place in places])
     wanted = required(args.pattern, regex=args.regex) if program else None
     for place in places:
