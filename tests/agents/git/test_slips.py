@@ -1,0 +1,52 @@
+"""Names of commits and dates as git takes them, and what a caller says by mistake: refused, with what to say instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.agents.git.bench import Bench
+
+from astro_mcp.errors import InvalidInput, NotFound, PathDenied
+
+
+@pytest.mark.parametrize("since", ["garbage", "a year ago", "20260131", "main"])
+async def test_a_date_that_git_does_not_understand_is_refused(bench: Bench, since: str) -> None:
+    error = (await bench.result("git_log", since=since)).error
+    assert isinstance(error, InvalidInput)
+    assert since in error.message
+    assert "2 weeks ago" in error.hint
+
+
+@pytest.mark.parametrize("since", ["now", "0 days ago", "never", "yesterday", "2099-01-31", "1 month"])
+async def test_a_date_that_git_understands_lists_what_git_lists(bench: Bench, since: str) -> None:
+    log = await bench.call("git_log", since=since)
+    assert [item.sha for item in log.items] == bench.git("log", "--format=%H", f"--since={since}").split()
+
+
+async def test_the_heads_that_git_itself_writes_name_their_commits(bench: Bench) -> None:
+    first, second = bench.git("rev-parse", "HEAD~1", "HEAD").split()
+    for name in ("ORIG_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"):
+        assert isinstance((await bench.result("git_show", ref=name)).error, NotFound)
+        (bench.root / f".git/{name}").write_text(f"{second}\n")
+        assert (await bench.call("git_show", ref=name)).sha == second
+        assert [item.sha for item in (await bench.call("git_log", ref=f"{name}~1")).items] == [first]
+    (bench.root / ".git/ORIG_HEAD").write_text(f"{first}\n")
+    assert [file.path for file in (await bench.call("git_diff", to="HEAD", **{"from": "ORIG_HEAD"})).files] == [
+        "src/app.py"
+    ]
+    bench.git("branch", "one", first)
+    bench.git("fetch", "-q", ".", "one", "main")
+    assert (await bench.call("git_show", ref="FETCH_HEAD")).sha == bench.git("rev-parse", "FETCH_HEAD").strip() == first
+
+
+@pytest.mark.parametrize("text", ["ref: refs/heads/main\n", "", "{sha}0\n", "x\n{sha}\n"])
+async def test_a_head_of_gits_that_begins_with_no_commit_names_none(bench: Bench, text: str) -> None:
+    (bench.root / ".git/ORIG_HEAD").write_text(text.format(sha=bench.git("rev-parse", "HEAD").strip()))
+    assert isinstance((await bench.result("git_show", ref="ORIG_HEAD")).error, NotFound)
+
+
+async def test_a_head_of_gits_that_is_a_link_is_refused(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text(bench.git("rev-parse", "HEAD"))
+    (bench.root / ".git/ORIG_HEAD").symlink_to(tmp_path / "outside")
+    assert isinstance((await bench.result("git_show", ref="ORIG_HEAD")).error, PathDenied)
