@@ -50,3 +50,9 @@ async def test_a_head_of_gits_that_is_a_link_is_refused(bench: Bench, tmp_path: 
     (tmp_path / "outside").write_text(bench.git("rev-parse", "HEAD"))
     (bench.root / ".git/ORIG_HEAD").symlink_to(tmp_path / "outside")
     assert isinstance((await bench.result("git_show", ref="ORIG_HEAD")).error, PathDenied)
+
+
+async def test_a_folder_that_is_not_there_is_said_to_be_none(bench: Bench) -> None:
+    error = (await bench.result("git_status", repo="projct")).error
+    assert isinstance(error, NotFound)
+    assert error.message == "there is no folder 'projct'"

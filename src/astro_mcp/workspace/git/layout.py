@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from astro_mcp.errors import NotFound, PathDenied, TooLarge, Unsupported
+from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git.configuration import Key, parse
 
 SMALL: Final = 1_000_000
@@ -74,6 +75,8 @@ def find(folder: Path, roots: Sequence[Path], home: Sequence[Path] = (), seen: S
     (no repository), `PathDenied` (a part lies outside of the roots, or is a link), `Unsupported` (bare, sha256,
     reftable, an unknown extension). Object folders that `seen` knows are not gone through again.
     """
+    if not os.path.isdir(folder):
+        raise NotFound(f"there is no folder {printable(folder.name, 80)!r}", "fs_list tells what is there")
     worktree = beneath(folder, roots)
     roots = (*roots, *home)
     gitdir = _gitdir(worktree, roots)
