@@ -56,3 +56,11 @@ async def test_a_folder_that_is_not_there_is_said_to_be_none(bench: Bench) -> No
     error = (await bench.result("git_status", repo="projct")).error
     assert isinstance(error, NotFound)
     assert error.message == "there is no folder 'projct'"
+
+
+async def test_a_text_of_several_lines_is_not_looked_for_as_each_of_them(bench: Bench) -> None:
+    for text in ("Add two\nno such", "no such\n"):
+        for name in ("grep", "author"):
+            error = (await bench.result("git_log", **{name: text})).error
+            assert isinstance(error, InvalidInput)
+            assert name in error.message

@@ -24,6 +24,9 @@ async def log(repository: Repository, args: LogInput) -> Log:
         return Log(items=[])
     await repository.not_too_old()
     sha = head if head and await is_near(repository, head) else await commit_of(repository, args.ref)
+    for name, text in (("author", args.author), ("grep", args.grep)):
+        if text and "\n" in text:
+            raise InvalidInput(f"{name} is looked for within a line", "take one line of it")
     filters = [f"--author={args.author}"] if args.author else []
     filters += [f"--grep={args.grep}"] if args.grep else []
     filters = ["--fixed-strings", "--regexp-ignore-case", *filters] if filters else []
