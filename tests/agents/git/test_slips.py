@@ -64,3 +64,10 @@ async def test_a_text_of_several_lines_is_not_looked_for_as_each_of_them(bench: 
             error = (await bench.result("git_log", **{name: text})).error
             assert isinstance(error, InvalidInput)
             assert name in error.message
+
+
+async def test_the_working_tree_is_never_the_old_side(bench: Bench) -> None:
+    for to in ("worktree", "index", "HEAD"):
+        error = (await bench.result("git_diff", to=to, **{"from": "worktree"})).error
+        assert isinstance(error, InvalidInput)
+        assert "swap" in error.hint

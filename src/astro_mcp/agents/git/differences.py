@@ -66,6 +66,8 @@ async def diff(repository: Repository, args: DiffInput) -> Diff:
 
 async def _sides(repository: Repository, args: DiffInput) -> Sides:
     """What says what is compared; the working tree or the index can only be the new side of it."""
+    if args.from_ == "worktree" or (args.from_ == "index" and args.to not in ("worktree", "index")):
+        raise InvalidInput("the working tree and the index are compared with what came before", "swap from and to")
     if args.to in ("worktree", "index"):
         await repository.trusted_index()
         if args.from_ == "index":
@@ -76,8 +78,6 @@ async def _sides(repository: Repository, args: DiffInput) -> Sides:
         base = await commit_of(repository, args.from_) if args.from_ != "HEAD" else head
         cached = ["--cached"] if args.to == "index" else []
         return Sides((*cached, "--end-of-options", base), worktree=not cached, head=base == head and not cached)
-    if args.from_ in ("index", "worktree"):
-        raise InvalidInput("the working tree and the index are compared with what came before", "swap from and to")
     return await between(repository, await commit_of(repository, args.from_), await commit_of(repository, args.to))
 
 
