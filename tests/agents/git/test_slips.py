@@ -71,3 +71,12 @@ async def test_the_working_tree_is_never_the_old_side(bench: Bench) -> None:
         error = (await bench.result("git_diff", to=to, **{"from": "worktree"})).error
         assert isinstance(error, InvalidInput)
         assert "swap" in error.hint
+
+
+async def test_a_wrong_path_gets_the_nearest_right_one_of_its_folder(bench: Bench) -> None:
+    for path, near in (("src/ap.py", "src/app.py"), ("REDME.md", "README.md"), ("srcs", "src")):
+        error = (await bench.result("git_show", path=path)).error
+        assert isinstance(error, NotFound)
+        assert error.hint == f"did you mean {near}?"
+    for path in ("none/app.py", "README.md/app.py", "src/zzz"):
+        assert (await bench.result("git_show", path=path)).error.hint == "the path of a folder lists its names"
