@@ -80,3 +80,10 @@ async def test_a_wrong_path_gets_the_nearest_right_one_of_its_folder(bench: Benc
         assert error.hint == f"did you mean {near}?"
     for path in ("none/app.py", "README.md/app.py", "src/zzz"):
         assert (await bench.result("git_show", path=path)).error.hint == "the path of a folder lists its names"
+
+
+async def test_lines_that_end_before_they_begin_are_said_so(bench: Bench) -> None:
+    for blame in (False, True):
+        error = (await bench.result("git_show", path="src/app.py", start_line=5, end_line=2, blame=blame)).error
+        assert isinstance(error, InvalidInput)
+        assert error.message == "end_line is 2, and start_line 5"

@@ -153,6 +153,8 @@ async def _show_file(
         return ShownFile.model_validate({**base, "kind": "binary"})
     lines = await repository.apart(len(data), lambda: data.decode("utf-8", "replace").split("\n"))
     total = len(lines) - (lines[-1] == "")
+    if args.end_line and args.end_line < args.start_line:
+        raise InvalidInput(f"end_line is {args.end_line}, and start_line {args.start_line}")
     end = min(args.end_line or total, total)
     if args.start_line > max(end, 1):
         raise InvalidInput(f"start_line is {args.start_line}; the file has {total} lines here")
