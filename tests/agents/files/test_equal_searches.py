@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -268,7 +269,7 @@ async def test_what_fs_read_reads_by_a_code_page_is_found(
         ("^le m|\u00e9", True, ["latin.txt", "mixed.txt", "utf8.txt", "windows.txt"]),
     ):
         args = SearchInput(pattern=pattern, regex=regex)
-        got = await anyio.to_thread.run_sync(lambda args=args: found(tmp_path, args))
+        got = await anyio.to_thread.run_sync(partial(found, tmp_path, args))
         assert isinstance(got, SearchOutput)
         assert [item.path for item in got.items] == names, pattern
         assert all("caf\u00e9" in item.text for item in got.items)
