@@ -1,4 +1,4 @@
-"""Names of commits and dates as git takes them, and what a caller says by mistake: refused, with what to say instead."""
+"""Names of commits and dates as git takes them, and what a caller says by mistake: refused, with what to say."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ async def test_a_wrong_path_gets_the_nearest_right_one_of_its_folder(bench: Benc
         assert isinstance(error, NotFound)
         assert error.hint == f"did you mean {near}?"
     for path in ("none/app.py", "README.md/app.py", "src/zzz"):
-        assert (await bench.result("git_show", path=path)).error.hint == "the path of a folder lists its names"
+        error = (await bench.result("git_show", path=path)).error
+        assert isinstance(error, NotFound)
+        assert error.hint == "the path of a folder lists its names"
 
 
 async def test_lines_that_end_before_they_begin_are_said_so(bench: Bench) -> None:
@@ -87,3 +89,24 @@ async def test_lines_that_end_before_they_begin_are_said_so(bench: Bench) -> Non
         error = (await bench.result("git_show", path="src/app.py", start_line=5, end_line=2, blame=blame)).error
         assert isinstance(error, InvalidInput)
         assert error.message == "end_line is 2, and start_line 5"
+
+
+async def test_a_branch_that_is_not_there_gets_the_nearest_or_the_remotes_of_that_name(bench: Bench) -> None:
+    bench.git("update-ref", "refs/remotes/origin/fix/login", "HEAD~1")
+    bench.git("tag", "mains")
+    hints = {
+        "mian": "did you mean main? action=create makes a new one",
+        "fix/login": "action=create with from=origin/fix/login makes it",
+        "quite/other": "action=create makes a new one",
+        "mains": "did you mean main? action=create makes a new one",
+    }
+    for name, hint in hints.items():
+        error = (await bench.result("git_branch", action="switch", name=name)).error
+        assert isinstance(error, NotFound)
+        assert error.hint == hint
+    error = (await bench.result("git_merge", into="mian", **{"from": "HEAD"})).error
+    assert isinstance(error, NotFound)
+    assert "did you mean main?" in error.hint
+    error = (await bench.result("git_branch", action="switch", name="refs/heads/main")).error
+    assert isinstance(error, InvalidInput)
+    assert error.hint == "leave refs/heads/ out"

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from itertools import islice
 
 from astro_mcp.config import GitSettings
 from astro_mcp.errors import InvalidInput, NotFound, Unsupported
+from astro_mcp.nearest import nearest
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import publish
 from astro_mcp.workspace.git.moving import Moved, Mover
 from astro_mcp.workspace.git.recovery import Step
-from astro_mcp.workspace.git.refs import followed, valid_ref
+from astro_mcp.workspace.git.refs import Refs, followed, valid_ref
 from astro_mcp.workspace.git.repository import Repository
-from astro_mcp.workspace.git.revisions import commit_of
+from astro_mcp.workspace.git.revisions import NEAR, commit_of, names
 
 
 def branch_ref(name: str) -> str:
     """The full name of a branch; raises `InvalidInput` for what git would not take."""
     ref = f"refs/heads/{name}"
     if not valid_ref(name) or not valid_ref(ref) or name == "HEAD" or name.startswith("refs/"):
+        full = name.startswith("refs/heads/")
         raise InvalidInput(
-            f"{printable(name, 80)!r} can't be a branch's name", "letters, digits and ./_- as in fix/login"
+            f"{printable(name, 80)!r} can't be a branch's name",
+            "leave refs/heads/ out" if full else "letters, digits and ./_- as in fix/login",
         )
     return ref
 
@@ -52,7 +56,8 @@ async def switch(repository: Repository, name: str, mover: Mover) -> tuple[str, 
     ref = await branch_meant(repository, name)
     sha = repository.refs.table.get(ref)
     if sha is None:
-        raise NotFound(f"no branch is named {printable(name, 80)}", "action=create makes one")
+        hint = await repository.apart(64 * len(repository.refs.table), lambda: _instead(repository.refs, name))
+        raise NotFound(f"no branch is named {printable(name, 80)}", hint)
     if ref == repository.refs.head:
         return sha, None
     if not repository.refs.sha:
@@ -60,6 +65,20 @@ async def switch(repository: Repository, name: str, mover: Mover) -> tuple[str, 
     step = Step(repository.refs.head, ref, "", repository.refs.sha, sha)
     reason = f"checkout: moving from {repository.refs.branch or repository.refs.sha} to {name}"
     return sha, await mover.move(repository, step, reason)
+
+
+def near(refs: Refs, name: str) -> str:
+    """The branch that may be meant, as a question; "" where none is like it."""
+    found = nearest(name, [one for one in islice(names(refs), NEAR) if f"refs/heads/{one}" in refs.table])
+    return f"did you mean {found}?" if found else ""
+
+
+def _instead(refs: Refs, name: str) -> str:
+    """What to do where there is no such branch to switch to."""
+    theirs = (one for one in names(refs) if f"refs/remotes/{one}" in refs.table and one.partition("/")[2] == name)
+    if remote := next(theirs, ""):
+        return f"action=create with from={remote} makes it"
+    return f"{near(refs, name)} action=create makes a new one".lstrip()
 
 
 def _by(settings: GitSettings) -> publish.Signature:

@@ -16,7 +16,7 @@ from astro_mcp.config import GitSettings
 from astro_mcp.errors import Conflict, NotFound, Problem
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import commits, entries
-from astro_mcp.workspace.git.branches import branch_meant
+from astro_mcp.workspace.git.branches import branch_meant, near
 from astro_mcp.workspace.git.changed import SUBMODULE
 from astro_mcp.workspace.git.entries import LINK
 from astro_mcp.workspace.git.moving import Moved, Mover
@@ -105,8 +105,10 @@ async def _target(repository: Repository, into: str) -> tuple[str, str]:
     ref = head if into == "HEAD" else await branch_meant(repository, into)
     sha = refs.table.get(ref, "") if ref else refs.sha
     if not sha:
-        what = f"no branch is named {printable(into, 80)}" if into != "HEAD" else "this branch has no commit yet"
-        raise NotFound(what, "into is a branch of this repository, or HEAD")
+        if into == "HEAD":
+            raise NotFound("this branch has no commit yet", "commit first")
+        hint = await repository.apart(64 * len(refs.table), lambda: near(refs, into))
+        raise NotFound(f"no branch is named {printable(into, 80)}", hint or "into is a branch here, or HEAD")
     return ref, sha
 
 
