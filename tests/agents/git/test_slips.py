@@ -10,7 +10,7 @@ from tests.agents.git.bench import Bench
 from astro_mcp.errors import InvalidInput, NotFound, PathDenied
 
 
-@pytest.mark.parametrize("since", ["garbage", "a year ago", "20260131", "main"])
+@pytest.mark.parametrize("since", ["garbage", "a year ago", "20260131", "main", "7d", "24h", "2 wks ago", "30 mins"])
 async def test_a_date_that_git_does_not_understand_is_refused(bench: Bench, since: str) -> None:
     error = (await bench.result("git_log", since=since)).error
     assert isinstance(error, InvalidInput)
@@ -18,7 +18,7 @@ async def test_a_date_that_git_does_not_understand_is_refused(bench: Bench, sinc
     assert "2 weeks ago" in error.hint
 
 
-@pytest.mark.parametrize("since", ["now", "0 days ago", "never", "yesterday", "2099-01-31", "1 month"])
+@pytest.mark.parametrize("since", ["now", "0 days ago", "never", "yesterday", "2099-01-31", "1 month", "3.hours.ago"])
 async def test_a_date_that_git_understands_lists_what_git_lists(bench: Bench, since: str) -> None:
     log = await bench.call("git_log", since=since)
     assert [item.sha for item in log.items] == bench.git("log", "--format=%H", f"--since={since}").split()

@@ -15,6 +15,8 @@ from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.revisions import commit_of
 
 _NOW: Final = re.compile(r"\bnow\b|^0\b", re.IGNORECASE)
+_SHORT: Final = re.compile(r"\d+[ .]?(?:s|secs?|m|mins?|h|hrs?|d|w|wks?|mos?|y|yrs?)\b", re.IGNORECASE)
+"""Units that git does not know, so that `7d` is the 7th to it."""
 
 
 async def log(repository: Repository, args: LogInput) -> Log:
@@ -45,7 +47,8 @@ async def _since(repository: Repository, date: str) -> str:
     """Git's option for it. Git takes what it does not understand for now, since when there are no commits."""
     before = int(time.time())
     told = (await repository.git("rev-parse", f"--since={date}", history=True)).out.decode().strip()
-    if before <= int(told.removeprefix("--max-age=")) <= time.time() and not _NOW.search(date):
+    is_now = before <= int(told.removeprefix("--max-age=")) <= time.time()
+    if (is_now and not _NOW.search(date)) or _SHORT.match(date):
         raise InvalidInput(f"since={date!r} is no date that git understands", "2026-01-31, 2 weeks ago, midnight")
     return told
 
