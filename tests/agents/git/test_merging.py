@@ -258,7 +258,10 @@ async def test_what_names_nothing_and_what_shares_no_history_is_told(fork: Bench
     assert isinstance((await fork.result("git_merge", **{"from": "nowhere"})).error, NotFound)
     assert isinstance((await fork.result("git_merge", into="nowhere", **{"from": "side"})).error, NotFound)
     alone = fork.git("commit-tree", "HEAD^{tree}", "-m", "alone").strip()
-    assert isinstance((await fork.result("git_merge_preview", **{"from": alone})).error, Unsupported)
+    for tool in ("git_merge", "git_merge_preview"):
+        error = (await fork.result(tool, **{"from": alone})).error
+        assert isinstance(error, Unsupported)
+        assert (error.message, "fsck" in error.hint) == ("the two share no history", False)
 
 
 @pytest.mark.full

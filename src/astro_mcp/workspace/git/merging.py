@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from astro_mcp.config import GitSettings
-from astro_mcp.errors import Conflict, NotFound, Problem
+from astro_mcp.errors import Conflict, NotFound, Problem, Unsupported
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import commits, entries
 from astro_mcp.workspace.git.branches import branch_meant, near
@@ -61,6 +61,8 @@ async def preview(repository: Repository, ours: str, theirs: str) -> Merge:
         return Merge("up_to_date", ours, theirs, ours)
     if await _contains(repository, theirs, ours):
         return Merge("fast_forward", ours, theirs, theirs)
+    if (await repository.git("merge-base", ours, theirs, good=(0, 1))).code:
+        raise Unsupported("the two share no history", "a person can merge them: git merge --allow-unrelated-histories")
     tree = await _attributes(repository, ours)
     command = ("merge-tree", "--write-tree", "-z", "--messages", ours, theirs)
     ran = await repository.git(*command, good=(0, 1), tree=tree)
