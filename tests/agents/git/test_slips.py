@@ -110,3 +110,16 @@ async def test_a_branch_that_is_not_there_gets_the_nearest_or_the_remotes_of_tha
     error = (await bench.result("git_branch", action="switch", name="refs/heads/main")).error
     assert isinstance(error, InvalidInput)
     assert error.hint == "leave refs/heads/ out"
+
+
+async def test_a_name_of_what_is_no_commit_is_not_its_own_nearest(bench: Bench) -> None:
+    bench.git("tag", "readme", "HEAD:README.md")
+    error = (await bench.result("git_show", ref="readme")).error
+    assert isinstance(error, NotFound)
+    assert (error.message, error.hint) == ("no commit is named 'readme'", "it is there, but names no commit")
+    error = (await bench.result("git_show", ref="HEAD~99")).error
+    assert isinstance(error, NotFound)
+    assert error.hint == "HEAD has no such ancestor"
+    error = (await bench.result("git_show", ref="mian~1")).error
+    assert isinstance(error, NotFound)
+    assert error.hint == "did you mean main?"

@@ -37,8 +37,8 @@ async def commit_of(repository: Repository, revision: str) -> str:
     sha, tree = _told(repository, name) or await shas_of(repository, f"{name}^{{commit}}", f"{name}^{{tree}}")
     if not sha:
         refs = repository.refs
-        near = await repository.apart(64 * len(refs.table), lambda: nearest(revision, list(islice(names(refs), NEAR))))
-        raise NotFound(f"no commit is named {printable(revision, 80)!r}", f"did you mean {near}?" if near else "")
+        hint = await repository.apart(64 * len(refs.table), lambda: _instead(refs, revision))
+        raise NotFound(f"no commit is named {printable(revision, 80)!r}", hint)
     if tree:  # which most who ask want next
         repository.memory.found[f"{sha}^{{tree}}"] = tree
     return sha
@@ -67,6 +67,16 @@ def _told(repository: Repository, name: str) -> list[str]:
             return [sha, tree.decode("ascii")]
         sha, steps = parents[:40].decode("ascii"), steps - 1
     return []
+
+
+def _instead(refs: Refs, revision: str) -> str:
+    """What may be meant, or what is wrong with it."""
+    there = list(islice(names(refs), NEAR))
+    name, steps, _ = re.split(r"([~^]|\Z)", revision, maxsplit=1)
+    if name in there or name == "HEAD":
+        return f"{name} has no such ancestor" if steps else "it is there, but names no commit"
+    near = nearest(name, there)
+    return f"did you mean {near}?" if near else ""
 
 
 def names(refs: Refs) -> Iterator[str]:
