@@ -8,12 +8,16 @@ import stat
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from tests.agents.git.bench import Bench
 
+from astro_mcp.config import SecretSettings
 from astro_mcp.errors import PathDenied, Unavailable
 from astro_mcp.workspace.git import layout, private, publish
+from astro_mcp.workspace.git.repository import Git
+from astro_mcp.workspace.workspace import Workspace
 
 
 async def test_a_reflog_that_cant_be_written_stops_no_step_and_leaves_its_way_back(bench: Bench) -> None:
@@ -97,3 +101,24 @@ async def test_a_lock_of_another_gits_that_goes_while_it_is_looked_at_is_no_defe
     monkeypatch.setattr(os.path, "lexists", lambda path: str(path).endswith(".lock") or plain(path))
     bench.write("README.md", "# Changed\n")
     assert (await bench.call("git_commit", message="m")).sha
+
+
+async def test_a_lock_that_another_git_holds_on_a_ref_for_a_moment_is_waited_for(bench: Bench, tmp_path: Path) -> None:
+    bench.write("README.md", "# Changed\n")
+    sha = bench.git("rev-parse", "HEAD").strip()
+    bench.git("branch", "side")
+    bench.git("pack-refs", "--all")
+    for name in ("refs/heads/main", "refs/heads/side", "packed-refs"):
+        lock = bench.root / f".git/{name}.lock"
+        lock.touch()
+        Timer(0.05, lock.unlink).start()
+        if name == "refs/heads/main":
+            assert (await bench.call("git_commit", message="m")).sha
+            continue
+        async with Git(Workspace(SecretSettings()), tmp_path / "own").open(bench.session, ".") as repository:
+            await repository.blocking(
+                partial(publish.delete, repository.locks, repository.layout, "refs/heads/side", sha)
+            )
+        assert not bench.git("for-each-ref", "refs/heads/side")
+        bench.git("branch", "side", sha)
+        bench.git("pack-refs", "--all")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -51,6 +52,16 @@ async def test_refs_that_another_fetch_moved_there_meanwhile_are_not_told_as_kep
         "refs/remotes/origin/new": theirs,
     }
     assert [one["name"] for one in got["kept"]] == ["refs/remotes/origin/other"]
+
+
+async def test_locks_that_nobody_takes_away_are_not_waited_for_one_by_one(bench: Bench) -> None:
+    sha = bench.server.git("rev-parse", "HEAD").strip()
+    bench.server.git("update-ref", "--stdin", stdin="".join(f"create refs/heads/b{at} {sha}\n" for at in range(60)))
+    for at in range(60):
+        (bench.project / f".git/refs/remotes/origin/b{at}.lock").touch()
+    began = time.monotonic()
+    assert (await bench.call("git_fetch"))["kept_count"] == 60
+    assert time.monotonic() - began < 4
 
 
 @pytest.mark.full

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,10 @@ from typing import Final
 from astro_mcp.errors import Conflict, PathDenied
 
 NOTES: Final = "locks"
+OF_A_REF: Final = 0.1
+"""Seconds that are waited for a ref's lock, and below for that of the packed ones, as git waits for them."""
+OF_PACKED: Final = 1.0
+TICK: Final = 0.01
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -26,9 +31,9 @@ class Locks:
         self._notes = folder / NOTES
 
     @contextmanager
-    def hold(self, path: Path) -> Iterator[Path]:
+    def hold(self, path: Path, seconds: float = 0.0) -> Iterator[Path]:
         """`path.lock`, made by us, and taken away again where `settle` has not renamed it. Raises `Conflict` where
-        another git holds it."""
+        another git holds it for longer than so many seconds."""
         lock = path.with_name(f"{path.name}.lock")
         draft = path.with_name(f"{path.name}.lock.{os.urandom(6).hex()}")
         try:
@@ -36,7 +41,7 @@ class Locks:
             mine = os.fstat(descriptor).st_ino
             os.close(descriptor)
             self._note(mine, draft, lock)
-            os.link(draft, lock, follow_symlinks=False)
+            _link(draft, lock, time.monotonic() + seconds)
             os.unlink(draft)
         except FileExistsError:
             draft.unlink(missing_ok=True)
@@ -56,6 +61,17 @@ class Locks:
     def _note(self, inode: int, *paths: Path) -> None:
         with self._notes.open("a", encoding="utf-8") as file:
             file.write(json.dumps([inode, *map(os.fsdecode, paths)]) + "\n")
+
+
+def _link(draft: Path, lock: Path, until: float) -> None:
+    while True:
+        try:
+            os.link(draft, lock, follow_symlinks=False)
+            return
+        except FileExistsError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(TICK)
 
 
 def release(folder: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from astro_mcp.errors import Conflict, Unsupported
 from astro_mcp.workspace.git.layout import Layout, is_folder
-from astro_mcp.workspace.git.locks import Locks, fill, settle, sync, unwritten
+from astro_mcp.workspace.git.locks import OF_A_REF, OF_PACKED, Locks, fill, settle, sync, unwritten
 from astro_mcp.workspace.git.private import stamp_of
 from astro_mcp.workspace.git.refs import no_links, read_head, read_ref, read_refs, symbolic
 
@@ -83,12 +84,13 @@ def track(locks: Locks, layout: Layout, updates: Sequence[Update]) -> list[tuple
     there = set(read_refs(layout).table)
     above = {"/".join(name.split("/")[:depth]) for name in there for depth in range(2, name.count("/") + 1)}
     stay = []
+    until = time.monotonic() + OF_PACKED  # locks that nobody takes away may lie on all of them
     for update in updates:
         parents = {"/".join(update.ref.split("/")[:depth]) for depth in range(2, update.ref.count("/") + 1)}
         try:
             if not update.before and (update.ref in above or parents & there):
                 raise Conflict("another ref has a part of its name")
-            _move(locks, layout, update)
+            _move(locks, layout, update, min(OF_A_REF, until - time.monotonic()))
         except (Conflict, Unsupported) as error:
             stay.append((update, error.message))
         else:
@@ -171,7 +173,7 @@ def delete(locks: Locks, layout: Layout, ref: str, before: str) -> None:
     packed = layout.common / "packed-refs"
     no_links(layout, ref)
     _make((layout.common / ref).parent)
-    with locks.hold(layout.common / ref), locks.hold(packed) as packed_lock:
+    with locks.hold(layout.common / ref, OF_A_REF), locks.hold(packed, OF_PACKED) as packed_lock:
         now = read_ref(layout, ref)
         if now not in ("", before):
             raise Conflict(f"{ref} moved meanwhile", "look at git_log, and try again", retryable=True)
@@ -187,19 +189,19 @@ def delete(locks: Locks, layout: Layout, ref: str, before: str) -> None:
             reflog.unlink(missing_ok=True)
 
 
-def _move(locks: Locks, layout: Layout, update: Update) -> None:
-    with _moving(locks, layout, update) as lock:
+def _move(locks: Locks, layout: Layout, update: Update, seconds: float = OF_A_REF) -> None:
+    with _moving(locks, layout, update, seconds) as lock:
         settle(lock)
     _log(layout.common, update.ref, update)
 
 
 @contextmanager
-def _moving(locks: Locks, layout: Layout, update: Update) -> Iterator[Path]:
+def _moving(locks: Locks, layout: Layout, update: Update, seconds: float = OF_A_REF) -> Iterator[Path]:
     """The lock of a ref that is where it was, with where it moves to; it is for the block to settle it."""
     path = layout.common / update.ref
     if not no_links(layout, update.ref):
         _make(path.parent)
-    with locks.hold(path) as lock:
+    with locks.hold(path, seconds) as lock:
         if symbolic(layout, update.ref):
             raise Unsupported(f"{update.ref} is a symbolic ref, and stays one", "name the branch that it stands for")
         if read_ref(layout, update.ref) != update.before:
