@@ -351,7 +351,7 @@ def _glimpsed(kept: Kept, grant: Grant, quick: Quick, number: int) -> tuple[Kept
 
 
 def _changed() -> Conflict:
-    return Conflict("the repository changed while it was read", "repeat the call")
+    return Conflict("the repository changed while it was read", "repeat the call", retryable=True)
 
 
 async def _drop(kept: Kept) -> None:

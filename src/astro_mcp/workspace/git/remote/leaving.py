@@ -20,7 +20,8 @@ BYTES: Final = 512 << 20
 NAMES: Final = 32 << 20
 _CHANGES: Final = ("diff-tree", "--stdin", "--root", "-r", "-c", "--raw", "-z", "--no-renames", "--no-commit-id")
 """Files of commits that none of their parents has so; what a parent has so is told of there, or the host has it."""
-_READ: Final = ("blob", "commit")
+_KINDS: Final = ("blob", "commit")
+_OLD: Final = ("a file that stayed as it was",)
 _BY_HAND: Final = "a person can look them through, and push with git itself"
 
 
@@ -76,20 +77,31 @@ async def _objects(repository: Repository, sha: str, known: Sequence[str]) -> li
     if ran.cut:
         raise LimitHit(f"more than {OBJECTS:,} objects would be pushed at once", _BY_HAND)
     told = await repository.git("cat-file", "--batch-check", stdin=ran.out) if ran.out else ran
-    rows = [row.split(" ") for row in told.out.decode().splitlines()]
-    stdin = "".join(f"{name}\n" for name, kind, _ in rows if kind == "commit").encode()
-    changes = await repository.git(*_CHANGES, stdin=stdin, limit=NAMES) if stdin else told
+    commits = await repository.blocking(partial(_commits, told.out))
+    changes = await repository.git(*_CHANGES, stdin=commits, limit=NAMES) if commits else told
     if changes.cut:
         raise LimitHit("more files would be pushed at once than are looked through", _BY_HAND)
-    names = await repository.blocking(partial(_names, changes.out))
-    found = [
-        _Object(name, names[name] if kind == "blob" else (), int(size)) for name, kind, size in rows if kind in _READ
-    ]
+    found = await repository.blocking(partial(_read, told.out, changes.out))
     if sum(item.size for item in found) > BYTES:
         raise LimitHit(f"more than {BYTES >> 20} MiB would be pushed at once", _BY_HAND)
     if large := [item.path for item in found if item.size > LARGEST]:
         raise TooLarge(f"{one_line(large[0], 200)} holds over {LARGEST:,} bytes", _BY_HAND)
     return found
+
+
+def _commits(told: bytes) -> bytes:
+    return b"".join(row[:40] + b"\n" for row in told.splitlines() if row[40:].startswith(b" commit "))
+
+
+def _read(told: bytes, changes: bytes) -> list[_Object]:
+    """The contents and commits among what would leave. A content that no change brought is one of before."""
+    names = _names(changes)
+    rows = (row.split(" ") for row in told.decode().splitlines())
+    return [
+        _Object(name, names.get(name, _OLD) if kind == "blob" else (), int(size))
+        for name, kind, size in rows
+        if kind in _KINDS
+    ]
 
 
 def _names(changes: bytes) -> dict[str, tuple[str, ...]]:
