@@ -133,6 +133,54 @@ async def test_a_change_of_model_runs_beside_the_old_index_and_is_taken_up_again
     assert models(folder) == [("minilm-l6-v2-int8", 384 * 4)]
 
 
+async def test_a_model_that_gives_another_count_of_numbers_under_its_name_takes_over_from_itself(
+    house: Any, tmp_path: Path, project: Path, at: Endpoint
+) -> None:
+    async with house(tmp_path / "data", project, settings=at.settings(), client=at.client()) as desk:
+        await desk.value("kb_index")
+        await moved(desk)
+        at.dimension = 9  # a tag that was pulled anew
+        first = await desk.value("kb_search", query="tomato")
+        await moved(desk, 10)
+        await desk.caught_up()
+        found = await desk.value("kb_search", query="credential login", kinds=["code"])
+    assert first.items[0].source == "docs/guide.md"
+    assert "gives 9 numbers a text, and gave 8 before" in first.notice
+    assert (found.items[0].source, found.notice) == ("src/accounts.py", "")
+    assert [size for _, size in models(tmp_path / "data")] == [9 * 4]
+    assert len(spaces(tmp_path / "data")) == 1
+
+
+async def test_a_model_that_gives_as_many_numbers_as_before_again_answers_at_once(
+    house: Any, tmp_path: Path, project: Path, at: Endpoint
+) -> None:
+    async with house(tmp_path / "data", project, settings=at.settings(), client=at.client()) as desk:
+        await desk.value("kb_index")
+        await moved(desk)
+        asked = len(at.texts)
+        at.dimension, at.allowed = 9, 1
+        await desk.value("kb_search", query="tomato")
+        at.dimension, at.allowed = 8, 1_000_000
+        await moved(desk, 10)
+        await desk.caught_up()
+        assert (await desk.search("credential login", kinds=["code"]))[0].source == "src/accounts.py"
+    assert not [text for text in at.texts[asked:] if "\n" in text], "nothing is embedded twice"
+
+
+async def test_a_new_note_tells_that_a_model_gives_another_count_of_numbers_too(
+    house: Any, tmp_path: Path, project: Path, at: Endpoint
+) -> None:
+    async with house(tmp_path / "data", project, settings=at.settings(), client=at.client()) as desk:
+        await desk.value("kb_index")
+        await moved(desk)
+        at.dimension = 9
+        (project / "docs/guide.md").write_text("# Guide\n\nMoles dig in the garden.\n")
+        report = await desk.value("kb_index")
+        await desk.caught_up()
+    assert report.pending_embeddings == 0
+    assert [size for _, size in models(tmp_path / "data")] == [9 * 4]
+
+
 async def test_a_secret_that_may_be_read_is_found_by_words_and_never_sent(
     house: Any, tmp_path: Path, project: Path, at: Endpoint
 ) -> None:

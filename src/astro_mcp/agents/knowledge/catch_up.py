@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup
 
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.backlog import Backlog, Shelf
-from astro_mcp.agents.knowledge.making import vectors_of
+from astro_mcp.agents.knowledge.making import Resized, vectors_of
 from astro_mcp.agents.knowledge.moving import Move
 from astro_mcp.agents.knowledge.serving import Gone, Serving
 from astro_mcp.agents.knowledge.vectors import Vectors
@@ -89,6 +89,11 @@ class CatchUp:
         self.ready = False
         self.wake()
 
+    def resized(self) -> None:
+        """The endpoint became another model. Only one that answered is looked at again at once: it may change again."""
+        if self._serving.resized():
+            self.wake()
+
     def moved(self) -> anyio.Event:
         """Is set when something was done, or went wrong, after this call."""
         return self._moved
@@ -136,6 +141,8 @@ class CatchUp:
         except AstroError as error:
             log.error("knowledge can't catch up: %s", error.text())
             self.failure = error.message
+            if isinstance(error, Resized):
+                self.resized()
             if isinstance(error, NotFound):  # a server that has lost what it held: not all that is marked is there
                 self._doubted, self.ready = True, False
         except Exception as error:  # Chroma and onnxruntime raise anything; words still answer

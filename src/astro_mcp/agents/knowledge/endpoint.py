@@ -15,7 +15,7 @@ import anyio.to_thread
 from astro_mcp.agents.knowledge import libraries
 from astro_mcp.agents.knowledge.embedding import Space, plain
 from astro_mcp.agents.knowledge.failures import said
-from astro_mcp.agents.knowledge.making import Refused
+from astro_mcp.agents.knowledge.making import Refused, Resized
 from astro_mcp.config import EmbeddingSettings
 from astro_mcp.errors import AstroError, ProviderFailed, RateLimited
 from astro_mcp.net.client import Fetched, GuardedClient
@@ -66,8 +66,8 @@ class Endpoint:
         return True
 
     async def documents(self, texts: Sequence[str]) -> Matrix:
-        """The vectors of `texts`, in their order; raises `ProviderFailed`, `Refused`, `TimedOut`, `RateLimited`,
-        `Forbidden`."""
+        """The vectors of `texts`, in their order; raises `ProviderFailed`, `Refused`, `Resized`, `TimedOut`,
+        `RateLimited`, `Forbidden`."""
         made = []
         for start in range(0, len(texts), self._settings.batch):
             made.append(await self._again(texts[start : start + self._settings.batch]))
@@ -123,7 +123,7 @@ class Endpoint:
             self._space = Space(f"{family(self._settings)}-{dimension}", dimension)
         elif self._space.dimension != dimension:
             reason = f"the embedding endpoint gives {dimension} numbers a text, and gave {self._space.dimension} before"
-            raise ProviderFailed(reason, "name the model that it has now in [knowledge.embedding]", retryable=False)
+            raise Resized(reason, "all is embedded anew, as by another model", retryable=False)
 
 
 def _vectors(answer: Fetched, count: int, key: str) -> Matrix:

@@ -17,6 +17,10 @@ class Refused(ProviderFailed):
     """The endpoint does not take these texts, or one of them."""
 
 
+class Resized(ProviderFailed):
+    """The endpoint gives another count of numbers than before: it is another model under the same name."""
+
+
 async def vectors_of(rows: Sequence[Row], embedding: Embedding, backlog: Backlog, model: str) -> dict[int, Any]:
     """chunk → vector, kept in the record as `model`'s. A chunk whose text is refused, alone and while a plain sentence
     is not, has none. Raises what `Embedding.documents` does."""

@@ -34,6 +34,10 @@ class Move:
         self._backlog = backlog
         self._index = index
         self._serving = serving
+        self._begin(None)
+
+    def _begin(self, coming: Embedding | None) -> None:
+        self._coming = coming
         self._before = LATEST
         self._refused: set[int] = set()
         self._fresh = False
@@ -44,11 +48,16 @@ class Move:
         coming = self._serving.next
         if coming is None:
             return
+        if coming is not self._coming:
+            self._begin(coming)
         if coming.space is None:
             await coming.documents([PROBE])
         space = coming.space
         if space is None:
             raise AssertionError("an endpoint that has answered knows its space")
+        if space == self._serving.space:  # it became what it had been
+            await self._serving.take_over()
+            return
         rows = await self._backlog.lacking(space.model, self._before, AT_ONCE, secrets=not coming.leaves)
         if rows:
             await self._embed(coming, space, [row for row in rows if row["chunk"] not in self._refused])

@@ -14,6 +14,7 @@ from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.candidates import Asked, Filter
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.embedding import Space
+from astro_mcp.agents.knowledge.making import Resized
 from astro_mcp.agents.knowledge.question import Beside, Meaning, Near, Ranking
 from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.agents.knowledge.serving import Serving
@@ -165,6 +166,8 @@ class Search:
         try:
             beside.vector = await self._serving.now.query(beside.query)
         except AstroError as error:
+            if isinstance(error, Resized):
+                self._catch_up.resized()
             return error.message
         return await self._index_problem()
 

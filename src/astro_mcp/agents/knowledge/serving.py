@@ -24,7 +24,8 @@ FILE: Final = "model.json"
 
 
 class Gone:
-    """A model of before, that the settings do not name any more: its vectors are there, and nobody makes new ones."""
+    """A model of before, that the settings do not name any more, or that became another one under its name: its vectors
+    are there, and nobody makes new ones."""
 
     leaves = False
 
@@ -33,7 +34,7 @@ class Gone:
 
     async def documents(self, texts: Sequence[str]) -> Matrix:
         """Raises `Unavailable`."""
-        raise Unavailable("the model of before is not configured any more; the new one is on its way", retryable=True)
+        raise Unavailable("the model of before is there no more; the new one is on its way", retryable=True)
 
     async def query(self, text: str) -> Matrix:
         """Raises `Unavailable`."""
@@ -94,6 +95,16 @@ class Serving:
             await anyio.to_thread.run_sync(_keep, self._path, self.next.space)
             self.now, self.next = self.next, None
 
+    def resized(self) -> bool:
+        """The endpoint gives another count of numbers than it gave: it is the next model then, of which nothing is
+        known. Whether it was the one that answered."""
+        answered = self.next is None
+        if answered:
+            self.now = Gone(self.space)
+        if self.next is None or self.next.space is not None:
+            self.next = self._endpoint(None)
+        return answered
+
     def _choose(self, kept: Space) -> None:
         wanted = self._wanted(kept)
         if wanted.space == kept:
@@ -105,10 +116,13 @@ class Serving:
     def _wanted(self, kept: Space) -> Embedding:
         if self._settings.provider == "builtin":
             return self._builtin
+        own = kept.model == f"{family(self._settings)}-{kept.dimension}"
+        return self._endpoint(kept if own else None)
+
+    def _endpoint(self, known: Space | None) -> Endpoint:
         if self._client is None:
             raise TypeError("an endpoint is reached through a client")
-        own = kept.model == f"{family(self._settings)}-{kept.dimension}"
-        return Endpoint(self._client, self._settings, kept if own else None)
+        return Endpoint(self._client, self._settings, known)
 
 
 def _space(path: Path) -> Space:
