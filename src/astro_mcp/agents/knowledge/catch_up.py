@@ -102,7 +102,7 @@ class CatchUp:
         try:
             with self._scope:
                 serving = await self._serving.settled()
-                if serving.next is not None or await self._backlog.any():
+                if serving.next is not None or serving.other is not None or await self._backlog.any():
                     with anyio.move_on_after(LATER):
                         await self._work.wait()
                     self._work.set()
@@ -130,6 +130,8 @@ class CatchUp:
         self.failure = ""
         try:
             await self._open()
+            if self._serving.next is None:
+                await self._move.tidy()
             begun = await self._backlog.has_vectors(self._serving.space.model)
             if begun or self._serving.next is None:
                 await self._work_off()

@@ -57,7 +57,11 @@ class Move:
             raise AssertionError("an endpoint that has answered knows its space")
         if space == self._serving.space:  # it became what it had been
             await self._serving.take_over()
+            await self.tidy()
             return
+        if space != self._serving.other:
+            await self.tidy(space)
+            await self._serving.note(space)
         rows = await self._backlog.lacking(space.model, self._before, AT_ONCE, secrets=not coming.leaves)
         if rows:
             await self._embed(coming, space, [row for row in rows if row["chunk"] not in self._refused])
@@ -66,6 +70,12 @@ class Move:
             self._before, self._fresh = LATEST, False  # what came meanwhile
         else:
             await self._take_over(space)
+
+    async def tidy(self, *coming: Space) -> None:
+        """Let go the vectors of a move that was given up, or that had no time for that at its end."""
+        if self._serving.other is not None:
+            await self._backlog.keep_models([space.model for space in (self._serving.space, *coming)])
+            await self._serving.note(None)
 
     async def _embed(self, coming: Embedding, space: Space, rows: Sequence[Row]) -> None:
         self._serving.left = await self._backlog.lacking_count(space.model, secrets=not coming.leaves)
@@ -85,7 +95,7 @@ class Move:
             await self._backlog.place_only(placed)
             await self._serving.take_over()
             await self._index.keep([space])
-        await self._backlog.keep_models([space.model])
+        await self.tidy()
 
     async def _place(self, space: Space, rows: Sequence[Row]) -> None:
         np = libraries.numpy()

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
@@ -61,6 +61,8 @@ class Serving:
         self.next: Embedding | None = None
         self.left = 0
         """Chunks that `next` lacks, as far as is known."""
+        self.other: Space | None = None
+        """What the record may hold vectors of, beside those that answer."""
 
     @property
     def space(self) -> Space:
@@ -85,15 +87,21 @@ class Serving:
         if not self._read:
             async with self._reading:
                 if not self._read:
-                    self._choose(await anyio.to_thread.run_sync(_space, self._path))
+                    self._choose(*await anyio.to_thread.run_sync(_spaces, self._path))
                     self._read = True
         return self
 
     async def take_over(self) -> None:
         """`next` answers from now on."""
         if self.next is not None and self.next.space is not None:
-            await anyio.to_thread.run_sync(_keep, self._path, self.next.space)
-            self.now, self.next = self.next, None
+            before = self.space
+            await anyio.to_thread.run_sync(_keep, self._path, self.next.space, before)
+            self.now, self.next, self.other = self.next, None, before
+
+    async def note(self, other: Space | None) -> None:
+        """The record will hold vectors of `other`, or of none but what answers."""
+        await anyio.to_thread.run_sync(_keep, self._path, self.space, other)
+        self.other = other
 
     def resized(self) -> bool:
         """The endpoint gives another count of numbers than it gave: it is the next model then, of which nothing is
@@ -105,10 +113,13 @@ class Serving:
             self.next = self._endpoint(None)
         return answered
 
-    def _choose(self, kept: Space) -> None:
+    def _choose(self, kept: Space, other: Space | None) -> None:
         wanted = self._wanted(kept)
+        self.other = other
         if wanted.space == kept:
             self.now = wanted
+            if other is not None and self._configured(other):
+                self.resized()
         else:
             self.now = self._builtin if kept == BUILTIN else Gone(kept)
             self.next = wanted
@@ -116,8 +127,12 @@ class Serving:
     def _wanted(self, kept: Space) -> Embedding:
         if self._settings.provider == "builtin":
             return self._builtin
-        own = kept.model == f"{family(self._settings)}-{kept.dimension}"
-        return self._endpoint(kept if own else None)
+        return self._endpoint(kept if self._configured(kept) else None)
+
+    def _configured(self, space: Space) -> bool:
+        """Whether the endpoint that the settings name may have made it."""
+        named = self._settings.provider != "builtin"
+        return named and space.model == f"{family(self._settings)}-{space.dimension}"
 
     def _endpoint(self, known: Space | None) -> Endpoint:
         if self._client is None:
@@ -125,20 +140,26 @@ class Serving:
         return Endpoint(self._client, self._settings, known)
 
 
-def _space(path: Path) -> Space:
-    """What the file tells; the model in the box where there is none, or nothing that makes sense."""
+def _spaces(path: Path) -> tuple[Space, Space | None]:
+    """What the file tells of the model that answers, and of another one; the model in the box where there is no file,
+    or nothing that makes sense."""
     try:
         body = json.loads(path.read_bytes())
-        return Space(str(body["model"]), int(body["dimension"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return BUILTIN
+        other = body.get("other")
+        return _space(body), _space(other) if other else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return BUILTIN, None
 
 
-def _keep(path: Path, space: Space) -> None:
+def _space(body: Any) -> Space:
+    return Space(str(body["model"]), int(body["dimension"]))
+
+
+def _keep(path: Path, space: Space, other: Space | None) -> None:
     temporary = path.with_suffix(".new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(space._asdict(), file)
+        json.dump({**space._asdict(), "other": other and other._asdict()}, file)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
