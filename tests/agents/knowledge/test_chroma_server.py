@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
@@ -13,16 +14,20 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import ByteStream
 from tests.agents.knowledge.embedding_endpoint import embedding, moved
-from tests.net.web_site import Loopback, Names, answer, serving
+from tests.net.web_site import Loopback, Names, Site, answer, serving
 
-from astro_mcp.agents.knowledge import catch_up
+from astro_mcp.agents.knowledge import catch_up, chroma_server
 from astro_mcp.agents.knowledge.chroma_server import FILE, ChromaServer
 from astro_mcp.agents.knowledge.embedding import BUILTIN
 from astro_mcp.config import ChromaSettings, KnowledgeSettings, WebSettings
+from astro_mcp.errors import ProviderFailed, TooLarge
 from astro_mcp.net.client import GuardedClient
 
 RUN = "from chromadb.cli.cli import app; app()"
+BASE = "/api/v2/tenants/default_tenant/databases/default_database/collections"
+OURS = "astro-0123456789abcdef-"
 MEANING = "is this person's credential correct"
 
 
@@ -169,13 +174,55 @@ async def test_an_id_that_was_left_half_written_makes_no_collection_of_others_ou
     (tmp_path / FILE).write_text(left)
     theirs = [{"id": "1", "name": "astro-0123456789abcdef-kb"}, {"id": "2", "name": "a-collection-of-others"}]
     async with serving() as site:
-        base = "/api/v2/tenants/default_tenant/databases/default_database/collections"
         site.replies |= {
-            f"{base}?limit=1000&offset=0": answer(json.dumps(theirs).encode()),
-            f"{base}?limit=1000&offset=1000": answer(b"[]"),
+            f"{BASE}?limit=100&offset=0": answer(json.dumps(theirs).encode()),
+            f"{BASE}?limit=100&offset=100": answer(b"[]"),
         }
         assert not await ChromaServer(client(), at(site.port).chroma, tmp_path).open("", 1, [], [BUILTIN])
         first = (tmp_path / FILE).read_text()
         assert not await ChromaServer(client(), at(site.port).chroma, tmp_path).open("", 1, [], [BUILTIN])
         assert (tmp_path / FILE).read_text() == first
         assert not [path for path, _ in site.requests if "/1/" in path or "/2/" in path]
+
+
+def opening(site: Site, folder: Path) -> Any:
+    """What opens the index on `site`, for a record that has vectors."""
+    (folder / FILE).write_text(OURS)
+    return ChromaServer(client(), at(site.port).chroma, folder).open("", 1, [], [BUILTIN])
+
+
+async def test_a_server_that_gives_the_same_collections_at_every_offset_is_told(tmp_path: Path) -> None:
+    async with serving() as site:
+        page = answer(json.dumps([{"id": "2", "name": "a-collection-of-others"}]).encode())
+        site.replies = defaultdict(lambda: page)
+        with anyio.fail_after(3), pytest.raises(ProviderFailed, match="the same again"):
+            await opening(site, tmp_path)
+
+
+async def test_a_server_that_has_ever_more_collections_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chroma_server, "MOST_PAGES", 5)
+
+    async def more(stream: ByteStream) -> None:
+        other = {"id": str(len(site.requests)), "name": "a-collection-of-others"}
+        await stream.send(answer(json.dumps([other]).encode()))
+
+    async with serving() as site:
+        site.replies = defaultdict(lambda: more)
+        with anyio.fail_after(3), pytest.raises(ProviderFailed, match="no end"):
+            await opening(site, tmp_path)
+
+
+async def test_a_server_that_deletes_nothing_is_told(tmp_path: Path) -> None:
+    async with serving() as site:
+        site.replies = defaultdict(lambda: answer(b"{}"))
+        site.replies[f"{BASE}?limit=100&offset=0"] = answer(json.dumps([{"id": "1", "name": f"{OURS}kb"}]).encode())
+        site.replies[f"{BASE}/1/get"] = answer(b'{"ids": ["7", "8"]}')
+        with anyio.fail_after(3), pytest.raises(ProviderFailed, match="the same again"):
+            await opening(site, tmp_path)
+
+
+async def test_an_answer_longer_than_what_was_asked_for_can_be_is_not_taken_apart(tmp_path: Path) -> None:
+    async with serving() as site:
+        site.replies = defaultdict(lambda: answer(b"[" + b"{}," * 700_000 + b"{}]"))
+        with pytest.raises(TooLarge):
+            await opening(site, tmp_path)

@@ -39,7 +39,11 @@ SECONDS: Final = 60.0
 ROWS: Final = 500
 """Vectors of one request."""
 PAGE: Final = 1000
-ANSWER_BYTES: Final = 8_000_000
+COLLECTIONS: Final = 100
+"""Of one page; each comes with its configuration and what others say of it."""
+MOST_PAGES: Final = 10_000
+ANSWER_BYTES: Final = 1_000_000
+"""To take JSON apart holds up every other thread."""
 
 
 class ChromaServer:
@@ -71,12 +75,16 @@ class ChromaServer:
     async def keep(self, spaces: Sequence[Space]) -> None:
         """Empty the collections of all other spaces."""
         endings = tuple(ending(space) for space in spaces)
-        start = 0
-        while page := await self._get(f"?limit={PAGE}&offset={start}"):
+        last: Any = None
+        for number in range(MOST_PAGES):
+            page = await self._get(f"?limit={COLLECTIONS}&offset={COLLECTIONS * number}")
+            if not page:
+                return
+            last = _other(page, last)
             for found in page:
                 if found["name"].startswith(self._prefix) and not (endings and found["name"].endswith(endings)):
                     await self._empty(found["id"])
-            start += PAGE
+        raise _no_end()
 
     async def place(self, shelf: Shelf, chunks: Sequence[int], vectors: Matrix, space: Space = BUILTIN) -> None:
         """As `Vectors.place`."""
@@ -130,8 +138,14 @@ class ChromaServer:
         return self._ids[name]
 
     async def _empty(self, own: str) -> None:
-        while ids := (await self._post(f"/{own}/get", {"limit": PAGE, "include": []}))["ids"]:
+        last: Any = None
+        for _ in range(MOST_PAGES):
+            ids = (await self._post(f"/{own}/get", {"limit": PAGE, "include": []}))["ids"]
+            if not ids:
+                return
+            last = _other(ids, last)
             await self._post(f"/{own}/delete", {"ids": ids})
+        raise _no_end()
 
     async def _get(self, path: str) -> Any:
         answer = await self._client.get(
@@ -161,6 +175,17 @@ class ChromaServer:
     def _url(self, path: str) -> str:
         tenant, database = quote(self._settings.tenant, safe=""), quote(self._settings.database, safe="")
         return f"{self._settings.url.rstrip('/')}/api/v2/tenants/{tenant}/databases/{database}/collections{path}"
+
+
+def _other(page: Any, last: Any) -> Any:
+    """`page`; raises `ProviderFailed` where it is the `last` one."""
+    if page == last:
+        raise ProviderFailed("the Chroma server gives the same again", "look at [knowledge.chroma] in config.toml")
+    return page
+
+
+def _no_end() -> ProviderFailed:
+    return ProviderFailed("what the Chroma server has comes to no end", "look at [knowledge.chroma] in config.toml")
 
 
 def _body(answer: Fetched, key: str) -> Any:
