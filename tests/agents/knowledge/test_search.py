@@ -153,6 +153,40 @@ async def test_kinds_and_tags_narrow_a_search(house: Any, tmp_path: Path, projec
     assert error.value.hint == "did you mean note?"
 
 
+@pytest.mark.parametrize(("query", "title"), [("C++", "Engine"), ("c#", "Tools"), ("C++ pigeons", "Engine")])
+async def test_a_language_with_a_name_of_one_letter_is_looked_for_by_words(
+    house: Any, tmp_path: Path, project: Path, query: str, title: str
+) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_remember", title="Engine", text="The engine is C++, and nothing else.")
+        await desk.value("kb_remember", title="Tools", text="Who writes F# or C# has the tools of the house.")
+        await desk.value("kb_remember", title="Cats", text="Caterpillars come in March, cats come all year.")
+        words = await Record(desk.database, SystemClock()).find_words(desk.session.scope, terms(query), Filter(), 9)
+        await desk.caught_up()
+        found = await desk.value("kb_search", query=query)
+    assert len(words) == 2, "both of a letter; meaning tells them apart"
+    assert (found.items[0].title, found.notice) == (title, "")
+
+
+@pytest.mark.parametrize("query", ["!=", "->", "\N{ROCKET}"])
+async def test_a_question_without_a_word_is_answered_by_meaning_and_says_so(
+    house: Any, tmp_path: Path, project: Path, query: str
+) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index")
+        await desk.caught_up()
+        found = await desk.value("kb_search", query=query)
+    assert found.notice == "by meaning alone: the question has no word to look for"
+
+
+@pytest.mark.parametrize("query", [" ", "\n\t", "\u3000"])
+async def test_a_blank_question_is_refused(house: Any, tmp_path: Path, project: Path, query: str) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        with pytest.raises(InvalidInput) as error:
+            await desk.value("kb_search", query=query)
+    assert (error.value.message, error.value.hint) == ("query: it is blank", "kb_list tells all that is known")
+
+
 async def test_a_query_has_no_operators(house: Any, tmp_path: Path, project: Path) -> None:
     async with house(tmp_path / "data", project) as desk:
         await desk.value("kb_index")

@@ -87,7 +87,7 @@ class Search:
             ranking = Ranking(beside, meaning)
             rows = await self._record.chosen(ranking.asked, only, most)
         found = [Found(row, ranking.scores[row["chunk"]], ranking.cosines.get(row["chunk"])) for row in rows]
-        notices = [_notice(ranking.meaning.problem, ranking.meaning.pending), self._serving.notice]
+        notices = [_wordless(query), _notice(ranking.meaning.problem, ranking.meaning.pending), self._serving.notice]
         return Answer(found, "; ".join(filter(None, notices)))
 
     async def _words(self, scopes: Sequence[Scope], only: Filter, model: str, beside: Beside) -> None:
@@ -198,6 +198,10 @@ class Search:
 
 def _most(only: Filter) -> int:
     return NARROWED if only.narrows else CANDIDATES
+
+
+def _wordless(query: str) -> str:
+    return "" if terms(query) else "by meaning alone: the question has no word to look for"
 
 
 def _notice(problem: str, pending: int) -> str:

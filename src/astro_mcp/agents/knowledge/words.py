@@ -33,6 +33,8 @@ UNBROKEN_VERSION: Final = "2"
 """Part of the digest of a document with such: another way to take it apart makes it new."""
 _PART: Final = re.compile(rf"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[{_UNBROKEN}]+|[^\W\d_A-Za-z{_UNBROKEN}]+")
 
+_LETTER: Final = re.compile(r"(?<!\w)([A-Za-z])(?:\+\+|#)")
+"""The letter of C++ and C#: all of these names that the full-text index has."""
 _JOINED: Final = re.compile(r"_[^\W_]|[^\W_]_|[a-z][A-Z]|[^\W\d_]\d{4}")
 
 
@@ -79,10 +81,12 @@ def terms(query: str) -> list[str]:
     """The words to look for, and the parts of those that are identifiers.
 
     Words that only join others count where there is nothing else: in a small index they are rare, and would outweigh
-    the rest.
+    the rest. So do letters, but for those of C++ and C#.
     """
     words = _WORD.findall(query)
-    return list(_terms([word for word in words if word.lower() not in _JOINING] or words))[:MOST_TERMS]
+    letters = dict.fromkeys(letter.lower() for letter in _LETTER.findall(query))
+    found = letters | _terms([word for word in words if word.lower() not in _JOINING] or words)
+    return list(found or dict.fromkeys(word.lower() for word in words if len(word) == 1))[:MOST_TERMS]
 
 
 def terms_of_text(text: str) -> set[str]:

@@ -107,6 +107,8 @@ class KnowledgeWork:
         return Health(ok=not failure, detail=failure, facts={"index": "open" if self._catch_up.ready else "closed"})
 
     async def search(self, args: SearchInput, ctx: Context) -> SearchOutput:
+        if not args.query.strip():
+            raise InvalidInput("query: it is blank", "kb_list tells all that is known")
         only = Filter(_kinds(args.kinds), notes.normal_tags(args.tags))
         notice = ""
         if self._runs and args.scope in ("all", "project") and (not only.kinds or "run" in only.kinds):
