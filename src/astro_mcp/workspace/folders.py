@@ -15,7 +15,7 @@ from typing import Final, Literal, NamedTuple
 
 from anyio import from_thread
 
-from astro_mcp.errors import AstroError, LimitHit
+from astro_mcp.errors import AstroError, LimitHit, Unavailable
 from astro_mcp.workspace.beneath import open_child, open_file, open_folder
 from astro_mcp.workspace.git_folders import Odd, Reach, small
 from astro_mcp.workspace.guards import GIT, OURS
@@ -66,7 +66,8 @@ class Scanner:
     """Reads folders below `start`, without what `.gitignore` and `info/exclude` hide, `.git`, a root's worktrees of
     runs, and files that are being written.
 
-    Raises `LimitHit` after `MOST` entries. Honours cancellation of the awaiting task.
+    Raises `LimitHit` after `MOST` entries, and `Unavailable` where rules are there that can't be read now. Honours
+    cancellation of the awaiting task.
     """
 
     def __init__(self, start: Place, *, include_ignored: bool = False, include_git: bool = False) -> None:
@@ -122,6 +123,8 @@ class Scanner:
                 data = small(descriptor, ".git/info/exclude", LARGEST)
             else:
                 data = _of_worktree(self._start.root, path)
+        except Unavailable:
+            raise
         except (AstroError, OSError, Odd):
             return ignore
         return ignore.within(path, data, patterns)
@@ -157,7 +160,7 @@ class Scanner:
 def folders(start: Place, *, include_ignored: bool = False, levels: int = DEEPEST) -> Iterator[Folder]:
     """The folder `start` and every folder below it, down to `levels`, each before those in it.
 
-    Raises `NotFound`, `PathDenied`, `LimitHit`.
+    Raises `NotFound`, `PathDenied`, `LimitHit`, `Unavailable`.
     """
     scanner = Scanner(start, include_ignored=include_ignored)
     with open_folder(start.root, start.parts, start.display) as descriptor:
@@ -217,6 +220,8 @@ def _of_worktree(root: Path, path: str) -> bytes:
 def _with_file(descriptor: int, path: str, ignore: Ignore, patterns: Patterns) -> Ignore:
     try:
         file, status = open_file(descriptor, ".gitignore", ".gitignore")
+    except Unavailable:  # it is there, and may hide what must not be told
+        raise
     except AstroError:
         return ignore
     with os.fdopen(file, "rb") as stream:

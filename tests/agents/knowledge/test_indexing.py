@@ -138,6 +138,33 @@ async def test_what_cannot_be_opened_now_is_not_taken_for_gone(
     assert (after.added, after.unchanged) == (0, 4)
 
 
+@pytest.mark.parametrize("rules", [".gitignore", ".git/info/exclude"])
+async def test_rules_that_cannot_be_opened_now_are_not_taken_for_none(
+    house: Any, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch, rules: str
+) -> None:
+    (project / ".gitignore").unlink()
+    (project / ".git" / "info").mkdir()
+    (project / rules).write_text("build/\n")
+    opened = beneath.open_file
+    busy = beneath.translate(OSError(errno.EMFILE, ""), rules)
+
+    def refused(folder: int, name: str, shown: str) -> Any:
+        if name == rules.rpartition("/")[2]:
+            raise busy
+        return opened(folder, name, shown)
+
+    async with house(tmp_path / "data", project) as desk:
+        with monkeypatch.context() as patch:
+            for module in ("folders", "content"):
+                patch.setattr(f"astro_mcp.workspace.{module}.open_file", refused)
+            calls = [await desk.call("kb_index", paths=paths) for paths in ([], ["build"])]
+        assert [call.error and (call.error.code, call.error.retryable) for call in calls] == [("unavailable", True)] * 2
+        await desk.value("kb_index")
+        sources = {item.source for item in (await desk.value("kb_list")).items}
+    assert "src/upload.py" in sources
+    assert "build/out.py" not in sources
+
+
 async def test_files_of_two_roots_are_told_apart_whichever_a_session_has_first(
     house: Any, tmp_path: Path, project: Path
 ) -> None:
