@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import sqlite3
@@ -17,6 +18,7 @@ from tests.agents.knowledge.sameness import same_as_record
 
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.embedding import Embedder
+from astro_mcp.agents.knowledge.seal import Seal
 
 HARMS = ("gone", "cut", "unsealed", "folder", "bit", "grown", "more")
 CHILD = Path(__file__).with_name("indexing_child.py")
@@ -198,6 +200,22 @@ async def test_a_clean_end_keeps_the_index(house: Any, tmp_path: Path, project: 
         assert seal.keys() == {"maker", "graphs"}, "the seal of a clean end is broken while the index is open"
     assert {path.name for path in index.iterdir()} >= before
     assert same_as_record(folder) == 6
+
+
+async def test_an_end_on_a_full_disk_is_an_end_and_the_index_is_looked_at_again(
+    house: Any, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Seal, fingerprint: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Seal, "put", full)
+        async with house(tmp_path / "data", project) as desk:
+            await desk.value("kb_index")
+            await desk.caught_up()
+    async with house(tmp_path / "data", project) as desk:
+        await desk.caught_up()
+        assert (await desk.search("is this person's credential correct"))[0].source == "src/accounts.py"
 
 
 @pytest.mark.full

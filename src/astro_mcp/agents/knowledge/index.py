@@ -5,6 +5,7 @@ One thread at a time talks to it, and one process owns it (the daemon's lock on 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from astro_mcp.agents.knowledge.embedding import Matrix
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 SAVED_EVERY: Final = 4000
 """Chroma's `sync_threshold`: what was placed since the graph was saved is placed again at every start, at a millisecond
@@ -133,8 +135,11 @@ class Index:
             self._shut()
             if fingerprint is None:
                 self._seal.break_()
-            else:
+                return
+            try:
                 self._seal.put(_sealed(fingerprint))
+            except OSError as error:  # a full disk: the next start looks at the index as after a kill
+                log.warning("the vector index is left without its seal: %s", error)
 
         if self.is_open:
             await self._do(work)
