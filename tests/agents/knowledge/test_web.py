@@ -87,6 +87,19 @@ async def test_a_page_is_found_untrusted_and_leaves_with_its_source(
     assert [failure.source.rpartition("/")[2] for failure in gone.failed] == ["never"]
 
 
+async def test_a_page_that_became_blank_leaves_as_a_file_does(
+    house: Any, tmp_path: Path, project: Path, site: Site, web: Any
+) -> None:
+    url = f"http://site.example:{site.port}/bees"
+    async with house(tmp_path / "data", project, pages=web) as desk:
+        await desk.value("kb_index", collection="bees", urls=[url])
+        put(site, "<html><body></body></html>")
+        blank = await desk.value("kb_index", collection="bees", urls=[url])
+        again = await desk.value("kb_index", collection="bees", urls=[url])
+        assert await desk.search("honey") == []
+    assert (blank.removed, blank.skipped, again.removed, again.skipped) == (1, 0, 0, 1)
+
+
 async def test_the_guard_of_the_fetch_stands_and_one_bad_page_keeps_no_other_back(
     house: Any, tmp_path: Path, project: Path, site: Site, web: Any
 ) -> None:

@@ -69,10 +69,9 @@ class Web:
         except NotFound:
             if source not in known:
                 raise
-            await self._record.remove(scope, collection, [source])
-            return "removed"
+            return await self._gone(scope, collection, source)
         if not page.text.strip():
-            return "skipped"
+            return await self._gone(scope, collection, source) if source in known else "skipped"
         title = page.title or source
         chunks = await anyio.to_thread.run_sync(page_chunks, page.text, title)
         body = "\0".join([VERSION, title, page.text])
@@ -80,3 +79,7 @@ class Web:
         draft = Draft(source, "document", title, sha256, tuple(chunks), labels=(Label.UNTRUSTED.value,))
         outcome, _ = (await self._record.put(scope, collection, [draft]))[0]
         return outcome
+
+    async def _gone(self, scope: Scope, collection: str, source: str) -> str:
+        await self._record.remove(scope, collection, [source])
+        return "removed"
