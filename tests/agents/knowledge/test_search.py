@@ -6,9 +6,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
+from astro_mcp.agents.knowledge import search
+from astro_mcp.agents.knowledge.backlog import Shelf
 from astro_mcp.agents.knowledge.candidates import Filter
+from astro_mcp.agents.knowledge.index import Index
 from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.agents.knowledge.words import terms
 from astro_mcp.core.authority import Grant, Label
@@ -184,6 +188,29 @@ async def test_a_language_with_a_name_of_one_letter_is_looked_for_by_words(
         found = await desk.value("kb_search", query=query)
     assert len(words) == 2, "both of a letter; meaning tells them apart"
     assert (found.items[0].title, found.notice) == (title, "")
+
+
+async def test_an_index_of_ever_so_many_collections_is_asked_for_a_while_and_words_answer(
+    house: Any, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def slow(self: Index, shelf: Shelf, *_: Any) -> dict[int, float]:
+        asked.append(shelf.collection)
+        await anyio.sleep(0.2)
+        return {}
+
+    monkeypatch.setattr(search, "NEAR_SECONDS", 0.3, raising=False)
+    monkeypatch.setattr(search, "SHELVES_AT_ONCE", 3, raising=False)
+    async with house(tmp_path / "data", project) as desk:
+        for number in range(6):
+            await desk.value("kb_index", collection=f"docs-{number}", paths=["docs"])
+        await desk.caught_up()
+        monkeypatch.setattr(Index, "nearest", slow)
+        found = await desk.value("kb_search", query="tomatoes")
+    assert found.items[0].source == "docs/guide.md"
+    assert found.notice == "by words only: 6 collections took the vector index too long"
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("query", ["!=", "->", "\N{ROCKET}"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from astro_mcp.agents.knowledge.backlog import Shelf
-from astro_mcp.agents.knowledge.candidates import Asked, Filter
+from astro_mcp.agents.knowledge.candidates import Asked, Filter, Shelves
 from astro_mcp.agents.knowledge.catch_up import CatchUp
 from astro_mcp.agents.knowledge.embedding import Space
 from astro_mcp.agents.knowledge.making import Resized
@@ -34,6 +34,11 @@ PATIENCE: Final = 3.0
 """Seconds that a search waits for an index that is being opened."""
 WORDS_PATIENCE: Final = 0.25
 """Seconds that a thread with one of the record's readers waits for what words find; they seldom take a tenth of it."""
+
+NEAR_SECONDS: Final = 10.0
+"""Seconds that the index is asked for what is near, a collection at a time."""
+SHELVES_AT_ONCE: Final = 50
+"""Collections that one thread asks for without a break; more are asked so that it may be left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ class Search:
         """What is near to the query's vector; None where the record has not said yet what to ask for, or something came
         between."""
         near: Near = {}
-        if beside.vector is None or beside.shelves is None:
+        if beside.vector is None or beside.shelves is None or _count(beside.shelves) > SHELVES_AT_ONCE:
             return None
         for scope, names in beside.shelves.items():
             near[scope] = {}
@@ -152,9 +157,13 @@ class Search:
         if beside.shelves is None or not ready:  # what was opened anew meanwhile lacks what it had before
             beside.count(await self._record.shelves(scopes))
         near: Near = {}
-        for scope, names in (beside.shelves or {}).items():
-            if beside.vector is not None and not problem:
-                near[scope], problem = await self._nearest(scope, list(names), beside.vector, only, space)
+        shelves = beside.shelves or {}
+        with anyio.move_on_after(NEAR_SECONDS) as patience:
+            for scope, names in shelves.items():
+                if beside.vector is not None and not problem:
+                    near[scope], problem = await self._nearest(scope, list(names), beside.vector, only, space)
+        if patience.cancelled_caught:
+            problem = f"{_count(shelves)} collections took the vector index too long"
         beside.near = near
         return beside.meaning(space, problem)
 
@@ -198,6 +207,10 @@ class Search:
 
 def _most(only: Filter) -> int:
     return NARROWED if only.narrows else CANDIDATES
+
+
+def _count(shelves: Shelves) -> int:
+    return sum(map(len, shelves.values()))
 
 
 def _wordless(query: str) -> str:
