@@ -100,6 +100,19 @@ async def test_a_page_that_became_blank_leaves_as_a_file_does(
     assert (blank.removed, blank.skipped, again.removed, again.skipped) == (1, 0, 0, 1)
 
 
+async def test_a_page_is_forgotten_by_any_address_that_it_may_be_indexed_by(
+    house: Any, tmp_path: Path, project: Path, site: Site, web: Any
+) -> None:
+    url = f"HTTP://Site.Example:{site.port}/bees#winter"
+    async with house(tmp_path / "data", project, pages=web) as desk:
+        await desk.value("kb_index", collection="bees", urls=[url])
+        gone = await desk.value("kb_forget", sources=[url])
+        site_ = await desk.value("kb_index", collection="bees", urls=[url])
+        all_ = await desk.value("kb_forget", sources=[f"http://SITE.example:{site.port}"])
+        runs = await desk.value("kb_forget", sources=["astro://runs/none"])
+    assert (gone.removed, site_.added, all_.removed, runs.removed) == (1, 1, 1, 0)
+
+
 async def test_the_guard_of_the_fetch_stands_and_one_bad_page_keeps_no_other_back(
     house: Any, tmp_path: Path, project: Path, site: Site, web: Any
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, get_args
 
@@ -55,6 +55,7 @@ from astro_mcp.core.ports import Clock, Products, WebPages
 from astro_mcp.errors import AstroError, InvalidInput
 from astro_mcp.nearest import nearest
 from astro_mcp.net.client import GuardedClient
+from astro_mcp.net.urls import target
 from astro_mcp.store.database import Database
 from astro_mcp.workspace.workspace import Workspace
 
@@ -174,6 +175,8 @@ class KnowledgeWork:
     def _source(self, session: Session, name: str) -> str:
         """What the record calls a source: a path as `kb_index` takes it, or whatever else by its own name."""
         if "://" in name:
+            with suppress(InvalidInput):  # what is no page's address stands as it is
+                name = target(name).url
             return name.rstrip("/")
         try:
             place = self._workspace.locate(session, name)
