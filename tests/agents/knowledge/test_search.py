@@ -224,6 +224,16 @@ async def test_a_question_without_a_word_is_answered_by_meaning_and_says_so(
     assert found.notice == "by meaning alone: the question has no word to look for"
 
 
+async def test_a_question_without_a_word_is_not_said_to_be_answered_by_words(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    (tmp_path / "no-model").mkdir()
+    async with house(tmp_path / "data", project, model=tmp_path / "no-model") as desk:
+        found = await desk.value("kb_search", query="!=")
+    assert found.items == []
+    assert found.notice.startswith("nothing to go by: the question has no word to look for; the model minilm")
+
+
 @pytest.mark.parametrize("query", [" ", "\n\t", "\u3000"])
 async def test_a_blank_question_is_refused(house: Any, tmp_path: Path, project: Path, query: str) -> None:
     async with house(tmp_path / "data", project) as desk:

@@ -92,7 +92,7 @@ class Search:
             ranking = Ranking(beside, meaning)
             rows = await self._record.chosen(ranking.asked, only, most)
         found = [Found(row, ranking.scores[row["chunk"]], ranking.cosines.get(row["chunk"])) for row in rows]
-        notices = [_wordless(query), _notice(ranking.meaning.problem, ranking.meaning.pending), self._serving.notice]
+        notices = [_notice(query, ranking.meaning.problem, ranking.meaning.pending), self._serving.notice]
         return Answer(found, "; ".join(filter(None, notices)))
 
     async def _words(self, scopes: Sequence[Scope], only: Filter, model: str, beside: Beside) -> None:
@@ -213,14 +213,13 @@ def _count(shelves: Shelves) -> int:
     return sum(map(len, shelves.values()))
 
 
-def _wordless(query: str) -> str:
-    return "" if terms(query) else "by meaning alone: the question has no word to look for"
-
-
-def _notice(problem: str, pending: int) -> str:
+def _notice(query: str, problem: str, pending: int) -> str:
     parts = []
-    if problem:
+    if not terms(query):
+        parts.append(f"{'nothing to go by' if problem else 'by meaning alone'}: the question has no word to look for")
+        parts.append(problem)
+    elif problem:
         parts.append(f"by words only: {problem}")
     if pending:
         parts.append(f"{pending} chunks are not in the vector index yet; they are found by words")
-    return "; ".join(parts)
+    return "; ".join(filter(None, parts))
