@@ -184,8 +184,8 @@ def chosen(tx: Transaction, asked: Asked, kinds_of: KindsOf, only: Filter, most:
             break
     over = _overlapping(found.values())
     taken = sorted(found.values(), key=lambda row: row["chunk"] in over)[:most]  # stable: the best first of each
-    chunks = {row["chunk"] for row in taken}
-    return [row for row in found.values() if row["chunk"] in chunks]
+    told = {row["chunk"] for row in taken}
+    return [row for row in found.values() if row["chunk"] in told]
 
 
 def _overlapping(rows: Iterable[Row]) -> set[int]:
