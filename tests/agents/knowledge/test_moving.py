@@ -3,6 +3,7 @@ back, ended, or taken up again."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from tests.agents.knowledge.embedding_endpoint import Endpoint, embedding, moved
 from tests.agents.knowledge.test_endpoint import models, spaces
 
-from astro_mcp.agents.knowledge import catch_up, endpoint, moving
+from astro_mcp.agents.knowledge import catch_up, endpoint, moving, serving
 from astro_mcp.agents.knowledge.backlog import Backlog
 
 
@@ -151,3 +152,27 @@ async def test_a_move_to_another_count_of_numbers_is_taken_up_again(
         await until(lambda: [size for _, size in models(folder)] == [9 * 4])
     chunks = [text for text in at.texts[asked:] if "\n" in text]
     assert len(chunks) == len(set(chunks)) == 5, "nothing is embedded twice"
+
+
+async def test_a_move_that_a_full_disk_holds_up_leaves_the_old_index_to_answer(
+    house: Any, tmp_path: Path, project: Path, at: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = tmp_path / "data"
+    async with house(folder, project) as desk:
+        await desk.value("kb_index")
+        await desk.caught_up()
+    async with house(folder, project, settings=at.settings(), client=at.client()) as desk:
+        with monkeypatch.context() as patch:
+            patch.setattr(serving, "_keep", full)
+            agent = desk.registry.agents["knowledge"]
+            with anyio.fail_after(10):
+                while not (told := (await agent.health()).detail):
+                    await anyio.sleep(0.02)
+            old = await desk.value("kb_search", query="growing vegetables at home")
+        await moved(desk, 10)
+    assert told == "model.json can't be written now: No space left on device"
+    assert old.items[0].source == "docs/guide.md"
+    assert "by words only" not in old.notice

@@ -99,8 +99,12 @@ class Serving:
             self.now, self.next, self.other = self.next, None, before
 
     async def note(self, other: Space | None) -> None:
-        """The record will hold vectors of `other`, or of none but what answers."""
-        await anyio.to_thread.run_sync(_keep, self._path, self.space, other)
+        """The record will hold vectors of `other`, or of none but what answers. Raises `Unavailable`."""
+        try:
+            await anyio.to_thread.run_sync(_keep, self._path, self.space, other)
+        except OSError as error:  # a full disk: what answers is as it was
+            fix = "check the disk that holds the data folder"
+            raise Unavailable(f"{FILE} can't be written now: {error.strerror}", fix) from None
         self.other = other
 
     def resized(self) -> bool:
