@@ -58,13 +58,18 @@ def hides(style: str) -> str:
 
 def declared(style: str) -> dict[str, str]:
     """Values by property, as the browser reads them."""
-    text = _ESCAPE.sub(_escaped, _COMMENT.sub("", style)).lower()
+    text = unescaped(_COMMENT.sub("", style)).lower()
     out: dict[str, str] = {}
     for declaration in text.split(";"):
         name, _, value = declaration.partition(":")
         plain = _CALC.sub(r"\1", value) if "calc(" in value else value
         out[name.strip()] = " ".join(_IMPORTANT.sub("", plain).split()).replace(", ", ",")
     return out
+
+
+def unescaped(text: str) -> str:
+    """`text` with the characters that CSS writes behind a backslash."""
+    return _ESCAPE.sub(_escaped, text)
 
 
 def _escaped(found: re.Match[str]) -> str:
