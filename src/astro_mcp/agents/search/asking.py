@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import anyio
@@ -28,6 +29,14 @@ class Provider(Protocol):
         """Results, the best first; raises an `AstroError`."""
 
 
+@dataclass(slots=True)
+class _Sent:
+    """A query on its way. `answer` is what each provider found, and who failed; None where its asker was cancelled."""
+
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    answer: tuple[dict[str, list[Hit]], list[ProviderError]] | None = None
+
+
 class Asking:
     """`hourly` are the queries that a tenant may send out within an hour."""
 
@@ -35,6 +44,7 @@ class Asking:
         self._providers = providers
         self._hourly = hourly
         self._sent: dict[str, deque[float]] = {}
+        self._under_way: dict[tuple[str, Query], _Sent] = {}
         self._known: OrderedDict[tuple[str, str, Query], tuple[float, list[Hit]]] = OrderedDict()
 
     async def ask(self, tenant: str, query: Query) -> tuple[dict[str, list[Hit]], list[ProviderError]]:
@@ -42,6 +52,27 @@ class Asking:
         `RateLimited` where the tenant's budget is spent and nothing is remembered."""
         if not self._providers:
             raise ProviderFailed("no search provider is configured", ADD_ONE, retryable=False)
+        lists, errors = await self._once(tenant, query)
+        if len(errors) == len(self._providers):
+            told = "; ".join(f"{error.provider}: {error.message}" for error in errors)
+            raise ProviderFailed(f"no search provider answered: {told}", "check that this machine is online")
+        return dict(lists), list(errors)
+
+    async def _once(self, tenant: str, query: Query) -> tuple[dict[str, list[Hit]], list[ProviderError]]:
+        """The answer to an equal query that is under way, or to this one."""
+        while (other := self._under_way.get((tenant, query))) is not None:
+            await other.ended.wait()
+            if other.answer is not None:
+                return other.answer
+        sent = self._under_way[tenant, query] = _Sent()
+        try:
+            sent.answer = await self._answers(tenant, query)
+        finally:
+            del self._under_way[tenant, query]
+            sent.ended.set()
+        return sent.answer
+
+    async def _answers(self, tenant: str, query: Query) -> tuple[dict[str, list[Hit]], list[ProviderError]]:
         lists: dict[str, list[Hit]] = {name: [] for name in self._providers}
         known = {name: hits for name in lists if (hits := self._remembered(tenant, name, query)) is not None}
         lists |= known
@@ -56,9 +87,6 @@ class Asking:
                 errors = [ProviderError(provider=name, code=error.code, message=error.message) for name in others]
             else:
                 errors = await self._all(tenant, query, others, lists)
-        if len(errors) == len(self._providers):
-            told = "; ".join(f"{error.provider}: {error.message}" for error in errors)
-            raise ProviderFailed(f"no search provider answered: {told}", "check that this machine is online")
         return lists, errors
 
     async def _all(
