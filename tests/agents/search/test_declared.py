@@ -329,6 +329,20 @@ def test_a_manifest_that_would_lose_the_key_or_the_query_is_refused(part: dict[s
         SearchRequest.model_validate(right | part)
 
 
+async def test_a_query_that_says_a_placeholder_is_sent_as_it_is(build: Build, site: Site, tmp_path: Path) -> None:
+    folder = tmp_path / "own" / "tools" / "search"
+    folder.mkdir(parents=True)
+    (tmp_path / "own" / "resources").mkdir()
+    source = (Pack.find().root / "tools" / "search" / "tavily.tool.toml").read_text()
+    own_words = source.replace('query = "{query}"', 'query = "{query}"\ntopic = "about {query} and {other}"')
+    (folder / "tavily.tool.toml").write_text(own_words)
+    site.replies = Paths({"/search": answer(json.dumps(CASES["tavily"].answered).encode())})
+    ask = await build({"tavily": own(site, "tavily")["tavily"]}, pack=Pack(tmp_path / "own"))
+    await searched(ask, "what does {key} stand for")
+    assert b"about what does {key} stand for and {other}" in site.bodies[-1]
+    assert b"k1" not in site.bodies[-1]
+
+
 def test_every_provider_with_a_key_speaks_https_to_an_address_of_its_own(tmp_path: Path) -> None:
     found = {manifest.name: manifest for manifest in Pack.find().manifests("search") if manifest.driver == "json"}
     assert set(found) == set(CASES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -17,6 +18,7 @@ from astro_mcp.packs import Search, SearchRequest, SearchResults
 SECONDS: Final = 12.0
 BYTES: Final = 2_000_000
 _DAYS: Final = {"day": 1, "week": 7, "month": 31, "year": 366}
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _NOTHING: Final[tuple[object, ...]] = ("", [], None)
 
 
@@ -121,9 +123,7 @@ def _filled(word: Any, values: Mapping[str, Any]) -> Any:
         return word
     if word.startswith("{") and word.endswith("}") and word[1:-1] in values:
         return values[word[1:-1]]
-    for name, value in values.items():
-        word = word.replace(f"{{{name}}}", str(value))
-    return word
+    return _PLACEHOLDER.sub(lambda found: str(values.get(found[1], found[0])), word)  # once: a query may say {key}
 
 
 def _text(value: Any) -> str:
