@@ -57,6 +57,10 @@ class Fetched:
     hops: tuple[str, ...]
 
 
+class TooManyRedirects(ProviderFailed):
+    """An address redirects, and where it leads again, and so on."""
+
+
 class GuardedClient:
     """Fetches what is on the public internet. `resolve`, `policy` and `tls` are there for tests; no setting reaches
     them."""
@@ -165,7 +169,7 @@ class GuardedClient:
             if isinstance(answer, Fetched):
                 return Fetched(answer.url, answer.status, answer.headers, answer.body, tuple(hops))
             if len(hops) > HOPS:
-                raise ProviderFailed(f"{first.host} redirects more than {HOPS} times", retryable=False)
+                raise TooManyRedirects(f"{first.host} redirects more than {HOPS} times", retryable=False)
             following = _next(here, answer)
             if keyed and here.scheme == "https" and following.scheme == "http":
                 raise Forbidden(f"{here.host} redirects a request with a key from https to http")

@@ -84,6 +84,14 @@ async def test_rules_that_are_not_there_forbid_nothing_and_rules_that_fail_forbi
     assert await code(polite, site, "/a") == told
 
 
+async def test_rules_that_redirect_without_end_are_told_as_such(polite: Ask, site: Site) -> None:
+    site.replies |= {"/robots.txt": redirect("/robots.txt"), "/a": PAGE}
+    error = (await fetch(polite, site, "/a")).error
+    assert error is not None
+    assert error.code == "forbidden"
+    assert "its robots.txt redirects more than 5 times" in error.message
+
+
 async def test_rules_that_failed_are_asked_for_again_soon(polite: Ask, site: Site, clock: Held) -> None:
     site.replies |= {"/robots.txt": answer(b"", "500 Broken"), "/a": PAGE}
     assert await code(polite, site, "/a") == "forbidden"

@@ -14,7 +14,7 @@ from astro_mcp.agents.search.charset import decoded
 from astro_mcp.core.authority import Scope
 from astro_mcp.core.ports import Clock
 from astro_mcp.errors import Forbidden, TooLarge, Unsupported
-from astro_mcp.net.client import GuardedClient
+from astro_mcp.net.client import HOPS, GuardedClient, TooManyRedirects
 from astro_mcp.net.urls import Target
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ class Robots:
             return _Rules(later, closed="its robots.txt is too large to be read")
         except Unsupported:
             return _Rules(later, closed="its robots.txt is packed in a way that was not asked for")
+        except TooManyRedirects:
+            return _Rules(later, closed=f"its robots.txt redirects more than {HOPS} times")
         if answer.status >= 500:
             return _Rules(later, closed=f"its robots.txt answered with status {answer.status} (RFC 9309, 2.3.1.4)")
         until = self._clock.now() + KEPT
