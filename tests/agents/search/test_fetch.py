@@ -124,16 +124,23 @@ async def test_max_tokens_cuts_at_a_paragraphs_end_and_says_so(ask: Ask, site: S
     assert "cut at max_tokens" in got.text()
 
 
-@pytest.mark.parametrize("mime", ["application/json", "text/plain", "text/markdown", "application/ld+json", "text/x-c"])
+@pytest.mark.parametrize(
+    "mime",
+    [
+        "application/json", "text/plain", "text/markdown", "application/ld+json", "text/x-c",
+        "application/x-javascript", "application/x-yaml", "application/octet-stream", "*/*",
+    ],
+)  # fmt: skip
 async def test_text_that_is_no_page_comes_as_it_is(ask: Ask, site: Site, mime: str) -> None:
     body = '{"a": [1, 2], "b": "<p hidden>é</p>"}\n'
     site.replies["/page"] = answer(body.encode(), content_type=mime)
     assert (await page(ask, site)).markdown == body
 
 
-@pytest.mark.parametrize("mime", ["image/png", "application/octet-stream", "application/zip"])
-async def test_what_is_not_text_is_refused_with_a_way_on(ask: Ask, site: Site, mime: str) -> None:
-    site.replies["/page"] = answer(b"PK\x03\x04\0", content_type=mime)
+@pytest.mark.parametrize("mime", ["image/png", "application/octet-stream", "application/zip", "*/*"])
+@pytest.mark.parametrize("body", [b"PK\x03\x04\0", b"PK\xff\xfe"], ids=["a null", "no UTF-8"])
+async def test_what_is_not_text_is_refused_with_a_way_on(ask: Ask, site: Site, mime: str, body: bytes) -> None:
+    site.replies["/page"] = answer(body, content_type=mime)
     error = (await fetch(ask, site)).error
     assert error is not None
     assert error.code == "unsupported"
@@ -150,8 +157,9 @@ async def test_what_is_not_text_is_refused_with_a_way_on(ask: Ask, site: Site, m
         (b'<meta charset="windows-1252"><p>' + "Grüße €".encode("windows-1252"), "text/html"),
         ("<p>Grüße €".encode(), "text/html; charset=nonsense"),
         ("<html><p>Grüße €".encode(), ""),
+        ("<html><p hidden>x</p><p>Grüße €".encode(), "application/octet-stream"),
     ],
-    ids=["header", "byte order mark", "mark before header", "meta", "unknown", "nothing told"],
+    ids=["header", "byte order mark", "mark before header", "meta", "unknown", "nothing told", "bytes"],
 )
 async def test_a_page_is_read_in_its_own_charset(ask: Ask, site: Site, body: bytes, content_type: str) -> None:
     site.replies["/page"] = answer(body, content_type=content_type)

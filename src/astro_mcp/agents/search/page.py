@@ -20,13 +20,14 @@ from astro_mcp.errors import LimitHit, Unsupported
 _XHTML: Final = "application/xhtml+xml"
 _HTML: Final = frozenset({"text/html", _XHTML})
 _TEXT: Final = re.compile(
-    r"text/.*|application/(json|xml|javascript|yaml|x-yaml|toml|x-ndjson|sql|x-sh|graphql)|.*\+(json|xml|yaml)\Z"
+    r"text/.*|application/(x-)?(json|json5|json-seq|xml|xml-dtd|javascript|ecmascript|typescript|yaml|toml|ndjson|jsonlines|sql|sh|csh|"
+    r"python|perl|ruby|php|httpd-php|tex|latex|graphql)\Z|.*\+(json|xml|yaml)\Z"
 )
 _JSON: Final = re.compile(r"(application|text)/json|.*\+json\Z")
 _XML: Final = re.compile(r"(application|text)/xml|.*\+xml\Z")
 _MARKUP: Final = re.compile(rb"\s*(<!doctype html|<html|<head|<body|<!--)", re.IGNORECASE)
 _PDF: Final = b"%PDF-"
-_UNTOLD: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+_UNTOLD: Final = frozenset({"", "application/octet-stream", "binary/octet-stream", "*/*", "application/x-unknown"})
 _HEADING: Final = re.compile(r"(#{1,6}) +(\S.*)")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
 _MOST_HEADINGS: Final = 60
@@ -91,11 +92,22 @@ def _told(content_type: str) -> str:
 
 
 def _mime(content_type: str, body: bytes) -> str:
-    if mime := _told(content_type):
+    """What is told, and else by the looks of the body."""
+    if (mime := _told(content_type)) not in _UNTOLD or (mime and not _is_text(body)):
         return mime
     if _MARKUP.match(body[:500]):
         return "text/html"
     return "application/octet-stream" if b"\0" in body[:2000] else "text/plain"
+
+
+def _is_text(body: bytes) -> bool:
+    if b"\0" in body:
+        return False
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _from_html(source: str, url: str, mode: Mode, *, xml: bool) -> Page:
