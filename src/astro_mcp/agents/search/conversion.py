@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Final
 
 from lxml import etree
@@ -11,7 +12,7 @@ from lxml.html import HtmlElement, HTMLParser, document_fromstring, tostring
 from astro_mcp.agents.search.article import SHORT, main_part, prune
 from astro_mcp.agents.search.dropping import drop
 from astro_mcp.agents.search.listings import free_listings, may_hold_listings
-from astro_mcp.agents.search.markup import MARK
+from astro_mcp.agents.search.markup import LABELS, MARK
 from astro_mcp.agents.search.nesting import flatten, may_be_deep
 from astro_mcp.errors import Unsupported
 
@@ -37,10 +38,10 @@ def article(source: str, url: str) -> str:
     part = _article(source)
     if part is None:
         return _convert(_bounded(source), url, _BOILERPLATE)
-    found = _convert(_written(part), url, ())
+    found = _convert(_written(_with_words(part)), url, ())
     if len(found) >= SHORT:
         return found
-    rest = _convert(_written(_pruned(source)), url, ())
+    rest = _convert(_written(_with_words(_pruned(source))), url, ())
     return found if found.strip() and len(found) > _THIN * len(rest) else rest
 
 
@@ -56,6 +57,21 @@ def _article(source: str) -> HtmlElement | None:
         if most >= SHORT:
             break
     return best
+
+
+def _with_words(part: HtmlElement | None) -> HtmlElement | None:
+    """`part` without pictures that no words stand for, and links of nothing else."""
+    if part is None:
+        return None
+    silent = [image for image in part.iter("img") if not (image.get("alt") or image.get("title") or "").strip()]
+    links = dict.fromkeys(link for image in silent for link in islice(image.iterancestors("a"), 1))
+    drop(silent)
+    drop([link for link in links if link is not part and not _says(link)])
+    return part
+
+
+def _says(link: HtmlElement) -> bool:
+    return bool("".join(link.itertext()).strip() or link.find(".//img") is not None or LABELS & set(link.keys()))
 
 
 def _pruned(source: str) -> HtmlElement | None:

@@ -17,6 +17,8 @@ from astro_mcp.agents.search.sheets import Sheet, sheet_of
 from astro_mcp.agents.search.styles import hides
 
 MARK: Final = "data-astro-out"
+LABELS: Final = frozenset({"title", "aria-label"})
+"""What stands for a link without text."""
 _SPACE: Final = r"[\t\n\f\r ]"
 _NAME: Final = r"(?:=[^\t\n\f\r />=]*+|[^\t\n\f\r />=]++)"
 _VALUE: Final = r"""(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^\t\n\f\r >"'][^\t\n\f\r >]*+)"""
@@ -26,6 +28,13 @@ _TOKEN: Final = re.compile(
 )
 _ATTRIBUTE: Final = re.compile(rf"({_NAME})(?:{_SPACE}*+={_SPACE}*+({_VALUE}?+))?+")
 _OF_INTEREST: Final = re.compile(r"style|hidden|popover|href|src", re.IGNORECASE)
+_BLANK: Final = r"[\s\xad\u200b-\u200d\u2060\ufeff]|&(?:nbsp|shy|ZeroWidthSpace|#8203|#x200b);"
+_EMPTY: Final = re.compile(rf"(?:{_BLANK})*+</a\b", re.IGNORECASE)
+_SIGN: Final = re.compile(
+    rf"(?:{_BLANK}|[#§¶∞⚓🔗\ufe0f]|&(?:para|sect|num|#182|#xb6|#167|#xa7);|</?(?:i|span|svg|g|path|use)\b[^<>]*+>)*+</a\b",
+    re.IGNORECASE,
+)
+"""The sign, or the icon, beside a heading that links to itself."""
 _COMMENT_END: Final = re.compile(r"--!?>")
 _BOGUS_END: Final = re.compile(">")
 _RAW: Final = frozenset({"script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"})
@@ -106,6 +115,13 @@ class _Scan:
         elif name != "img" and any(_carries(attributes.get(url, "")) for url in _URLS):
             self.hidden["url"] += 1
             self.edits.append((found.start("attributes"), found.end("attributes"), ""))
+        elif name == "a" and self._says_nothing(attributes, found.end()):
+            self.edits.append((found.end("name"), found.end("name"), f" {MARK}"))
+
+    def _says_nothing(self, link: dict[str, str], start: int) -> bool:
+        if link.get("href", "").startswith("#"):
+            return _SIGN.match(self.source, start) is not None
+        return link.keys().isdisjoint(LABELS) and _EMPTY.match(self.source, start) is not None
 
     def _kind(self, name: str, attributes: dict[str, str]) -> str:
         """How an element is hidden; empty where it is not."""
