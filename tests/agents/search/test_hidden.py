@@ -182,6 +182,23 @@ def test_what_browsers_show_of_no_such_element_is_left_out(body: str, mode: str)
     assert sum(page.hidden.values()) == 1
 
 
+@pytest.mark.parametrize(
+    ("body", "link"),
+    [
+        ("<video src='/v.mp4?a=1&amp;b'>HIDDEN <a href=/v>HIDDEN</a></video>", "[video](https://site.example/v.mp4?a=1&b)"),
+        ("<video controls><source src=/v.webm><source src=/v.mp4><p>HIDDEN</p></video>", "[video](https://site.example/v.webm)"),
+        ("<audio><b>HIDDEN</b> <source src=/a.ogg>HIDDEN</audio>", "[audio](https://site.example/a.ogg)"),
+        ("<audio src='data:audio/ogg,x'>HIDDEN</audio><source src=/a.ogg>", ""),
+        ("<iframe src=https://video.example/1 title='A talk'><p>HIDDEN</p></iframe>", "[A talk](https://video.example/1)"),
+    ],
+)  # fmt: skip
+def test_what_stands_in_for_media_is_left_out_and_the_source_is_told(body: str, link: str) -> None:
+    page = read(f"<body><p>seen</p>{body}<p>end".encode(), "text/html", "https://site.example/", "full")
+    assert page.markdown.split("\n\n") == ["seen", *([link] if link else []), "end\n"]
+    page = read(f"<body><p>seen</p>{body}<p>end".encode(), "text/html", "https://site.example/", "article")
+    assert "HIDDEN" not in page.markdown
+
+
 @pytest.mark.parametrize("body", ["<dialog open><p>seen</p></dialog>", "<object><p>seen</p></object>"])
 def test_a_dialog_that_is_open_and_an_object_without_data_are_seen(body: str) -> None:
     page = read(f"<body>{body}".encode(), "text/html", "https://site.example/", "full")

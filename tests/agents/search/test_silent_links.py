@@ -21,7 +21,7 @@ def markdown(body: str, mode: Mode = "article") -> str:
         '<a class="headerlink" href="#a" title="Permalink">¶</a>',
         '<a class="headerlink" href="#a" title="Permanent link">&para;</a>',
         '<a class="doc-anchor" href="#a">§</a>',
-        '<a class="anchor" href="#a" aria-label="Permalink"><svg viewBox="0 0 16 16"><path d="m7.8 3.3"></path></svg></a>',
+        '<a class="anchor" href="#a" aria-label="Permalink"><svg viewBox="0 0 16 16"><path d="m7"></path></svg></a>',
         '<a class="anchor" href="#a"><span class="octicon octicon-link"></span></a>',
         '<a class="header-anchor" href="#a">\u200b</a>',
         '<a class="hash-link" href="#a" title="Direct link">&#8203;</a>',

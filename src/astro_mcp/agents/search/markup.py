@@ -44,6 +44,8 @@ _VOID: Final = frozenset(
 _UNSEEN: Final = frozenset({"template", "noscript"})
 _UNSHOWN: Final = frozenset({"canvas", "datalist", "dialog", "meter", "noembed", "noframes", "object", "progress"})
 """Of what is in these browsers show nothing: of a dialog until it is open, of an object where it has data."""
+_MEDIA: Final = frozenset({"audio", "video"})
+"""What is in these is for browsers that can't play them."""
 _WHOLE: Final = frozenset({"html", "body", "main"})
 """What pages hide from a screen reader while a dialog stands before it, and show all the same."""
 _URLS: Final = frozenset({"href", "src"})
@@ -68,6 +70,7 @@ class _Scan:
     edits: list[tuple[int, int, str]] = field(default_factory=list)  # from, to, and what stands there instead
     hidden: Counter[str] = field(default_factory=Counter)
     title: str = ""
+    media: tuple[int, str] | None = None  # which edit and what has no source yet
 
     def run(self) -> None:
         position = 0
@@ -92,6 +95,8 @@ class _Scan:
         if not found["close"]:
             return -1
         if name.startswith("/"):
+            if name[1:] in _MEDIA:
+                self.media = None
             return found.end()
         closed = self.xml and name not in _VOID and found[0].endswith("/>")
         end = self._past_raw(found.end(), name) if name in _RAW and not closed else found.end()
@@ -106,17 +111,33 @@ class _Scan:
             self.hidden[name] += 1
             return
         text = found["attributes"]
-        if not (name in _UNSHOWN or _OF_INTEREST.search(text) or (self.sheet and text)):
+        if not (name in _UNSHOWN or name in _MEDIA or _OF_INTEREST.search(text) or (self.sheet and text)):
             return
         attributes = _attributes(text)
         if kind := self._kind(name, attributes):
             self.hidden[kind] += 1
             self.edits.append((found.end("name"), found.end("name"), f" {MARK}"))
+        elif name in _MEDIA:
+            self._leave_source(found, name, attributes.get("src", ""))
+        elif name == "source" and self.media and "src" in attributes:
+            self.edits[self.media[0]] = self._played(self.edits[self.media[0]][0], self.media[1], attributes["src"])
+            self.media = None
         elif name != "img" and any(_carries(attributes.get(url, "")) for url in _URLS):
             self.hidden["url"] += 1
             self.edits.append((found.start("attributes"), found.end("attributes"), ""))
         elif name == "a" and self._says_nothing(attributes, found.end()):
             self.edits.append((found.end("name"), found.end("name"), f" {MARK}"))
+
+    def _leave_source(self, found: re.Match[str], name: str, url: str) -> None:
+        """Put an empty element with the address before this one, which is left out."""
+        self.hidden[name] += 1
+        self.media = None if url else (len(self.edits), name)
+        self.edits.append(self._played(found.start(), name, url))
+        self.edits.append((found.end("name"), found.end("name"), f" {MARK}"))
+
+    def _played(self, place: int, name: str, url: str) -> tuple[int, int, str]:
+        usable = url and not _carries(url)
+        return place, place, f'<{name} src="{html.escape(url)}"></{name}>' if usable else ""
 
     def _says_nothing(self, link: dict[str, str], start: int) -> bool:
         if link.get("href", "").startswith("#"):
