@@ -20,6 +20,7 @@ SHORT: Final = 300
 _DENSE: Final = 0.6
 _PARTS: Final = frozenset({"div", "ul", "ol", "section", "table"})
 _CODE: Final = frozenset({"pre", "td", "th", "dt", "dd"})
+_ITEMS: Final = frozenset({"li", "td", "th", "dt", "dd"})
 _ENDS: Final = (".", "!", "?", ":", "…", "。", "！", "？", '."', ".”", ".)")  # noqa: RUF001 - other scripts' full stops
 
 
@@ -123,7 +124,7 @@ def _labels(top: HtmlElement) -> list[HtmlElement]:
             going.append(element)
     followed = False
     for element, size in reversed(leaves[firm[-1] + 1 :]):
-        label = size.chars < 25 and element.tag != "li" and not _is_sentence(element, size)
+        label = size.chars < 25 and _stands_as(element) != "li" and not _is_sentence(element, size)
         if size.density > 0.5 or (label and element.tag not in HEADINGS) or (element.tag in HEADINGS and not followed):
             going.append(element)
         else:
@@ -132,7 +133,13 @@ def _labels(top: HtmlElement) -> list[HtmlElement]:
 
 
 def _is_firm(element: HtmlElement, size: Measure) -> bool:
-    return element.tag in _CODE or (size.chars > 60 and size.density < 0.4)
+    return _stands_as(element) in _CODE or (size.chars > 60 and size.density < 0.4)
+
+
+def _stands_as(element: HtmlElement) -> str:
+    """The tag of a leaf; of a paragraph in a list or a table that of its item or cell."""
+    around: str = element.getparent().tag
+    return around if element.tag == "p" and around in _ITEMS else element.tag
 
 
 def _is_sentence(element: HtmlElement, size: Measure) -> bool:
