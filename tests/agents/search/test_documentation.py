@@ -24,3 +24,28 @@ def article(body: str) -> str:
 )
 def test_short_paragraphs_in_the_last_list_or_table_stay(body: str, end: str) -> None:
     assert article(body).endswith(f"{TEXT}\n\n{end}")
+
+
+@pytest.mark.parametrize("section", ["section", 'div class="section"'])
+@pytest.mark.parametrize("name", ["tools", "next-steps", "download"])
+def test_a_section_is_not_ruled_out_by_the_id_that_its_heading_gave_it(section: str, name: str) -> None:
+    end = section.split()[0]
+    inner = f'<{section} id="{name}"><span id="x"></span><h3>How</h3><p>{TEXT} Here.</p></{end}>'
+    assert "Here." in article(f'<{section} id="guide"><h2>Guide</h2><p>{TEXT}</p>{inner}</{end}>')
+
+
+def test_comments_below_an_article_are_no_section_of_it() -> None:
+    comments = f'<section id="comments"><h2>Comments</h2><p>{TEXT} Here.</p></section>'
+    assert "Here." not in article(f'<section class="post" id="p"><h2>Guide</h2><p>{TEXT}</p>{comments}</section>')
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        "theme-admonition theme-admonition-note alert alert--secondary", "markdown-alert markdown-alert-note",
+        "admonition note alert", "callout alert",
+    ],
+)  # fmt: skip
+def test_notes_and_warnings_of_documentation_stay(classes: str) -> None:
+    assert "Take care." in article(f'<div class="{classes}"><p>Note</p><p>Take care.</p></div><p>{TEXT}</p>')
+    assert "Take care." not in article(f'<div class="alert"><p>Note</p><p>Take care.</p></div><p>{TEXT}</p>')

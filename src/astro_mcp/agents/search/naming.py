@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Final
 
 from lxml.html import HtmlElement
@@ -47,6 +48,10 @@ _WITHIN: Final = re.compile(
     r"\b(?:type-(?:post|page)|elementor)\b",  # a blog's post by its tags; a page builder calls everything a widget
     re.IGNORECASE,
 )
+_ASIDE: Final = re.compile(r"admonition|callout|markdown-alert", re.IGNORECASE)
+"""Notes and warnings of documentation, whatever else they are called."""
+_BEFORE: Final = 5
+"""Elements within which a section's heading stands: marks for links may come before it."""
 _CAMEL: Final = re.compile(r"([a-z])([A-Z])")
 _LONGEST: Final = 500
 """Characters of a name that are looked at."""
@@ -63,12 +68,26 @@ def is_called_around(element: HtmlElement) -> bool:
     if element.tag in _INLINE:
         return False
     name = _name(element)
-    return bool(name) and _AROUND.search(name) is not None and _WITHIN.search(name) is None
+    if not name or _AROUND.search(name) is None:
+        return False
+    return _WITHIN.search(name) is None and _ASIDE.search(name) is None and not _is_section(element)
 
 
 def is_called_body(element: HtmlElement) -> bool:
     """Whether an element says that it is the article."""
     return element.tag in ("article", "main") or _WITHIN.search(_name(element)) is not None
+
+
+def _is_section(element: HtmlElement) -> bool:
+    """Whether an element is a section within a section as docutils writes them, whose id is what its heading says."""
+    return all(
+        one is not None
+        and one.get("id")
+        and one.get("class", "section") == "section"
+        and one.tag in ("section", "div")
+        and any(child.tag in HEADINGS for child in islice(one, _BEFORE))
+        for one in (element, element.getparent())
+    )
 
 
 def _name(element: HtmlElement) -> str:
