@@ -29,7 +29,7 @@ def test_short_paragraphs_in_the_last_list_or_table_stay(body: str, end: str) ->
 @pytest.mark.parametrize("section", ["section", 'div class="section"'])
 @pytest.mark.parametrize("name", ["tools", "next-steps", "download"])
 def test_a_section_is_not_ruled_out_by_the_id_that_its_heading_gave_it(section: str, name: str) -> None:
-    end = section.split()[0]
+    end = section.split(maxsplit=1)[0]
     inner = f'<{section} id="{name}"><span id="x"></span><h3>How</h3><p>{TEXT} Here.</p></{end}>'
     assert "Here." in article(f'<{section} id="guide"><h2>Guide</h2><p>{TEXT}</p>{inner}</{end}>')
 
@@ -49,3 +49,14 @@ def test_comments_below_an_article_are_no_section_of_it() -> None:
 def test_notes_and_warnings_of_documentation_stay(classes: str) -> None:
     assert "Take care." in article(f'<div class="{classes}"><p>Note</p><p>Take care.</p></div><p>{TEXT}</p>')
     assert "Take care." not in article(f'<div class="alert"><p>Note</p><p>Take care.</p></div><p>{TEXT}</p>')
+
+
+FORMULA = """<span class="mwe-math-element"><span class="mwe-math-mathml-inline" style="display: none;">
+<math alttext="{\\displaystyle E=mc^{2}}"><mi>E</mi><mo>=</mo><mi>m</mi></math></span><img src="/e.svg"
+alt="{\\displaystyle E=mc^{2}}" class="mwe-math-fallback-image-inline" aria-hidden="true"
+style="vertical-align: -0.3ex; width:8.9ex; height:2.6ex;"></span>"""
+
+
+def test_the_formulas_of_an_encyclopedia_are_told() -> None:
+    markdown = article(f"<p>{TEXT} It is {FORMULA} so.</p>")
+    assert r"It is ![{\displaystyle E=mc^{2}}](https://site.example/e.svg) so." in markdown

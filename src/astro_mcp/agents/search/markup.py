@@ -48,6 +48,8 @@ _MEDIA: Final = frozenset({"audio", "video"})
 """What is in these is for browsers that can't play them."""
 _WHOLE: Final = frozenset({"html", "body", "main"})
 """What pages hide from a screen reader while a dialog stands before it, and show all the same."""
+_SEEN: Final = _WHOLE | {"img"}
+"""Pictures of formulas as well, beside MathML that only a screen reader is given."""
 _URLS: Final = frozenset({"href", "src"})
 _CONTENT: Final = re.compile(r"(?:data|javascript):", re.IGNORECASE)
 _BLANKS: Final = re.compile(r"[\x00-\x20]+")
@@ -153,7 +155,7 @@ class _Scan:
                 return kind
         if kind := hides(attributes["style"]) if "style" in attributes else "":
             return kind
-        if name not in _WHOLE and attributes.get("aria-hidden", "").strip().lower() == "true":
+        if name not in _SEEN and attributes.get("aria-hidden", "").strip().lower() == "true":
             return "aria-hidden"
         return self.sheet.hides(attributes) if name not in _WHOLE else ""
 
