@@ -60,3 +60,16 @@ style="vertical-align: -0.3ex; width:8.9ex; height:2.6ex;"></span>"""
 def test_the_formulas_of_an_encyclopedia_are_told() -> None:
     markdown = article(f"<p>{TEXT} It is {FORMULA} so.</p>")
     assert r"It is ![{\displaystyle E=mc^{2}}](https://site.example/e.svg) so." in markdown
+
+
+def test_a_summary_stays_above_what_it_opens() -> None:
+    assert article("<details><summary>More about it</summary><p>The inner text.</p></details>").endswith(
+        "**More about it**\n\nThe inner text.\n"
+    )
+    assert "Share" not in article("<details><summary>Share</summary></details>")
+
+
+def test_links_to_edit_a_section_are_no_part_of_an_article() -> None:
+    edit = '<span class="mw-editsection"><span>[</span><a href="/w/edit" title="Edit">edit</a><span>]</span></span>'
+    heading = f'<div class="mw-heading mw-heading2"><h2 id="H">History</h2>{edit}</div>'
+    assert f"## History\n\n{TEXT}" in article(f"{heading}<p>{TEXT} Here.</p>")

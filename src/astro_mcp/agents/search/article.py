@@ -125,7 +125,9 @@ def _labels(top: HtmlElement) -> list[HtmlElement]:
     followed = False
     for element, size in reversed(leaves[firm[-1] + 1 :]):
         label = size.chars < 25 and _stands_as(element) != "li" and not _is_sentence(element, size)
-        if size.density > 0.5 or (label and element.tag not in HEADINGS) or (element.tag in HEADINGS and not followed):
+        opens = element.tag == "summary" and followed
+        heads = element.tag in HEADINGS
+        if size.density > 0.5 or (label and not heads and not opens) or (heads and not followed):
             going.append(element)
         else:
             followed = True

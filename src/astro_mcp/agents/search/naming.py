@@ -60,7 +60,8 @@ _LONGEST: Final = 500
 def is_around(element: HtmlElement) -> bool:
     """Whether an element is furniture of the site by its tag or its role."""
     role = (element.get("role") or "").lower()
-    return element.tag in _NEVER or role in _ROLES or element.get("aria-modal") == "true"
+    named = role in _ROLES or element.get("class") == "mw-editsection"  # MediaWiki's links to edit, beside headings
+    return named or element.tag in _NEVER or element.get("aria-modal") == "true"
 
 
 def is_called_around(element: HtmlElement) -> bool:
