@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from astro_mcp.agents.search.models import Mode
 from astro_mcp.agents.search.page import read
 
 TEXT = "A worker takes what the queue holds, and tells the others when it is done with that, as long as it lives."
@@ -73,3 +74,19 @@ def test_links_to_edit_a_section_are_no_part_of_an_article() -> None:
     edit = '<span class="mw-editsection"><span>[</span><a href="/w/edit" title="Edit">edit</a><span>]</span></span>'
     heading = f'<div class="mw-heading mw-heading2"><h2 id="H">History</h2>{edit}</div>'
     assert f"## History\n\n{TEXT}" in article(f"{heading}<p>{TEXT} Here.</p>")
+
+
+@pytest.mark.parametrize("mode", ["article", "full"])
+@pytest.mark.parametrize(
+    ("base", "place"),
+    [
+        ('<base href="https://other.example/dir/">', "https://other.example/dir/"),
+        ('<base target="_blank"><base href="/v2/docs/"><base href="/v1/">', "https://site.example/v2/docs/"),
+        ('<base href="">', "https://site.example/x/"),
+        ('<base href="//[">', "https://site.example/x/"),
+    ],
+)
+def test_links_are_relative_to_the_base_that_a_page_names(base: str, place: str, mode: Mode) -> None:
+    source = f'<!doctype html><head>{base}</head><body><main><p>{TEXT * 3} <a href="a">link</a></p></main>'
+    page = read(source.encode(), "text/html", "https://site.example/x/", mode)
+    assert f"[link]({place}a)" in page.markdown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 from typing import Final
+from urllib.parse import urljoin
 
 from lxml import etree
 from lxml.html import HtmlElement, HTMLParser, document_fromstring, tostring
@@ -38,11 +39,21 @@ def article(source: str, url: str) -> str:
     part = _article(source)
     if part is None:
         return _convert(_bounded(source), url, _BOILERPLATE)
-    found = _convert(_written(_with_words(part)), url, ())
+    address = _based(url, part)
+    found = _convert(_written(_with_words(part)), address, ())
     if len(found) >= SHORT:
         return found
-    rest = _convert(_written(_with_words(_pruned(source))), url, ())
+    rest = _convert(_written(_with_words(_pruned(source))), address, ())
     return found if found.strip() and len(found) > _THIN * len(rest) else rest
+
+
+def _based(url: str, part: HtmlElement) -> str:
+    """What the page's links are relative to."""
+    base = next((one for one in part.getroottree().iter("base") if one.get("href")), None)
+    try:
+        return url if base is None else urljoin(url, base.get("href").strip())
+    except ValueError:
+        return url
 
 
 def _article(source: str) -> HtmlElement | None:
