@@ -90,3 +90,22 @@ def test_links_are_relative_to_the_base_that_a_page_names(base: str, place: str,
     source = f'<!doctype html><head>{base}</head><body><main><p>{TEXT * 3} <a href="a">link</a></p></main>'
     page = read(source.encode(), "text/html", "https://site.example/x/", mode)
     assert f"[link]({place}a)" in page.markdown
+
+
+@pytest.mark.parametrize("mode", ["article", "full"])
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("10<sup>6</sup> rows", "10^6 rows"),
+        ("10<sup>&minus;9</sup> s", "10^\u22129 s"),
+        ("<i>x</i><sup>n</sup> and", "*x*^n and"),
+        ("the 5<sup>th</sup> of", "the 5th of"),
+        ("H<sub>2</sub>O", "H2O"),
+        ('text<sup><a href="#n">1</a></sup> more', "text[1](https://site.example/#n) more"),
+        ("<sup>1</sup> A note", "1 A note"),
+        ("10<sup class=a hidden>6</sup> rows", "10 rows"),
+    ],
+)
+def test_a_power_is_told_from_a_number_that_goes_on(written: str, told: str, mode: Mode) -> None:
+    page = read(f"<body><p>{TEXT} {written}</p>".encode(), "text/html", "https://site.example/", mode)
+    assert page.markdown == f"{TEXT} {told}\n"

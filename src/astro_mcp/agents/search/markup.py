@@ -1,7 +1,8 @@
 """A look at HTML before it is converted: what is hidden gets a mark.
 
-Start tags get attributes, comments go, and so do URLs that carry their own content; nothing else is changed. Which text
-an element holds is left to the parser that comes after, so that a tag that is never closed can't make the two disagree.
+Start tags get attributes, powers a sign and media a link to their source; comments go, and so do URLs that carry their
+own content; nothing else is changed. Which text an element holds is left to the parser that comes after, so that a tag
+that is never closed can't make the two disagree.
 The scan is linear: every pattern is possessive, and nothing is looked for twice.
 """
 
@@ -35,6 +36,8 @@ _SIGN: Final = re.compile(
     re.IGNORECASE,
 )
 """The sign, or the icon, beside a heading that links to itself."""
+_POWER: Final = re.compile(r"(?:[-+\u2212]|&minus;)?+(?:\d{1,9}+|[a-z])</sup>", re.IGNORECASE)
+_RAISED: Final = ("</i>", "</em>", "</var>")
 _COMMENT_END: Final = re.compile(r"--!?>")
 _BOGUS_END: Final = re.compile(">")
 _RAW: Final = frozenset({"script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"})
@@ -104,6 +107,8 @@ class _Scan:
         end = self._past_raw(found.end(), name) if name in _RAW and not closed else found.end()
         if end >= 0:
             self._judge(found, name)
+        if name == "sup" and self._is_power(found):
+            self.edits.append((found.end(), found.end(), "^"))
         if closed:
             self.edits.append((found.end(), found.end(), f"</{name}>"))
         return end
@@ -140,6 +145,12 @@ class _Scan:
     def _played(self, place: int, name: str, url: str) -> tuple[int, int, str]:
         usable = url and not _carries(url)
         return place, place, f'<{name} src="{html.escape(url)}"></{name}>' if usable else ""
+
+    def _is_power(self, found: re.Match[str]) -> bool:
+        """Whether a number stands above another's line: without a sign 10 to the sixth would be 106."""
+        before = self.source[max(0, found.start() - 6) : found.start()]
+        raised = before[-1:].isalnum() or before.endswith((")", *_RAISED))
+        return raised and _POWER.match(self.source, found.end()) is not None
 
     def _says_nothing(self, link: dict[str, str], start: int) -> bool:
         if link.get("href", "").startswith("#"):
