@@ -109,3 +109,18 @@ def test_links_are_relative_to_the_base_that_a_page_names(base: str, place: str,
 def test_a_power_is_told_from_a_number_that_goes_on(written: str, told: str, mode: Mode) -> None:
     page = read(f"<body><p>{TEXT} {written}</p>".encode(), "text/html", "https://site.example/", mode)
     assert page.markdown == f"{TEXT} {told}\n"
+
+
+@pytest.mark.parametrize("mode", ["article", "full"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        '<span class="linenos">1</span>a = 1\n<span class="linenos">2</span>b = 2\n',
+        '<span><span class="ln">1</span>a = 1\n</span><span><span class="ln">2</span>b = 2</span>',
+        '<span class="lineno"><a href="#l1"> 1 </a></span>a = 1\n<span class="lineno"> 2 </span>b = 2',
+    ],
+)
+def test_the_numbers_of_lines_are_no_part_of_code(code: str, mode: Mode) -> None:
+    body = f'<body><p>{TEXT}</p><pre><code>{code}</code></pre><p>{TEXT} <span class="ln">3</span></p>'
+    page = read(body.encode(), "text/html", "https://site.example/", mode)
+    assert page.markdown == f"{TEXT}\n\n```\na = 1\nb = 2\n```\n\n{TEXT} 3\n"
