@@ -124,3 +124,8 @@ def test_the_numbers_of_lines_are_no_part_of_code(code: str, mode: Mode) -> None
     body = f'<body><p>{TEXT}</p><pre><code>{code}</code></pre><p>{TEXT} <span class="ln">3</span></p>'
     page = read(body.encode(), "text/html", "https://site.example/", mode)
     assert page.markdown == f"{TEXT}\n\n```\na = 1\nb = 2\n```\n\n{TEXT} 3\n"
+
+
+def test_short_paragraphs_with_code_stay_at_an_articles_end() -> None:
+    assert article("<p>Do <code>pip install x</code></p>").endswith("Do `pip install x`\n")
+    assert "Share" not in article("<p>Share <b>it</b></p>")

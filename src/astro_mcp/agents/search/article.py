@@ -124,7 +124,7 @@ def _labels(top: HtmlElement) -> list[HtmlElement]:
             going.append(element)
     followed = False
     for element, size in reversed(leaves[firm[-1] + 1 :]):
-        label = size.chars < 25 and _stands_as(element) != "li" and not _is_sentence(element, size)
+        label = size.chars < 25 and not _says(element, size)
         opens = element.tag == "summary" and followed
         heads = element.tag in HEADINGS
         if size.density > 0.5 or (label and not heads and not opens) or (heads and not followed):
@@ -136,6 +136,11 @@ def _labels(top: HtmlElement) -> list[HtmlElement]:
 
 def _is_firm(element: HtmlElement, size: Measure) -> bool:
     return _stands_as(element) in _CODE or (size.chars > 60 and size.density < 0.4)
+
+
+def _says(element: HtmlElement, size: Measure) -> bool:
+    """Whether a short text is more than a label."""
+    return _stands_as(element) == "li" or element.find(".//code") is not None or _is_sentence(element, size)
 
 
 def _stands_as(element: HtmlElement) -> str:
