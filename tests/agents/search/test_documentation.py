@@ -129,3 +129,17 @@ def test_the_numbers_of_lines_are_no_part_of_code(code: str, mode: Mode) -> None
 def test_short_paragraphs_with_code_stay_at_an_articles_end() -> None:
     assert article("<p>Do <code>pip install x</code></p>").endswith("Do `pip install x`\n")
     assert "Share" not in article("<p>Share <b>it</b></p>")
+
+
+@pytest.mark.parametrize("mode", ["article", "full"], ids=str.title)
+def test_links_in_code_are_no_part_of_it(mode: Mode) -> None:
+    code = '<pre><code>pub struct S(<a href="/vec">Vec</a>);</code></pre>'
+    link = '<a href="/x"><code>S</code></a>'
+    page = read(f"<body><p>{TEXT}</p>{code}<p>{TEXT} {link}</p>".encode(), "text/html", "https://site.example/", mode)
+    assert page.markdown == f"{TEXT}\n\n```\npub struct S(Vec);\n```\n\n{TEXT} [`S`](https://site.example/x)\n"
+
+
+def test_a_heading_that_opens_something_is_a_heading() -> None:
+    method = '<section id="new"><h4>pub const fn <a href="#new">new</a>()</h4></section>'
+    markdown = article(f"<details open><summary>{method}</summary><p>{TEXT} Here.</p></details>")
+    assert f"\n#### pub const fn [new](https://site.example/#new)()\n\n{TEXT} Here." in markdown

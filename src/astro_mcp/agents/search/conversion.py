@@ -14,6 +14,7 @@ from astro_mcp.agents.search.article import SHORT, main_part, prune
 from astro_mcp.agents.search.dropping import drop
 from astro_mcp.agents.search.listings import free_listings, may_hold_listings
 from astro_mcp.agents.search.markup import LABELS, MARK
+from astro_mcp.agents.search.naming import HEADINGS
 from astro_mcp.agents.search.nesting import flatten, may_be_deep
 from astro_mcp.errors import Unsupported
 
@@ -96,6 +97,9 @@ def _written(part: HtmlElement | None) -> str:
         return ""
     flatten(part)
     free_listings(part)
+    for summary in part.iter("summary"):
+        if next(summary.iter(*HEADINGS), None) is not None:  # it would be one line in bold, and no heading
+            summary.tag = "div"
     written: str = tostring(part, encoding="unicode", with_tail=False)
     return written
 

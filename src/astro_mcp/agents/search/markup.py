@@ -75,6 +75,7 @@ class _Scan:
     edits: list[tuple[int, int, str]] = field(default_factory=list)  # from, to, and what stands there instead
     hidden: Counter[str] = field(default_factory=Counter)
     title: str = ""
+    listing: str = ""  # "pre", or "code" within it, that is open
     media: tuple[int, str] | None = None  # which edit and what has no source yet
 
     def run(self) -> None:
@@ -102,7 +103,11 @@ class _Scan:
         if name.startswith("/"):
             if name[1:] in _MEDIA:
                 self.media = None
+            elif name in ("/pre", "/code") and self.listing:
+                self.listing = "pre" if name == "/code" else ""
             return found.end()
+        if name == "pre" or (name == "code" and self.listing):
+            self.listing = name
         closed = self.xml and name not in _VOID and found[0].endswith("/>")
         end = self._past_raw(found.end(), name) if name in _RAW and not closed else found.end()
         if end >= 0:
@@ -131,6 +136,8 @@ class _Scan:
             self.media = None
         elif name != "img" and any(_carries(attributes.get(url, "")) for url in _URLS):
             self.hidden["url"] += 1
+            self.edits.append((found.start("attributes"), found.end("attributes"), ""))
+        elif name == "a" and self.listing == "code":  # code would have Markdown in it
             self.edits.append((found.start("attributes"), found.end("attributes"), ""))
         elif name == "a" and self._says_nothing(attributes, found.end()):
             self.edits.append((found.end("name"), found.end("name"), f" {MARK}"))
