@@ -143,3 +143,13 @@ def test_a_heading_that_opens_something_is_a_heading() -> None:
     method = '<section id="new"><h4>pub const fn <a href="#new">new</a>()</h4></section>'
     markdown = article(f"<details open><summary>{method}</summary><p>{TEXT} Here.</p></details>")
     assert f"\n#### pub const fn [new](https://site.example/#new)()\n\n{TEXT} Here." in markdown
+
+
+@pytest.mark.parametrize(
+    "notes", ['section class="footnotes"', 'div class="footnote-list"', 'section role="doc-endnotes"']
+)
+def test_notes_that_are_links_stay_below_their_article(notes: str) -> None:
+    items = '<li id="fn1"><p>Ann, 1990.</p></li><li><p><a href="/long">https://site.example/long</a></p></li>'
+    markdown = article(f"<{notes}><ol>{items}</ol></{notes.split(maxsplit=1)[0]}>")
+    assert markdown.endswith("Ann, 1990.\n\n2. <https://site.example/long>\n")
+    assert "/long" not in article(f"<div><ol>{items}</ol></div>")

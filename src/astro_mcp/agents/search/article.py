@@ -94,7 +94,7 @@ def _thick(top: HtmlElement) -> list[HtmlElement]:
     going = []
     seen: set[str] = set()
     for element, size in measure(top).items():
-        if element is top or not size.chars:
+        if element is top or not size.chars or size.in_notes:
             continue
         if (element.tag in _PARTS and size.density > _DENSE and size.chars < 1500) or (
             element.tag == "p" and size.leaf and size.density > 0.9 and element.getparent().tag not in ("li", "td")
@@ -124,6 +124,9 @@ def _labels(top: HtmlElement) -> list[HtmlElement]:
             going.append(element)
     followed = False
     for element, size in reversed(leaves[firm[-1] + 1 :]):
+        if size.in_notes:
+            followed = True
+            continue
         label = size.chars < 25 and not _says(element, size)
         opens = element.tag == "summary" and followed
         heads = element.tag in HEADINGS

@@ -7,7 +7,7 @@ from typing import Final
 
 from lxml.html import HtmlElement
 
-from astro_mcp.agents.search.naming import BLOCKS, HEADINGS
+from astro_mcp.agents.search.naming import BLOCKS, HEADINGS, is_notes
 
 _CONTAINERS: Final = BLOCKS - HEADINGS - {
     "p", "pre", "blockquote", "table", "thead", "tbody", "tfoot", "tr", "th", "ul", "ol", "li", "dl", "dt", "dd", "hr",
@@ -33,6 +33,7 @@ class Measure:
     worth: float = 0.0
     leaf: bool = True
     in_link: bool = False
+    in_notes: bool = False
 
     @property
     def density(self) -> float:
@@ -45,7 +46,10 @@ def measure(root: HtmlElement) -> dict[HtmlElement, Measure]:
     found: dict[HtmlElement, Measure] = {}
     for element in root.iter("*"):
         parent = found.get(element.getparent())
-        found[element] = Measure(in_link=element.tag == "a" or (parent is not None and parent.in_link))
+        found[element] = Measure(
+            in_link=element.tag == "a" or (parent is not None and parent.in_link),
+            in_notes=(parent is not None and parent.in_notes) or is_notes(element),
+        )
     for element in reversed(found):
         _count(element, found)
     return found

@@ -50,6 +50,7 @@ _WITHIN: Final = re.compile(
 )
 _ASIDE: Final = re.compile(r"admonition|callout|markdown-alert", re.IGNORECASE)
 """Notes and warnings of documentation, whatever else they are called."""
+_NOTES: Final = re.compile(r"\b(?:foot|end)notes?(?:-list)?\b", re.IGNORECASE)
 _BEFORE: Final = 5
 """Elements within which a section's heading stands: marks for links may come before it."""
 _CAMEL: Final = re.compile(r"([a-z])([A-Z])")
@@ -77,6 +78,13 @@ def is_called_around(element: HtmlElement) -> bool:
 def is_called_body(element: HtmlElement) -> bool:
     """Whether an element says that it is the article."""
     return element.tag in ("article", "main") or _WITHIN.search(_name(element)) is not None
+
+
+def is_notes(element: HtmlElement) -> bool:
+    """Whether an element holds the notes of an article."""
+    if element.tag not in ("section", "div", "ol"):
+        return False
+    return element.get("role") == "doc-endnotes" or _NOTES.search((element.get("class") or "")[:_LONGEST]) is not None
 
 
 def _is_section(element: HtmlElement) -> bool:
