@@ -30,7 +30,9 @@ def given(markdown: str) -> list[str]:
             ["https://a.example/i.png", "https://a.example/x"],
         ),
         ("[a](https://a.example/](https://b.example/x)", ["https://b.example/x"]),
+        ("see <https://a.example/x?y=(z)> there", ["https://a.example/x?y=(z)"]),
         ("[a](https://a.example/x", []),
+        ("<https://a.example/x [a](<https://a.example/y", []),
         ("[a](/x) [b](ftp://a.example/)", []),
     ],
 )
@@ -38,7 +40,9 @@ def test_the_links_of_a_page_are_given(markdown: str, urls: list[str]) -> None:
     assert given(markdown) == [HERE, *urls]
 
 
-@pytest.mark.parametrize("piece", ["](http://a", "](http://a]", '](http://a "', "](http://a  ", "](http://[]("])
+@pytest.mark.parametrize(
+    "piece", ["](http://a", "](http://a]", '](http://a "', "](http://a  ", "](http://[](", "<http://a", "<http://a "]
+)
 def test_links_that_never_end_do_not_hold_up_the_event_loop(piece: str) -> None:
     text = piece * (READ // len(piece))
     began = time.process_time()

@@ -13,7 +13,10 @@ from astro_mcp.net.urls import target
 READ: Final = 200_000
 """Characters of a page in which links are looked for."""
 LINKS: Final = 1_000
-_LINK: Final = re.compile(r"\]\(<?(https?://(?:[^\s<>)\]]|\](?!\()){1,2048}+)>?(?:\s+\"[^\"]{0,500}\")?\)")
+_LINK: Final = re.compile(
+    r"\]\(<?(https?://(?:[^\s<>)\]]|\](?!\()){1,2048}+)>?(?:\s+\"[^\"]{0,500}\")?\)|"
+    r"(?<!\()<(https?://[^\s<>]{1,2048}+)>"  # a link whose text is its address
+)
 
 
 def query(args: SearchInput) -> Iterable[Leaving]:
@@ -38,6 +41,6 @@ def linked(result: FetchOutput) -> Iterator[str]:
     """Where the page is, and where the links lead that its reader is shown."""
     yield result.url_final
     shown = [result.markdown, *(passage.text for passage in result.passages)]
-    links = (link[1] for text in shown for link in _LINK.finditer(text, 0, READ))
+    links = (link[1] or link[2] for text in shown for link in _LINK.finditer(text, 0, READ))
     for _, url in zip(range(LINKS), links, strict=False):
         yield url
