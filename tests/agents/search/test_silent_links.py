@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
+from lxml.html import fromstring
 
+from astro_mcp.agents.search.conversion import _with_words
 from astro_mcp.agents.search.markup import mark
 from astro_mcp.agents.search.models import Mode
 from astro_mcp.agents.search.page import read
@@ -71,3 +73,11 @@ def test_signs_that_no_link_ends_cost_linear_time(piece: str) -> None:
     mark(piece * (500_000 // len(piece)))
     mark("<a href=#>" + piece[10:] * (500_000 // len(piece)))
     assert time.process_time() - began < 3
+
+
+@pytest.mark.alone
+def test_links_in_each_other_are_not_looked_through_at_each_level() -> None:
+    tree = fromstring("<div>" + "<a href=/x><img src=x><div>" * 100 + "<b> </b>" * 30_000 + "</div>")
+    began = time.process_time()
+    _with_words(tree)
+    assert time.process_time() - began < 2

@@ -22,6 +22,8 @@ _BOILERPLATE: Final = (
     "nav", "aside", "form", "dialog", "menu", "[role=navigation]", "[role=banner]", "[role=contentinfo]",
     "[role=complementary]", "[role=search]", "[role=dialog]", "[role=alertdialog]", "[aria-modal=true]",
 )  # fmt: skip
+_WITHIN: Final = 100
+"""Elements that are looked at in a link or a summary: each may be within others."""
 _THIN: Final = 0.1
 """An article that has less of the page's text than this, and is short, is a miss: a page of links has none."""
 _LINK: Final = re.compile(r"\b(?:href|src)\b", re.IGNORECASE)
@@ -83,7 +85,14 @@ def _with_words(part: HtmlElement | None) -> HtmlElement | None:
 
 
 def _says(link: HtmlElement) -> bool:
-    return bool("".join(link.itertext()).strip() or link.find(".//img") is not None or LABELS & set(link.keys()))
+    within = list(islice(link.iter(), _WITHIN))
+    texts = [link.text, *(text for one in within[1:] for text in (one.text, one.tail))]
+    return (
+        len(within) == _WITHIN
+        or any(one.tag == "img" for one in within)
+        or any(map(str.strip, filter(None, texts)))
+        or (not LABELS.isdisjoint(link.keys()))
+    )
 
 
 def _pruned(source: str) -> HtmlElement | None:
@@ -98,7 +107,9 @@ def _written(part: HtmlElement | None) -> str:
     flatten(part)
     free_listings(part)
     for summary in part.iter("summary"):
-        if next(summary.iter(*HEADINGS), None) is not None:  # it would be one line in bold, and no heading
+        if any(
+            one.tag in HEADINGS for one in islice(summary.iter(), _WITHIN)
+        ):  # it would be one line in bold, and no heading
             summary.tag = "div"
     written: str = tostring(part, encoding="unicode", with_tail=False)
     return written
