@@ -58,7 +58,7 @@ async def test_a_key_that_an_endpoint_or_a_server_repeats_is_told_to_nobody(tmp_
     async with embedding() as at:
         base = "/api/v2/tenants/default_tenant/databases/default_database/collections"
         reply = answer(f"{'no ' * 50}{key} is a bad key".encode(), "401 Unauthorized")
-        at.site.replies |= {"/v1/embeddings": reply, f"{base}?limit=1000&offset=0": reply}
+        at.site.replies |= {"/v1/embeddings": reply, f"{base}?limit=100&offset=0": reply}
         chroma = ChromaSettings(url=f"http://models.example:{at.site.port}", key=key, allow_private=True)
         for ask in (
             lambda: endpoint.Endpoint(at.client(), at.settings(key=key).embedding).query("x"),
