@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from posixpath import dirname, join, normpath
 from typing import Any, Final
 
@@ -38,9 +39,15 @@ def extended(files: Sequence[SandboxFile], linters: Sequence[Linter]) -> set[str
 def _named(file: SandboxFile, linter: Linter) -> Iterator[str]:
     if len(file.data) > LARGEST:
         return
-    document = parsed(file.path, file.data.decode("utf-8", "replace"))
+    document = _parsed(file.path, file.data)
     for section in linter.sections.get(file.path.rpartition("/")[2], ("",)):
         value: Any = document
         for key in (*filter(None, section.split(".")), linter.extends):
             value = table(value).get(key)
         yield from [name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str)][:EACH]
+
+
+@lru_cache(maxsize=32)
+def _parsed(name: str, data: bytes) -> dict[str, Any]:
+    """The same settings are asked with each call. Nobody changes what this gives."""
+    return parsed(name, data.decode("utf-8", "replace"))
