@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -76,23 +75,6 @@ async def test_a_passage_that_two_collections_have_is_found_once(house: Any, tmp
     assert len(found) == 4, "others take the place"
     assert len(notes) == 2, "two notes are two, whatever they say"
     assert [hit.source for hit in changed].count("docs/guide.md") == 2, "what differs is told"
-
-
-async def test_neighbours_that_overlap_leave_their_places_to_others(house: Any, tmp_path: Path, project: Path) -> None:
-    lines = [f"Tomatoes of row {n} want six hours of sun, and water at their roots in the morning." for n in range(60)]
-    (project / "docs" / "rows.txt").write_text("\n".join(lines))
-    async with house(tmp_path / "data", project) as desk:
-        await desk.value("kb_index", paths=["docs"])
-        await desk.caught_up()
-        few = await desk.search("tomatoes want sun and water", k=4)
-        all_ = await desk.search("tomatoes want sun and water", k=50)
-        stored = await desk.rows("SELECT id FROM knowledge_chunk")
-    spans = sorted((hit.start_line, hit.end_line) for hit in few if hit.source == "docs/rows.txt")
-    assert len(few) == 4
-    assert len(spans) >= 3
-    assert all(end < start for (_, end), (start, _) in pairwise(spans))
-    assert len(all_) == len(stored), "where nothing else is left they are told too"
-    assert [hit.score for hit in all_] == sorted((hit.score for hit in all_), reverse=True)
 
 
 async def test_tags_are_completed_from_the_sessions_notes_one_after_the_other(

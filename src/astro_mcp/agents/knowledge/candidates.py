@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -162,8 +162,7 @@ def matches(
 
 def chosen(tx: Transaction, asked: Asked, kinds_of: KindsOf, only: Filter, most: int) -> list[Row]:
     """The rows of the `most` best, best first, on one snapshot; what is gone meanwhile is left out, and so is what an
-    earlier row says: the same passage of the same source, which another collection has too. A neighbour that overlaps
-    an earlier one leaves its place to others, where there are any."""
+    earlier row says: the same passage of the same source, which another collection has too."""
     scopes, kinds = dict(asked.known), dict[int, str]()
     for scope, chunks in asked.near.items():
         there = kinds_of(tx, scope, [chunk for chunk in chunks if chunk not in asked.known])
@@ -180,30 +179,11 @@ def chosen(tx: Transaction, asked: Asked, kinds_of: KindsOf, only: Filter, most:
         }
         for row in (rows[chunk] for chunk in part if chunk in rows):
             found.setdefault(_passage(row), row)
-        if len(found) - len(_overlapping(found.values())) >= most:
+        if len(found) >= most:
             break
-    over = _overlapping(found.values())
-    taken = sorted(found.values(), key=lambda row: row["chunk"] in over)[:most]  # stable: the best first of each
-    told = {row["chunk"] for row in taken}
-    return [row for row in found.values() if row["chunk"] in told]
-
-
-def _overlapping(rows: Iterable[Row]) -> set[int]:
-    """Of `rows`, best first, the chunks whose lines a neighbour has that stands before them and is none of these."""
-    taken: dict[tuple[str, int], Row] = {}
-    over: set[int] = set()
-    for row in rows:
-        beside = (taken.get((_source(row), row["ordinal"] + step)) for step in (-1, 1))
-        if any(one and one["start_line"] <= row["end_line"] and row["start_line"] <= one["end_line"] for one in beside):
-            over.add(row["chunk"])
-        else:
-            taken[_source(row), row["ordinal"]] = row
-    return over
+    return list(found.values())[:most]
 
 
 def _passage(row: Row) -> tuple[Any, ...]:
-    return _source(row), row["start_line"], row["end_line"], row["text"]
-
-
-def _source(row: Row) -> str:
-    return str(row["document"] if row["kind"] == "note" else row["source"])
+    source = row["document"] if row["kind"] == "note" else row["source"]
+    return source, row["start_line"], row["end_line"], row["text"]
