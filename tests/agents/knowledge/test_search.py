@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,19 @@ async def test_a_passage_that_two_collections_have_is_found_once(house: Any, tmp
     assert len(found) == 4, "others take the place"
     assert len(notes) == 2, "two notes are two, whatever they say"
     assert [hit.source for hit in changed].count("docs/guide.md") == 2, "what differs is told"
+
+
+async def test_passages_that_overlap_keep_the_places_that_they_earn(house: Any, tmp_path: Path, project: Path) -> None:
+    lines = [f"Tomatoes of row {n} want six hours of sun, and water at their roots in the morning." for n in range(60)]
+    (project / "docs" / "rows.txt").write_text("\n".join(lines))
+    async with house(tmp_path / "data", project) as desk:
+        await desk.value("kb_index", paths=["docs"])
+        await desk.caught_up()
+        few = await desk.search("tomatoes want sun and water", k=4)
+        every = await desk.search("tomatoes want sun and water", k=50)
+    spans = sorted((hit.start_line, hit.end_line) for hit in few if hit.source == "docs/rows.txt")
+    assert any(end >= start for (_, end), (start, _) in pairwise(spans))
+    assert [hit.id for hit in few] == [hit.id for hit in every[:4]]
 
 
 async def test_tags_are_completed_from_the_sessions_notes_one_after_the_other(
