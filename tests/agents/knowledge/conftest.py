@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 import anyio
 import pytest
+from tests.agents.knowledge import embedding_endpoint
 
-from astro_mcp.agents.knowledge import embedding
+from astro_mcp.agents.knowledge import catch_up, embedding, endpoint, moving
 from astro_mcp.agents.knowledge.agent import KnowledgeAgent
 from astro_mcp.agents.knowledge.work import KnowledgeWork
 from astro_mcp.config import KnowledgeSettings, SecretSettings
@@ -190,3 +191,18 @@ The service is rolled out with a blue and a green environment. Traffic moves onc
 
 Tomatoes want six hours of sun and water at their roots, never on their leaves.
 """
+
+
+@pytest.fixture
+def quick_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint is asked again soon, and a move goes two chunks at a time."""
+    monkeypatch.setattr(endpoint, "PAUSE", 0.01)
+    monkeypatch.setattr(catch_up, "AGAIN", 0.2)
+    monkeypatch.setattr(catch_up, "LATER", 0.0)
+    monkeypatch.setattr(moving, "AT_ONCE", 2)
+
+
+@pytest.fixture
+async def at() -> AsyncIterator[embedding_endpoint.Endpoint]:
+    async with embedding_endpoint.embedding() as running:
+        yield running

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -94,3 +96,15 @@ async def moved(desk: Any, seconds: float = 60) -> None:
     with anyio.fail_after(seconds):
         while "takes over" in (await desk.value("kb_search", query="x")).notice:
             await anyio.sleep(0.05)
+
+
+def models(folder: Path) -> list[tuple[str, int]]:
+    """(model, bytes of a vector) of all that is kept."""
+    with sqlite3.connect(folder / "astro.db") as raw:
+        return raw.execute("SELECT DISTINCT model, length(vector) FROM knowledge_vector ORDER BY 2").fetchall()
+
+
+def spaces(folder: Path) -> set[str]:
+    """How the index's collections end; of a closed one."""
+    with sqlite3.connect(folder / "knowledge" / "index" / "chroma.sqlite3") as raw:
+        return {name.split("-", 2)[2] for (name,) in raw.execute("SELECT name FROM collections")}

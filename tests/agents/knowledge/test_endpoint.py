@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from tests.agents.knowledge.embedding_endpoint import Endpoint, embedding, moved
+from tests.agents.knowledge.embedding_endpoint import Endpoint, models, moved, spaces
 
-from astro_mcp.agents.knowledge import catch_up, endpoint, moving
+from astro_mcp.agents.knowledge import endpoint
 from astro_mcp.agents.knowledge.backlog import Backlog
 from astro_mcp.config import EmbeddingSettings, SecretSettings
 from astro_mcp.core.authority import Label
 from astro_mcp.errors import AstroError
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint, "PAUSE", 0.01)
-    monkeypatch.setattr(catch_up, "AGAIN", 0.2)
-    monkeypatch.setattr(catch_up, "LATER", 0.0)
-    monkeypatch.setattr(moving, "AT_ONCE", 2)
-
-
-@pytest.fixture
-async def at() -> AsyncIterator[Endpoint]:
-    async with embedding() as running:
-        yield running
-
-
-def models(folder: Path) -> list[tuple[str, int]]:
-    """(model, bytes of a vector) of all that is kept."""
-    with sqlite3.connect(folder / "astro.db") as raw:
-        return raw.execute("SELECT DISTINCT model, length(vector) FROM knowledge_vector ORDER BY 2").fetchall()
-
-
-def spaces(folder: Path) -> set[str]:
-    """How the index's collections end; of a closed one."""
-    with sqlite3.connect(folder / "knowledge" / "index" / "chroma.sqlite3") as raw:
-        return {name.split("-", 2)[2] for (name,) in raw.execute("SELECT name FROM collections")}
+pytestmark = pytest.mark.usefixtures("quick_moves")
 
 
 @pytest.mark.parametrize("provider", ["openai", "ollama"])

@@ -4,31 +4,18 @@ back, ended, or taken up again."""
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from tests.agents.knowledge.embedding_endpoint import Endpoint, embedding, moved
-from tests.agents.knowledge.test_endpoint import models, spaces
+from tests.agents.knowledge.embedding_endpoint import Endpoint, models, moved, spaces
 
-from astro_mcp.agents.knowledge import catch_up, endpoint, moving, serving
+from astro_mcp.agents.knowledge import serving
 from astro_mcp.agents.knowledge.backlog import Backlog
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint, "PAUSE", 0.01)
-    monkeypatch.setattr(catch_up, "AGAIN", 0.2)
-    monkeypatch.setattr(catch_up, "LATER", 0.0)
-    monkeypatch.setattr(moving, "AT_ONCE", 2)
-
-
-@pytest.fixture
-async def at() -> AsyncIterator[Endpoint]:
-    async with embedding() as running:
-        yield running
+pytestmark = pytest.mark.usefixtures("quick_moves")
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -104,10 +104,10 @@ def within(host: str, domain: str) -> bool:
 
 
 def _clean(hit: Hit) -> Hit:
-    return Hit(hit.url.strip(), one_line(hit.title, 300), one_line(hit.snippet, 1000), one_line(hit.published, 40))
+    return Hit(hit.url.strip(), seen_line(hit.title, 300), seen_line(hit.snippet, 1000), seen_line(hit.published, 40))
 
 
-def one_line(text: str, most: int) -> str:
+def seen_line(text: str, most: int) -> str:
     """`text` of a stranger as one line of so many characters, without what nobody sees."""
     line = " ".join(visible(text)[0].split())
     return line if len(line) <= most else line[:most].rsplit(" ", 1)[0] + "…"

@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from astro_mcp.agents.search.fusion import Hit, Query, one_line
+from astro_mcp.agents.search.fusion import Hit, Query, seen_line
 from astro_mcp.config import SearchProvider
 from astro_mcp.errors import ProviderFailed, RateLimited
 from astro_mcp.net.client import Fetched, GuardedClient
@@ -60,7 +60,7 @@ def _silent(body: dict[str, Any]) -> str:
     """The engines that failed, each with its name and why."""
     pairs = body.get("unresponsive_engines")
     rows = pairs[:SHOWN] if isinstance(pairs, list) else []
-    return ", ".join(one_line(f"{row[0]} ({row[1]})", 80) for row in rows if isinstance(row, list) and len(row) == 2)
+    return ", ".join(seen_line(f"{row[0]} ({row[1]})", 80) for row in rows if isinstance(row, list) and len(row) == 2)
 
 
 def _hits(results: list[Any]) -> list[Hit]:
