@@ -79,8 +79,8 @@ class LintWork:
         """Of all that the linters may read; None where that is not known."""
         linters = self._asked(args.tools) or list(self._linters.values())
         places = self._places(args.paths, ctx)
-        whole = any(linter.imports or linter.beside or linter.extends for linter in linters)
-        root = [places[0].at("")] if whole and all(place.relative for place in places) else []
+        wide = any(linter.imports or linter.beside or linter.extends for linter in linters)
+        root = [places[0].at("")] if wide and all(place.relative for place in places) else []
 
         def work() -> bytes | None:
             try:
