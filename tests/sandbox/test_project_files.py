@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+from tests.quickest import computed
 
 from astro_mcp.sandbox.packages.project_files import Finder
 from astro_mcp.sandbox.packages.wanted import Wanted
@@ -102,16 +101,13 @@ def test_requirements_that_windows_wrote_keep_their_versions_and_hashes() -> Non
 @pytest.mark.parametrize("line", ["alpha{}x", "-r{}x y", "-r{}x"])
 @pytest.mark.parametrize("gap", [" ", "="])
 def test_a_line_that_is_made_to_cost_is_read_in_time(line: str, gap: str) -> None:
-    began = time.process_time()
-    assert found_in({"requirements.txt": f"{line.format(gap * 100_000)}\nbeta\n"}).requirements == ["beta"]
-    assert time.process_time() - began < 1
+    files = {"requirements.txt": f"{line.format(gap * 100_000)}\nbeta\n"}
+    assert computed(1, lambda: found_in(files)).requirements == ["beta"]
 
 
 def test_a_platform_of_blanks_is_told_in_no_time() -> None:
     text = f"[tool.poetry.dependencies]\nalpha = {{version = '1', platform = '{' ' * 20_000}!'}}\n"
-    began = time.process_time()
-    assert found_in({"pyproject.toml": text}).requirements == []
-    assert time.process_time() - began < 1
+    assert computed(1, lambda: found_in({"pyproject.toml": text})).requirements == []
 
 
 def test_an_include_that_leaves_the_project_finds_nothing() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.quickest import computed
 
 from astro_mcp.agents.tests.events import FAILURES, Tally
 from astro_mcp.agents.tests.reports.made import Unreadable
@@ -104,10 +104,9 @@ def test_half_a_surrogate_pair_in_a_line_of_ours_costs_itself_and_no_test() -> N
     ids=["blank lines", "paths", "frames"],
 )
 def test_a_failure_that_is_made_to_cost_is_read_in_time(said: str) -> None:
-    began = time.process_time()
-    found = read("jest-json", jest({"name": "x.test.js", "assertionResults": [one("failed", f"boom\n{said}y")]}))
+    report = jest({"name": "x.test.js", "assertionResults": [one("failed", f"boom\n{said}y")]})
+    found = computed(2, lambda: read("jest-json", report))
     assert (len(found.failures), found.failures[0].message[:4]) == (1, "boom")
-    assert time.process_time() - began < 2
 
 
 JUNIT = """<?xml version="1.0"?><testsuites><testsuite name="s">
@@ -152,10 +151,11 @@ HOSTILE = {
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.alone
 def test_xml_that_is_no_report_or_made_to_cost_is_refused_at_once(text: str) -> None:
-    began = time.process_time()
-    with pytest.raises(Unreadable):
-        read("junit", text)
-    assert time.process_time() - began < 1
+    def refuse() -> None:
+        with pytest.raises(Unreadable):
+            read("junit", text)
+
+    computed(1, refuse)
 
 
 @pytest.mark.parametrize(
@@ -231,12 +231,9 @@ def test_a_go_run_that_was_cut_off_names_what_was_running() -> None:
 def test_a_go_package_of_thousands_of_folders_is_read_in_time() -> None:
     package = "a/" * 5_000 + "m"
     lines = [{"Action": "output", "Package": package, "Test": "TestA", "Output": f"  {n}.go:1: x\n"} for n in range(50)]
-    began = time.process_time()
-    [failure] = read(
-        "go-json", go(*lines, {"Action": "fail", "Package": package, "Test": "TestA"}), ["m/7.go"]
-    ).failures
+    report = go(*lines, {"Action": "fail", "Package": package, "Test": "TestA"})
+    [failure] = computed(1, lambda: read("go-json", report, ["m/7.go"])).failures
     assert (failure.file, failure.line) == ("m/7.go", 1)
-    assert time.process_time() - began < 1
 
 
 def test_a_flood_of_failures_is_bounded_in_every_form() -> None:
