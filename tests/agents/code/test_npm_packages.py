@@ -36,10 +36,10 @@ async def test_packages_are_required_and_imported_in_both_languages_from_one_ima
     assert result.labels == {Label.UNTRUSTED}
     assert said[0] == "resolving is-odd@^3"
     assert "installing 2 packages in the sandbox" in said
-    said.clear()
-    later = await together(house, {"js": IMPORT, "ts": TYPED}, watch=progress, packages=WANTED)
+    told: dict[str, list[str]] = {}
+    later = await together(house, {"js": IMPORT, "ts": TYPED}, told, packages=WANTED)
     assert [one.stdout for one in later.values()] == ["true false\n"] * 2
-    assert not [text for text in said if "resolving" in text]
+    assert not [text for texts in told.values() for text in texts if "resolving" in text]
 
 
 @pytest.mark.parametrize("language", ["c", "shell"])

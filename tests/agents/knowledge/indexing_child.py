@@ -3,17 +3,15 @@ is being embedded, which does not end before the process does."""
 
 from __future__ import annotations
 
-import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import anyio
+from tests.agents.knowledge.conftest import open_house
 
 from astro_mcp.agents.knowledge.embedding import Embedder
-
-open_house: Any = runpy.run_path(str(Path(__file__).with_name("conftest.py")))["open_house"]
 
 
 async def main(folder: Path, project: Path) -> None:

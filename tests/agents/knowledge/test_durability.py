@@ -21,7 +21,7 @@ from astro_mcp.agents.knowledge.embedding import Embedder
 from astro_mcp.agents.knowledge.seal import Seal
 
 HARMS = ("gone", "cut", "unsealed", "folder", "bit", "grown", "more")
-CHILD = Path(__file__).with_name("indexing_child.py")
+CHILD = "tests.agents.knowledge.indexing_child"
 
 
 @pytest.fixture
@@ -48,7 +48,10 @@ async def test_after_kill_9_while_indexing_no_row_is_lost_and_the_index_equals_t
     async with house(folder, large) as desk:
         await desk.value("kb_remember", title="Kept", text="Marzipan is acknowledged before the kill.")
     child = subprocess.Popen(
-        [sys.executable, str(CHILD), str(folder), str(large)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        [sys.executable, "-m", CHILD, str(folder), str(large)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[3],
     )
     assert child.stdout is not None
     assert child.stdout.readline() == b"placed\n"
