@@ -246,7 +246,7 @@ anyio.run(main)
 heavy = {"chromadb", "onnxruntime", "tokenizers", "numpy"} & sys.modules.keys()
 assert not heavy, heavy
 """
-    arguments = [sys.executable, "-c", code, str(CHILD.with_name("conftest.py")), str(tmp_path / "data")]
+    arguments = [sys.executable, "-c", code, str(Path(__file__).with_name("conftest.py")), str(tmp_path / "data")]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
 
