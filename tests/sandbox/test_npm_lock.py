@@ -107,6 +107,14 @@ def test_a_whole_lock_reads_parents_first_and_an_alias_is_fetched_by_its_name() 
     )
 
 
+def test_a_package_of_another_platform_that_none_needs_is_left_out_where_npm_does_not_mark_it_as_optional() -> None:
+    other = {"a/node_modules/@a/mac": entry(os=["darwin"]), "a/node_modules/@a/here": entry(os=["linux"])}
+    wants = entry(optionalDependencies={"@a/mac": "1", "@a/here": "1"})
+    found = read(lock(a=wants, **other), LINUX)
+    assert [package.name for package in found] == ["a", "@a/here"]
+    assert "@a/mac is not for linux" in refused(lock(a=wants, b=entry(dependencies={"@a/mac": "1"}), **other)).message
+
+
 @pytest.mark.parametrize(
     ("fields", "why"),
     [

@@ -49,6 +49,14 @@ def test_what_is_for_development_comes_only_where_that_is_asked() -> None:
     assert [package.name for package in every.packages] == ["a", "tool"]
 
 
+def test_a_package_of_another_platform_that_none_needs_is_left_out_though_it_is_not_marked_as_optional() -> None:
+    other = {"node_modules/a/node_modules/mac": entry(os=["darwin"])}
+    wants = {"node_modules/a": entry(optionalDependencies={"mac": "1"})}
+    assert [package.name for package in read(wants | other).packages] == ["a"]
+    needs = {"node_modules/b": entry(dependencies={"mac": "1"})}
+    assert "mac is not for linux" in refused(lock(wants | other | needs)).message
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_what_a_lock_pins_is_found_with_its_place_and_its_hash(version: int) -> None:
     packages = {

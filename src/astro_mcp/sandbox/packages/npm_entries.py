@@ -77,6 +77,15 @@ def dependencies(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from ((name, wanted) for name, wanted in peers if not table(free.get(name)).get("optional"))
 
 
+def unneeded(packages: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """Names that packages want where they fit, and that none needs. npm does not mark each such entry as optional: not
+    those that lie in another package's folder."""
+    wanted = {name for entry in packages.values() for name in table(entry.get("optionalDependencies"))}
+    kinds = ("dependencies", "devDependencies", "peerDependencies")
+    needed = {name for entry in packages.values() for kind in kinds for name in table(entry.get(kind))}
+    return frozenset(wanted - needed)
+
+
 def is_named(wanted: str) -> bool:
     """Whether npm takes it for a version, a range or a tag of the registry, or for another name there."""
     alias = wanted.removeprefix("npm:")

@@ -23,6 +23,7 @@ from astro_mcp.sandbox.packages.npm_entries import (
     package,
     parents,
     text,
+    unneeded,
 )
 
 MOST_PROBLEMS: Final = 20
@@ -38,12 +39,13 @@ def read(lock: bytes, platform: Platform) -> tuple[Package, ...]:
     found = []
     problems = []
     left_out: set[str] = set()
+    free = unneeded(packages)
     for at, entry in sorted(packages.items()):
         if not at or entry.get("inBundle") or any(parent in left_out for parent in parents(at)):
             continue  # the top is ours, and what is bundled comes in its parent's tarball
         try:
             if not fits(entry, platform):
-                if not entry.get("optional"):
+                if not entry.get("optional") and at.rpartition(FOLDER)[2] not in free:
                     raise Unfit(f"is not for {platform.os} on {platform.cpu}")
                 left_out.add(at)
                 continue

@@ -29,6 +29,7 @@ from astro_mcp.sandbox.packages.npm_entries import (
     parents,
     shown,
     table,
+    unneeded,
 )
 from astro_mcp.sandbox.packages.wanted import ELSEWHERE
 
@@ -72,6 +73,7 @@ class _Reader:
         self._platform = platform
         self._development = development
         self._by_address = set(_by_address(packages))
+        self._unneeded = unneeded(packages)
         self._hashes: dict[str, str] = {}
         self._gone: dict[str, str] = {}  # places that are not installed, and why; empty where npm would not either
 
@@ -103,6 +105,8 @@ class _Reader:
         if fits(entry, self._platform):
             return None
         if entry.get("optional") or entry.get("devOptional"):  # the latter is optional in what is not for development
+            return ""
+        if at.rpartition(FOLDER)[2] in self._unneeded:
             return ""
         raise Unfit(f"is not for {self._platform.os} on {self._platform.cpu}")
 
