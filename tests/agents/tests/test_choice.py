@@ -75,6 +75,14 @@ def test_where_two_fit_the_one_with_more_tests_runs_and_the_other_is_told(tmp_pa
         assert (found.runner.name, found.others) == (taken, told)
 
 
+def test_a_project_of_javascript_that_names_no_runner_is_not_taken_for_one_of_pytests(tmp_path: Path) -> None:
+    write(tmp_path, {"package.json": '{"scripts": {"test": "wrapped"}}'})
+    with pytest.raises(InvalidInput) as caught:
+        choice(tmp_path, names=["index.js", "a.test.js"])
+    assert caught.value.hint == "name one as runner: jest, node, vitest"
+    assert choice(tmp_path, names=["a.test.js", "test_a.py"]).runner.name == "pytest"
+
+
 def test_ids_tell_the_runner_by_their_files(tmp_path: Path) -> None:
     write(tmp_path, {"pyproject.toml": "pytest", "package.json": JEST})
     assert choice(tmp_path, files=["b.test.js"]).runner.name == "jest"

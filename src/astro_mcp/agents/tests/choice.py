@@ -66,7 +66,8 @@ def choose(
 ) -> Choice:
     """The runner of the project nearest to `place`; of several there the one that its files name, then the one that
     takes most of `names`, which are all files at `place`, for tests. `files` are those that are meant: where a runner
-    takes one for a test, no other is asked. Raises `InvalidInput` where none fits."""
+    takes one for a test, no other is asked. Raises `InvalidInput` where none fits, and where all tests are such as
+    others take whose projects don't name them."""
     fit = [runner for runner in runners if any(_is_test(runner, name) for name in files)] or runners
     found = [one for runner in fit if (one := _find(runner, place, text, asked=False))]
     if not found:
@@ -79,6 +80,8 @@ def choose(
         there = list(names())
         first.sort(key=lambda one: -sum(_is_test(one.runner, name) for name in there))
     taken = first[0]
+    if not taken.marked and (others := _takers(runners, place, list(names()), taken.runner)):
+        raise InvalidInput("no file here tells which runner the tests are for", f"name one as runner: {others}")
     return Choice(taken.runner, taken.held, tuple(one.runner.name for one in nearby if one is not taken and one.marked))
 
 
@@ -92,6 +95,14 @@ def _find(runner: Runner, place: Place, text: Text, *, asked: bool) -> _Found | 
             )
             return _Found(runner, top, named, next(holds, top))
     return _Found(runner, "", named=False, marked=False) if runner.unasked == "anywhere" else None
+
+
+def _takers(runners: Sequence[Runner], place: Place, names: Sequence[str], taken: Runner) -> str:
+    """Runners whose project this may be, and that take a file of `names` for a test; empty where `taken` does too."""
+    if any(_is_test(taken, name) for name in names):
+        return ""
+    there = (runner for runner in runners if next(_upwards(place, runner.detect), None))
+    return ", ".join(runner.name for runner in there if any(_is_test(runner, name) for name in names))
 
 
 def _upwards(place: Place, names: Sequence[str]) -> Iterator[tuple[str, list[Place]]]:

@@ -26,7 +26,7 @@ def output(project: Project, tally: Tally, outcome: Outcome, runner: Runner) -> 
         outcome = replace(outcome, limits_hit=tuple(limit for limit in outcome.limits_hit if limit != "output"))
     if nothing_ran(tally, outcome, runner):
         where = project.display(project.target) or project.top.display
-        why = runner.exit_codes.get(outcome.exit_code, "")
+        why = "" if outcome.exit_code == runner.no_tests else runner.exit_codes.get(outcome.exit_code, "")
         files = f"test files are named {', '.join(runner.tests)}, unless the project's settings say otherwise"
         named = f"{files}; or name another runner"
         raise NotFound(f"{runner.name} found no tests in {where}", why or named)
