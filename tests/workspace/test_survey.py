@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio.to_thread
@@ -46,9 +46,9 @@ async def test_a_folder_is_walked_once_and_one_that_is_not_there_is_an_error(
 ) -> None:
     walked: list[Place] = []
 
-    def counted(place: Place) -> Iterator[Entry | Collapsed]:
+    def counted(place: Place, *, spares: Callable[[str], bool] | None) -> Iterator[Entry | Collapsed]:
         walked.append(place)
-        return walk(place)
+        return walk(place, spares=spares)
 
     monkeypatch.setattr("astro_mcp.workspace.survey.walk", counted)
     (tmp_path / "a.py").write_text("1")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -70,8 +70,17 @@ class Scanner:
     cancellation of the awaiting task.
     """
 
-    def __init__(self, start: Place, *, include_ignored: bool = False, include_git: bool = False) -> None:
+    def __init__(
+        self,
+        start: Place,
+        *,
+        include_ignored: bool = False,
+        include_git: bool = False,
+        spares: Callable[[str], bool] | None = None,
+    ) -> None:
+        """`spares`: files of these names are visible in each visible folder, whatever hides them."""
         self._start = start
+        self._spares = spares
         self._patterns = None if include_ignored else Patterns()
         self._include_git = include_git
         self._count = 0
@@ -113,7 +122,14 @@ class Scanner:
         if not ignore.hides_some(path, marked):
             return found, ignore
         head = f"{path}/" if path else ""
-        return [one for one in found if not ignore.hides(head + one.name, folder=one.type == "folder")], ignore
+        return [one for one in found if self._spared(one) or not self._hidden(one, head, ignore)], ignore
+
+    def _spared(self, one: Found) -> bool:
+        return self._spares is not None and one.type == "file" and self._spares(one.name)
+
+    @staticmethod
+    def _hidden(one: Found, head: str, ignore: Ignore) -> bool:
+        return ignore.hides(head + one.name, folder=one.type == "folder")
 
     def _with_exclude(self, descriptor: int, path: str, ignore: Ignore, patterns: Patterns) -> Ignore:
         """With the rules of `info/exclude`, where the open folder at `path` is the top of a repository: any

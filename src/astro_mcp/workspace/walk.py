@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from anyio import from_thread
@@ -48,14 +48,21 @@ class Collapsed:
     entries: int
 
 
-def walk(start: Place, *, include_ignored: bool = False, include_git: bool = False) -> Iterator[Entry | Collapsed]:
+def walk(
+    start: Place,
+    *,
+    include_ignored: bool = False,
+    include_git: bool = False,
+    spares: Callable[[str], bool] | None = None,
+) -> Iterator[Entry | Collapsed]:
     """Entries below the folder `start`, folders before what is in them, by name; `.git`, and a root's worktrees of
-    runs, only on demand. What lies too deep is a `Collapsed` of 0 entries.
+    runs, only on demand, and ignored files where `spares` says so of their names, in folders that are not ignored. What
+    lies too deep is a `Collapsed` of 0 entries.
 
     Raises `NotFound`, `PathDenied`, `LimitHit` for too many entries, and `Unavailable` where a folder can't be opened
     now: it is not empty. Honours cancellation of the awaiting task.
     """
-    scanner = Scanner(start, include_ignored=include_ignored, include_git=include_git)
+    scanner = Scanner(start, include_ignored=include_ignored, include_git=include_git, spares=spares)
     with open_folder(start.root, start.parts, start.display) as descriptor:
         yield from _folder(scanner, descriptor, start.relative, scanner.above(), 1)
 

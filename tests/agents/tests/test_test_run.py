@@ -262,7 +262,7 @@ async def test_no_tests_is_an_error_and_no_success(house: Bench, project: Path) 
     write(project, {"thing.py": "x = 1"})
     result = await house.call("test_run")
     assert isinstance(result.error, NotFound)
-    assert "no tests" in result.error.message
+    assert ("no tests" in result.error.message, "test_*.py" in result.error.hint) == (True, True)
 
 
 async def test_a_runner_that_never_began_is_an_error_and_no_success(house: Bench, project: Path) -> None:

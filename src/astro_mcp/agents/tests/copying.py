@@ -8,18 +8,22 @@ from typing import Final
 from astro_mcp.agents.tests.choice import MARK_BYTES, Choice, by_name, choose, named
 from astro_mcp.agents.tests.models import RunInput
 from astro_mcp.agents.tests.project import OURS, Project, metadata
-from astro_mcp.agents.tests.selection import SELECTION
+from astro_mcp.agents.tests.selection import CODE, SELECTION
 from astro_mcp.agents.tests.targets import file_of
 from astro_mcp.core.authority import Session
 from astro_mcp.errors import AstroError, NotFound
 from astro_mcp.runner import Runner
 from astro_mcp.sandbox.job import SandboxFile, beside
 from astro_mcp.workspace.place import Place
+from astro_mcp.workspace.survey import Survey
 from astro_mcp.workspace.walk import Entry, walk
 from astro_mcp.workspace.workspace import Workspace
 
 FILES: Final = 20_000
 BYTES: Final = 128 * 1024 * 1024
+SOURCES: Final = (".py", ".go", ".rs", *CODE)
+"""Ends of names that what tests import has. `.gitignore` hides generated ones, such as `_version.py`, and one that a
+repository has all the same; beside the others they are imported as these are."""
 WRITABLE: Final = "node_modules/.astro"
 """Makes a folder nearer than that of the image, which nothing can be written to: vite makes its settings' module there,
 and does not start where it can't."""
@@ -56,7 +60,9 @@ class Copying:
     async def project(self, place: Place, choice: Choice, session: Session) -> Project:
         """Raises `NotFound` where there is nothing at `place`, and what `Workspace.snapshot` does."""
         runner, top = choice.runner, place.at(choice.top)
-        snapshot = await self._workspace.snapshot(session, [top.display], max_files=FILES, max_bytes=BYTES)
+        survey = Survey(lambda name: name.endswith(SOURCES))
+        bounds = {"max_files": FILES, "max_bytes": BYTES}
+        snapshot = await self._workspace.snapshot(session, [top.display], **bounds, survey=survey)
         start = len(top.relative) + 1 if top.relative else 0
         files = {
             file.path[start:]: SandboxFile(file.path[start:], file.data, file.executable) for file in snapshot.files
