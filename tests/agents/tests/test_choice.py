@@ -10,7 +10,7 @@ from tests.agents.tests.bench import write
 from tests.quickest import computed
 
 from astro_mcp.agents.tests.choice import Choice, by_name, choose, named
-from astro_mcp.agents.tests.project import metadata
+from astro_mcp.agents.tests.metadata import metadata
 from astro_mcp.agents.tests.vendored import check_cargo, check_go
 from astro_mcp.errors import InvalidInput, Unsupported
 from astro_mcp.packs import Pack

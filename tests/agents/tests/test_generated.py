@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from tests.agents.tests.bench import Bench, write
+
+from astro_mcp.agents.tests.metadata import made_up, metadata
+from astro_mcp.sandbox.job import SandboxFile
 
 
 async def test_generated_modules_that_gitignore_hides_are_imported_and_ignored_folders_stay_out(
@@ -16,3 +20,43 @@ async def test_generated_modules_that_gitignore_hides_are_imported_and_ignored_f
     write(project, {".gitignore": ignored, "pkg/__init__.py": "", "test_a.py": test} | made)
     result = await house.run()
     assert (result.counts.passed, result.counts.total, result.failures) == (1, 1, [])
+
+
+DYNAMIC = """[project]
+name = "toy-x"
+dynamic = ["version"]
+description = "Two\\nlines"
+authors = [{name = "Ann", email = "ann@example.org"}]
+[project.urls]
+Home = "https://example.org"
+"""
+
+
+async def test_a_version_that_a_build_makes_is_told_as_none_and_the_suite_runs(house: Bench, project: Path) -> None:
+    asks = "import importlib.metadata as m\n__version__ = m.version('toy-x')\nABOUT = m.metadata('toy-x')\n"
+    test = (
+        "import toy_x\ndef test_it():\n    assert toy_x.__version__ == '0.0.0'\n"
+        "    assert toy_x.ABOUT['Summary'].startswith('Two')\n"
+        "    assert toy_x.ABOUT['Author-email'] == 'Ann <ann@example.org>'\n"
+        "    assert toy_x.ABOUT['Project-URL'] == 'Home, https://example.org'\n"
+    )
+    write(project, {"pyproject.toml": DYNAMIC, "src/toy_x/__init__.py": asks, "test_a.py": test})
+    result = await house.run()
+    assert (result.counts.passed, result.failures) == (1, [])
+    assert [line.partition(" (")[0] for line in result.left_out] == ["pyproject.toml"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"pyproject.toml": DYNAMIC, "toy_x/__init__.py": '"""Toy."""\n\n__version__: str = "4.2"\n'},
+        {"pyproject.toml": DYNAMIC, "src/toy_x/_version.py": "__version__ = version = '4.2'\n"},
+        {"pyproject.toml": f"{DYNAMIC}[tool.hatch.version]\npath = 'a/v.py'\n", "a/v.py": "VERSION = '4.2'\n"},
+        {"pyproject.toml": "[tool.poetry]\nname = 'toy-x'\nversion = '4.2'\n"},
+        {"pyproject.toml": f"{DYNAMIC}[tool.poetry]\nversion = '4.2'\n"},
+    ],
+)
+def test_a_version_that_is_written_down_elsewhere_is_found(files: dict[str, str]) -> None:
+    copy = {path: SandboxFile(path, text.encode()) for path, text in files.items()}
+    assert next(file.path for file in metadata(copy)) == ".astro/toy_x-4.2.dist-info/METADATA"
+    assert made_up(copy) == []

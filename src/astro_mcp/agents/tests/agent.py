@@ -71,7 +71,8 @@ class TestsAgent(Agent):
         that there is), with versions and hashes as they are pinned; where there is none, from `[project]`,
         `[tool.poetry]`, Pipfile, and from requirements.txt and requirements-test.txt or alike. Of extras, dependency
         groups and categories those count that are named test, tests or testing (else dev). Packages are fetched as
-        wheels. The project is not built: it is imported from its folder or from `src/`.
+        wheels. The project is not built: it is imported from its folder or from `src/`, with generated sources that
+        .gitignore hides where the folder that they lie in is not hidden. A version that a build makes is 0.0.0.
 
         JavaScript: what package-lock.json or npm-shrinkwrap.json pins, else what package.json names, with
         devDependencies; no script of a package runs. Locks of pnpm, yarn and bun are not read. Go modules and crates

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from astro_mcp.agents.tests.choice import MARK_BYTES, Choice, by_name, choose, named
+from astro_mcp.agents.tests.metadata import made_up, metadata
 from astro_mcp.agents.tests.models import RunInput
-from astro_mcp.agents.tests.project import OURS, Project, metadata
+from astro_mcp.agents.tests.project import OURS, Project
 from astro_mcp.agents.tests.selection import CODE, SELECTION
 from astro_mcp.agents.tests.targets import file_of
 from astro_mcp.core.authority import Session
@@ -61,8 +62,9 @@ class Copying:
         """Raises `NotFound` where there is nothing at `place`, and what `Workspace.snapshot` does."""
         runner, top = choice.runner, place.at(choice.top)
         survey = Survey(lambda name: name.endswith(SOURCES))
-        bounds = {"max_files": FILES, "max_bytes": BYTES}
-        snapshot = await self._workspace.snapshot(session, [top.display], **bounds, survey=survey)
+        snapshot = await self._workspace.snapshot(
+            session, [top.display], max_files=FILES, max_bytes=BYTES, survey=survey
+        )
         start = len(top.relative) + 1 if top.relative else 0
         files = {
             file.path[start:]: SandboxFile(file.path[start:], file.data, file.executable) for file in snapshot.files
@@ -71,6 +73,8 @@ class Copying:
         ours = {f"{OURS}/out/{runner.log}", *modules, *(file.path for file in self.ours(runner, files))}
         theirs, odd = beside(files.values(), ours)
         withheld = (*snapshot.withheld, *("/".join(filter(None, (top.relative, line))) for line in odd))
+        told = await self._workspace.quickly(lambda: made_up(files)) if runner.packages == "pypi" else []
+        withheld = (*withheld, *told)
         project = Project(top, place.relative[start:], {file.path: file for file in theirs}, withheld, runner.name)
         below = f"{project.target}/" if project.target else ""
         if not any(path == project.target or path.startswith(below) for path in files):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from astro_mcp.sandbox.job import SandboxFile
-from astro_mcp.sandbox.packages.project_needs import TEXT_BYTES, counts
-from astro_mcp.sandbox.packages.tables import table
+from astro_mcp.sandbox.packages.project_needs import counts
 from astro_mcp.workspace.place import Place
-from astro_mcp.workspace.toml import toml
 
 WORKSPACE: Final = "/workspace"
 OURS: Final = ".astro"
@@ -51,43 +48,3 @@ class Project:
         if not relative or relative.startswith("/"):
             return relative
         return self.top.at("/".join(filter(None, (self.top.relative, relative)))).display
-
-
-def metadata(files: Mapping[str, SandboxFile]) -> tuple[SandboxFile, ...]:
-    """The project's name, version and entry points in the form that `importlib.metadata` reads.
-
-    Many projects ask for their own version when they are imported, and as nothing is built or installed they would
-    not find it. Nothing is made up: where name or version are not written down, there is none.
-    """
-    if any(path.endswith(".egg-info/PKG-INFO") for path in files):
-        return ()
-    project, info = _project_table(files), files.get("PKG-INFO")
-    name, version = str(project.get("name", "")), str(project.get("version", ""))
-    text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode("utf-8", "replace")
-    if info is not None:  # the top of a source distribution, which has all of it
-        text = info.data
-        fields = dict(re.findall(rb"^(Name|Version): *(\S+)", text[:TEXT_BYTES], re.MULTILINE))
-        name, version = (fields.get(key, b"").decode("utf-8", "replace") for key in (b"Name", b"Version"))
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", name) or not re.fullmatch(r"[A-Za-z0-9.!+_-]{1,60}", version):
-        return ()
-    folder = f"{OURS}/{re.sub(r'[-_.]+', '_', name)}-{version}.dist-info"
-    entry_points = _entry_points(project).encode("utf-8", "replace")
-    return SandboxFile(f"{folder}/METADATA", text), SandboxFile(f"{folder}/entry_points.txt", entry_points)
-
-
-def _project_table(files: Mapping[str, SandboxFile]) -> dict[str, Any]:
-    file = files.get("pyproject.toml")
-    try:
-        return table(toml(file.data.decode("utf-8")).get("project")) if file else {}
-    except ValueError:
-        return {}
-
-
-def _entry_points(project: Mapping[str, Any]) -> str:
-    groups = dict(table(project.get("entry-points")))
-    groups["console_scripts"] = project.get("scripts")
-    lines = []
-    for group, entries in groups.items():
-        lines.append(f"[{group}]")
-        lines += [f"{name} = {target}" for name, target in table(entries).items() if isinstance(target, str)]
-    return "\n".join(line for line in lines if "\n" not in line) + "\n"

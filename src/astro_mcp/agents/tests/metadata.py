@@ -1,0 +1,105 @@
+"""What `importlib.metadata` tells of the project under test, which is neither built nor installed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from astro_mcp.agents.tests.project import OURS
+from astro_mcp.sandbox.job import SandboxFile
+from astro_mcp.sandbox.packages.project_needs import TEXT_BYTES
+from astro_mcp.sandbox.packages.tables import strings, table
+from astro_mcp.workspace.text import one_line
+from astro_mcp.workspace.toml import toml
+
+UNKNOWN: Final = "0.0.0"
+"""The version of a project whose build makes it, from a tag or the like."""
+TOLD: Final = f"pyproject.toml (its version is made by a build: importlib.metadata tells {UNKNOWN})"
+_SAID: Final = re.compile(
+    r"""^(?:__version__|version|VERSION)(?: *: *str)?(?: *= *version)? *= *["']([^"'\n]{1,60})["']""",
+    re.MULTILINE,
+)
+
+
+def metadata(files: Mapping[str, SandboxFile]) -> tuple[SandboxFile, ...]:
+    """The project's name, version and entry points in the form that `importlib.metadata` reads.
+
+    Many projects ask for their own version when they are imported, and as nothing is built or installed they would
+    not find it. A version that is not written down is `UNKNOWN`, which `made_up` tells.
+    """
+    if any(path.endswith(".egg-info/PKG-INFO") for path in files):
+        return ()
+    project, info = _project_table(files), files.get("PKG-INFO")
+    name, version = str(project.get("name", "")), _version(project, files)
+    text = "\n".join(_lines(project, name, version)).encode("utf-8", "replace")
+    if info is not None:  # the top of a source distribution, which has all of it
+        text = info.data
+        fields = dict(re.findall(rb"^(Name|Version): *(\S+)", text[:TEXT_BYTES], re.MULTILINE))
+        name, version = (fields.get(key, b"").decode("utf-8", "replace") for key in (b"Name", b"Version"))
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", name) or not re.fullmatch(r"[A-Za-z0-9.!+_-]{1,60}", version):
+        return ()
+    folder = f"{OURS}/{re.sub(r'[-_.]+', '_', name)}-{version}.dist-info"
+    entry_points = _entry_points(project).encode("utf-8", "replace")
+    return SandboxFile(f"{folder}/METADATA", text), SandboxFile(f"{folder}/entry_points.txt", entry_points)
+
+
+def made_up(files: Mapping[str, SandboxFile]) -> list[str]:
+    """A line where the version is none that the project says."""
+    project = _project_table(files)
+    unknown = "version" in strings(project.get("dynamic")) and _version(project, files) == UNKNOWN
+    return [TOLD] if unknown and "PKG-INFO" not in files and metadata(files) else []
+
+
+def _project_table(files: Mapping[str, SandboxFile]) -> dict[str, Any]:
+    """`[project]`, and what Poetry's own table says beside it."""
+    file = files.get("pyproject.toml")
+    try:
+        document = toml(file.data.decode("utf-8")) if file else {}
+    except ValueError:
+        return {}
+    project, tools = table(document.get("project")), table(document.get("tool"))
+    hatch = table(table(tools.get("hatch")).get("version"))
+    return {**table(tools.get("poetry")), **project, "path": hatch.get("path")}
+
+
+def _version(project: Mapping[str, Any], files: Mapping[str, SandboxFile]) -> str:
+    """As written down, else as a module of the package says it; empty where it is not left to a build either."""
+    if "version" in project or "version" not in strings(project.get("dynamic")):
+        return str(project.get("version", ""))
+    there = (files[path].data for path in _places(project) if path in files)
+    said = (_SAID.search(data[:TEXT_BYTES].decode("utf-8", "replace")) for data in there)
+    return next((match[1] for match in said if match), UNKNOWN)
+
+
+def _places(project: Mapping[str, Any]) -> Iterator[str]:
+    """Modules that may say the version: the one that hatch is told of, a generated one, or the package itself."""
+    yield str(project.get("path"))
+    package = re.sub(r"[-_.]+", "_", str(project.get("name", ""))).lower()
+    for module in ("_version", "version", "__about__", "__version__", "__init__"):
+        yield from (f"{folder}{package}/{module}.py" for folder in ("src/", ""))
+    yield from (f"src/{package}.py", f"{package}.py")
+
+
+def _lines(project: Mapping[str, Any], name: str, version: str) -> Iterator[str]:
+    """Those that packages ask for beside their version."""
+    yield from ("Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}")
+    if isinstance(summary := project.get("description"), str):
+        yield f"Summary: {one_line(summary)}"
+    authors = project.get("authors")
+    for author in map(table, authors if isinstance(authors, list) else ()):
+        if isinstance(email := author.get("email"), str):
+            yield "Author-email: " + one_line(f"{author.get('name', '')} <{email}>")
+    for label, url in table(project.get("urls")).items():
+        yield f"Project-URL: {one_line(f'{label}, {url}')}"
+    yield ""
+
+
+def _entry_points(project: Mapping[str, Any]) -> str:
+    groups = dict(table(project.get("entry-points")))
+    groups["console_scripts"] = project.get("scripts")
+    lines = []
+    for group, entries in groups.items():
+        lines.append(f"[{group}]")
+        lines += [f"{name} = {target}" for name, target in table(entries).items() if isinstance(target, str)]
+    return "\n".join(line for line in lines if "\n" not in line) + "\n"
