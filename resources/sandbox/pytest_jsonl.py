@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any
 
 import pytest
@@ -17,6 +18,10 @@ MESSAGE = 2_000
 TRACE = 12_000
 OUTPUT = 4_000
 FULL = 1_000  # failures with their traces; of those beyond there is the message
+
+PLACE = re.compile(
+    r'^(?P<path>[^\s:]+):(?P<line>\d{1,8}): in |^E +File "(?P<file>[^"\n]+)", line (?P<number>\d{1,8})$', re.MULTILINE
+)
 
 # Bound now: tests replace os, json and open with their own while reports are made.
 _write, _getpid, _stat = os.write, os.getpid, os.stat
@@ -116,7 +121,7 @@ def failure(report: Report, root: str) -> dict[str, Any]:
     """Where and why a report failed: the innermost place within the project, else where pytest saw the crash."""
     longrepr, text = report.longrepr, report.longreprtext
     crash = getattr(longrepr, "reprcrash", None)
-    place = location(longrepr, root) or (crash and (crash.path, crash.lineno)) or ("", 0)
+    place = location(longrepr, root) or (crash and (crash.path, crash.lineno)) or written(text, root) or begun(report)
     lines = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
     message = crash.message if crash else lines[-1] if lines else text.strip().rpartition("\n")[2]
     return {
@@ -139,6 +144,21 @@ def location(longrepr: object, root: str) -> tuple[str, int] | None:
         if not path.startswith(("/", "..")) and there(f"{root}/{path}"):
             return path, place.lineno
     return None
+
+
+def written(text: str, root: str) -> tuple[str, int] | None:
+    """The innermost place within the project of a file that could not be imported: of that there is text alone."""
+    for match in reversed(list(PLACE.finditer(text))):
+        path = relative(match["file"] or match["path"], root)
+        if not path.startswith(("/", "..")) and there(f"{root}/{path}"):
+            return path, int(match["line"] or match["number"])
+    return None
+
+
+def begun(report: Report) -> tuple[str, int]:
+    """Where the test itself begins, which is no place where it failed."""
+    path, line, _ = getattr(report, "location", None) or ("", None, "")
+    return (path, line + 1) if line is not None else ("", 0)
 
 
 def there(path: str) -> bool:

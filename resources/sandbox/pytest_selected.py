@@ -22,6 +22,15 @@ REASONS = 200
 MISSING = 50
 
 
+BROKEN: set[str] = set()
+"""Files that could not be collected: what is in them is not known."""
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.failed:
+        BROKEN.add(report.nodeid)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     asked = json.loads((HERE / "selection.json").read_text("utf-8"))
@@ -29,7 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if "ids" in asked:
         chosen = by_ids(items, set(asked["ids"]))
         here = {*chosen, *(file_of(test) for test in chosen)}
-        missing = [test for test in asked["ids"] if test not in here]
+        missing = [test for test in asked["ids"] if test not in here and file_of(test) not in BROKEN]
     else:
         chosen = by_change(config.rootpath, items, asked)
     left = [item for item in items if item.nodeid not in chosen]
