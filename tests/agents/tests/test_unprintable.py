@@ -66,3 +66,9 @@ async def test_a_frame_whose_address_is_no_path_is_told_by_node_as_it_stands(hou
         ("%zz.js", 3),
         ("%ff.js", 3),
     ]
+
+
+async def test_a_finished_run_that_prints_more_than_is_kept_of_it_hit_no_limit(house: Bench, project: Path) -> None:
+    write(project, {"pytest.ini": "[pytest]\naddopts = -s\n", "test_a.py": "def test_a(): print('x' * 4_000_000)\n"})
+    result = await house.run()
+    assert (result.counts.passed, result.exit_code, result.limits_hit) == (1, 0, [])

@@ -22,7 +22,7 @@ NOT_SAID: Final = re.compile(r'\x1e.*|^\{"reason":"(?:compiler|build)-.*\n?', re
 
 def output(project: Project, tally: Tally, outcome: Outcome, runner: Runner) -> RunOutput:
     """The result. Raises `NotFound` where there were no tests, `Unavailable` where the runner never began."""
-    if runner.report.printed:  # the report was kept whole, whatever of it was cut on its way
+    if runner.report.printed or tally.ended:  # the report was kept whole, whatever of what was printed was cut
         outcome = replace(outcome, limits_hit=tuple(limit for limit in outcome.limits_hit if limit != "output"))
     if nothing_ran(tally, outcome, runner):
         where = project.display(project.target) or project.top.display
