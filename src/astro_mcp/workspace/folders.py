@@ -34,11 +34,13 @@ Type = Literal["file", "folder", "link", "other"]
 
 
 class Found(NamedTuple):
-    """`other` is a pipe, a socket, a device, or a name that is not UTF-8 (shown escaped, and not to be opened)."""
+    """`other` is a pipe, a socket, a device, or a name that is not UTF-8 (shown escaped, and not to be opened).
+    `hidden` is what is ignored, and given all the same."""
 
     name: str
     type: Type
     entry: os.DirEntry[str]
+    hidden: bool = False
 
     def status(self) -> os.stat_result | None:
         """Of a link itself; None where it is gone. While its folder is open."""
@@ -78,7 +80,7 @@ class Scanner:
         include_git: bool = False,
         spares: Callable[[str], bool] | None = None,
     ) -> None:
-        """`spares`: files of these names are visible in each visible folder, whatever hides them."""
+        """`spares`: files of these names are given in each visible folder, whatever hides them."""
         self._start = start
         self._spares = spares
         self._patterns = None if include_ignored else Patterns()
@@ -118,18 +120,17 @@ class Scanner:
             ignore = self._with_exclude(descriptor, path, ignore, self._patterns)
         if self._patterns is not None and any(one[0] == ".gitignore" for one in found):
             ignore = _with_file(descriptor, path, ignore, self._patterns)
-        marked = [f"{name}{FOLDER}" if kind == "folder" else name for name, kind, _ in found]
+        marked = [f"{name}{FOLDER}" if kind == "folder" else name for name, kind, *_ in found]
         if not ignore.hides_some(path, marked):
             return found, ignore
         head = f"{path}/" if path else ""
-        return [one for one in found if self._spared(one) or not self._hidden(one, head, ignore)], ignore
-
-    def _spared(self, one: Found) -> bool:
-        return self._spares is not None and one.type == "file" and self._spares(one.name)
-
-    @staticmethod
-    def _hidden(one: Found, head: str, ignore: Ignore) -> bool:
-        return ignore.hides(head + one.name, folder=one.type == "folder")
+        visible = []
+        for one in found:
+            if not ignore.hides(head + one.name, folder=one.type == "folder"):
+                visible.append(one)
+            elif self._spares is not None and one.type == "file" and self._spares(one.name):
+                visible.append(one._replace(hidden=True))
+        return visible, ignore
 
     def _with_exclude(self, descriptor: int, path: str, ignore: Ignore, patterns: Patterns) -> Ignore:
         """With the rules of `info/exclude`, where the open folder at `path` is the top of a repository: any

@@ -4,6 +4,7 @@ Blocks: for worker threads."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.walk import Collapsed, Entry, walk
@@ -22,3 +23,8 @@ class Survey:
         if found is None:
             found = self._below[folder] = list(walk(folder, spares=self._spares))
         return found
+
+    def hidden(self) -> frozenset[str]:
+        """Paths of what was given by now though it is ignored."""
+        every = chain.from_iterable(self._below.values()) if self._spares else ()
+        return frozenset(entry.path for entry in every if isinstance(entry, Entry) and entry.hidden)

@@ -22,13 +22,14 @@ Stamp = tuple[int, ...]
 @record()
 class Entry:
     """`path` is posix and relative to the root; `bytes` is 0 for folders; `mtime` in Unix seconds. `stamp` is another
-    one where what lies there is another."""
+    one where what lies there is another. `hidden` is what is ignored, and was spared."""
 
     path: str
     type: Type
     bytes: int
     mtime: float
     stamp: Stamp
+    hidden: bool = False
 
     @classmethod
     def of(cls, found: Found, path: str) -> Entry | None:
@@ -37,7 +38,7 @@ class Entry:
         if status is None:
             return None
         size = status.st_size if found.type != "folder" else 0
-        return cls(path, found.type, size, status.st_mtime, stamp(status))
+        return cls(path, found.type, size, status.st_mtime, stamp(status), found.hidden)
 
 
 @dataclass(frozen=True, slots=True)

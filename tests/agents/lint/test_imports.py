@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio.to_thread
 import pytest
 from tests.agents.lint.test_lint_check import toy_pack
 from tests.agents.tests.bench import bench, write
+
+from astro_mcp.agents.lint.sources import surveyed
+from astro_mcp.workspace.fingerprint import fingerprint
+from astro_mcp.workspace.place import Place
 
 TOY = """
 schema = 1
@@ -47,3 +52,37 @@ async def test_what_is_imported_is_there_and_what_was_not_asked_for_is_not_told(
     assert [(item.file, item.message) for item in result.items] == [("pkg/a.py", message)]
     assert result.tools_run == ["toy"]
     assert any("packages that the project names" in line for line in result.left_out) is told
+
+
+GENERATED = """import json, os
+there = [path for path in ("pkg/a.py", "pkg/_version.py") if os.path.exists(path)]
+print(json.dumps([{"f": path, "l": 1, "m": f"{len(there)} files"} for path in there]))
+"""
+
+
+async def test_generated_code_that_gitignore_hides_is_there_for_who_follows_imports_alone_and_nobody_tells_of_it(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    project, images = tmp_path / "project", tmp_path_factory.getbasetemp() / "images"
+    write(project, {"look.py": GENERATED, ".gitignore": "_version.py\n", "pkg/a.py": "", "pkg/_version.py": "V = 1"})
+    told = []
+    for name, manifest in (("alone", TOY.replace('imports = "pypi"\n', "")), ("imports", TOY)):
+        (tmp_path / name).mkdir()
+        pack = toy_pack(tmp_path / name / "pack", manifest)
+        async with bench(tmp_path / name / "data", (project,), images, pack) as house:
+            results = [await house.check(paths=paths) for paths in ([], ["pkg"][: name == "imports"])]
+        told += [(item.file, item.message) for result in results for item in result.items]
+    assert told == [("pkg/a.py", "1 files")] * 2 + [("pkg/a.py", "2 files")] * 2
+
+
+async def test_what_generated_code_says_now_is_asked_of_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("astro_mcp.workspace.fingerprint.MARGIN_SECONDS", -60.0)
+    write(tmp_path, {".gitignore": "_version.py\n*.log\n", "_version.py": "V = 1\n", "a.log": ""})
+    seen = []
+    for name in ("", "a.log", "_version.py"):
+        if name:
+            (tmp_path / name).write_text("VERSION = 22\n")
+        seen.append(await anyio.to_thread.run_sync(lambda: fingerprint([Place(tmp_path, "")], surveyed())))
+    assert seen[0] == seen[1] != seen[2]

@@ -73,13 +73,16 @@ class Run:
                 return await self._reader(linter, paths)
             given = await self._advised.files(linter, self._sources, self._ctx) if linter.advised else ()
             image = await self._images.of(linter, self._sources)
+            given = (*given, *self._sources.generated) if linter.imports else given
             job = await self._workspace.quickly(lambda: self._job(linter, paths, image.tag, given=given))
             await self._step(0, None, f"{linter.name}: running")
             outcome = await self._sandbox.run(job)
-        made = await self._workspace.at_length(lambda: report(linter, outcome, self._sources.paths))
+        generated = frozenset(file.path for file in self._sources.generated)
+        made = await self._workspace.at_length(lambda: report(linter, outcome, self._sources.paths | generated))
         made.lasting, made.left_out = image.lasting and not linter.advised, image.left_out
         if linter.imports:  # what it imports is checked too, and nobody asked for that
-            made.findings = [item for item in made.findings if self._sources.asked(item.file)]
+            asked = (item for item in made.findings if self._sources.asked(item.file))
+            made.findings = [item for item in asked if item.file not in generated]
         return made
 
     async def _reader(self, linter: Linter, paths: Sequence[str]) -> Report:

@@ -34,6 +34,8 @@ ADVISORIES: Final = ".astro/advisories.json"
 """What a linter of packages is run by, and what it is given in place of a network."""
 OURS: Final = frozenset({f"{FOLDER}/{FILE}", f"{FOLDER}/{LOOKED}", SCRIPT, ADVISED, ADVISORIES})
 """What lies beside the project's files."""
+GENERATED: Final = (".py", ".pyi", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
+"""Ends of names of what code imports: where it is ignored it was generated, as `_version.py` is."""
 NAMES: Final = 20_000
 """Files beside what was asked for that empty ones stand for."""
 NOTHING: Final = "(?!)"
@@ -44,7 +46,8 @@ NOTHING: Final = "(?!)"
 class Sources:
     """`places` is what was asked for; `files` holds that and the linters' settings files above it. `shared` are names
     of settings files that linters share. `before`: they are those of a commit. `stand_ins` are the paths of files that
-    are empty here, and lie beside what was asked for; `extended` those of settings files of other names."""
+    are empty here, and lie beside what was asked for; `extended` those of settings files of other names. `generated`
+    is what `.gitignore` hides and code may import: it is there for who follows imports, and nobody looks at it."""
 
     places: tuple[Place, ...]
     files: tuple[SandboxFile, ...]
@@ -53,6 +56,7 @@ class Sources:
     before: bool = False
     stand_ins: frozenset[str] = frozenset()
     extended: frozenset[str] = frozenset()
+    generated: tuple[SandboxFile, ...] = ()
 
     @property
     def by_path(self) -> dict[str, bytes]:
@@ -125,6 +129,11 @@ def wanted(places: Sequence[Place], linters: Sequence[Linter]) -> list[Place]:
     return [*places, *settings_above(places, names)]
 
 
+def surveyed() -> Survey:
+    """One that has generated files too."""
+    return Survey(lambda name: name.endswith(GENERATED))
+
+
 async def take(
     copies: Copies, session: Session, places: Sequence[Place], linters: Sequence[Linter], survey: Survey
 ) -> Sources:
@@ -139,7 +148,8 @@ async def take(
         new = found - more - ({file.path for file in files} if found else set())
         new = await copies.workspace.quickly(partial(_there, copies, session, places[0], new)) if new else new
         if not new:
-            return Sources(tuple(places), files, withheld, shared, extended=frozenset(found))
+            files, generated = await _apart(copies, places, files, survey)
+            return Sources(tuple(places), files, withheld, shared, extended=frozenset(found), generated=generated)
         more |= new
 
 
@@ -159,7 +169,21 @@ async def whole(copies: Copies, session: Session, sources: Sources, survey: Surv
         files, withheld = await copy(copies, session, [sources.places[0].at("").display], survey)
     except TooLarge as error:
         return replace(sources, withheld=(*sources.withheld, f"what else may be imported ({error.message})"))
-    return replace(sources, files=files, withheld=withheld, stand_ins=frozenset())
+    files, generated = await _apart(copies, sources.places, files, survey)
+    return replace(sources, files=files, withheld=withheld, stand_ins=frozenset(), generated=generated)
+
+
+async def _apart(
+    copies: Copies, places: Sequence[Place], files: tuple[SandboxFile, ...], survey: Survey
+) -> tuple[tuple[SandboxFile, ...], tuple[SandboxFile, ...]]:
+    """The files, and those that are ignored and were not named."""
+
+    def work() -> tuple[tuple[SandboxFile, ...], tuple[SandboxFile, ...]]:
+        hidden = survey.hidden() - {place.relative for place in places}
+        kept = tuple(file for file in files if file.path not in hidden) if hidden else files
+        return kept, tuple(file for file in files if file.path in hidden)
+
+    return await copies.workspace.quickly(work)
 
 
 async def with_names(workspace: Workspace, sources: Sources, linters: Sequence[Linter], survey: Survey) -> Sources:
@@ -169,7 +193,8 @@ async def with_names(workspace: Workspace, sources: Sources, linters: Sequence[L
 
     def work() -> Sources:
         found = (entry for entry in survey.below(root) if isinstance(entry, Entry) and entry.type in ("file", "link"))
-        paths = (one.path for one in found if named(one.path, globs) and one.path not in sources.paths)
+        new = (one.path for one in found if not one.hidden and one.path not in sources.paths)
+        paths = (path for path in new if named(path, globs))
         files, _ = beside((SandboxFile(path, b"") for path in islice(paths, NAMES)), OURS)
         every = sorted((*sources.files, *files), key=lambda file: file.path)
         return replace(sources, files=tuple(every), stand_ins=frozenset(file.path for file in files))

@@ -19,7 +19,7 @@ from astro_mcp.agents.lint.models import CheckInput, CheckOutput, FailedTool, Fi
 from astro_mcp.agents.lint.report import Report
 from astro_mcp.agents.lint.run import Run
 from astro_mcp.agents.lint.sarif import MIME, WrittenFiles, sarif
-from astro_mcp.agents.lint.sources import Sources, take, wanted, whole, with_names
+from astro_mcp.agents.lint.sources import Sources, surveyed, take, wanted, whole, with_names
 from astro_mcp.core.call import Context
 from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import AstroError, Busy, InvalidInput, LimitHit, SandboxUnavailable
@@ -64,7 +64,7 @@ class LintWork:
 
     async def check(self, args: CheckInput, ctx: Context) -> CheckOutput:
         key = key_of(ctx.session, args)
-        survey = Survey()
+        survey = surveyed()
         if key is None:
             return (await self._check(args, ctx, survey))[0]
         state = await self._fingerprint(args, ctx, survey)
@@ -135,7 +135,7 @@ class LintWork:
     ) -> tuple[Sources, list[Linter]]:
         """The copy of `paths`, of which `survey` has what lies there, and who looks at it: those named in `tools`, else
         all that fit."""
-        survey = survey or Survey()
+        survey = survey or surveyed()
         asked = self._asked(tools)
         places = self._places(paths, ctx)
         known = list(self._linters.values())
