@@ -80,6 +80,13 @@ def test_a_vitest_test_that_throws_what_is_no_error_costs_no_other_test_its_outc
     assert [failure.message for failure in found.failures] == ["failed, and said nothing", "Error: boom"]
 
 
+def test_a_vitest_test_that_timed_out_is_told_so_though_the_report_has_no_message() -> None:
+    said = f"Error: STACK_TRACE_ERROR\n    at {TOP}/x.test.js:5:3"
+    found = read("jest-json", jest({"name": f"{TOP}/x.test.js", "assertionResults": [one("failed", said)]}))
+    [failure] = found.failures
+    assert (failure.message.partition(":")[0], failure.line) == ("timed out", 5)
+
+
 HALVES = "caf\ud83d \udce9, \U0001f600, \\ud83d, \\\\"
 READABLE = "caf\ufffd \ufffd, \U0001f600, \\ud83d, \\\\"
 

@@ -22,6 +22,9 @@ FRAME: Final = re.compile(
 OTHERS: Final = re.compile(r"^[ \t]+at .*?(?:/node_modules/|\(?node:|<anonymous>\)$|new Promise).*\n?", re.MULTILINE)
 """Frames of the runner's and of Node's."""
 HEADING: Final = "● Test suite failed to run"
+UNSAID: Final = "Error: STACK_TRACE_ERROR"
+"""What vitest's report has in place of the message where a test, or one of its hooks, timed out."""
+TIMED_OUT: Final = "timed out: the test, or a hook around it, took longer than the runner allows"
 
 Text = Annotated[str, StringConstraints(max_length=4_000_000)]
 
@@ -81,7 +84,7 @@ def _suite(suite: Suite, file: str) -> Iterator[Event]:
 
 def _reason(said: str, file: str) -> Reason:
     """The innermost frame that is the project's own tells the place; others are left out."""
-    text = made.plain(said).replace(HEADING, "").strip("\n")
+    text = made.plain(said).replace(HEADING, "").replace(UNSAID, TIMED_OUT).strip("\n")
     found = FRAME.search(text)
     message: list[str] = []
     for line in filter(str.strip, text.split("\n")):
