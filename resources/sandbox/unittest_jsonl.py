@@ -186,12 +186,30 @@ class Loader(unittest.TestLoader):
     def loadTestsFromName(self, name: str, module: Any = None) -> Any:  # noqa: N802 - unittest's name
         made_by, made, wanted = name.partition(MADE)
         if not made:
-            return super().loadTestsFromName(name, module)
+            return self._broken(name) or super().loadTestsFromName(name, module)
         try:
             found = tests(self.loadTestsFromModule(importlib.import_module(made_by), pattern=PATTERN))
         except ImportError:
             return super().loadTestsFromName(made_by)  # which tells why
         return self.suiteClass([test for test in found if test.id() == wanted and vars(test).get(MADE_BY) == made_by])
+
+    def _broken(self, name: str) -> Any:
+        """A failed test in place of the module in `name` that does not load, named as where unittest looks for tests;
+        by name it takes an ImportError alone so, and by its last part, and ends at all others."""
+        parts = name.split(".")
+        for count in range(1, len(parts) + 1):
+            module = ".".join(parts[:count])
+            try:
+                importlib.import_module(module)
+            except unittest.SkipTest as reason:
+                return unittest.loader._make_skipped_test(module, reason, self.suiteClass)  # type: ignore[attr-defined]
+            except Exception as error:  # noqa: BLE001 - whatever it ends on
+                if isinstance(error, ModuleNotFoundError) and error.name == module:
+                    return None  # it is no module, but something in one
+                suite, why = unittest.loader._make_failed_import_test(module, self.suiteClass)  # type: ignore[attr-defined]
+                self.errors.append(why)
+                return suite
+        return None
 
 
 def tests(suite: Any) -> list[Any]:

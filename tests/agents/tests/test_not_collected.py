@@ -38,3 +38,24 @@ async def test_a_test_that_fails_before_its_first_line_has_the_line_where_it_beg
         "test_a.py::test_asks": ("test_a.py", 4),
         "test_a.py::test_passes": ("test_a.py", 7),
     }
+
+
+UNITTEST = {
+    "pkg/__init__.py": "",
+    "pkg/test_import.py": "import nothing_like_it\n",
+    "pkg/test_syntax.py": "def test_a(:\n",
+    "pkg/test_skipped.py": "import unittest\nraise unittest.SkipTest('not here')\n",
+    "pkg/test_b.py": "import unittest\nclass B(unittest.TestCase):\n    def test_b(self): self.fail('b')\n",
+}
+
+
+async def test_what_unittest_can_not_load_keeps_its_name_and_ends_no_other_test(house: Bench, project: Path) -> None:
+    write(project, UNITTEST)
+    whole = await house.run(runner="unittest")
+    again = await house.run(runner="unittest", select="failed")
+    names = ["pkg.test_b.B.test_b", "pkg.test_import", "pkg.test_syntax"]
+    assert [sorted(item.id for item in run.failures) for run in (whole, again)] == [names, names]
+    for name in names[1:]:
+        alone = await house.run(runner="unittest", path=name.replace(".", "/") + ".py")
+        assert [item.id for item in alone.failures] == [name]
+    assert (await house.run(runner="unittest", path="pkg/test_skipped.py")).counts.skipped == 1
