@@ -124,6 +124,11 @@ class Linter(Manifest):
         default_factory=dict,
         description="Settings files that it shares with others, and the tables or sections in each that are its own.",
     )
+    scopes: Mapping[Glob, tuple[Word, ...]] = Field(
+        default_factory=dict,
+        description="Settings files, and the keys in each that say what it looks at where it is given no paths: with "
+        "one of them at the top it is given none for the whole root.",
+    )
     extends: str = Field("", description="The key in its settings that names other settings files, which come along.")
     needs_config: bool = Field(
         False,

@@ -16,7 +16,7 @@ LINTERS = {linter.name: linter for linter in Pack.find().manifests("linter")}
 
 
 def sources(files: dict[str, str], *places: str) -> Sources:
-    shared = frozenset(name for linter in LINTERS.values() for name in linter.sections)
+    shared = frozenset(name for linter in LINTERS.values() for name in (*linter.sections, *linter.scopes))
     copies = tuple(SandboxFile(path, text.encode()) for path, text in files.items())
     return Sources(tuple(Place(Path("/w"), place) for place in places or ("",)), copies, (), shared)
 
@@ -144,3 +144,21 @@ def test_settings_above_a_place_are_found_and_folders_of_them_at_the_root(tmp_pa
         (tmp_path / path).write_text("")
     found = settings_above([Place(tmp_path, "a/b/c.py")], ["ruff.toml", ".semgrep/*.yml"])
     assert {place.relative for place in found} == {"ruff.toml", "a/ruff.toml", "a/b/ruff.toml", ".semgrep"}
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "linter"),
+    [
+        ("pyproject.toml", "[tool.pyright]\ninclude = ['a']\n", "basedpyright"),
+        ("pyrightconfig.json", '{"include": ["a"]}', "basedpyright"),
+        ("pyproject.toml", "[tool.mypy]\npackages = ['a']\n", "mypy"),
+    ],
+)
+def test_what_a_project_says_that_a_linter_looks_at_counts_where_the_whole_root_is_asked_for(
+    path: str, text: str, linter: str
+) -> None:
+    files = {"a/x.py": "", path: text}
+    assert sources(files).scoped(LINTERS[linter])
+    assert not sources(files, "a").scoped(LINTERS[linter])
+    assert not sources({"a/x.py": "", f"a/{path}": text}).scoped(LINTERS[linter])
+    assert not sources({"a/x.py": "", path: ""}).scoped(LINTERS[linter])

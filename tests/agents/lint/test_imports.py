@@ -86,3 +86,19 @@ async def test_what_generated_code_says_now_is_asked_of_it_again(
             (tmp_path / name).write_text("VERSION = 22\n")
         seen.append(await anyio.to_thread.run_sync(lambda: fingerprint([Place(tmp_path, "")], surveyed())))
     assert seen[0] == seen[1] != seen[2]
+
+
+SCOPED = """import json, sys
+print(json.dumps([{"f": "a.py", "l": 1, "m": f"{sys.argv[1:]}"}]))
+"""
+
+
+async def test_a_linter_whose_settings_say_what_it_looks_at_is_given_no_paths_for_the_whole_root(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    project, images = tmp_path / "project", tmp_path_factory.getbasetemp() / "images"
+    write(project, {"look.py": SCOPED, "a.py": "", "pyproject.toml": "[tool.toy]\nonly = ['a.py']\n"})
+    manifest = TOY.replace("argv =", 'scopes = {"pyproject.toml" = ["tool.toy.only"]}\nargv =')
+    async with bench(tmp_path / "data", (project,), images, toy_pack(tmp_path / "pack", manifest)) as house:
+        results = [await house.check(paths=paths) for paths in ([], ["a.py", "look.py"])]
+    assert [item.message for result in results for item in result.items] == ["[]", "['./a.py', './look.py']"]

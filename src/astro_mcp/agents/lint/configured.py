@@ -60,6 +60,11 @@ class Configured:
             return False
         return any(_has(path, self._documents[path], self._texts[path], section) for section in sections)
 
+    def has_scope(self, linter: Linter) -> bool:
+        """Whether settings at the top say what `linter` looks at."""
+        there = ((name, key) for name, keys in linter.scopes.items() if name in self._texts for key in keys)
+        return any(_has(name, self._documents[name], self._texts[name], key) for name, key in there)
+
     def _take(self, name: str, document: dict[str, Any], text: str) -> None:
         if name == PYPROJECT:
             self._names.update(map(_name, _requirements(document, inside=False, depth=0)))

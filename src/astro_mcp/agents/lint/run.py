@@ -71,6 +71,8 @@ class Run:
         async with self._places:
             if linter.reads_only:
                 return await self._reader(linter, paths)
+            if await self._workspace.quickly(lambda: self._sources.scoped(linter)):
+                paths = []
             given = await self._advised.files(linter, self._sources, self._ctx) if linter.advised else ()
             image = await self._images.of(linter, self._sources)
             given = (*given, *self._sources.generated) if linter.imports else given

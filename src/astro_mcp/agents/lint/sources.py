@@ -97,6 +97,10 @@ class Sources:
         apart = (path for path in fitting if not path or not path.startswith(below))
         return [f"./{path}" if path else "." for path in dict.fromkeys(apart)]
 
+    def scoped(self, linter: Linter) -> bool:
+        """Whether the root was asked for, and the project says what of it `linter` looks at. Blocks."""
+        return self.whole and self.said.has_scope(linter)
+
     def settings(self, linter: Linter) -> list[str]:
         """The settings files of `linter` at the top. Blocks."""
         below = [glob for glob in linter.config if "/" in glob]
@@ -140,7 +144,7 @@ async def take(
     """Copy `places`, all of one root, and the settings files of `linters` that apply there, with those that they
     extend; `survey` has what lies there. Raises as a snapshot."""
     paths = [place.display for place in await copies.workspace.quickly(lambda: wanted(places, linters))]
-    shared = frozenset(name for linter in linters for name in linter.sections)
+    shared = frozenset(name for linter in linters for name in (*linter.sections, *linter.scopes))
     more: set[str] = set()
     while True:
         files, withheld = await copy(copies, session, [*paths, *map(places[0].shown, sorted(more))], survey)
