@@ -126,8 +126,7 @@ class Linter(Manifest):
     )
     scopes: Mapping[Glob, tuple[Word, ...]] = Field(
         default_factory=dict,
-        description="Settings files, and the keys in each that say what it looks at where it is given no paths: with "
-        "one of them at the top it is given none for the whole root.",
+        description="Settings files, and keys that say what it looks at: with one it is given no paths for the root.",
     )
     extends: str = Field("", description="The key in its settings that names other settings files, which come along.")
     needs_config: bool = Field(
