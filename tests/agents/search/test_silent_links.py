@@ -26,6 +26,7 @@ def markdown(body: str, mode: Mode = "article") -> str:
         '<a class="anchor" href="#a"><span class="octicon octicon-link"></span></a>',
         '<a class="header-anchor" href="#a">\u200b</a>',
         '<a class="hash-link" href="#a" title="Direct link">&#8203;</a>',
+        '<a class="headerlink" href="#a" title="Link to this heading">\uf0c1</a>',
         '<a href=""> </a>',
         '<a href="/x">\n</a>',
     ],

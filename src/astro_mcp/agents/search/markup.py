@@ -32,10 +32,10 @@ _OF_INTEREST: Final = re.compile(r"style|hidden|popover|href|src", re.IGNORECASE
 _BLANK: Final = r"[\s\xad\u200b-\u200d\u2060\ufeff]|&(?:nbsp|shy|ZeroWidthSpace|#8203|#x200b);"
 _EMPTY: Final = re.compile(rf"(?:{_BLANK})*+</a\b", re.IGNORECASE)
 _SIGN: Final = re.compile(
-    rf"(?:{_BLANK}|[#§¶∞⚓🔗\ufe0f]|&(?:para|sect|num|#182|#xb6|#167|#xa7);|</?(?:i|span|svg|g|path|use)\b[^<>]*+>)*+</a\b",
+    rf"(?:{_BLANK}|[#§¶∞⚓🔗\ufe0f\ue000-\uf8ff]|&(?:para|sect|num|#182|#xb6|#167|#xa7);|</?(?:i|span|svg|g|path|use)\b[^<>]*+>)*+</a\b",
     re.IGNORECASE,
 )
-"""The sign, or the icon, beside a heading that links to itself."""
+"""The sign, or the icon (of a font of icons, too), beside a heading that links to itself."""
 _POWER: Final = re.compile(r"(?:[-+\u2212]|&minus;)?+(?:\d{1,9}+|[a-z])</sup>", re.IGNORECASE)
 _RAISED: Final = ("</i>", "</em>", "</var>")
 _COMMENT_END: Final = re.compile(r"--!?>")
