@@ -11,6 +11,7 @@ from lxml import etree
 from lxml.html import HtmlElement, HTMLParser, document_fromstring, tostring
 
 from astro_mcp.agents.search.article import SHORT, main_part, prune
+from astro_mcp.agents.search.code_languages import name_languages
 from astro_mcp.agents.search.dropping import drop
 from astro_mcp.agents.search.listings import free_listings, may_hold_listings
 from astro_mcp.agents.search.markup import LABELS, MARK
@@ -105,6 +106,7 @@ def _written(part: HtmlElement | None) -> str:
     if part is None:
         return ""
     flatten(part)
+    name_languages(part)
     free_listings(part)
     for summary in part.iter("summary"):
         if any(
