@@ -37,6 +37,16 @@ def test_rare_words_count_for_more_and_the_whole_phrase_for_most() -> None:
     assert find(text, "eviction cache")[0].text == "eviction of a cache key"
 
 
+def test_the_addresses_of_links_neither_count_as_words_nor_make_a_passage_long() -> None:
+    address = "https://site.example/remove/the/last/element/of_a_list.html"
+    meant = f'Removes the last element from a [vector]({address} "a vector").'
+    linked = f"See [this]({address}) and [that]({address}#remove.last), or ![a picture]({address}(remove))."
+    near = "The removed element is replaced by the last one."
+    text = "\n\n".join([linked, near, *["Nothing is said here about it."] * 9, meant])
+    assert [one.text for one in find(text, "remove the last element")] == [meant, near]
+    assert {one.text for one in find(text, "of_a_list")} == {linked, meant}, "an address alone is found, too"
+
+
 def test_singular_and_plural_find_each_other() -> None:
     assert [one.text for one in find("It hooks in.\n\nNothing.", "hook")] == ["It hooks in."]
     assert [one.text for one in find("A class.\n\nNothing.", "class")] == ["A class."]

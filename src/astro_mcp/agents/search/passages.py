@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from astro_mcp.agents.search.spoken import spoken
+
 MOST: Final = 8
 LONGEST: Final = 1200
 """Characters of one passage."""
@@ -33,25 +35,34 @@ class Passage:
 
 
 def find(text: str, query: str) -> list[Passage]:
-    """At most eight passages of `text` for `query`, the best first; none where no word of it occurs."""
+    """At most eight passages of `text` for `query`, the best first; none where no word of it occurs. The addresses of
+    links count only where the query stands in none of the words."""
     asked = set(_words(query, pairs_alone=True))
     passages = split(text)
-    counts = [Counter(word for word in _words(passage.text) if word in asked) for passage in passages]
+    texts = [spoken(passage.text) for passage in passages]
+    counts = [_count(one, asked) for one in texts]
+    if not any(counts):
+        texts = [passage.text for passage in passages]
+        counts = [_count(one, asked) for one in texts]
     holding = {word: sum(word in count for count in counts) for word in asked}
-    average = sum(len(passage.text) for passage in passages) / len(passages) if passages else 1.0
+    average = sum(map(len, texts)) / len(texts) if texts else 1.0
     phrase = " ".join(query.casefold().split())
     scored = []
-    for number, (passage, count) in enumerate(zip(passages, counts, strict=True)):
+    for number, (said, count) in enumerate(zip(texts, counts, strict=True)):
         if not count:
             continue
-        length = _K1 * (1 - _B + _B * len(passage.text) / average)
+        length = _K1 * (1 - _B + _B * len(said) / average)
         score = sum(
             math.log(1 + (len(passages) - holding[word] + 0.5) / (holding[word] + 0.5)) * n * (_K1 + 1) / (n + length)
             for word, n in count.items()
         )
-        whole = phrase in " ".join(passage.text.casefold().split())
+        whole = phrase in " ".join(said.casefold().split())
         scored.append((-score * (2 if whole else 1), number))
     return [passages[number] for _, number in sorted(scored)[:MOST]]
+
+
+def _count(text: str, asked: set[str]) -> Counter[str]:
+    return Counter(word for word in _words(text) if word in asked)
 
 
 def split(text: str) -> list[Passage]:
