@@ -76,6 +76,15 @@ def test_links_to_edit_a_section_are_no_part_of_an_article() -> None:
     assert f"## History\n\n{TEXT}" in article(f"{heading}<p>{TEXT} Here.</p>")
 
 
+def test_an_example_of_rustdoc_is_told_once() -> None:
+    link = '<a class="test-arrow" title="Run code" href="https://play.site.example/?code=let+a+%3D+1%3B">Run</a>'
+    code = f'<pre class="rust rust-example-rendered"><code>let a = 1;</code></pre>{link}'
+    markdown = article(
+        f'<div class="docblock"><p>{TEXT}</p><div class="example-wrap">{code}</div><p>{TEXT} So.</p></div>'
+    )
+    assert f"```rust\nlet a = 1;\n```\n\n{TEXT} So." in markdown
+
+
 @pytest.mark.parametrize("mode", ["article", "full"])
 @pytest.mark.parametrize(
     ("base", "place"),

@@ -24,6 +24,8 @@ _ROLES: Final = frozenset({
     "navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alertdialog", "menu", "menubar",
     "toolbar", "tablist",
 })
+_LINKS: Final = ("mw-editsection", "test-arrow")
+"""MediaWiki's to edit, beside headings, and rustdoc's to run an example, which hold its code once more."""
 _INLINE: Final = HEADINGS | {"html", "body", "article", "main", "a", "span", "b", "i", "em", "strong", "code"}
 """What is not judged by its name."""
 _WORDS: Final = (
@@ -61,7 +63,7 @@ _LONGEST: Final = 500
 def is_around(element: HtmlElement) -> bool:
     """Whether an element is furniture of the site by its tag or its role."""
     role = (element.get("role") or "").lower()
-    named = role in _ROLES or element.get("class") == "mw-editsection"  # MediaWiki's links to edit, beside headings
+    named = role in _ROLES or element.get("class") in _LINKS
     return named or element.tag in _NEVER or element.get("aria-modal") == "true"
 
 
