@@ -77,3 +77,17 @@ def test_signs_that_no_link_ends_cost_linear_time(piece: str) -> None:
 def test_links_in_each_other_are_not_looked_through_at_each_level() -> None:
     tree = fromstring("<div>" + "<a href=/x><img src=x><div>" * 100 + "<b> </b>" * 30_000 + "</div>")
     computed(2, lambda: _with_words(tree))
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        '\n<b><a class="header" href="#the-loop">The <code>[T]</code> loop</a></b> ',
+        'The <a href="/#loop"><code>[T]</code></a> loop',
+        'The <code><a href="/slice" title="A slice">[T]</a></code> loop',
+    ],
+)
+def test_headings_are_told_without_addresses(heading: str) -> None:
+    page = read(f"<h2>{heading}</h2><p>text".encode(), "text/html", "https://site.example/x/", "article")
+    assert [one.text.replace("`", "").strip("*") for one in page.headings] == ["The [T] loop"]
+    assert "#the-loop" not in page.markdown

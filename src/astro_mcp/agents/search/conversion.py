@@ -25,6 +25,8 @@ _BOILERPLATE: Final = (
 )  # fmt: skip
 _WITHIN: Final = 100
 """Elements that are looked at in a link or a summary: each may be within others."""
+_AROUND: Final = 4
+"""Elements around a link that may be its heading."""
 _THIN: Final = 0.1
 """An article that has less of the page's text than this, and is short, is a miss: a page of links has none."""
 _LINK: Final = re.compile(r"\b(?:href|src)\b", re.IGNORECASE)
@@ -106,6 +108,7 @@ def _written(part: HtmlElement | None) -> str:
     if part is None:
         return ""
     flatten(part)
+    _unlink_headings(part)
     name_languages(part)
     free_listings(part)
     for summary in part.iter("summary"):
@@ -115,6 +118,29 @@ def _written(part: HtmlElement | None) -> str:
             summary.tag = "div"
     written: str = tostring(part, encoding="unicode", with_tail=False)
     return written
+
+
+def _unlink_headings(part: HtmlElement) -> None:
+    """Headings that are one link to themselves (mdBook) are their words alone."""
+    for link in list(part.iter("a")):
+        if (link.get("href") or "").startswith("#") and _is_heading(link):
+            link.tag = "span"
+
+
+def _is_heading(link: HtmlElement) -> bool:
+    """Whether a link is all that a heading says."""
+    inner = link
+    for outer in islice(link.iterancestors(), _AROUND):
+        if (
+            inner.getprevious() is not None
+            or inner.getnext() is not None
+            or f"{outer.text or ''}{inner.tail or ''}".strip()
+        ):
+            return False
+        if outer.tag in HEADINGS:
+            return True
+        inner = outer
+    return False
 
 
 def _bounded(source: str) -> str:

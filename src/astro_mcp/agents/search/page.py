@@ -15,6 +15,7 @@ from astro_mcp.agents.search.invisible import visible
 from astro_mcp.agents.search.layout import laid_out
 from astro_mcp.agents.search.markup import mark
 from astro_mcp.agents.search.models import Mode
+from astro_mcp.agents.search.spoken import spoken
 from astro_mcp.errors import LimitHit, Unsupported
 
 _XHTML: Final = "application/xhtml+xml"
@@ -30,6 +31,8 @@ _PDF: Final = b"%PDF-"
 _UNTOLD: Final = frozenset({"", "application/octet-stream", "binary/octet-stream", "*/*", "application/x-unknown"})
 _HEADING: Final = re.compile(r"(#{1,6}) +(\S.*)")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
+_LONGEST_HEADING: Final = 2_000
+"""Characters of one that are looked at."""
 _MOST_HEADINGS: Final = 60
 _HEADING_BYTES: Final = 4_000
 """Of all headings: they stand beside each part of a page that is told in parts, and leave it room."""
@@ -131,7 +134,8 @@ def headings(markdown: str) -> tuple[Title, ...]:
             elif found[1].startswith(fence):
                 fence = ""
         elif not fence and (heading := _HEADING.fullmatch(line)) and len(out) < _MOST_HEADINGS:
-            text = (heading[2].rstrip(" #") or heading[2][0])[:100]
+            words = spoken(heading[2][:_LONGEST_HEADING]) or heading[2]
+            text = (words.rstrip(" #") or words[0])[:100]
             left -= len(text.encode())
             if left < 0:
                 break
