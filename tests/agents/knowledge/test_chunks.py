@@ -49,6 +49,31 @@ def test_a_document_is_titled_by_its_headings() -> None:
     assert titles[-1] == "One > Two"
 
 
+WORDS = "It was mended, so that it holds. " * 40
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "titles"),
+    [
+        (
+            "History.md",
+            f"# Unreleased\n\n{WORDS}\n\n5.0.1 / 2024\n====\n\n{WORDS}\n\nFixed\n-----\n{WORDS}",
+            ["Unreleased", "5.0.1 / 2024", "5.0.1 / 2024 > Fixed"],
+        ),
+        ("a.md", f"---\nname: x\n---\n\n{WORDS}\n\ntwo\nlines\n---\n\n- item\n---\n\n```\n\nx\n===\n```", ["a.md"]),
+        (
+            "CHANGES.rst",
+            f"=====\nNews\n=====\n\nOf 2.0\n------\n\n{WORDS}\n\nFixed\n~~~~~\n{WORDS}\n\nOf 1.0\n------\n{WORDS}",
+            ["News", "News > Of 2.0", "News > Of 2.0 > Fixed", "News > Of 1.0"],
+        ),
+        ("a.rst", f"{WORDS}\n\n== ===\na  b\n== ===\n\n::\n\n    x\n    =====\n\nof two\nlines\n======\n", ["a.rst"]),
+    ],
+)  # fmt: skip
+def test_an_underlined_line_is_a_heading(source: str, text: str, titles: list[str]) -> None:
+    chunks = document_chunks(text, source)
+    assert list(dict.fromkeys(chunk.title for chunk in chunks)) == titles
+
+
 @pytest.mark.parametrize(
     ("source", "context"),
     [

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from astro_mcp.agents.knowledge.definitions import marks_by_lines
-from astro_mcp.agents.knowledge.headings import heading_at, headings
+from astro_mcp.agents.knowledge.headings import heading_at, headings, underlined_headings
 from astro_mcp.agents.knowledge.markup import shown
 from astro_mcp.agents.knowledge.passages import CHARACTERS, OVERLAP, spans, stripped
 from astro_mcp.agents.knowledge.segments import marks_of, segments
@@ -20,8 +20,11 @@ VERSION: Final = "2"
 """Part of a document's digest: another way to chunk makes every document new."""
 CODE_VERSION: Final = "4"
 """Of code, in place of `VERSION`."""
+UNDERLINED_VERSION: Final = "3"
+"""Of files whose headings may be underlined, in place of `VERSION`."""
 HTML: Final = frozenset({"html", "htm", "xhtml"})
 MARKDOWN: Final = frozenset({"md", "markdown", "mdx"})
+RESTRUCTURED: Final = frozenset({"rst", "rest"})
 _ENDINGS: Final = (
     "py pyi js jsx mjs cjs ts tsx go rs c h cc cpp hpp cxx cs java kt kts scala rb php swift m mm lua pl pm r jl ex "
     "exs erl hs ml mli clj dart groovy sh bash zsh fish ps1 sql proto tf zig nim vue svelte"
@@ -53,6 +56,13 @@ def kind_of(source: str) -> Kind:
     return "code" if ending(source) in CODE else "document"
 
 
+def version_of(source: str) -> str:
+    """How the file named `source` is cut, as far as no grammar does it."""
+    if kind_of(source) == "code":
+        return CODE_VERSION
+    return UNDERLINED_VERSION if ending(source) in MARKDOWN | RESTRUCTURED else VERSION
+
+
 def document_chunks(text: str, source: str, outline: Sequence[tuple[int, int, int]] | None = None) -> list[Chunk]:
     """The chunks of a file: code by its definitions, which `outline` tells, else its lines; anything else by its
     structure."""
@@ -75,8 +85,12 @@ def _code(text: str, source: str, outline: Sequence[tuple[int, int, int]] | None
 
 
 def _prose(text: str, source: str) -> Iterator[Chunk]:
-    found = headings(text) if ending(source) in MARKDOWN else []
-    if ending(source) in HTML:
+    found = list[tuple[int, str]]()
+    if ending(source) in MARKDOWN:
+        found = headings(text)
+    elif ending(source) in RESTRUCTURED:
+        found = underlined_headings(text)
+    elif ending(source) in HTML:
         text, found = shown(text)
     yield from _under(text, found, source)
 

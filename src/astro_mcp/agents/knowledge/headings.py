@@ -1,4 +1,4 @@
-"""The headings of a Markdown document, and which of them a line stands under."""
+"""The headings of a document in Markdown or reStructuredText, and which of them a line stands under."""
 
 from __future__ import annotations
 
@@ -8,22 +8,55 @@ from typing import Final
 
 _HEADING: Final = re.compile(r"(#{1,6})[ \t]+(\S.{0,200})")
 _FENCE: Final = ("```", "~~~")
+_TITLE: Final = re.compile(r"(?![-=|>#`~*+]|\d{1,9}[.)][ \t]) {0,3}\S.{0,200}")
+_UNDERLINE: Final = re.compile(r" {0,3}(={3,}|-{3,})[ \t\r]*")
+_ADORNMENT: Final = re.compile(r"([=\-`:.'\"~^_*+#])\1{2,199}[ \t\r]*")
 LONGEST: Final = 160
 
 
 def headings(text: str) -> list[tuple[int, str]]:
-    """(line, path of headings) of every heading, in order; lines count from 1, `#` in fenced code is none."""
-    found: list[tuple[int, str]] = []
-    path: list[tuple[int, str]] = []
+    """(line, path of headings) of every heading in Markdown, in order; lines count from 1, `#` in fenced code is none.
+    A line may be one that is underlined, where it stands alone."""
+    path = _Path()
     fenced = False
+    before, title = "", ""
     for number, line in enumerate(text.split("\n"), 1):
         if line.lstrip().startswith(_FENCE):
             fenced = not fenced
         elif not fenced and (heading := _HEADING.match(line)):
-            level = len(heading[1])
-            path = [*(item for item in path if item[0] < level), (level, heading[2].rstrip("# \t\r"))]
-            found.append((number, " > ".join(title for _, title in path)[-LONGEST:]))
-    return found
+            path.add(number, len(heading[1]), heading[2].rstrip("# \t\r"))
+        elif not fenced and not before and _UNDERLINE.fullmatch(line) and _TITLE.fullmatch(title):
+            path.add(number - 1, 1 if "=" in line else 2, title)
+        before, title = title.strip(), line
+    return path.found
+
+
+def underlined_headings(text: str) -> list[tuple[int, str]]:
+    """The same of every heading in reStructuredText. Which adornment is which level tells their order."""
+    path = _Path()
+    levels: dict[tuple[str, bool], int] = {}
+    over, title = "", ""
+    for number, line in enumerate(text.split("\n"), 1):
+        adorned = _ADORNMENT.fullmatch(line)
+        if adorned and title.strip() and not _ADORNMENT.fullmatch(title) and len(line.rstrip()) >= len(title.rstrip()):
+            overlined = over.rstrip() == line.rstrip()
+            if overlined or not (over.strip() or title[0].isspace()):
+                level = levels.setdefault((line[0], overlined), len(levels) + 1)
+                path.add(number - 1 - overlined, level, title)
+        over, title = title, line
+    return path.found
+
+
+class _Path:
+    """Headings that come in turn, each with those that it stands under."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[int, str]] = []
+        self._open: list[tuple[int, str]] = []
+
+    def add(self, line: int, level: int, title: str) -> None:
+        self._open = [*(item for item in self._open if item[0] < level), (level, title.strip())]
+        self.found.append((line, " > ".join(title for _, title in self._open)[-LONGEST:]))
 
 
 def heading_at(found: list[tuple[int, str]], line: int) -> str:

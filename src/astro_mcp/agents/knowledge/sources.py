@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 from anyio import from_thread
 
-from astro_mcp.agents.knowledge.chunks import CODE_VERSION, VERSION, Chunk, document_chunks, ending, kind_of
+from astro_mcp.agents.knowledge.chunks import Chunk, document_chunks, ending, kind_of, version_of
 from astro_mcp.agents.knowledge.models import Failure
 from astro_mcp.agents.knowledge.outline.grammars import grammar_of, identity
 from astro_mcp.agents.knowledge.outline.parser import Parser
@@ -193,7 +193,7 @@ def _take(batch: Batch, source: str, data: bytes, known: Mapping[str, str]) -> N
 
 def _digest(source: str, data: bytes, grammar: int | None) -> str:
     """Of a file and of how it is cut: what was cut by lines alone is made anew when its grammar is there."""
-    version = VERSION if kind_of(source) != "code" else CODE_VERSION
+    version = version_of(source)
     cut = version if grammar is None else f"{version} {identity(grammar)}"
     if unbroken(data):
         cut += f" {UNBROKEN_VERSION}"
