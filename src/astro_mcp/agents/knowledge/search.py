@@ -19,7 +19,7 @@ from astro_mcp.agents.knowledge.question import Beside, Meaning, Near, Ranking
 from astro_mcp.agents.knowledge.record import Record
 from astro_mcp.agents.knowledge.serving import Serving
 from astro_mcp.agents.knowledge.vectors import Vectors
-from astro_mcp.agents.knowledge.words import terms
+from astro_mcp.agents.knowledge.words import phrases, terms
 from astro_mcp.core.authority import Scope
 from astro_mcp.errors import AstroError
 from astro_mcp.store.connection import Row
@@ -97,7 +97,9 @@ class Search:
 
     async def _words(self, scopes: Sequence[Scope], only: Filter, model: str, beside: Beside) -> None:
         try:
-            await self._record.matches(scopes, terms(beside.query), only, CANDIDATES, model, beside)
+            await self._record.matches(
+                scopes, [*terms(beside.query), *phrases(beside.query)], only, CANDIDATES, model, beside
+            )
         except AstroError as error:
             beside.failed.append(error)
         finally:

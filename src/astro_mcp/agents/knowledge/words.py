@@ -33,6 +33,14 @@ UNBROKEN_VERSION: Final = "2"
 """Part of the digest of a document with such: another way to take it apart makes it new."""
 _PART: Final = re.compile(rf"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[{_UNBROKEN}]+|[^\W\d_A-Za-z{_UNBROKEN}]+")
 
+_NUMBER: Final = re.compile(r"(?<![\w.])v?(\d{1,9}(?:\.\d{1,9}){2,4})(?!\w|\.\w)")
+_EDGES: Final = re.compile(r":\s|\n|[\"“”`]|(?<!\w)'|'(?!\w)")
+"""Where a message begins or ends: behind the name of an error, at the end of a line, at quotes."""
+SAID: Final = 3
+"""Words that a message has at least."""
+MOST_PHRASES: Final = 4
+LONGEST_PHRASE: Final = 200
+
 _LETTER: Final = re.compile(r"(?<!\w)([A-Za-z])(?:\+\+|#)")
 """The letter of C++ and C#: all of these names that the full-text index has."""
 _JOINED: Final = re.compile(r"_[^\W_]|[^\W_]_|[a-z][A-Z]|[^\W\d_]\d{4}")
@@ -87,6 +95,14 @@ def terms(query: str) -> list[str]:
     letters = dict.fromkeys(letter.lower() for letter in _LETTER.findall(query))
     found = letters | _terms([word for word in words if word.lower() not in _JOINING] or words)
     return list(found or dict.fromkeys(word.lower() for word in words if len(word) == 1))[:MOST_TERMS]
+
+
+def phrases(query: str) -> list[str]:
+    """What is to stand in a text as it stands in `query`: the number of a version (5.0.1), and the words of a message
+    that was pasted, the last line first. None in a question of plain words."""
+    words = [" ".join(_WORD.findall(piece)) for piece in reversed(_EDGES.split(query))]
+    said = [piece for piece in words if piece.count(" ") >= SAID - 1] if len(words) > 1 else []
+    return [one for one in dict.fromkeys([*_NUMBER.findall(query), *said]) if len(one) <= LONGEST_PHRASE][:MOST_PHRASES]
 
 
 def terms_of_text(text: str) -> set[str]:
