@@ -26,8 +26,10 @@ _ROLES: Final = frozenset({
 })
 _LINKS: Final = ("mw-editsection", "test-arrow")
 """MediaWiki's to edit, beside headings, and rustdoc's to run an example, which hold its code once more."""
-_INLINE: Final = HEADINGS | {"html", "body", "article", "main", "a", "span", "b", "i", "em", "strong", "code"}
-"""What is not judged by its name."""
+_UNJUDGED: Final = HEADINGS | {
+    "html", "body", "article", "main", "a", "span", "b", "i", "em", "strong", "code", "dt",
+}  # fmt: skip
+"""What is not judged by its name: that of a term is the name of what it defines."""
 _WORDS: Final = (
     "ads?", "addthis", "adsense", "advert(?:s|isement)?", "alert", "also", "authors?", "author-?(?:box|bio|info)",
     "banner", "breadcrumbs?", "byline", "captions?", "carousel", "comment-?list", "comments?", "consent",
@@ -50,7 +52,10 @@ _WITHIN: Final = re.compile(
     r"\b(?:type-(?:post|page)|elementor)\b",  # a blog's post by its tags; a page builder calls everything a widget
     re.IGNORECASE,
 )
-_ASIDE: Final = re.compile(r"admonition|callout|markdown-alert", re.IGNORECASE)
+_ASIDE: Final = re.compile(
+    r"admonition|callout|markdown-alert|alert-(?:title|heading|note|tip|important|warning|caution|info|primary|danger|edition)",
+    re.IGNORECASE,
+)
 """Notes and warnings of documentation, whatever else they are called."""
 _NOTES: Final = re.compile(r"\b(?:foot|end)notes?(?:-list)?\b", re.IGNORECASE)
 _BEFORE: Final = 5
@@ -69,7 +74,7 @@ def is_around(element: HtmlElement) -> bool:
 
 def is_called_around(element: HtmlElement) -> bool:
     """Whether the names of an element (class and id) say so; a guess, unlike `is_around`."""
-    if element.tag in _INLINE:
+    if element.tag in _UNJUDGED:
         return False
     name = _name(element)
     if not name or _AROUND.search(name) is None:
