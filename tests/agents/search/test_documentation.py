@@ -45,11 +45,47 @@ def test_comments_below_an_article_are_no_section_of_it() -> None:
     [
         "theme-admonition theme-admonition-note alert alert--secondary", "markdown-alert markdown-alert-note",
         "admonition note alert", "callout alert",
+        "alert alert-note", "alert alert-warning",
     ],
 )  # fmt: skip
 def test_notes_and_warnings_of_documentation_stay(classes: str) -> None:
-    assert "Take care." in article(f'<div class="{classes}"><p>Note</p><p>Take care.</p></div><p>{TEXT}</p>')
+    title = '<p class="alert-title">Note</p>'
+    assert "Note\n\nTake care." in article(f'<div class="{classes}">{title}<p>Take care.</p></div><p>{TEXT}</p>')
     assert "Take care." not in article(f'<div class="alert"><p>Note</p><p>Take care.</p></div><p>{TEXT}</p>')
+
+
+REPEATED = "The caller sees to it that the length is at most the capacity, and that all of it was set before."
+
+
+@pytest.mark.parametrize("begin", ["<h3>{}</h3>", '<dl><dt id="q.{}">q.{}()</dt><dd>', "<h3>{}</h3><ul><li>"])
+def test_what_two_functions_have_in_common_is_told_of_both(begin: str) -> None:
+    said = "".join(f"{begin.replace('{}', name)}<p>{REPEATED}</p></dl></ul>" for name in ("first", "second"))
+    assert article(said).count(REPEATED) == 2
+    assert article(f"<p>{REPEATED}</p><p>{REPEATED}</p><p>{TEXT} So.</p>").count(REPEATED) == 1
+
+
+@pytest.mark.parametrize("name", ["set_cookie", "get_next", "share", "print_tags"])
+def test_a_signature_is_not_ruled_out_by_the_name_of_its_function(name: str) -> None:
+    term = f'<dt class="sig sig-object py" id="web.Response-{name}">{name}(key: str)</dt>'
+    assert f"{name}(key: str)\n\n{TEXT}" in article(f'<dl class="py method">{term}<dd><p>{TEXT} Here.</p></dd></dl>')
+
+
+def test_a_signature_of_links_stays_and_so_does_what_it_asks_for() -> None:
+    where = '<div class="where">where <a href="/t">T</a>: <a href="/sized">SizedAndMore</a></div>'
+    heading = f'<h4>fn <a href="/new">new_with</a>() -> <a href="/vec">VecOfThings</a>{where}</h4>'
+    markdown = article(f'<section id="m"><a href="/src">Source</a>{heading}</section><p>{TEXT} Here.</p>')
+    assert "[new_with](https://site.example/new)() -> [VecOfThings]" in markdown
+    assert "where [T](https://site.example/t): [SizedAndMore]" in markdown
+    box = '<section><h4><a href="/other">Other pages that readers of this one liked</a></h4></section>'
+    assert "Other pages" not in article(f"{box}<p>{TEXT} Here.</p>")
+
+
+def test_a_list_of_links_that_a_sentence_announces_stays() -> None:
+    links = "".join(f'<li><a href="/{name}">{name}</a></li>' for name in ("Vec", "HashMap", "BTreeMap"))
+    assert "[HashMap]" in article(
+        f"<p>What holds several values is one of these types:</p><ul>{links}</ul><p>{TEXT} So.</p>"
+    )
+    assert "[HashMap]" not in article(f"<p>Related:</p><ul>{links}</ul><p>{TEXT} So.</p>")
 
 
 FORMULA = """<span class="mwe-math-element"><span class="mwe-math-mathml-inline" style="display: none;">

@@ -7,6 +7,8 @@ worth what its blocks are worth, so a larger one is taken only where what it add
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import islice
 from typing import Final
 
 from lxml.html import HtmlElement
@@ -21,6 +23,14 @@ _DENSE: Final = 0.6
 _PARTS: Final = frozenset({"div", "ul", "ol", "section", "table"})
 _CODE: Final = frozenset({"pre", "td", "th", "dt", "dd"})
 _ITEMS: Final = frozenset({"li", "td", "th", "dt", "dd"})
+_PLACES: Final = HEADINGS | {"dt"}
+"""What begins something else, of which may be said what was said before."""
+_NEAR: Final = 20
+"""Elements of a box within which its heading stands."""
+_LINKED: Final = 0.9
+"""Share of links from where on a paragraph or a heading is one."""
+_SENTENCE: Final = 40
+"""Characters from which on what ends in a colon is no label."""
 _ENDS: Final = (".", "!", "?", ":", "…", "。", "！", "？", '."', ".”", ".)")  # noqa: RUF001 - other scripts' full stops
 
 
@@ -93,11 +103,14 @@ def _thin(top: HtmlElement) -> None:
 def _thick(top: HtmlElement) -> list[HtmlElement]:
     going = []
     seen: set[str] = set()
-    for element, size in measure(top).items():
+    sizes = measure(top)
+    for element, size in sizes.items():
+        if element.tag in _PLACES:
+            seen.clear()
         if element is top or not size.chars or size.in_notes:
             continue
-        if (element.tag in _PARTS and size.density > _DENSE and size.chars < 1500) or (
-            element.tag == "p" and size.leaf and size.density > 0.9 and element.getparent().tag not in ("li", "td")
+        if _is_box(element, sizes) or (
+            element.tag == "p" and size.leaf and size.density > _LINKED and element.getparent().tag not in ("li", "td")
         ):
             going.append(element)
         elif size.leaf and element.tag in ("p", "div", "li", "h2", "h3") and size.chars > 40:
@@ -106,6 +119,20 @@ def _thick(top: HtmlElement) -> list[HtmlElement]:
                 going.append(element)
             seen.add(text)
     return going
+
+
+def _is_box(element: HtmlElement, sizes: Mapping[HtmlElement, Measure]) -> bool:
+    """Whether an element is hardly more than links: no part of a heading, none whose heading is more than one, and no
+    list that the sentence before it announces."""
+    size = sizes[element]
+    if element.tag not in _PARTS or size.density <= _DENSE or size.chars >= 1500:
+        return False
+    heading = next((one for one in islice(element.iter(), _NEAR) if one.tag in HEADINGS), None)
+    if element.getparent().tag in HEADINGS or (heading is not None and sizes[heading].density < _LINKED):
+        return False
+    before = element.getprevious() if element.tag in ("ul", "ol") else None
+    announced = before is not None and before.tag == "p" and sizes[before].chars > _SENTENCE
+    return not (announced and "".join(before.itertext()).rstrip().endswith(":"))
 
 
 def _trim(top: HtmlElement) -> None:
