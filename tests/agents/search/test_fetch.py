@@ -12,6 +12,7 @@ from tests.agents.search.conftest import Ask
 from tests.net.web_site import Site, answer, redirect
 from tests.quickest import ATTEMPTS, with_pauses
 
+from astro_mcp.agents.search.leaving import linked
 from astro_mcp.agents.search.models import FetchOutput
 from astro_mcp.core.authority import Label
 from astro_mcp.core.call import Result
@@ -76,6 +77,35 @@ async def test_a_page_with_code_in_a_table_may_be_as_deep_as_any(ask: Ask, site:
     body = f"<p>seen</p>{NUMBERED}{'<div>' * 400}deep"
     site.replies["/page"] = answer(body.encode(), content_type=HTML)
     assert "deep" in (await page(ask, site, mode="full")).markdown
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ('<div id="root"></div><script src="/app.js"></script>', "the text comes by scripts"),
+        ('<form><h1>Sign in</h1><label>Name<input></label></form><script src="/app.js"></script>', "mode full gives"),
+        ("", "nothing found: the page has no text"),
+    ],
+)
+async def test_a_page_without_text_says_why_as_far_as_that_is_known(ask: Ask, site: Site, body: str, told: str) -> None:
+    site.replies["/page"] = answer(f"<html><title>App</title><body>{body}</body></html>".encode(), content_type=HTML)
+    assert told in (await page(ask, site)).text()
+
+
+@pytest.mark.parametrize("find", ["", "hooks"])
+async def test_a_page_that_sends_its_readers_on_says_where(ask: Ask, site: Site, find: str) -> None:
+    refresh = '<meta content="0; URL=stable/?a=1&amp;b=2" http-equiv="Refresh"><script>location = 1</script>'
+    site.replies["/docs/"] = answer(f"<html><head>{refresh}</head><body></body></html>".encode(), content_type=HTML)
+    value = await page(ask, site, "/docs/", find=find)
+    address = f"http://site.example:{site.port}/docs/stable/?a=1&b=2"
+    assert f"\n<{address}>" in value.text()
+    assert address in linked(value), "the session may go there"
+
+
+async def test_where_nothing_is_found_the_sections_are_told(ask: Ask, site: Site) -> None:
+    site.replies["/page"] = answer(PAGE.encode(), content_type=HTML)
+    value = await page(ask, site, find="zebra")
+    assert value.text().endswith("nothing found: no passage has a word of that; its sections: The guide · Second part")
 
 
 async def test_full_keeps_menus_and_raw_is_the_source(ask: Ask, site: Site) -> None:

@@ -107,12 +107,15 @@ class FetchOutput(Page):
             kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.stripped_kinds.items()))
             lines.append(f"{self.stripped} hidden elements or characters were left out ({kinds})")
         if self.truncated:
-            cut = "" if self.next_cursor else " at max_tokens"
-            lines.append(f"cut{cut}; its sections: {' · '.join(heading.text for heading in self.headings) or 'none'}")
+            lines.append(f"cut{'' if self.next_cursor else ' at max_tokens'}; its sections: {self._sections()}")
         lines += [f"\n[{one.start} to {one.end}]\n{one.text}" for one in self.passages]
         if not self.markdown and not self.passages:
-            lines.append("nothing found: no text, or no passage with these words")
+            sections = f"no passage has a word of that; its sections: {self._sections()}"
+            lines.append(f"nothing found: {sections if self.characters else 'the page has no text'}")
         return "\n".join([*lines, "", self.markdown] if self.markdown else lines)
+
+    def _sections(self) -> str:
+        return " · ".join(heading.text for heading in self.headings) or "none"
 
 
 def shorten(markdown: str, tokens: int) -> str:

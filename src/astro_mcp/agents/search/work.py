@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import anyio
@@ -27,6 +28,7 @@ from astro_mcp.agents.search.page import Page, is_pdf, of_text, read
 from astro_mcp.agents.search.pages import Pages
 from astro_mcp.agents.search.passages import find
 from astro_mcp.agents.search.providers import health, providers
+from astro_mcp.agents.search.without_text import reason
 from astro_mcp.config import SearchProvider
 from astro_mcp.core.agent import Health
 from astro_mcp.core.authority import Scope
@@ -80,24 +82,30 @@ class SearchWork:
         text, note = await self._of_pdf(fetched)
         asked = args.find.strip()
 
-        def work() -> tuple[Page, list[Quote]]:
-            page = _page(fetched, text, args.mode)
+        def work() -> tuple[Page, str, list[Quote]]:
+            page, why = _page(fetched, text, args.mode), ""
+            if not page.markdown.strip():
+                mime = fetched.headers.get("content-type", "")
+                instead, why = reason(fetched.body, mime, fetched.url, args.mode)
+                page = replace(page, markdown=instead)
+                if asked and instead:  # whatever was looked for may be there
+                    return page, why, [Quote(text=instead, start=0, end=len(instead))]
             found = find(page.markdown, asked) if asked else []
-            return page, [Quote(text=one.text, start=one.start, end=one.end) for one in found]
+            return page, why, [Quote(text=one.text, start=one.start, end=one.end) for one in found]
 
-        page, passages = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
+        page, why, passages = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
         markdown = "" if asked else shorten(page.markdown, args.max_tokens)
         headings = [Heading(level=one.level, text=one.text, start=one.start) for one in page.headings]
         return FetchOutput(
             url_final=fetched.url,
             title=page.title,
             sha256=hashlib.sha256(fetched.body).hexdigest(),
-            headings=[] if asked else headings,
+            headings=[] if passages else headings,
             passages=passages,
             characters=len(page.markdown),
             stripped=sum(page.hidden.values()),
             stripped_kinds=dict(page.hidden),
-            note=RAW if args.mode == "raw" and not text else note,
+            note=RAW if args.mode == "raw" and not text else why or note,
             markdown=markdown,
             truncated=not asked and len(markdown) < len(page.markdown),
         )
