@@ -130,9 +130,10 @@ def _is_box(element: HtmlElement, sizes: Mapping[HtmlElement, Measure]) -> bool:
     heading = next((one for one in islice(element.iter(), _NEAR) if one.tag in HEADINGS), None)
     if element.getparent().tag in HEADINGS or (heading is not None and sizes[heading].density < _LINKED):
         return False
-    before = element.getprevious() if element.tag in ("ul", "ol") else None
-    announced = before is not None and before.tag == "p" and sizes[before].chars > _SENTENCE
-    return not (announced and "".join(before.itertext()).rstrip().endswith(":"))
+    before = element.getprevious()
+    if element.tag not in ("ul", "ol") or before is None or before.tag != "p" or sizes[before].chars <= _SENTENCE:
+        return True
+    return not "".join(before.itertext()).rstrip().endswith(":")
 
 
 def _trim(top: HtmlElement) -> None:
