@@ -1,7 +1,8 @@
-"""PDF and HTML files by their structure."""
+"""PDF and HTML files and notebooks by their structure."""
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -53,6 +54,47 @@ def test_hostile_html_is_read_in_bounded_time(text: str) -> None:
     began = time.monotonic()
     shown(text)
     assert time.monotonic() - began < 20  # what is not linear takes minutes
+
+
+NOTEBOOK = {
+    "cells": [
+        {"cell_type": "markdown", "metadata": {}, "source": ["# Churn\n", 'Who left, and "why".']},
+        {
+            "cell_type": "code",
+            "execution_count": 1,
+            "metadata": {"tags": ["hidden"]},
+            "outputs": [
+                {"output_type": "stream", "name": "stdout", "text": ["rate 4 percent\n"]},
+                {"data": {"image/png": "iVBORw0KGgo" * 500, "text/plain": ["<Figure>"]}, "metadata": {}},
+            ],
+            "source": ["# no heading\n", "plot(churn)"],
+        },
+    ],
+    "metadata": {"kernelspec": {"name": "python3"}},
+}
+
+
+@pytest.mark.parametrize("indent", [1, None])
+def test_of_a_notebook_the_cells_and_what_they_print_stand_on_their_lines(indent: int | None) -> None:
+    source = json.dumps(NOTEBOOK, indent=indent)
+    chunks = document_chunks(source, "churn.ipynb")
+    text = "\n".join(chunk.text for chunk in chunks)
+    assert {chunk.title for chunk in chunks} == {"Churn"}
+    for told in ('Who left, and "why".', "rate 4 percent", "# no heading", "plot(churn)"):
+        assert told in text
+        place = next(n for n, line in enumerate(source.split("\n"), 1) if told.replace('"', '\\"') in line)
+        assert any(chunk.start_line <= place <= chunk.end_line for chunk in chunks)
+    assert "iVBOR" not in text
+    assert "stdout" not in text
+
+
+@pytest.mark.parametrize(
+    "text", ['"' * 500_001, '"\\' * 200_000, '"source":' * 50_000, '{"source": ["\\ud800\\n"]}', "[" * 500]
+)
+def test_what_is_no_notebook_is_read_in_bounded_time(text: str) -> None:
+    began = time.monotonic()
+    document_chunks(text, "a.ipynb")
+    assert time.monotonic() - began < 5  # what is not linear takes minutes
 
 
 async def test_a_pdf_is_indexed_page_by_page_and_a_broken_one_told(house: Any, tmp_path: Path, project: Path) -> None:

@@ -6,7 +6,8 @@ import re
 from bisect import bisect_right
 from typing import Final
 
-_HEADING: Final = re.compile(r"(#{1,6})[ \t]+(\S.{0,200})")
+ATX: Final = re.compile(r"(#{1,6})[ \t]+(\S.{0,200})")
+"""A heading as Markdown has it: its level by signs, and its title."""
 _FENCE: Final = ("```", "~~~")
 _TITLE: Final = re.compile(r"(?![-=|>#`~*+]|\d{1,9}[.)][ \t]) {0,3}\S.{0,200}")
 _UNDERLINE: Final = re.compile(r" {0,3}(={3,}|-{3,})[ \t\r]*")
@@ -17,23 +18,23 @@ LONGEST: Final = 160
 def headings(text: str) -> list[tuple[int, str]]:
     """(line, path of headings) of every heading in Markdown, in order; lines count from 1, `#` in fenced code is none.
     A line may be one that is underlined, where it stands alone."""
-    path = _Path()
+    titles = Titles()
     fenced = False
     before, title = "", ""
     for number, line in enumerate(text.split("\n"), 1):
         if line.lstrip().startswith(_FENCE):
             fenced = not fenced
-        elif not fenced and (heading := _HEADING.match(line)):
-            path.add(number, len(heading[1]), heading[2].rstrip("# \t\r"))
+        elif not fenced and (heading := ATX.match(line)):
+            titles.add(number, len(heading[1]), heading[2].rstrip("# \t\r"))
         elif not fenced and not before and _UNDERLINE.fullmatch(line) and _TITLE.fullmatch(title):
-            path.add(number - 1, 1 if "=" in line else 2, title)
+            titles.add(number - 1, 1 if "=" in line else 2, title)
         before, title = title.strip(), line
-    return path.found
+    return titles.found
 
 
 def underlined_headings(text: str) -> list[tuple[int, str]]:
     """The same of every heading in reStructuredText. Which adornment is which level tells their order."""
-    path = _Path()
+    titles = Titles()
     levels: dict[tuple[str, bool], int] = {}
     over, title = "", ""
     for number, line in enumerate(text.split("\n"), 1):
@@ -42,12 +43,12 @@ def underlined_headings(text: str) -> list[tuple[int, str]]:
             overlined = over.rstrip() == line.rstrip()
             if overlined or not (over.strip() or title[0].isspace()):
                 level = levels.setdefault((line[0], overlined), len(levels) + 1)
-                path.add(number - 1 - overlined, level, title)
+                titles.add(number - 1 - overlined, level, title)
         over, title = title, line
-    return path.found
+    return titles.found
 
 
-class _Path:
+class Titles:
     """Headings that come in turn, each with those that it stands under."""
 
     def __init__(self) -> None:
