@@ -13,6 +13,8 @@ from astro_mcp.agents.search.fusion import Hit, Query, plain
 from astro_mcp.agents.search.models import ProviderError
 from astro_mcp.errors import AstroError, ProviderFailed, RateLimited
 
+ONLINE: Final = "check that this machine is online"
+WAIT: Final = "wait some minutes, or set another provider in config.toml"
 ADD_ONE: Final = "set enabled = true in [search.ddgs], or base_url of a SearXNG in [search.searxng], of config.toml"
 PATIENCE: Final = 2.0
 """Seconds that the others have once one has found something; as long again as that one took, where that is more."""
@@ -55,7 +57,8 @@ class Asking:
         lists, errors = await self._once(tenant, query)
         if len(errors) == len(self._providers):
             told = "; ".join(f"{error.provider}: {error.message}" for error in errors)
-            raise ProviderFailed(f"no search provider answered: {told}", "check that this machine is online")
+            busy = any(error.code == RateLimited.code for error in errors)
+            raise ProviderFailed(f"no search provider answered: {told}", WAIT if busy else ONLINE)
         return dict(lists), list(errors)
 
     async def _once(self, tenant: str, query: Query) -> tuple[dict[str, list[Hit]], list[ProviderError]]:
