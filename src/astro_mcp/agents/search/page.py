@@ -134,8 +134,8 @@ def headings(markdown: str) -> tuple[Title, ...]:
             elif found[1].startswith(fence):
                 fence = ""
         elif not fence and (heading := _HEADING.fullmatch(line)) and len(out) < _MOST_HEADINGS:
-            words = spoken(heading[2][:_LONGEST_HEADING]) or heading[2]
-            text = (words.rstrip(" #") or words[0])[:100]
+            words = (heading[2].rstrip(" #") or heading[2][0])[:_LONGEST_HEADING]
+            text = (spoken(words) or words)[:100]
             left -= len(text.encode())
             if left < 0:
                 break
