@@ -16,7 +16,7 @@ SCRIPTS: Final = "the text comes by scripts, and none is run here; look for anot
 SENT_ON: Final = "the page has no text, and sends its readers on"
 NO_ARTICLE: Final = "there is no article; mode full gives all that is seen"
 _SCRIPT: Final = re.compile(r"<script\b", re.IGNORECASE)
-_META: Final = re.compile(r"<meta\b([^>]*+)>", re.IGNORECASE)
+_META: Final = re.compile(r"<meta\b([^<>]*+)>", re.IGNORECASE)
 _REFRESH: Final = re.compile(r"http-equiv\s*=\s*[\"']?refresh", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"\burl\s*=\s*[\"']?([^\"'\s>]{1,2000})", re.IGNORECASE)
 _LOOKED_AT: Final = 100_000
