@@ -46,6 +46,11 @@ class Page(Output):
     truncated: bool = False
     next_cursor: str | None = None
 
+    def long_field(self) -> str | None:
+        """The field that is cut: `paged`, or another one where that depends on what the result holds. What was cut goes
+        on in a value of the declared class, so that a subclass of it can't say this."""
+        return self.paged
+
 
 class Listing(Page):
     """A list of items and how many there are in all."""

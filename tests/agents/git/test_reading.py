@@ -141,7 +141,7 @@ async def test_a_diff_of_two_commits_of_the_index_and_of_paths(bench: Bench) -> 
     assert (await bench.call("git_diff", paths=["README.md"])).files == []
     stat = await bench.call("git_diff", stat_only=True)
     assert stat.hunks == []
-    assert stat.paged == "files"
+    assert stat.long_field() == "files"
 
 
 async def test_a_diff_of_the_whole_and_a_part_is_of_the_whole(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from astro_mcp.agents.git.inputs import DiffInput
-from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk, DiffStat
+from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk
 from astro_mcp.errors import InvalidInput
 from astro_mcp.workspace.git.arriving import Arriving, Change
 from astro_mcp.workspace.git.child import Ran
@@ -60,8 +60,7 @@ async def diff(repository: Repository, args: DiffInput) -> Diff:
     inside = [repository.inside(path) for path in args.paths]
     paths = [] if "" in inside else inside
     files, hunks, cut = await difference(repository, sides, paths, stat_only=args.stat_only)
-    kind = DiffStat if args.stat_only else Diff
-    return kind(files=files, hunks=hunks, truncated=cut)
+    return Diff(files=files, hunks=hunks, truncated=cut)
 
 
 async def _sides(repository: Repository, args: DiffInput) -> Sides:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from astro_mcp.agents.git.differences import Sides, difference
 from astro_mcp.agents.git.inputs import PreviewInput
-from astro_mcp.agents.git.outputs import MergeConflict, MergePreview, PreviewedConflicts
+from astro_mcp.agents.git.outputs import MergeConflict, MergePreview
 from astro_mcp.workspace.git import merging
 from astro_mcp.workspace.git.escapes import shown
 from astro_mcp.workspace.git.repository import Repository
@@ -20,5 +20,6 @@ async def preview(repository: Repository, args: PreviewInput) -> MergePreview:
         MergeConflict(path=shown(item.path), kind=item.kind, hunks=list(item.hunks), withheld=item.withheld)
         for item in found.conflicts
     ]
-    kind = PreviewedConflicts if conflicts else MergePreview
-    return kind(outcome=found.kind, from_sha=theirs, into_sha=ours, conflicts=conflicts, files=files, truncated=cut)
+    return MergePreview(
+        outcome=found.kind, from_sha=theirs, into_sha=ours, conflicts=conflicts, files=files, truncated=cut
+    )

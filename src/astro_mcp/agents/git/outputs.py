@@ -117,18 +117,14 @@ class DiffHunk(Part):
 class Diff(Page):
     """`files` in git's order, then their hunks."""
 
-    paged: ClassVar[str | None] = "hunks"
     files: list[DiffFile]
     hunks: list[DiffHunk] = Field(default_factory=list)
 
+    def long_field(self) -> str:
+        return "hunks" if self.hunks else "files"
+
     def text(self) -> str:
         return "\n".join(changed_lines(self.files, self.hunks)) or "no difference"
-
-
-class DiffStat(Diff):
-    """A diff without text: the files are what may be long."""
-
-    paged: ClassVar[str | None] = "files"
 
 
 def file_lines(files: list[DiffFile]) -> list[str]:
@@ -184,6 +180,11 @@ class Shown(Page):
     content: str = ""
     lines: list[BlameLine] = Field(default_factory=list)
 
+    def long_field(self) -> str:
+        if self.kind == "commit":
+            return "hunks" if self.hunks else "files"
+        return "lines" if self.lines else "content"
+
     def text(self) -> str:
         if self.kind == "commit":
             head = [f"commit {self.sha}", f"author {one_line(self.author)}", f"date {self.date}"]
@@ -199,24 +200,6 @@ class Shown(Page):
         """Its parents, and how to ask for what is told in full of other commits."""
         parents = [sha[:12] for sha in self.parents]
         return [f"merge of {' and '.join(parents)} (all hunks: git_diff from {parents[0]} to {self.sha[:12]})"]
-
-
-class ShownCommit(Shown):
-    """The hunks are what may be long."""
-
-    paged: ClassVar[str | None] = "hunks"
-
-
-class ShownFile(Shown):
-    """The content is what may be long."""
-
-    paged: ClassVar[str | None] = "content"
-
-
-class ShownBlame(Shown):
-    """The lines are what may be long."""
-
-    paged: ClassVar[str | None] = "lines"
 
 
 class FoundKey(Part):
@@ -296,23 +279,19 @@ class MergeConflict(Part):
 class MergePreview(Page):
     """`outcome` is up_to_date, fast_forward, merge or conflicts; `files` are what would change in `into`."""
 
-    paged: ClassVar[str | None] = "files"
     outcome: str
     from_sha: str
     into_sha: str
     conflicts: list[MergeConflict]
     files: list[DiffFile]
 
+    def long_field(self) -> str:
+        return "conflicts" if self.conflicts else "files"
+
     def text(self) -> str:
         lines = [f"{self.outcome} of {self.from_sha[:12]} into {self.into_sha[:12]}: {len(self.files)} files change"]
         conflicts = [line for item in self.conflicts for line in item.lines()]
         return "\n".join([*lines, *conflicts, *file_lines(self.files)])
-
-
-class PreviewedConflicts(MergePreview):
-    """Where there are conflicts they are what may be long."""
-
-    paged: ClassVar[str | None] = "conflicts"
 
 
 class Merged(Step):

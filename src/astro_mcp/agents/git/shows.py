@@ -10,7 +10,7 @@ import anyio
 
 from astro_mcp.agents.git.differences import PATCH, between, difference, is_open, of_trees
 from astro_mcp.agents.git.inputs import ShowInput
-from astro_mcp.agents.git.outputs import BlameLine, DiffFile, DiffHunk, Shown, ShownBlame, ShownCommit, ShownFile
+from astro_mcp.agents.git.outputs import BlameLine, DiffFile, DiffHunk, Shown
 from astro_mcp.errors import AstroError, InvalidInput, NotFound, ProtectedPath, TooLarge, Unsupported
 from astro_mcp.nearest import nearest
 from astro_mcp.workspace.git.blamed import Early, asked_early, blamed
@@ -47,7 +47,7 @@ async def show(repository: Repository, args: ShowInput) -> Shown:
     if item.kind == "folder":
         items = await items_of(repository, item.sha)
         names = await repository.apart(64 * len(items), lambda: "\n".join(_name(path, one) for one in items))
-        return ShownFile(sha=sha, path=shown(path), kind="folder", content=names)
+        return Shown(sha=sha, path=shown(path), kind="folder", content=names)
     if not repository.readable(path):
         raise ProtectedPath(f"{one_line(path, 200)} is on the secrets list, in history too")
     if size > FILE:
@@ -113,7 +113,7 @@ async def _show_commit(repository: Repository, sha: str) -> Shown:
         unknown = is_open(change, cut=ran.cut)
         trees = await trees_of(repository, parents or EMPTY_TREE, sha) if unknown else []
         files, hunks, cut = await of_trees(repository, change, trees, cut=ran.cut)
-    return ShownCommit(
+    return Shown(
         sha=sha,
         author=author,
         date=date,
@@ -150,7 +150,7 @@ async def _show_file(
 ) -> Shown:
     base = {"sha": sha, "path": shown(path), "bytes": len(data)}
     if b"\0" in data[:8000]:
-        return ShownFile.model_validate({**base, "kind": "binary"})
+        return Shown.model_validate({**base, "kind": "binary"})
     lines = await repository.apart(len(data), lambda: data.decode("utf-8", "replace").split("\n"))
     total = len(lines) - (lines[-1] == "")
     if args.end_line and args.end_line < args.start_line:
@@ -166,14 +166,12 @@ async def _show_file(
     # cut by lines only where that was asked for, so that a whole file keeps its last line's end
     whole = args.start_line == 1 and end == total
     content = "\n".join(lines if whole else lines[args.start_line - 1 : end])
-    return ShownFile.model_validate({**base, "content": content})
+    return Shown.model_validate({**base, "content": content})
 
 
-def _blame(
-    base: Mapping[str, object], lines: Sequence[str], span: range, wrote: Sequence[tuple[str, Writer]]
-) -> ShownBlame:
+def _blame(base: Mapping[str, object], lines: Sequence[str], span: range, wrote: Sequence[tuple[str, Writer]]) -> Shown:
     rows = [
         BlameLine(line=line, sha=by, author=writer.author, date=writer.date, text=lines[line - 1])
         for line, (by, writer) in zip(span, wrote, strict=True)
     ]
-    return ShownBlame.model_validate({**base, "lines": rows})
+    return Shown.model_validate({**base, "lines": rows})

@@ -49,13 +49,13 @@ class Budget:
     ) -> Shape:
         """The value's forms; over the budget its first page, or its head and tail, and the whole is kept with the
         value's `labels`."""
-        if isinstance(value, Page) and value.paged is not None:
-            fitting = self._whole(value, value.paged, profile)
+        if isinstance(value, Page) and (name := value.long_field()) is not None:
+            fitting = self._whole(value, name, profile)
             if fitting is not None:
                 return fitting
             bound = binding(session.scope, tool.name, tool.parse(arguments))
-            name, whole = f"{tool.name}.json", pack(value)
-            sha256 = await self._artifacts.put(session.scope, whole, "application/json", name, labels)
+            whole = pack(value)
+            sha256 = await self._artifacts.put(session.scope, whole, "application/json", f"{tool.name}.json", labels)
             return self._page(value, Cursor(sha256, 0), bound, profile)
         shape = Shape.of(value, profile)
         if shape.size <= self._most:
@@ -75,7 +75,8 @@ class Budget:
             value = tool.declaration.output.model_validate(json.loads(data))
         except (AstroError, ValueError):
             raise unknown_cursor() from None
-        if not isinstance(value, Page) or value.paged is None or place.offset >= len(getattr(value, value.paged)):
+        name = value.long_field() if isinstance(value, Page) else None
+        if not isinstance(value, Page) or name is None or place.offset >= len(getattr(value, name)):
             raise unknown_cursor()
         session.ledger.join(labels)
         return self._page(value, place, bound, profile)
@@ -94,7 +95,7 @@ class Budget:
         return shape if shape.size <= self._most else None
 
     def _page(self, value: Page, place: Cursor, bound: bytes, profile: Profile) -> Shape:
-        name = value.paged or ""
+        name = value.long_field() or ""
         whole: Sequence[Any] = getattr(value, name)
         left = len(whole) - place.offset
 

@@ -1,0 +1,55 @@
+"""What git tells goes on by its cursor to the end, in the text alone too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.agents.git.bench import Bench
+
+from astro_mcp.core.ports import SystemClock
+from astro_mcp.faces.mcp.budget import Budget
+from astro_mcp.faces.mcp.peer import FULL
+from astro_mcp.store.artifacts import Artifacts
+from astro_mcp.store.database import Database
+
+
+@pytest.fixture
+def wide(bench: Bench) -> Bench:
+    """Thirty files that changed, and a long one, on `main` and otherwise on `side`."""
+    for name in ("side", "main"):
+        bench.git("checkout", "-q", *(["-b"] if name == "side" else []), name)
+        for number in range(30):
+            bench.write(f"file {number:02}.txt", f"{number} of {name}\n")
+        bench.write("long.txt", "".join(f"line {number} of {name}\n" for number in range(60)))
+        bench.git("add", "-A")
+        bench.git("commit", "-q", "-m", "Wide")
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "field", "most"),
+    [
+        ("git_show", {}, "hunks", 9_000),
+        ("git_show", {"path": "long.txt"}, "content", 1_500),
+        ("git_show", {"path": "long.txt", "blame": True}, "lines", 3_000),
+        ("git_diff", {"from": "HEAD~1", "to": "HEAD"}, "hunks", 7_500),
+        ("git_diff", {"from": "HEAD~1", "to": "HEAD", "stat_only": True}, "files", 1_500),
+        ("git_merge_preview", {"from": "side"}, "conflicts", 9_000),
+    ],
+)
+async def test_each_form_of_an_answer_goes_on_to_its_end(
+    wide: Bench, tmp_path: Path, tool: str, arguments: dict[str, Any], field: str, most: int
+) -> None:
+    value = await wide.call(tool, **arguments)
+    async with Database.open(tmp_path / "pages.db") as database:
+        budget = Budget(Artifacts(database, tmp_path / "kept", SystemClock()), most)
+        declared = wide.dispatcher.registry.tools[tool]
+        shapes = [await budget.shape(wide.session, declared, arguments, value, FULL)]
+        while cursor := (shapes[-1].structured or {}).get("next_cursor"):
+            shapes.append(await budget.resume(wide.session, declared, arguments, cursor, FULL))
+    pages = [(shape.structured or {})[field] for shape in shapes]
+    whole = value.model_dump(mode="json", exclude_none=True)[field]
+    assert len(pages) > 1
+    assert [one for page in pages for one in page] == list(whole)
