@@ -49,6 +49,7 @@ async def test_each_form_of_an_answer_goes_on_to_its_end(
         shapes = [await budget.shape(wide.session, declared, arguments, value, FULL)]
         while cursor := (shapes[-1].structured or {}).get("next_cursor"):
             shapes.append(await budget.resume(wide.session, declared, arguments, cursor, FULL))
+            assert cursor in (shapes[-2].text or "")
     pages = [(shape.structured or {})[field] for shape in shapes]
     whole = value.model_dump(mode="json", exclude_none=True)[field]
     assert len(pages) > 1

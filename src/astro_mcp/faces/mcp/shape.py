@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic_core import to_json
 
-from astro_mcp.core.model import Output
+from astro_mcp.core.model import Output, Page
 from astro_mcp.faces.mcp.peer import Profile
 
 T = TypeVar("T", str, dict[str, Any])
@@ -29,7 +29,7 @@ class Shape:
     def of(cls, value: Output, profile: Profile) -> Shape:
         """The forms that the profile reads; fields that are None are absent from the structured one."""
         structured = value.model_dump(mode="json", exclude_none=True) if profile.structured else None
-        return cls.weighed(value.text() if profile.text else None, structured)
+        return cls.weighed(_text(value) if profile.text else None, structured)
 
     @classmethod
     def weighed(cls, text: str | None, structured: dict[str, Any] | None) -> Shape:
@@ -41,6 +41,14 @@ class Shape:
             structured, more = _weighed(structured, _sound_tree)
             size += more
         return cls(text, structured, size)
+
+
+def _text(value: Output) -> str:
+    """Its text, which tells where a page goes on: some hosts read it alone."""
+    text = value.text()
+    if isinstance(value, Page) and value.next_cursor and value.next_cursor not in text:
+        return f"{text}\n[cut; go on with cursor {value.next_cursor}]"
+    return text
 
 
 def _weighed(part: T, mended: Callable[[T], T]) -> tuple[T, int]:
