@@ -133,12 +133,14 @@ class Scanner:
         return visible, ignore
 
     def _with_exclude(self, descriptor: int, path: str, ignore: Ignore, patterns: Patterns) -> Ignore:
-        """With the rules of `info/exclude`, where the open folder at `path` is the top of a repository: any
-        `.gitignore` there has a say before them."""
+        """The rules of `info/exclude`, where the open folder at `path` is the top of a repository: those of the folders
+        above end there, as they do for git, and any `.gitignore` there has a say before them."""
         try:
             if stat.S_ISDIR(os.stat(".git", dir_fd=descriptor, follow_symlinks=False).st_mode):
+                ignore = Ignore() if _is_there(descriptor, ".git/HEAD") else ignore
                 data = small(descriptor, ".git/info/exclude", LARGEST)
             else:
+                ignore = Ignore() if small(descriptor, ".git").startswith(b"gitdir: ") else ignore
                 data = _of_worktree(self._start.root, path)
         except Unavailable:
             raise
@@ -211,6 +213,14 @@ def _type(entry: os.DirEntry[str]) -> Type:
         return "link" if entry.is_symlink() else "other"
     except OSError:
         return "other"
+
+
+def _is_there(folder: int, path: str) -> bool:
+    try:
+        os.stat(path, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _is_unicode(name: str) -> bool:
