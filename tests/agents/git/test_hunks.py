@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,15 @@ async def test_a_hunk_alone_is_committed_and_the_working_tree_is_not_touched(lon
     await long.call("git_commit", hunk_ids=[first, third], message="Others")
     assert long.git("status", "--porcelain") == ""
     long.git("fsck", "--strict")
+
+
+async def test_a_hunk_is_committed_by_what_the_text_alone_tells(long: Bench) -> None:
+    text = (await long.call("git_diff")).text()
+    told = re.findall(r"(?m)^\[(\w+)\] @@ ", text)
+    assert told == await ids(long)
+    await long.call("git_commit", hunk_ids=told[1:], message="Two")
+    assert "+changed 5\n" in long.git("diff")
+    assert "] @@" not in (await long.call("git_show")).text(), "those are committed"
 
 
 @pytest.mark.full

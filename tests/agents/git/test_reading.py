@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -384,7 +385,7 @@ async def test_lines_are_counted_as_git_counts_them(bench: Bench) -> None:
 async def test_a_diffs_hunks_stand_beneath_their_files(bench: Bench) -> None:
     bench.write("README.md", "# Changed\n")
     bench.write("src/app.py", "def one():\n    return 2\n\n\ndef two():\n    return 2\n")
-    lines = (await bench.call("git_diff")).text().splitlines()
+    lines = re.sub(r"(?m)^\[\w+\] ", "", (await bench.call("git_diff")).text()).splitlines()
     assert lines[:4] == ["README.md +1 -1", "@@ -1,1 +1,1 @@", "-# Project", "+# Changed"]
     assert lines[4] == "src/app.py +1 -1"
     assert [line for line in lines if line.startswith("@@")] == ["@@ -1,1 +1,1 @@", "@@ -1,5 +1,5 @@"]

@@ -80,6 +80,7 @@ class GitAgent(Agent):
 
         `from=index` shows what is not staged, `to=index` what is. Untracked files are in no diff: git_status lists
         them. The text of files on the secrets list is withheld. A long hunk comes in several pieces.
+        In the text a hunk's id stands in brackets before its `@@`.
         Example: `git_diff {"from": "main", "to": "HEAD", "stat_only": true}`.
         """
         return await (await self._work.get()).diff(args, ctx)

@@ -124,18 +124,18 @@ class Diff(Page):
         return "hunks" if self.hunks else "files"
 
     def text(self) -> str:
-        return "\n".join(changed_lines(self.files, self.hunks)) or "no difference"
+        return "\n".join(changed_lines(self.files, self.hunks, ids=True)) or "no difference"
 
 
 def file_lines(files: list[DiffFile]) -> list[str]:
     return [file.line for file in files]
 
 
-def changed_lines(files: list[DiffFile], hunks: list[DiffHunk]) -> list[str]:
-    """Each file, and beneath it those of its hunks that are here."""
+def changed_lines(files: list[DiffFile], hunks: list[DiffHunk], *, ids: bool = False) -> list[str]:
+    """Each file, and beneath it those of its hunks that are here; with `ids` each says by which it is committed."""
     of: dict[str, list[str]] = {}
     for hunk in hunks:
-        of.setdefault(hunk.path, []).append(hunk.shown)
+        of.setdefault(hunk.path, []).append(f"[{hunk.id}] {hunk.shown}" if ids else hunk.shown)
     return [line for file in files for line in (file.line, *of.get(file.path, ()))]
 
 
