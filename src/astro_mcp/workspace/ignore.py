@@ -23,6 +23,10 @@ LONGEST: Final = 256
 """Bytes of one pattern."""
 BLOCK: Final = 250
 """Patterns compiled at once: few enough for RE2's memory where they are of the usual kind."""
+LONGEST_GLOB: Final = 1000
+CHOICES: Final = 100
+"""Globs that one with braces may stand for."""
+_BRACES: Final = re.compile(r"(?<!\\)\{([^{}]*,[^{}]*)\}")
 _SUFFIX: Final = re.compile(r"\*(\.[A-Za-z0-9_.-]+)")
 
 
@@ -171,15 +175,32 @@ def _spec(lines: Sequence[str]) -> Any:
 
 def matcher(glob: str) -> Callable[[str], bool]:
     """Whether a path fits `glob`, written as in `.gitignore`: `*.py` at any depth, `/src/**/*.py` from the start.
+    Beyond that `{a,b}` is either, as for ripgrep, and `./` is the start.
 
     Raises `InvalidInput`.
     """
-    if not glob.strip() or glob.startswith(("!", "#")) or len(glob) > 1000:
+    globs = [one for one in _alternatives(glob) if one.strip()] if len(glob) <= LONGEST_GLOB else []
+    if not globs or any(one.startswith(("!", "#")) for one in globs):
         raise InvalidInput("the glob is empty, too long, or starts with ! or #", "for example *.py or src/**/*.md")
-    if plain := _SUFFIX.fullmatch(glob):  # as most globs are
-        end = plain[1]
-        return lambda path: path.endswith(end) or f"{end}/" in path
-    spec = _spec([glob])
+    plain = [_SUFFIX.fullmatch(one) for one in globs]
+    ends = tuple(one[1] for one in plain if one)
+    if len(ends) == len(globs):  # as most are
+        return lambda path: path.endswith(ends) or any(f"{end}/" in path for end in ends)
+    spec = _spec([glob, *globs])
     if isinstance(spec, Exception):
         raise InvalidInput(f"the glob can't be read: {spec}", "for example *.py or src/**/*.md")
     return lambda path: bool(spec.match_file(path))
+
+
+def _alternatives(glob: str) -> list[str]:
+    """`glob` without braces: once for each choice that they leave."""
+    open_, done = [f"/{glob[2:]}" if glob.startswith("./") else glob], []
+    while open_:
+        one = open_.pop()
+        if (braces := _BRACES.search(one)) is None:
+            done.append(one)
+        else:
+            open_ += [one[: braces.start()] + choice + one[braces.end() :] for choice in braces[1].split(",")]
+        if len(open_) + len(done) > CHOICES:
+            raise InvalidInput(f"the braces of the glob leave over {CHOICES} choices", "make several calls")
+    return done

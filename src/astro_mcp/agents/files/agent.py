@@ -77,6 +77,7 @@ class FilesAgent(Agent):
         counted.
 
         `depth` defaults to 2; with a `glob`, to every level, and only files that fit are listed.
+        `{a,b}` in a glob is either. With one of them and no path every root is gone through.
 
         Example: {"path": "src", "glob": "*.py"}
         """

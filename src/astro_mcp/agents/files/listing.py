@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from astro_mcp.agents.files.models import ListInput, ListItem, ListOutput
+from astro_mcp.agents.files.models import NO_FIT, ListInput, ListItem, ListOutput
 from astro_mcp.workspace.content import status_of
 from astro_mcp.workspace.counts import Counts
 from astro_mcp.workspace.folders import DEEPEST, folders
@@ -16,9 +17,22 @@ from astro_mcp.workspace.tree import MOST, Tree, tree
 from astro_mcp.workspace.walk import Entry
 
 DEPTH: Final = 2
+_CUT: Final = f"only the first {MOST:,} are kept; name a folder within"
 
 
-def list_below(place: Place, args: ListInput, counts: Counts) -> ListOutput:
+def list_all(places: Sequence[Place], args: ListInput, counts: Counts) -> ListOutput:
+    """The entries below each of `places`."""
+    if len(places) == 1:
+        return _list_below(places[0], args, counts)
+    parts = [_list_below(place, args, counts) for place in places]
+    items = [item for part in parts for item in part.items]
+    total = sum(part.total for part in parts)
+    cut = total > len(items[:MOST])
+    note = _CUT if cut else next((part.note for part in parts if not total), None)
+    return ListOutput(items=items[:MOST], total=total, truncated=cut, note=note)
+
+
+def _list_below(place: Place, args: ListInput, counts: Counts) -> ListOutput:
     """The entries below `place`, or `place` itself where it is a file."""
     if place.relative and not stat.S_ISDIR((status := status_of(place)).st_mode):
         kind = "link" if stat.S_ISLNK(status.st_mode) else "file" if stat.S_ISREG(status.st_mode) else "other"
@@ -31,7 +45,9 @@ def list_below(place: Place, args: ListInput, counts: Counts) -> ListOutput:
     entries = {one.path: one.entries for one in found.collapsed}
     items = [_item(place, entry, entries.get(entry.path)) for entry in found.entries]
     cut = found.total > len(items)
-    note = f"only the first {MOST:,} are kept; name a folder within" if cut else None
+    note = _CUT if cut else None
+    if args.glob is not None and not found.total:
+        note = NO_FIT
     return ListOutput(items=items, total=found.total, truncated=cut, note=note)
 
 

@@ -16,6 +16,7 @@ MATCH = "sha256 that the file must have, else conflict"
 PATHS = 50
 """Files read in one call."""
 EDITS = 200
+NO_FIT = "no file fits the glob, which starts at path"
 
 
 def _few(value: Any) -> Any:

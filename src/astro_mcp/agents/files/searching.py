@@ -11,7 +11,7 @@ from typing import Any, Final
 from astro_mcp.agents.files import ripgrep
 from astro_mcp.agents.files.hits import Finder, Hits
 from astro_mcp.agents.files.literals import required
-from astro_mcp.agents.files.models import SearchInput, SearchOutput
+from astro_mcp.agents.files.models import NO_FIT, SearchInput, SearchOutput
 from astro_mcp.errors import AstroError, InvalidInput
 from astro_mcp.workspace.content import read_file, read_in, status_of
 from astro_mcp.workspace.folders import Folder, folders
@@ -45,7 +45,8 @@ def search(places: Sequence[Place], args: SearchInput, guard: ReadGuard, *, seco
                 search_in.sieved(sieve)
         else:
             search_in.all()
-    return hits.output()
+    counts = hits.counts
+    return hits.output(NO_FIT if args.glob and not counts.searched + counts.secret + counts.large else None)
 
 
 class _Search:

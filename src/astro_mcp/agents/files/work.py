@@ -13,7 +13,7 @@ import anyio.lowlevel
 
 from astro_mcp.agents.files import reading
 from astro_mcp.agents.files.editing import Edited, edited
-from astro_mcp.agents.files.listing import list_below, stamp
+from astro_mcp.agents.files.listing import list_all, stamp
 from astro_mcp.agents.files.models import (
     PATHS,
     ChangeOutput,
@@ -90,14 +90,18 @@ class FilesWork:
         return await self._read_several(args.paths, lines, ctx)
 
     async def listing(self, args: ListInput, ctx: Context) -> ListOutput:
-        if args.path is None:
+        if args.path is None and args == ListInput():
             return self._roots(ctx.session)
-        place = self._workspace.locate(ctx.session, args.path)
-        return await self._workspace.at_length(lambda: list_below(place, args, self._counts), place.root)
+        places = self._places(args.path, ctx.session)
+        return await self._workspace.at_length(lambda: list_all(places, args, self._counts), places[0].root)
+
+    def _places(self, path: str | None, session: Session) -> list[Place]:
+        """Where `path` leads; without one every root."""
+        paths = [path] if path is not None else [str(root) for root in session.grant.roots] or ["."]
+        return [self._workspace.locate(session, one) for one in paths]
 
     async def search(self, args: SearchInput, ctx: Context) -> SearchOutput:
-        paths = [args.path] if args.path is not None else [str(root) for root in ctx.session.grant.roots] or ["."]
-        places = [self._workspace.locate(ctx.session, path) for path in paths]
+        places = self._places(args.path, ctx.session)
         guard = self._workspace.read_guard
         return await self._workspace.at_length(lambda: search(places, args, guard), places[0].root)
 
@@ -233,7 +237,7 @@ class FilesWork:
         place = self._workspace.locate(session, folder or ".")
         args = ListInput(depth=1)
         try:
-            found = await self._workspace.at_length(lambda: list_below(place, args, self._counts), place.root)
+            found = await self._workspace.at_length(lambda: list_all([place], args, self._counts), place.root)
         except AstroError:
             return []
         names = [f"{item.path}/" if item.type == "folder" else item.path for item in found.items]
