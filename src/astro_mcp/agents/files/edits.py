@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nlargest
+from operator import itemgetter
 from typing import Final
 
 from astro_mcp.errors import Ambiguous, InvalidInput, Problem, TooLarge
+from astro_mcp.nearest import nearest
 from astro_mcp.workspace.executor import LARGEST
 
 _ENDS: Final = re.compile(r"\r\n|\n")
 _MAC_ENDS: Final = re.compile(r"\r")
 _SHOWN: Final = 20
+_LOOKED_AT: Final = 100
+"""Places of an old text's first line that are compared with all of it."""
+_SEARCHED: Final = 20_000
+"""Lines among which one like it is looked for."""
+_COMPARED: Final = 20
+"""Lines that share the most words with it, which are compared letter by letter."""
+_WIDE: Final = 200
+_WORD: Final = re.compile(r"\w+")
+_AGAIN: Final = "read the file again: it may have changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +108,34 @@ class Editable:
         )
 
     def _near(self, old: str) -> str:
-        """Where a line of the old text stands but for its white space."""
-        first = next((line.strip() for line in old.split("\n") if line.strip()), "")
-        for number, line in enumerate(self._text.split("\n"), 1):
-            if first and first in line:
-                return f"{self._shown}:{number} has its first line; compare white space and what follows"
-        return "read the file again: it may have changed"
+        """Which line of the text keeps the old one from standing there; without a word of either."""
+        wanted, lines = old.strip("\n").split("\n"), self._text.split("\n")
+        first = wanted[0].strip()
+        places = [at for at, line in enumerate(lines) if first and first in line][:_LOOKED_AT]
+        if not places:
+            at = _alike(first, lines)
+            return _AGAIN if at is None else f"{self._shown}:{at + 1} is most like its first line; read it again"
+        at, same = max(((at, _same(lines[at : at + len(wanted)], wanted)) for at in places), key=itemgetter(1))
+        if same == len(wanted):
+            return f"its lines stand at {self._shown}:{at + 1}; the blank ones around them differ"
+        line = f"{self._shown}:{at + same + 1}"
+        if at + same < len(lines) and lines[at + same].split() == wanted[same].split():
+            return f"{line} differs in white space alone; read it again"
+        return f"{line} is the first line that differs; read it again"
+
+
+def _alike(wanted: str, lines: Sequence[str]) -> int | None:
+    """Where the line most like `wanted` is, if one is like it."""
+    words = set(_WORD.findall(wanted[:_WIDE]))
+    shared = [(len(words.intersection(_WORD.findall(line[:_WIDE]))), -at) for at, line in enumerate(lines[:_SEARCHED])]
+    found = {lines[-at].strip()[:_WIDE]: -at for count, at in nlargest(_COMPARED, shared) if count}
+    return found.get(nearest(wanted, list(found)) or "")
+
+
+def _same(lines: Sequence[str], wanted: Sequence[str]) -> int:
+    """How many of `lines` are as wanted, of which the first may begin amid one, and the last end so."""
+    last = len(wanted) - 1
+    for number, (line, one) in enumerate(zip(lines, wanted, strict=False)):
+        if line != one and not (number == 0 and line.endswith(one)) and not (number == last and line.startswith(one)):
+            return number
+    return len(lines)
