@@ -51,6 +51,10 @@ class Page(Output):
         on in a value of the declared class, so that a subclass of it can't say this."""
         return self.paged
 
+    def goes_with(self, start: int, end: int) -> dict[str, Any]:
+        """The other fields that are not whole in the page from `start` to `end` of the long one."""
+        return {}
+
 
 class Listing(Page):
     """A list of items and how many there are in all."""

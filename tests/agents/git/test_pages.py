@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.agents.git.bench import Bench
 
+from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.faces.mcp.budget import Budget
 from astro_mcp.faces.mcp.peer import FULL
@@ -54,3 +55,19 @@ async def test_each_form_of_an_answer_goes_on_to_its_end(
     whole = value.model_dump(mode="json", exclude_none=True)[field]
     assert len(pages) > 1
     assert [one for page in pages for one in page] == list(whole)
+
+
+async def test_a_page_of_a_wide_diff_has_the_files_of_its_hunks_and_no_others(bench: Bench, tmp_path: Path) -> None:
+    """A thousand files, every third of them without a hunk, as a binary one is."""
+    files = [DiffFile(path=f"some/folder/file {n:04}.txt", additions=1, deletions=0) for n in range(1000)]
+    hunks = [DiffHunk(id=f"{n:012}", path=file.path, text="@@\n+x") for n, file in enumerate(files) if n % 3]
+    async with Database.open(tmp_path / "pages.db") as database:
+        budget = Budget(Artifacts(database, tmp_path / "kept", SystemClock()))
+        declared = bench.dispatcher.registry.tools["git_diff"]
+        shapes = [await budget.shape(bench.session, declared, {}, Diff(files=files, hunks=hunks), FULL)]
+        while cursor := (shapes[-1].structured or {}).get("next_cursor"):
+            shapes.append(await budget.resume(bench.session, declared, {}, cursor, FULL))
+    pages = [shape.structured or {} for shape in shapes]
+    assert 1 < len(pages) < 12
+    assert [file["path"] for page in pages for file in page["files"]] == [file.path for file in files]
+    assert [hunk["id"] for page in pages for hunk in page["hunks"]] == [hunk.id for hunk in hunks]

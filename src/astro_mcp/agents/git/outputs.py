@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -115,13 +115,16 @@ class DiffHunk(Part):
 
 
 class Diff(Page):
-    """`files` in git's order, then their hunks."""
+    """`files` in git's order, then their hunks. A page of hunks has their files alone."""
 
     files: list[DiffFile]
     hunks: list[DiffHunk] = Field(default_factory=list)
 
     def long_field(self) -> str:
         return "hunks" if self.hunks else "files"
+
+    def goes_with(self, start: int, end: int) -> dict[str, Any]:
+        return files_with(self.files, self.hunks, start, end)
 
     def text(self) -> str:
         return "\n".join(changed_lines(self.files, self.hunks, ids=True)) or "no difference"
@@ -137,6 +140,17 @@ def changed_lines(files: list[DiffFile], hunks: list[DiffHunk], *, ids: bool = F
     for hunk in hunks:
         of.setdefault(hunk.path, []).append(f"[{hunk.id}] {hunk.shown}" if ids else hunk.shown)
     return [line for file in files for line in (file.line, *of.get(file.path, ()))]
+
+
+def files_with(files: list[DiffFile], hunks: list[DiffHunk], start: int, end: int) -> dict[str, Any]:
+    """The files of the hunks from `start` to `end`, and those without hunks that stand before the next page's."""
+    places = {file.path: place for place, file in enumerate(files)}
+    if not hunks or not all(hunk.path in places for hunk in hunks):  # a list of files may be cut
+        return {}
+    here = [places[hunk.path] for hunk in hunks[start:end]]
+    first = min(here) if start else 0
+    after = max(max(here) + 1, places[hunks[end].path]) if end < len(hunks) else len(files)
+    return {"files": files[first:after]}
 
 
 class BlameLine(Part):
@@ -184,6 +198,9 @@ class Shown(Page):
         if self.kind == "commit":
             return "hunks" if self.hunks else "files"
         return "lines" if self.lines else "content"
+
+    def goes_with(self, start: int, end: int) -> dict[str, Any]:
+        return files_with(self.files, self.hunks, start, end)
 
     def text(self) -> str:
         if self.kind == "commit":

@@ -107,6 +107,7 @@ class Budget:
             if end not in shapes:
                 more = end < len(whole)
                 update = {
+                    **value.goes_with(place.offset, end),
                     name: whole[place.offset : end],
                     "truncated": value.truncated or more,
                     "next_cursor": Cursor(place.sha256, end).seal(bound) if more else None,
