@@ -112,3 +112,26 @@ async def test_pages_of_a_log_that_is_known_ask_no_git_for_their_shas_up_to_a_th
             "log", "--format=%H", f"--skip={skip}", "-10", "merged"
         ).split()
         assert len(asked) == count, skip
+
+
+async def test_a_range_leaves_out_what_leads_to_its_start(abreast: Bench) -> None:
+    for span, more in (("left~3..merged", {}), ("left..right", {"author": "bob"}), ("merged..left", {})):
+        plain = [f"--author={more['author']}", "-i"] if more else []
+        told = await abreast.call("git_log", ref=span, **more)
+        wanted = abreast.git("log", "--format=%H", *plain, span).split()
+        assert (told.total, [one.sha for one in told.items]) == (len(wanted), wanted[:500]), span
+    rest = await abreast.call("git_log", ref="left..merged", limit=7, skip=590)
+    assert [one.sha for one in rest.items] == abreast.git("log", "--format=%H", "left..merged").split()[590:597]
+
+
+async def test_a_range_without_an_end_goes_from_or_to_head(bench: Bench) -> None:
+    assert [one.subject for one in (await bench.call("git_log", ref="HEAD~1..")).items] == ["Add two"]
+    assert (await bench.call("git_log", ref="..HEAD~1")).items == []
+    for ref in ("HEAD~1...HEAD", "a..b..c", "nosuch..HEAD", "HEAD..--all"):
+        assert (await bench.result("git_log", ref=ref)).error is not None, ref
+    error = (await bench.result("git_diff", **{"from": "HEAD~1..HEAD"})).error
+    assert isinstance(error, InvalidInput)
+    assert "from and to" in error.hint
+    error = (await bench.result("git_show", ref="HEAD:README.md")).error
+    assert isinstance(error, InvalidInput)
+    assert "ref and path" in error.hint

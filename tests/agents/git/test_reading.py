@@ -224,7 +224,7 @@ async def test_an_annotated_tag_and_packed_refs_resolve(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     "ref",
-    ["-p", "--output=x", "HEAD..main", "HEAD:src/app.py", ":/Begin", "a\nb", "@{-1}", "HEAD^{/x}", "", "a b", "x*"],
+    ["-p", "--output=x", "HEAD...main", "HEAD:src/app.py", ":/Begin", "a\nb", "@{-1}", "HEAD^{/x}", "", "a b", "x*"],
 )
 async def test_what_is_no_name_of_a_commit_is_refused(bench: Bench, ref: str) -> None:
     for tool in ("git_show", "git_log"):

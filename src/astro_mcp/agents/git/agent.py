@@ -69,6 +69,7 @@ class GitAgent(Agent):
 
         A size is that of a commit's change. At most `limit` commits a call; `total` counts all that match, and `skip`
         passes the newest. Author and message are searched as plain text, whatever the case.
+        `main..fix` are the commits of fix that main does not have.
         Example: `git_log {"path": "src/app.py", "since": "2 weeks ago"}`.
         """
         return await (await self._work.get()).log(args, ctx)

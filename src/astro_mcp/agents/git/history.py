@@ -25,7 +25,7 @@ async def log(repository: Repository, args: LogInput) -> Log:
     if args.ref == "HEAD" and not head:
         return Log(items=[])
     await repository.not_too_old()
-    sha = head if head and await is_near(repository, head) else await commit_of(repository, args.ref)
+    sha, without = await _span(repository, args.ref, head)
     for name, text in (("author", args.author), ("grep", args.grep)):
         if text and "\n" in text:
             raise InvalidInput(f"{name} is looked for within a line", "take one line of it")
@@ -33,6 +33,7 @@ async def log(repository: Repository, args: LogInput) -> Log:
     filters += [f"--grep={args.grep}"] if args.grep else []
     filters = ["--fixed-strings", "--regexp-ignore-case", *filters] if filters else []
     filters += [await _since(repository, args.since)] if args.since else []
+    filters += [f"^{without}"] if without else []
     inside = repository.inside(args.path) if args.path else ""
     total, shas = await listed(repository, sha, filters, inside, range(args.skip, args.skip + args.limit))
     items = [_commit(one) for one in await logged(repository, shas, inside)]
@@ -41,6 +42,16 @@ async def log(repository: Repository, args: LogInput) -> Log:
     after = args.skip + len(shas)
     more = bool(shas) and total > after
     return Log(items=items, total=total, truncated=more, next_skip=after if more else None)
+
+
+async def _span(repository: Repository, ref: str, head: str) -> tuple[str, str]:
+    """The commit that `ref` names; of `a..b` that is b, and beside it a, whose history is left out."""
+    if head and await is_near(repository, head):
+        return head, ""
+    first, dots, last = ref.partition("..")
+    if not dots or last.startswith("."):
+        return await commit_of(repository, ref), ""
+    return await commit_of(repository, last or "HEAD"), await commit_of(repository, first or "HEAD")
 
 
 async def _since(repository: Repository, date: str) -> str:

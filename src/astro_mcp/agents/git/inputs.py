@@ -22,7 +22,7 @@ class StatusInput(OfRepository):
 class LogInput(OfRepository):
     """Of `git_log`."""
 
-    ref: str = Field("HEAD", description="Branch, tag, sha or HEAD~2.")
+    ref: str = Field("HEAD", description="Branch, tag, sha or main..fix.")
     path: str | None = Field(None, description="Touching this.")
     author: str | None = Field(None, max_length=200, description="In name or address.")
     grep: str | None = Field(None, max_length=200, description="In the message.")

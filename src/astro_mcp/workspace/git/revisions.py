@@ -30,7 +30,7 @@ async def commit_of(repository: Repository, revision: str) -> str:
     Ranges, searches (`:/text`) and paths (`ref:path`) are no revisions here. Raises `InvalidInput`, `NotFound`.
     """
     if not _sayable(revision):
-        raise InvalidInput(f"{printable(revision, 80)!r} can't name a commit", "a branch, a tag, a sha, or HEAD~2")
+        raise InvalidInput(f"{printable(revision, 80)!r} can't name a commit", _form(revision))
     if revision == "HEAD" and not repository.refs.sha:
         raise NotFound("this branch has no commit yet")
     name = await _from_sha(repository, revision)
@@ -53,6 +53,15 @@ async def _from_sha(repository: Repository, revision: str) -> str:
     if head != "HEAD":
         sha = await repository.blocking(lambda: read_own(repository.layout, head))
     return sha + revision[len(head) :] if sha else revision
+
+
+def _form(revision: str) -> str:
+    """How else to say what may be meant by it."""
+    if ".." in revision:
+        return "one commit is named here: git_diff takes two as from and to, and git_log a..b as ref"
+    if ":" in revision:
+        return "a file of a commit is git_show's, with ref and path apart"
+    return "a branch, a tag, a sha, or HEAD~2"
 
 
 def _told(repository: Repository, name: str) -> list[str]:
