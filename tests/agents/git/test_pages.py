@@ -26,6 +26,8 @@ def wide(bench: Bench) -> Bench:
         bench.write("long.txt", "".join(f"line {number} of {name}\n" for number in range(60)))
         bench.git("add", "-A")
         bench.git("commit", "-q", "-m", "Wide")
+    for number in range(30):
+        bench.write(f"file {number:02}.txt", "of the working tree\n")
     return bench
 
 
@@ -38,6 +40,7 @@ def wide(bench: Bench) -> Bench:
         ("git_diff", {"from": "HEAD~1", "to": "HEAD"}, "hunks", 7_500),
         ("git_diff", {"from": "HEAD~1", "to": "HEAD", "stat_only": True}, "files", 1_500),
         ("git_merge_preview", {"from": "side"}, "conflicts", 9_000),
+        ("git_status", {"repo": "."}, "unstaged", 1_500),
     ],
 )
 async def test_each_form_of_an_answer_goes_on_to_its_end(

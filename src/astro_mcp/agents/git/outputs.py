@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import Field
 
@@ -28,7 +28,6 @@ class StatusEntry(Part):
 class Status(Page):
     """`branch` is "" on a detached HEAD, `sha` "" before the first commit, `upstream` "" where there is none."""
 
-    paged: ClassVar[str | None] = "untracked"
     branch: str
     sha: str
     upstream: str
@@ -38,6 +37,9 @@ class Status(Page):
     unstaged: list[StatusEntry]
     conflicts: list[StatusEntry]
     untracked: list[str]
+
+    def long_field(self) -> str:
+        return max(("untracked", "unstaged", "staged", "conflicts"), key=lambda name: len(getattr(self, name)))
 
     def text(self) -> str:
         where = f"on branch {one_line(self.branch)}" if self.branch else f"detached HEAD at {self.sha[:12]}"
