@@ -14,14 +14,16 @@ import anyio.to_thread
 
 from astro_mcp.config import SecretSettings
 from astro_mcp.core.authority import Session
-from astro_mcp.errors import InvalidInput, NoRoot, PathDenied
+from astro_mcp.errors import InvalidInput, NoRoot, NotFound, PathDenied
 from astro_mcp.workspace.beneath import OUTSIDE, resolve
 from astro_mcp.workspace.content import read_file
 from astro_mcp.workspace.guards import ReadGuard, check_write
+from astro_mcp.workspace.near import near_path
 from astro_mcp.workspace.page_cache import PageCache
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.snapshot import Snapshot, take
 from astro_mcp.workspace.survey import Survey
+from astro_mcp.workspace.text import one_line
 from astro_mcp.workspace.walk import Entry, walk
 
 T = TypeVar("T")
@@ -91,7 +93,11 @@ class Workspace:
     def read_now(self, place: Place, limit: int) -> bytes:
         """`read` for those who are in a worker thread already."""
         self.guard_read(place)
-        data = read_file(place, limit)[0]
+        try:
+            data = read_file(place, limit)[0]
+        except NotFound as error:
+            near = near_path(place)
+            raise NotFound(error.message, f"did you mean {one_line(near)}?" if near else error.hint) from None
         self._page_cache.learn(place.root)
         return data
 

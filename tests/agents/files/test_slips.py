@@ -1,0 +1,31 @@
+"""A path that is a little wrong: the hint says the right one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.agents.files.house import House
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("src/ap.py", "did you mean src/app.py?"),
+        ("src/App.py", "did you mean src/app.py?"),
+        ("project/src/app.py", "did you mean src/app.py?"),
+        ("READNE.md", "did you mean README.md?"),
+        ("src/lines of ours", r"did you mean src/lines\nof ours?"),
+        ("src/nothing-like-it.rs", "fs_list shows what there is"),
+        ("nowhere/app.py", "fs_list shows what there is"),
+        ("project/out/passwd", "fs_list shows what there is"),
+    ],
+)
+async def test_a_wrong_path_gets_the_right_one(house: House, root: Path, path: str, hint: str) -> None:
+    (root / "src").mkdir()
+    for name in ("src/app.py", "README.md", "src/lines\nof ours"):
+        (root / name).write_text("x = 1\n")
+    (root / "out").symlink_to("/etc")
+    assert (await house.refused("fs_read", path=path)).hint == hint
+    assert (await house.refused("fs_edit", edits=[{"path": path, "old": "x", "new": "y"}])).hint == hint
+    assert hint in (await house.ok("fs_read", paths=[path, "README.md"])).text()
