@@ -29,3 +29,12 @@ async def test_a_wrong_path_gets_the_right_one(house: House, root: Path, path: s
     assert (await house.refused("fs_read", path=path)).hint == hint
     assert (await house.refused("fs_edit", edits=[{"path": path, "old": "x", "new": "y"}])).hint == hint
     assert hint in (await house.ok("fs_read", paths=[path, "README.md"])).text()
+
+
+async def test_an_expression_that_was_looked_for_as_plain_text_is_told(house: House, root: Path) -> None:
+    (root / "app.py").write_text("def one():\n    return a|b\n")
+    for pattern in ("one|two", r"def \w+", "def .*", "^def", r"one\(\)", "return$"):
+        assert "regex=true" in (await house.ok("fs_search", pattern=pattern)).text(), pattern
+    for pattern in ("a|b", "nothing", "one(x)", "f(", "a.b", "[0]", "$x", "C:\\temp"):
+        assert "regex=true" not in (await house.ok("fs_search", pattern=pattern)).text(), pattern
+    assert "regex=true" not in (await house.ok("fs_search", pattern="two|three", regex=True)).text()

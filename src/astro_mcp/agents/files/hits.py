@@ -98,8 +98,8 @@ class Hits:
             item.after = _lines_after(data, end, self._context)
         return item
 
-    def output(self, note: str | None = None) -> SearchOutput:
-        notes = [note] if note else []
+    def output(self) -> SearchOutput:
+        notes = []
         if self._late:
             notes.append(f"stopped after {self._seconds:g} s: name a folder or a glob")
         if self._total > len(self._items):

@@ -23,6 +23,8 @@ from astro_mcp.workspace.text import utf8
 SECONDS: Final = 20.0
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes of a file that is searched."""
+_EXPRESSION: Final = re.compile(r"\.[*+]|\w\|\w|\\[bdsw(.|]|\A\^|\$\Z|\[[^\]]+\][*+]")
+"""What a pattern has mostly where it is meant as an expression."""
 _RETURN: Final = re.compile(r"\\(?:r|x0[dD]|x\{0*[dD]\}|0?15)")
 """An escape of a carriage return."""
 _LINE_FEED: Final = re.compile(rb"\n|\\(?:n|x0[aA]|x\{0*[aA]\}|0?12)|\(\?[imU]*s")
@@ -45,8 +47,17 @@ def search(places: Sequence[Place], args: SearchInput, guard: ReadGuard, *, seco
                 search_in.sieved(sieve)
         else:
             search_in.all()
-    counts = hits.counts
-    return hits.output(NO_FIT if args.glob and not counts.searched + counts.secret + counts.large else None)
+    found = hits.output()
+    return found.model_copy(update={"note": _missed(args, found)}) if not found.total and found.note is None else found
+
+
+def _missed(args: SearchInput, found: SearchOutput) -> str | None:
+    """Why nothing was found, where that may be in how it was asked."""
+    if args.glob and not found.searched + found.skipped:
+        return NO_FIT
+    if not args.regex and _EXPRESSION.search(args.pattern):
+        return "the pattern was taken as plain text; regex=true makes it an expression"
+    return None
 
 
 class _Search:
