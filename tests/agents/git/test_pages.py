@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.agents.git.bench import Bench
 
+from astro_mcp.agents.git import differences
 from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk
 from astro_mcp.core.ports import SystemClock
 from astro_mcp.faces.mcp.budget import Budget
@@ -74,3 +75,11 @@ async def test_a_page_of_a_wide_diff_has_the_files_of_its_hunks_and_no_others(be
     assert 1 < len(pages) < 12
     assert [file["path"] for page in pages for file in page["files"]] == [file.path for file in files]
     assert [hunk["id"] for page in pages for hunk in page["hunks"]] == [hunk.id for hunk in hunks]
+
+
+async def test_a_patch_that_is_too_long_says_so_in_the_text(wide: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "not all of it" not in (await wide.call("git_diff")).text()
+    monkeypatch.setattr(differences, "PATCH", 2_000)
+    diff = await wide.call("git_diff")
+    assert diff.truncated
+    assert diff.text().endswith("[not all of it: the patch is too long; name paths, or take stat_only]")

@@ -129,7 +129,10 @@ class Diff(Page):
         return files_with(self.files, self.hunks, start, end)
 
     def text(self) -> str:
-        return "\n".join(changed_lines(self.files, self.hunks, ids=True)) or "no difference"
+        lines = changed_lines(self.files, self.hunks, ids=True)
+        if self.truncated and not self.next_cursor:
+            lines.append("[not all of it: the patch is too long; name paths, or take stat_only]")
+        return "\n".join(lines) or "no difference"
 
 
 def file_lines(files: list[DiffFile]) -> list[str]:
