@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -41,7 +42,7 @@ from astro_mcp.core.authority import Session
 from astro_mcp.core.call import Blob, Context
 from astro_mcp.core.resource import Body
 from astro_mcp.documents.pdf import pdf_text
-from astro_mcp.errors import AstroError, InvalidInput, NoRoot
+from astro_mcp.errors import AstroError, Conflict, InvalidInput, NoRoot
 from astro_mcp.workspace.changes import (
     Applied,
     Change,
@@ -65,6 +66,8 @@ IMAGES: Final = 700_000
 """Bytes of images attached to one result, as base64."""
 PDFS: Final = 2
 """PDFs read at once: each may take a gibibyte."""
+TRIES: Final = 8
+"""How often an edit that was overtaken looks at the files again, while others of its kind wait."""
 TOTAL: Final = 32 * 1024 * 1024
 """Characters of all files of one call."""
 
@@ -78,6 +81,7 @@ class FilesWork:
         self._counts = Counts()
         self.watching = Watching(workspace)
         self._pdfs = anyio.CapacityLimiter(PDFS)
+        self._overtaken = anyio.Lock()
 
     async def read(self, args: ReadInput, ctx: Context) -> ReadOutput:
         lines = Lines(args.start_line, args.max_lines)
@@ -114,6 +118,18 @@ class FilesWork:
 
     async def edit(self, args: EditInput, ctx: Context) -> ChangeOutput:
         done = await self._changes.done(ctx.session, ctx.call.idempotency_key)
+        if args.if_match is not None or args.dry_run or done:
+            return await self._edit_once(args, ctx, done)
+        with suppress(Conflict):
+            return await self._edit_once(args, ctx, None)
+        async with self._overtaken:  # hosts send several edits of one file at once: each is done on what the last left
+            for _ in range(TRIES):
+                with suppress(Conflict):
+                    return await self._edit_once(args, ctx, None)
+            return await self._edit_once(args, ctx, None)
+
+    async def _edit_once(self, args: EditInput, ctx: Context, done: Done | None) -> ChangeOutput:
+        """Raises `Conflict` where a file changed after it was read for this."""
         work = await self._edited(args, ctx.session, done.before if done else {})
         changes = [Write(file.place, file.after, if_match=file.sha256) for file in work]
         diff = await self._diff([Image(file.place.display, file.before, file.after) for file in work])
