@@ -11,7 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from astro_mcp.errors import Forbidden
+from astro_mcp.errors import Forbidden, NoRoot
+from astro_mcp.observe.printable import printable
 
 
 class Effect(StrEnum):
@@ -182,16 +183,24 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One connection's authority: who calls, and what it may do. `labels` are those that it began with."""
+    """One connection's authority: who calls, and what it may do. `labels` are those that it began with, `refused` the
+    folders that it asked for as roots and did not get, each with the reason."""
 
     principal: Principal
     grant: Grant
     labels: frozenset[Label] = frozenset()
+    refused: tuple[str, ...] = field(default=(), compare=False)
     ledger: Ledger = field(default_factory=Ledger, compare=False, repr=False)
     scope: Scope = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scope", Scope.of(self.principal, self.grant.home or self.grant.roots))
+
+    def no_root(self) -> NoRoot:
+        """What a call that needs a workspace is told where there is none."""
+        add = "add --root /path/to/project to the server's arguments in the host's configuration"
+        asked = (printable(reason, 300) for reason in self.refused[:5])
+        return NoRoot("this session has no workspace root", "; ".join((*asked, add)))
 
     def within(self, folder: Path) -> Session:
         """The same session, narrowed to a folder beneath its roots; what it makes belongs to the same scope."""

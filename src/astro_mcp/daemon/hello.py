@@ -69,11 +69,11 @@ class Terms:
         _known("profile", hello.profile, list(PROFILES))
         for name in hello.toolsets:
             _known("toolset", name, list(self.agents))
-        roots, notices = self._roots(hello)
+        roots, refused = self._roots(hello)
         toolsets = {*hello.toolsets, ALWAYS} if hello.toolsets else None
         grant = Grant(roots).narrowed(effects=HARMLESS if hello.read_only else None, toolsets=toolsets)
-        session = Session(Principal(f"uid:{self.uid}", Kind(hello.kind)), grant)
-        return Peer(session, hello.profile, (*notices, *self._other_network(hello)))
+        session = Session(Principal(f"uid:{self.uid}", Kind(hello.kind)), grant, refused=refused)
+        return Peer(session, hello.profile, (*refused, *self._other_network(hello)))
 
     def _roots(self, hello: Hello) -> tuple[tuple[Path, ...], tuple[str, ...]]:
         from astro_mcp.workspace.roots import usable_roots  # noqa: PLC0415 - the first session needs it, the start does not

@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from astro_mcp.config import SecretSettings
 from astro_mcp.core.authority import Session
-from astro_mcp.errors import InvalidInput, NoRoot, NotFound, PathDenied
+from astro_mcp.errors import InvalidInput, NotFound, PathDenied
 from astro_mcp.workspace.beneath import OUTSIDE, resolve
 from astro_mcp.workspace.content import read_file
 from astro_mcp.workspace.guards import ReadGuard, check_write
@@ -69,10 +69,7 @@ class Workspace:
         """
         roots = session.grant.roots
         if not roots:
-            raise NoRoot(
-                "this session has no workspace root",
-                "add --root /path/to/project to the server's arguments in the host's configuration",
-            )
+            raise session.no_root()
         fallback: Place | None = None
         for index, root in enumerate(roots):
             relative = resolve(root, path, final_link=final_link)

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from tests.agents.files.house import House, listing, open_house, session_of
 
-from astro_mcp.config import SecretSettings
+from astro_mcp.config import SecretSettings, Settings
 from astro_mcp.core.authority import REPOSITORY, Label
+from astro_mcp.daemon.hello import Hello, Terms
 from astro_mcp.errors import (
     ApprovalRequired,
     AstroError,
@@ -324,6 +325,22 @@ async def test_without_a_root_every_tool_says_how_to_get_one(house: House) -> No
     error = await house.refused("fs_read", session=session_of(), path="x")
     assert isinstance(error, NoRoot)
     assert "--root" in error.hint
+
+
+async def test_a_root_that_was_asked_for_and_refused_is_named_with_the_reason(house: House, root: Path) -> None:
+    (root / "a.txt").write_text("x\n")
+    terms = Terms(Settings(), (), (), 0, {}, {})
+    for folder, reason in (
+        (root / "gone", "there is no such folder"),
+        (root / "a.txt", "there is no such folder"),
+        (Path("/"), "the whole file system is no workspace"),
+    ):
+        for hello in (Hello(roots=(str(folder),)), Hello(cwd=str(folder))):
+            session = terms.peer(hello).session
+            for tool, more in (("fs_read", {"path": "a.txt"}), ("fs_list", {})):
+                error = await house.refused(tool, session=session, **more)
+                assert isinstance(error, NoRoot)
+                assert error.hint.startswith(f"{folder}: {reason}; add --root "), error.hint
 
 
 async def test_a_folder_of_too_much_is_not_deleted(house: House, root: Path) -> None:

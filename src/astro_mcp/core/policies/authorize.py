@@ -8,7 +8,7 @@ from pathlib import Path
 from astro_mcp.core.authority import Grant
 from astro_mcp.core.call import Result
 from astro_mcp.core.dispatcher import Invocation, Proceed
-from astro_mcp.errors import Forbidden, NoRoot
+from astro_mcp.errors import Forbidden
 
 
 class Authorize:
@@ -43,7 +43,4 @@ def authorize(invocation: Invocation) -> None:
     if not invocation.call.run_id:
         grant.check_toolset(tool.agent, tool.name)
     if tool.declaration.needs_root and not grant.roots:
-        raise NoRoot(
-            "this session has no workspace root",
-            "add --root /path/to/project to the server's arguments in the host's configuration",
-        )
+        raise invocation.call.session.no_root()
