@@ -48,7 +48,7 @@ def test_where_workers_collect_the_total_is_what_finished_each_test_of_the_same_
 
 def test_lines_that_are_no_events_are_counted_and_change_nothing() -> None:
     log = (
-        b'{"event":"start"}\nnot json\n{"event":"format the disk"}\n[]\n{"event":"report","seconds":-1}\n'
+        b'{"event":"start"}\nnot json\n{"event":"format the disk"}\n[]\n{"event":"report","seconds":"long"}\n'
         + b"x" * 300_000
     )
     found = of(log)

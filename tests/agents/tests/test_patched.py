@@ -58,3 +58,23 @@ async def test_a_test_may_patch_what_the_reporter_itself_needs(
     assert (first.file, first.line) == ("test_a.py", line)
     assert "boom" in last.message
     assert "before the failure" in last.stdout
+
+
+CLOCK = """
+from _pytest import timing
+
+def test_1():
+    timing.time = timing.perf_counter = lambda: -1e12
+    assert 1 == 2
+
+def test_2(): pass
+"""
+
+
+async def test_a_test_may_set_the_clock_and_is_counted_all_the_same(house: Bench, project: Path) -> None:
+    """As freezegun does, which sets pytest's own clock too."""
+    write(project, {"test_a.py": CLOCK})
+    result = await house.run(runner="pytest")
+    assert (result.counts.failed, result.counts.passed, result.explanation) == (1, 1, "some tests failed")
+    assert [failure.id for failure in result.failures] == ["test_a.py::test_1"]
+    assert all(test.seconds < 60 for test in result.slowest)
