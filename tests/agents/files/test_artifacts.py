@@ -7,6 +7,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
 from tests.agents.files.house import House, session_of
 
 from astro_mcp.core.authority import Label
@@ -27,6 +28,21 @@ async def test_an_artifact_reads_as_its_content(house: House) -> None:
     assert read.text() == "one\ntwo\n"
     assert read.model_dump()["text"] == "one\ntwo\n"
     assert result.labels == {Label.PRIVATE, Label.UNTRUSTED}
+
+
+@pytest.mark.parametrize(
+    "mime", ["application/x-ndjson", "application/octet-stream", "application/x-sh", "image/svg+xml"]
+)
+async def test_what_is_text_is_read_whatever_its_type_is(house: House, mime: str) -> None:
+    uri = await put(house, '{}\n{"größe": 1}\n'.encode(), mime)
+    assert (await house.ok("astro_read", uri=uri)).text() == '{}\n{"größe": 1}\n'
+    assert (await house.ok("astro_read", uri=uri, find="größe")).hits == 1
+
+
+@pytest.mark.parametrize(("data", "mime"), [(b"%PDF-1.7\n", "application/pdf"), (b"\xff\xfe", "text/plain")])
+async def test_what_is_no_text_to_read_is_told_by_its_size(house: House, data: bytes, mime: str) -> None:
+    read = await house.ok("astro_read", uri=await put(house, data, mime))
+    assert read.text() == f"{mime}, {len(data)} bytes"
 
 
 async def test_find_gives_the_lines_around_each_hit(house: House) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _OUR_OWN: Final = ("astro://agents", "astro://tools/", "astro://health", "astro://guides/")
 IMAGES: Final = 700_000
 """Bytes of an image that is attached, as base64."""
+MEDIA: Final = ("image/", "audio/", "video/", "font/", "application/pdf")
 
 
 class ArtifactsAgent(Agent):
@@ -83,12 +84,18 @@ class ArtifactsAgent(Agent):
         scope, sha256 = session.scope, variables["sha256"]
         data, mime = await self._artifacts.get(scope, sha256)
         labels = await self._artifacts.labels(scope, sha256)
-        if mime.startswith(("text/", "application/json")) or mime.endswith(("+json", "+xml")):
-            try:
-                return Body(mime, text=data.decode(), labels=labels)
-            except UnicodeDecodeError:
-                return Body(mime, data=data, labels=labels)
-        return Body(mime, data=data, labels=labels)
+        text = _text(data, mime)
+        return Body(mime, text=text, data=data if text is None else None, labels=labels)
+
+
+def _text(data: bytes, mime: str) -> str | None:
+    """What `data` says, where it is text: its type alone does not tell of a log, a script or a table."""
+    if b"\0" in data or (mime.startswith(MEDIA) and not mime.endswith("+xml")):
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _of_bytes(body: Body, ctx: Context) -> ReadUriOutput:
