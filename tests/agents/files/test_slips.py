@@ -38,3 +38,11 @@ async def test_an_expression_that_was_looked_for_as_plain_text_is_told(house: Ho
     for pattern in ("a|b", "nothing", "one(x)", "f(", "a.b", "[0]", "$x", "C:\\temp"):
         assert "regex=true" not in (await house.ok("fs_search", pattern=pattern)).text(), pattern
     assert "regex=true" not in (await house.ok("fs_search", pattern="two|three", regex=True)).text()
+
+
+async def test_last_in_place_of_an_undo_id_is_the_last_change(house: House, root: Path) -> None:
+    (root / "a.txt").write_text("before\n")
+    await house.ok("fs_write", path="a.txt", content="after\n")
+    assert "+before" in (await house.ok("fs_undo", undo_id="last", dry_run=True)).diff
+    await house.ok("fs_undo", undo_id="last")
+    assert (root / "a.txt").read_text() == "before\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from astro_mcp.core.model import Input, Listing, Output, Page, Part, Strings
@@ -261,3 +261,11 @@ class UndoInput(Input):
     run_id: str | None = Field(None, pattern=ID, description="Or: every change of this run")
     last: bool = Field(False, description="Or: the last one not undone yet")
     dry_run: bool = Field(False, description="Only show the diff")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        """`last` in place of an id is the argument of that name."""
+        if isinstance(given, dict) and given.get("undo_id") == "last":
+            return {**given, "undo_id": None, "last": True}
+        return given
