@@ -7,7 +7,7 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,12 @@ import pytest
 
 from astro_mcp import testing
 from astro_mcp.agents.artifacts.agent import _OUR_OWN
-from astro_mcp.core.authority import Effect
+from astro_mcp.core.authority import HARMLESS, Effect
 from astro_mcp.core.tool import Tool
 from astro_mcp.errors import InvalidInput, NotFound
 from astro_mcp.faces.mcp.instructions import MOST, TEXT, instructions
 from astro_mcp.faces.mcp.listing import Listing, describe
-from astro_mcp.faces.mcp.peer import PROFILES, Peer
+from astro_mcp.faces.mcp.peer import FULL, PROFILES, Peer
 from astro_mcp.faces.mcp.prompts import read_prompt
 from astro_mcp.testing import workbench
 
@@ -89,6 +89,7 @@ class Seen:
     tools: dict[str, Tool]
     described: dict[str, dict[str, Any]]
     listed: dict[str, str]
+    read_only: list[str]
     published: list[str]
     completed: dict[str, bool]
 
@@ -107,11 +108,20 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
             }
             tools = dict(registry.tools)
             described = {name: describe(tool, schemas=True) for name, tool in tools.items()}
+            reader = replace(bench.session, grant=bench.session.grant.narrowed(effects=HARMLESS))
+            read_only = [tool["name"] for tool in listing.tools(Peer(reader), FULL)]
             published = [resource.uri for resource in registry.resources(bench.session.grant)]
             completed = {name: registry.completer(name, bench.session.grant) is not None for name in COMPLETED.values()}
-            return Seen(tools, described, listed, published, completed)
+            return Seen(tools, described, listed, read_only, published, completed)
 
     return anyio.run(look, tmp_path_factory.mktemp("tools") / "data")
+
+
+def test_a_read_only_session_is_shown_what_some_call_of_it_may_do(seen: Seen) -> None:
+    for name in seen.read_only:
+        assert seen.tools[name].declaration.least <= HARMLESS
+    assert {"fs_edit", "fs_undo", "workflow_run"} <= set(seen.read_only), "a dry run, and a run of steps that read"
+    assert not {"fs_write", "code_run", "lint_fix", "kb_index"} & set(seen.read_only)
 
 
 def nodes(schema: Any) -> Iterator[dict[str, Any]]:

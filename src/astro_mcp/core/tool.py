@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+\Z")
 class Declaration:
     """What `@tool` hangs on a method: a tool that has no agent yet.
 
-    effects      the most that a call can do; `effects_of` may tell less from the arguments
+    effects      the most that a call can do; `effects_of` may tell less from the arguments, but never less than `least`
     idempotent   a second call with the same arguments changes nothing more
     pure         the same arguments give the same result
     on_copy      works on a copy (the sandbox): after a crash it may run again
@@ -55,6 +55,7 @@ class Declaration:
     output: type[Output]
     effects: frozenset[Effect]
     effects_of: Callable[[Any], frozenset[Effect]] | None
+    least: frozenset[Effect]
     idempotent: bool
     pure: bool
     on_copy: bool
@@ -174,6 +175,7 @@ def tool(
     title: str,
     effects: set[Effect],
     effects_of: Callable[[Any], frozenset[Effect]] | None = None,
+    least: Set[Effect] = frozenset(),
     idempotent: bool = False,
     pure: bool = False,
     on_copy: bool = False,
@@ -216,6 +218,7 @@ def tool(
             output=hints["return"],
             effects=frozenset(effects),
             effects_of=effects_of,
+            least=frozenset(least if effects_of else effects),
             idempotent=idempotent,
             pure=pure,
             on_copy=on_copy,

@@ -42,6 +42,7 @@ class CodeAgent(Agent):
         title="Run code",
         effects={Effect.READ, Effect.EXECUTE, Effect.NETWORK},
         effects_of=_effects,
+        least={Effect.EXECUTE},
         on_copy=True,
         leaves=later,
         timeout=LONGEST_CALL,

@@ -108,6 +108,7 @@ class KnowledgeAgent(Agent):
         title="Index files",
         effects={Effect.READ, Effect.WRITE, Effect.NETWORK},
         effects_of=_index_effects,
+        least={Effect.READ, Effect.WRITE},
         idempotent=True,
         timeout=600,
         labels={Label.PRIVATE, Label.UNTRUSTED},

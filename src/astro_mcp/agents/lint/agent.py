@@ -72,6 +72,7 @@ class LintAgent(Agent):
         title="Fix lint findings",
         effects={Effect.READ, Effect.WRITE, Effect.DESTROY, Effect.EXECUTE, Effect.NETWORK},
         effects_of=lambda args: frozenset(Effect) if args.apply else ON_A_COPY,
+        least=ON_A_COPY,
         leaves=later,
         timeout=TOOL_SECONDS,
         labels={Label.PRIVATE, Label.UNTRUSTED},

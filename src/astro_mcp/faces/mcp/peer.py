@@ -61,8 +61,4 @@ class Peer:
         grant = self.session.grant
         agents = grant.toolsets or profile.agents
         wanted = not agents or tool.agent in agents
-        declared = tool.declaration
-        possible = declared.effects <= grant.effects or (
-            declared.effects_of is not None and tool.always <= grant.effects
-        )
-        return wanted and possible
+        return wanted and tool.always | tool.declaration.least <= grant.effects
