@@ -66,6 +66,7 @@ TOOLS = {
 }
 PROMPTS = [read_prompt(path) for path in Path(__file__).parents[2].glob("resources/prompts/*.md")]
 COMPLETED = {
+    "fix_failing_tests path": "astro://files/{+path}",
     "resume_run run_id": "astro://runs/{run_id}",
     "review_changes from": "refs",
     "remember tags": "tags",
