@@ -23,7 +23,7 @@ from tests.sandbox.rig import RESOURCES, Make
 
 from astro_mcp.config import SandboxSettings
 from astro_mcp.errors import ProviderFailed, SandboxUnavailable
-from astro_mcp.sandbox import hardening, hints, verdict
+from astro_mcp.sandbox import address, hardening, hints, verdict
 from astro_mcp.sandbox.address import Address, parse
 from astro_mcp.sandbox.container import Container
 from astro_mcp.sandbox.engine import Engine
@@ -75,11 +75,21 @@ async def refusal(sandbox: Sandbox) -> SandboxUnavailable:
 
 
 @pytest.mark.alone
-async def test_no_engine_is_told_within_a_second_with_one_line_to_install_it(make: Make, tmp_path: Path) -> None:
-    engine = f"unix://{tmp_path}/none.sock"
-    error = await within(1, lambda: refusal(make(SandboxSettings(engine=engine))))
+async def test_no_engine_is_told_within_a_second_with_one_line_to_install_it(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(address, "SOCKET", tmp_path / "none.sock")
+    monkeypatch.setattr(address, "context", lambda home: None)
+    error = await within(1, lambda: refusal(make(SandboxSettings())))
     assert "docker" in error.hint
     assert "\n" not in error.hint
+
+
+async def test_an_engine_that_the_settings_name_and_that_is_not_there_is_named(make: Make, tmp_path: Path) -> None:
+    engine = f"unix://{tmp_path}/none.sock"
+    error = await refusal(make(SandboxSettings(engine=engine)))
+    assert error.message == f"there is no Docker engine at {engine}"
+    assert "config.toml" in error.hint
 
 
 @pytest.mark.full

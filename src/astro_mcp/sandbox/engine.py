@@ -122,6 +122,10 @@ class EngineNotFound(EngineRefused):
     """The Docker engine has no such thing."""
 
 
+class _NoSocket(SandboxUnavailable):
+    """There is nothing where an engine would be."""
+
+
 def gone(said: str) -> SandboxUnavailable:
     """An engine that was there before: it may be there again."""
     return SandboxUnavailable(f"the Docker engine went away: {said}", hints.start_line(), retryable=True)
@@ -158,12 +162,14 @@ async def answering(setting: str, home: Path) -> Address:
 
 
 async def _first(setting: str, home: Path, check: Callable[[Address], Awaitable[T]]) -> T:
-    problems = []
+    problems: list[SandboxUnavailable] = []
     for address in candidates(setting, home):
         try:
             return await check(address)
         except SandboxUnavailable as error:
             problems.append(error)
+    if setting and isinstance(problems[-1], _NoSocket):
+        raise SandboxUnavailable(f"there is no Docker engine at {printable(setting, 200)}", hints.SETTING)
     if not setting and (chosen := context(home)):
         chosen.address()  # raises what is wrong with it
         raise problems[0]
@@ -193,7 +199,7 @@ async def _connect(address: Address) -> ByteStream:
                 return await anyio.connect_unix(address.path)
             return await anyio.connect_tcp(address.host, address.port)
     except FileNotFoundError:
-        raise SandboxUnavailable("there is no Docker engine on this machine", hints.install_line()) from None
+        raise _NoSocket("there is no Docker engine on this machine", hints.install_line()) from None
     except PermissionError:
         raise SandboxUnavailable(f"{address.url} does not let this user in", hints.permission_line()) from None
     except TimeoutError:

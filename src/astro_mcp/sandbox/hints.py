@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 OTHER_ENGINE = "use an engine with cgroups and seccomp (rootless: delegate cpu, memory and pids), then: docker info"
 LOOK = "look at the engine: docker info, and its log; then try again"
+SETTING = "start the engine that [sandbox] engine names in config.toml, or leave that out to use this machine's own"
 IMAGE = "build the sandbox's image: astro-mcp sandbox build (in a checkout: scripts/sandbox-image)"
 NPM: Mapping[str, str] = {
     "debian": "apt-get install -y npm",
