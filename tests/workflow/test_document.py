@@ -198,6 +198,14 @@ def test_effects_beyond_what_is_allowed_are_told_with_the_allow_that_covers_them
     assert 'allow: ["read", "write"]' in line
 
 
+def test_the_allow_that_is_told_covers_every_step(around: Surroundings) -> None:
+    calls = [("a", "toy_write", {"text": "x"}), ("b", "fs_undo", {"undo_id": "undo_1"})]
+    document = steps(*({"id": name, "tool": tool, "with": given} for name, tool, given in calls))
+    told = check(document, Surroundings(TOOLS, frozenset({Effect.READ}), around.compile_expression)).problems
+    assert len({one.reason for one in told}) == 2
+    assert {one.suggestion for one in told} == {'allow: ["destroy", "read", "write"]'}
+
+
 def test_effects_are_those_of_the_very_arguments_where_they_are_literal(around: Surroundings) -> None:
     dry = steps({"id": "a", "tool": "fs_undo", "with": {"undo_id": "undo_1", "dry_run": True}})
     assert check(dry, around).effects == {Effect.READ}

@@ -34,6 +34,8 @@ from astro_mcp.workflow.expressions.template import OPEN, strings
 
 STEPS: Final = 500
 DEPTH: Final = 5
+NOT_ALLOWED: Final = ", which this run does not allow"
+"""How a lack of effects is told; each such problem's correction is the `allow` that covers the whole document."""
 
 
 @dataclass(slots=True)
@@ -81,6 +83,10 @@ def check(text: str, around: Surroundings) -> Checked:
     except _Enough:
         more = Problem("spec", f"there are more problems than these {MOST}", "correct these first")
         checked.problems = [*checked.problems[:MOST], more]
+    allow = f"allow: {json.dumps(sorted(around.allowed | checked.effects))}"
+    checked.problems = [
+        replace(one, suggestion=allow) if one.reason.endswith(NOT_ALLOWED) else one for one in checked.problems
+    ]
     return checked
 
 
@@ -112,8 +118,7 @@ def _workspace_problems(document: Document, around: Surroundings, checked: Check
     if document.workspace == WORKTREE:
         checked.effects |= {Effect.WRITE}
         if Effect.WRITE not in around.allowed:
-            reason = "a worktree is written, which this run does not allow"
-            yield Problem("workspace", reason, f"allow: {json.dumps(sorted(around.allowed | {Effect.WRITE}))}")
+            yield Problem("workspace", f"a worktree is written{NOT_ALLOWED}")
         return
     used = {step.uses for one in (document, *document.workflows.values()) for step in steps_of(one)}
     for name, one in document.workflows.items():
@@ -222,9 +227,7 @@ def _check_call(step: StepSpec, path: str, around: Surroundings, checked: Checke
     effects = called_effects(step, tool)
     checked.effects |= effects
     if beyond := effects - around.allowed:
-        allow = json.dumps(sorted(around.allowed | beyond))
-        reason = f"{tool.name} needs {', '.join(sorted(beyond))}, which this run does not allow"
-        checked.tell([Problem(f"{path}.tool", reason, f"allow: {allow}")])
+        checked.tell([Problem(f"{path}.tool", f"{tool.name} needs {', '.join(sorted(beyond))}{NOT_ALLOWED}")])
 
 
 def _outputs_problems(document: Document, where: str, scope: Scope, around: Surroundings) -> Iterator[Problem]:
