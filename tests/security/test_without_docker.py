@@ -155,7 +155,7 @@ def test_the_sandboxs_tools_say_at_once_what_is_missing_and_the_one_line_that_me
     assert result["isError"], result
     error = result["structuredContent"]["error"]
     assert error["code"] == "sandbox_unavailable"
-    assert error["hint"] == hints.install_line()
+    assert error["hint"] == hints.SETTING
     assert "\n" not in error["hint"]
     assert error["hint"] in result["content"][0]["text"]
 
