@@ -71,11 +71,32 @@ async def test_a_history_whose_list_is_too_long_has_the_same_pages(
     abreast: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logged, "_LISTING", 41 * 100 + 7)
-    for skip in (0, 95, 100, 700, 1_198):
+    for skip, total, least in ((0, None, 100), (95, None, 106), (700, None, 711), (1_198, 1_201, None)):
         page = await abreast.call("git_log", ref="merged", limit=10, skip=skip, since="2001-01-01")
-        assert page.total == 1_201
+        assert (page.total, page.at_least, page.truncated) == (total, least, total is None)
         plain = abreast.git("log", "--format=%H", f"--skip={skip}", "-10", "merged").split()
         assert [item.sha for item in page.items] == plain
+
+
+async def test_pages_do_not_wait_until_all_that_match_are_counted(
+    abreast: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = abreast.git("log", "--format=%H", "merged", "--", "left.txt").split()
+    monkeypatch.setattr(logged, "COUNTING", -1)
+    asked = _asked(monkeypatch)
+    found: list[str] = []
+    skip: int | None = 0
+    while skip is not None:
+        page = await abreast.call("git_log", ref="merged", path="left.txt", limit=290, skip=skip)
+        found += [item.sha for item in page.items]
+        skip = page.next_skip
+        if skip == 290:
+            assert (page.total, page.truncated) == (None, True)
+            assert 291 <= page.at_least <= 600
+            assert page.text().endswith(f"\n290 of at least {page.at_least} commits; go on with skip=290")
+    assert (found, page.total, page.at_least) == (wanted, 600, None)
+    assert await abreast.call("git_log", ref="merged", path="left.txt", limit=290, skip=580) == page
+    assert sum(words[0] == "rev-list" for words in asked) <= 3
 
 
 async def test_a_page_that_was_cut_goes_on_by_its_cursor(bench: Bench) -> None:
@@ -97,14 +118,7 @@ async def test_pages_of_a_log_that_is_known_ask_no_git_for_their_shas_up_to_a_th
     abreast: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await abreast.call("git_log", ref="merged", limit=1)
-    asked: list[tuple[Any, ...]] = []
-    run = Repository.git
-
-    async def noted(self: Repository, *arguments: Any, **more: Any) -> Any:
-        asked.append(arguments)
-        return await run(self, *arguments, **more)
-
-    monkeypatch.setattr(Repository, "git", noted)
+    asked = _asked(monkeypatch)
     for skip, count in ((0, 0), (990, 0), (995, 1), (1_190, 1)):
         asked.clear()
         page = await abreast.call("git_log", ref="merged", limit=10, skip=skip)
@@ -135,3 +149,16 @@ async def test_a_range_without_an_end_goes_from_or_to_head(bench: Bench) -> None
     error = (await bench.result("git_show", ref="HEAD:README.md")).error
     assert isinstance(error, InvalidInput)
     assert "ref and path" in error.hint
+
+
+def _asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What git is started for from now on."""
+    asked: list[tuple[Any, ...]] = []
+    run = Repository.git
+
+    async def noted(self: Repository, *arguments: Any, **more: Any) -> Any:
+        asked.append(arguments)
+        return await run(self, *arguments, **more)
+
+    monkeypatch.setattr(Repository, "git", noted)
+    return asked

@@ -67,8 +67,8 @@ class GitAgent(Agent):
     async def git_log(self, args: LogInput, ctx: Context) -> Log:
         """Use to find commits by path, author, message or date, newest first, each with its size.
 
-        A size is that of a commit's change. At most `limit` commits a call; `total` counts all that match, and `skip`
-        passes the newest. Author and message are searched as plain text, whatever the case.
+        A size is that of a commit's change. At most `limit` commits a call; `total` counts all that match where that is
+        soon done, and `skip` passes the newest. Author and message are searched as plain text, whatever the case.
         `main..fix` are the commits of fix that main does not have.
         Example: `git_log {"path": "src/app.py", "since": "2 weeks ago"}`.
         """

@@ -35,13 +35,14 @@ async def log(repository: Repository, args: LogInput) -> Log:
     filters += [await _since(repository, args.since)] if args.since else []
     filters += [f"^{without}"] if without else []
     inside = repository.inside(args.path) if args.path else ""
-    total, shas = await listed(repository, sha, filters, inside, range(args.skip, args.skip + args.limit))
-    items = [_commit(one) for one in await logged(repository, shas, inside)]
+    found = await listed(repository, sha, filters, inside, range(args.skip, args.skip + args.limit))
+    items = [_commit(one) for one in await logged(repository, found.shas, inside)]
     if head:
         repository.follow_head(partial(look_at_head, repository))
-    after = args.skip + len(shas)
-    more = bool(shas) and total > after
-    return Log(items=items, total=total, truncated=more, next_skip=after if more else None)
+    after = args.skip + len(found.shas)
+    more = bool(found.shas) and found.count > after
+    total, least = (found.count, None) if found.whole else (None, found.count)
+    return Log(items=items, total=total, at_least=least, truncated=more, next_skip=after if more else None)
 
 
 async def _span(repository: Repository, ref: str, head: str) -> tuple[str, str]:

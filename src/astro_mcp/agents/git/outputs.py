@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from astro_mcp.core.model import Listing, Output, Page, Part
+from astro_mcp.core.model import Output, Page, Part
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.text import one_line
 
@@ -68,10 +68,15 @@ class Commit(Part):
     deletions: int
 
 
-class Log(Listing):
-    """Newest first; `total` counts what matches, also past what is listed. `next_skip` tells where more begins."""
+class Log(Page):
+    """Newest first; `total` counts what matches, also past what is listed: where that takes long it is left out, and
+    `at_least` so many match. `next_skip` tells where more begins."""
+
+    paged: ClassVar[str | None] = "items"
 
     items: list[Commit]
+    total: int | None = 0
+    at_least: int | None = None
     next_skip: int | None = None
 
     def text(self) -> str:
@@ -81,8 +86,9 @@ class Log(Listing):
             for item in self.items
         ]
         how = f"cursor {self.next_cursor}" if self.next_cursor else f"skip={self.next_skip}" if self.next_skip else ""
-        more = [f"{len(rows)} of {self.total} commits; go on with {how}"] if how else []
-        none = f"{self.total} commits match, and all are passed" if self.total else "no commit matches"
+        total = f"at least {self.at_least}" if self.total is None else self.total
+        more = [f"{len(rows)} of {total} commits; go on with {how}"] if how else []
+        none = "no commit matches" if self.total == 0 else f"{total} commits match, and all are passed"
         return "\n".join(rows + more) or none
 
 

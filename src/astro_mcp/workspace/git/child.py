@@ -7,6 +7,7 @@ start of processes does: that takes longer than most of what git is asked.
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import resource
 import shutil
@@ -65,12 +66,20 @@ ALWAYS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a git process left. `cut` tells that there was more output than was kept."""
+    """What a git process left. `cut` tells that there was more output than was kept, or may have been."""
 
     code: int
     out: bytes
     err: str
     cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Once a git said so many bytes, it has so many seconds for the rest, and is ended."""
+
+    bytes: int
+    seconds: float
 
 
 def program() -> str:
@@ -90,15 +99,17 @@ async def run_git(
     limit: int = OUTPUT,
     seconds: float = SECONDS,
     memory: int = MEMORY,
+    patience: Patience | None = None,
 ) -> Ran:
     """Run git in `folder` with `environment` and nothing of ours; `limit` is in bytes of output.
 
-    A process that says more than `limit` is ended. Raises `TimedOut`; whatever happens, no process stays behind.
+    A process that says more than `limit` is ended, and one that `patience` ends. Raises `TimedOut`; whatever happens,
+    no process stays behind.
     """
     child = await start_git(arguments, folder=folder, environment=environment, stdin=bool(stdin), memory=memory)
     try:
         with anyio.fail_after(seconds):
-            return await _talk(child, stdin, limit)
+            return await _talk(child, stdin, limit, patience)
     except TimeoutError:
         raise too_slow(seconds) from None
     finally:
@@ -228,13 +239,13 @@ def _bound(pid: int, memory: int) -> None:
             return  # it has ended already, or the system does not allow it
 
 
-async def _talk(child: Child, stdin: bytes, limit: int) -> Ran:
+async def _talk(child: Child, stdin: bytes, limit: int, patience: Patience | None) -> Ran:
     errors = bytearray()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(child.errors, errors)
         if stdin:
             tasks.start_soon(_feed, child, stdin)
-        out, cut = await _collect(child, limit)
+        out, cut = await (_collect(child, limit) if patience is None else _patiently(child, limit, patience))
         if cut:
             child.kill()
         code = await child.wait()
@@ -248,6 +259,21 @@ async def _collect(child: Child, limit: int) -> tuple[bytes, bool]:
         if len(data) > limit:
             return bytes(data[:limit]), True
     return bytes(data), False
+
+
+async def _patiently(child: Child, limit: int, patience: Patience) -> tuple[bytes, bool]:
+    data, end = bytearray(), math.inf
+    chunk = b"-"
+    while chunk and len(data) <= limit:
+        chunk = b""
+        if end == math.inf and len(data) >= patience.bytes:
+            end = anyio.current_time() + patience.seconds
+        with anyio.CancelScope(deadline=end) as scope:
+            chunk = await child.receive()
+        if scope.cancelled_caught:
+            return bytes(data), True
+        data += chunk
+    return bytes(data[:limit]), len(data) > limit
 
 
 async def _feed(child: Child, data: bytes) -> None:

@@ -70,6 +70,15 @@ class Blame:
     worth: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Commits of a list: the first or some of them, how many it has at least, and whether that is all that it has."""
+
+    shas: list[str]
+    count: int
+    whole: bool
+
+
 @dataclass
 class Memory:
     """What was found out of a repository and can't change: objects are named by their content. Sizes in `logged` can,
@@ -77,7 +86,8 @@ class Memory:
 
     `trusted` is the stamp of the index that was found in order; `links` the stamp of one, its submodules, and
     which of those are in conflict.
-    `lists`: a commit's history, its length and its first shas; `apart`: how far two commits are from one another;
+    `lists`: a commit's history, its length and its first shas; `searches`: the same of what git was asked of it, as far
+    as git came; `apart`: how far two commits are from one another;
     `logged`: a commit's line of a log; `found`: the sha of a name that begins with one, as in `sha^{tree}`; `blames`:
     who wrote a file's lines, by its path; `recent`: objects of the commit that was told last without git.
     What `standing` holds can change, and is watched. `cut`: history may be cut off somewhere.
@@ -89,6 +99,7 @@ class Memory:
     links: tuple[str, dict[str, str], frozenset[str]] = ("none yet", {}, frozenset())
     walked: bool = False
     lists: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    searches: dict[tuple[str, ...], Listed] = field(default_factory=dict)
     apart: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     logged: dict[str, bytes] = field(default_factory=dict)
     logged_since: float = field(default_factory=time.monotonic)
@@ -105,10 +116,16 @@ class Memory:
         self.logged, self.logged_since = {}, now  # a new one: what a git tells by now is of before
         return True
 
+    def forget_unfinished(self) -> None:
+        """Of lists: git is faster by now."""
+        self.searches = {asked: found for asked, found in self.searches.items() if found.whole}
+
     def bound(self) -> None:
         """Forget, where that became much."""
         while len(self.lists) > 16:
             del self.lists[next(iter(self.lists))]
+        while len(self.searches) > 16:
+            del self.searches[next(iter(self.searches))]
         if len(self.logged) + len(self.apart) > REMEMBERED:
             self.logged.clear()
             self.apart.clear()
@@ -261,6 +278,7 @@ class Keeper:
     async def _picture(self, kept: Kept, layout: Layout, newer: str) -> None:
         try:
             await self._draw(layout, kept.private, newer)
+            kept.memory.forget_unfinished()
         except (AstroError, OSError) as error:
             log.info("the history of %s is walked without a picture: %s", layout.worktree, error)
         finally:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from astro_mcp.workspace.git.child import Ran
+from astro_mcp.workspace.git.child import Patience, Ran
 from astro_mcp.workspace.git.fresh import FIELD, told_here
 from astro_mcp.workspace.git.glimpse import LONGEST
+from astro_mcp.workspace.git.kept import Listed
 from astro_mcp.workspace.git.refs import SHA
 from astro_mcp.workspace.git.repository import Repository
 from astro_mcp.workspace.git.waiting import LOGGED
@@ -22,6 +23,11 @@ ROOM: Final = 32 * 1024 * 1024
 """Bytes that git may say of commits at once."""
 TWO: Final = 81
 """Bytes of two parents: it matters which is the first, and whether there are more."""
+COUNTING: Final = 0.5
+"""Seconds that git has for the rest of a list, once it told a page of it."""
+FARTHEST: Final = 2**31 - 1
+"""Commits that git can pass."""
+SHA_LINE: Final = 41
 _LISTING: Final = 32 * 1024 * 1024
 _WALK: Final = ("rev-list",)
 _BY_NAME: Final = ("log", "--use-mailmap", "--format=%H")
@@ -44,44 +50,65 @@ class Logged:
     deletions: int
 
 
-async def listed(
-    repository: Repository, commit: str, filters: Sequence[str], path: str, part: range
-) -> tuple[int, list[str]]:
-    """How many commits that lead to `commit` match git's `filters`, and the shas of that `part` of them, which is
-    counted from the newest."""
+async def listed(repository: Repository, commit: str, filters: Sequence[str], path: str, part: range) -> Listed:
+    """That `part` of the commits that lead to `commit` and match git's `filters`, counted from the newest. All are
+    counted where git is soon done with that; the one after `part` always is."""
     known = repository.memory.lists
     plain = not filters and not path
-    walk = _BY_NAME if any(one.startswith("--author=") for one in filters) else _WALK
-    span = [*filters, "--end-of-options", commit, "--", *([path] if path else [])]
     if plain and await is_near(repository, commit):
         total, first = known[commit]
+        found = Listed(first, total, whole=True)
     else:
-        repository.memory.walked = True
-        await repository.blocking(repository.learn)
-        ran = await repository.git(*walk, *span, limit=_LISTING, history=True)
-        total = len(ran.out) // 41
-        if ran.cut:
-            total = await _count(repository, walk, span)
-        first = _shas(ran.out, max(MOST, part.stop))
-        if plain:
-            known[commit] = total, first[:MOST]
-    part = range(total)[part.start : part.stop]
-    if part and len(first) < part.stop:
-        some = f"--skip={part.start}", f"--max-count={len(part)}"
-        return total, _shas((await repository.git(*walk, *some, *span, history=True)).out, len(part))
-    return total, first[part.start : part.stop]
+        found = await _searched(repository, commit, filters, path, part)
+        if plain and found.whole:
+            known[commit] = found.count, found.shas[:MOST]
+    part = range(found.count)[part.start : part.stop] if found.whole else part
+    if not part or len(found.shas) >= part.stop:
+        return replace(found, shas=found.shas[part.start : part.stop])
+    return await _beyond(repository, (*filters, *_span(commit, path)), part, found)
 
 
-async def _count(repository: Repository, walk: Sequence[str], span: Sequence[str]) -> int:
-    """Of a list that is too long: a log has no `--count`, and says two bytes of each."""
+def _span(commit: str, path: str) -> tuple[str, ...]:
+    return "--end-of-options", commit, "--", *((path,) if path else ())
+
+
+def _walk(span: Sequence[str]) -> Sequence[str]:
+    return _BY_NAME if any(one.startswith("--author=") for one in span[: span.index("--end-of-options")]) else _WALK
+
+
+async def _searched(repository: Repository, commit: str, filters: Sequence[str], path: str, part: range) -> Listed:
+    """What git lists, its first shas, or what is remembered of that. (`.mailmap` may change, so that what goes by names
+    is asked again.)"""
+    span = *filters, *_span(commit, path)
+    walk = _walk(span)
+    found = repository.memory.searches.get(span)
+    if found is not None and (found.whole or found.count > part.stop):
+        return found
+    repository.memory.walked = True
+    await repository.blocking(repository.learn)
+    patience = Patience(SHA_LINE * min(part.stop + 1, _LISTING // SHA_LINE), COUNTING)
+    ran = await repository.git(*walk, *span, limit=_LISTING, history=True, patience=patience)
+    found = Listed(_shas(ran.out, max(MOST, part.stop)), len(ran.out) // SHA_LINE, not ran.cut)
     if walk == _WALK:
-        return int((await repository.git(*walk, "--count", *span, history=True)).out)
-    return len((await repository.git(*walk, "--format=tformat:.", *span, history=True)).out) // 2
+        repository.memory.searches[span] = replace(found, shas=found.shas[:MOST])
+        repository.memory.bound()
+    return found
+
+
+async def _beyond(repository: Repository, span: tuple[str, ...], part: range, found: Listed) -> Listed:
+    """A part of which the shas are not known."""
+    some = f"--skip={min(part.start, FARTHEST)}", f"--max-count={len(part) + 1}"
+    ran = await repository.git(*_walk(span), *some, *span, history=True)
+    shas = _shas(ran.out, len(part) + 1)
+    if found.whole:
+        return replace(found, shas=shas[: len(part)])
+    count = max(part.start + len(shas) if shas else 0, found.count)
+    return Listed(shas[: len(part)], count, whole=0 < len(shas) <= len(part))
 
 
 def _shas(out: bytes, most: int) -> list[str]:
     """The first of a list, which may end amid one."""
-    return out[: 41 * min(most, len(out) // 41)].decode("ascii").split()
+    return out[: SHA_LINE * min(most, len(out) // SHA_LINE)].decode("ascii").split()
 
 
 async def is_near(repository: Repository, sha: str) -> bool:

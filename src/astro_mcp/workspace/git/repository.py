@@ -19,7 +19,7 @@ from astro_mcp.errors import AstroError, Conflict, InvalidInput, PathDenied, Pro
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import staging
 from astro_mcp.workspace.git.ahead import Ahead
-from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Ran, run_git, start_git
+from astro_mcp.workspace.git.child import OUTPUT, SECONDS, Child, Patience, Ran, run_git, start_git
 from astro_mcp.workspace.git.escapes import named
 from astro_mcp.workspace.git.kept import Keeper, Look, Memory, Quick, Ready
 from astro_mcp.workspace.git.layout import Layout, find
@@ -113,6 +113,7 @@ class Repository:
         seconds: float = SECONDS,
         tree: Path | None = None,
         history: bool = False,
+        patience: Patience | None = None,
     ) -> Ran:
         """Run git against the private GIT_DIR, with the working tree as its folder.
 
@@ -137,6 +138,7 @@ class Repository:
             stdin=stdin,
             limit=limit,
             seconds=seconds,
+            patience=patience,
         )
         if ran.code in good or ran.cut:
             return ran
