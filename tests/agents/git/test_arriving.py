@@ -65,7 +65,7 @@ def test_however_it_comes_it_is_taken_apart_as_a_whole(tmp_path: Path) -> None:
         files, hunks = Change().whole(told)
         assert hunks == parse_patch(told.partition(b"\0\0")[2])
         open_ones = {os.fsdecode(name) for name in same_names(told)}
-        counts = parse_numstat(plain_bytes(root, *tree, "--numstat", old, new))
+        counts = parse_numstat(plain_bytes(root, *tree, "--raw", "--numstat", old, new))
         assert [one for one in files if one.path not in open_ones] == [
             one for one in counts if one.path not in open_ones
         ]

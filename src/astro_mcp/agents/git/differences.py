@@ -97,7 +97,7 @@ async def difference(
             return await of_trees(repository, _answer(ran, question), sides.trees, arriving.change, cut=ran.cut)
         ran = await repository.ask(COUNTS, question)
         return await _counted(repository, ran, question), [], ran.cut
-    forms = ["--numstat", "-z", *([] if stat_only else ["--patch"])]
+    forms = ["--raw", "--numstat", "-z", *([] if stat_only else ["--patch"])]
     words = ("diff", *OPTIONS, *forms, *sides.options, "--")
     links = await links_of(repository) if sides.worktree else None
     if links is None:
@@ -202,6 +202,7 @@ def _files(repository: Repository, stats: Sequence[FileStat]) -> list[DiffFile]:
             former=shown(stat.former),
             additions=stat.additions,
             deletions=stat.deletions,
+            modes=stat.modes or None,
             withheld=not all(repository.readable(path) for path in (stat.path, stat.former) if path),
         )
         for stat in stats

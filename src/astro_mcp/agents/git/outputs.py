@@ -93,12 +93,14 @@ class Log(Page):
 
 
 class DiffFile(Part):
-    """One file; no line counts for a binary one. `withheld`: the secrets list keeps its text back."""
+    """One file; no line counts for a binary one. `modes`: where it has another mode, both. `withheld`: the secrets list
+    keeps its text back."""
 
     path: str
     former: str = ""
     additions: int | None
     deletions: int | None
+    modes: str | None = None
     withheld: bool = False
 
     @cached_property
@@ -106,7 +108,8 @@ class DiffFile(Part):
         """As text shows it: made once, however many pages are tried for the one that fits."""
         former = f"{one_line(self.former)} -> " if self.former else ""
         counts = "binary" if self.additions is None else f"+{self.additions} -{self.deletions}"
-        return f"{former}{one_line(self.path)} {counts}{' (withheld)' if self.withheld else ''}"
+        modes = f", mode {self.modes}" if self.modes else ""
+        return f"{former}{one_line(self.path)} {counts}{modes}{' (withheld)' if self.withheld else ''}"
 
 
 class DiffHunk(Part):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from astro_mcp.workspace.git.patches import FileStat, Hunk, hunks_of, lines_of, sections_of, told_apart
+from astro_mcp.workspace.git.patches import FileStat, Hunk, hunks_of, lines_of, modes_of, sections_of, told_apart
 
 STEP: Final = 128 * 1024
 """Bytes that are worth a turn of a worker thread."""
@@ -80,7 +80,7 @@ class Change:
                 if len(whole) == len(counts)
                 else (None, None)
             )
-            found.append(FileStat(path, former, *lines))
+            found.append(FileStat(path, former, lines[0], lines[1], modes_of(entry)))
         return found
 
 

@@ -21,6 +21,8 @@ LONGEST: Final = 150
 WIDEST: Final = 2000
 """Bytes of one line; what is longer is cut, and says so."""
 ENDLESS: Final = b"\\ No newline at end of file"
+ABSENT: Final = "000000"
+"""The mode of what is not there."""
 NAME: Final = 12
 """Hexadecimal digits of a hunk's id."""
 _QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"')
@@ -42,12 +44,14 @@ OPTIONS: Final = (
 
 @record()
 class FileStat:
-    """One changed file. Lines are None for a binary one; `former` is its name before a rename, else ""."""
+    """One changed file. Lines are None for a binary one; `former` is its name before a rename, else ""; `modes` are
+    both of its modes as git writes them where they differ, else ""."""
 
     path: str
     former: str
     additions: int | None
     deletions: int | None
+    modes: str = ""
 
 
 @record()
@@ -79,10 +83,16 @@ def of_submodule(path: str, before: str, after: str) -> tuple[FileStat, Hunk]:
 
 
 def parse_numstat(out: bytes) -> list[FileStat]:
-    """`git diff --numstat -z`."""
+    """`git diff --numstat -z`, with `--raw` or without."""
     found: list[FileStat] = []
+    modes: dict[str, str] = {}
     records = iter(os.fsdecode(out).split("\0"))
     for entry in records:
+        if entry.startswith(":"):
+            path = next(records, "")
+            path = next(records, "") if entry.rpartition(" ")[2][:1] in ("R", "C") else path
+            modes[path] = modes_of(entry)
+            continue
         added, _, rest = entry.partition("\t")
         removed, tab, path = rest.partition("\t")
         if not tab:
@@ -90,8 +100,14 @@ def parse_numstat(out: bytes) -> list[FileStat]:
         former = "" if path else next(records, "")
         path = path or next(records, "")
         lines = (None, None) if added == "-" else (int(added), int(removed))
-        found.append(FileStat(path, former, *lines))
+        found.append(FileStat(path, former, lines[0], lines[1], modes.get(path, "")))
     return found
+
+
+def modes_of(entry: str) -> str:
+    """Both modes of a file that has others now, of a line of `--raw`."""
+    old, new = entry[1:].split(" ", 2)[:2]
+    return "" if old == new or ABSENT in (old, new) else f"{old} -> {new}"
 
 
 def same_names(out: bytes) -> set[bytes]:

@@ -39,10 +39,10 @@ CHECK: Final = Kind(("cat-file", "--batch-check"), b" missing\n")
 """A line is the name of an object; the answer is `sha kind size`, or `name missing`."""
 CONTENTS: Final = Kind(("cat-file", "--batch"), b" missing\n")
 """The same, and the object's bytes and a line feed after that line."""
-COUNTS: Final = Kind((*_DIFF, "--numstat"), b"\n")
-"""A line is two trees; the answer is that line again, and `git diff --numstat -z` of them."""
+COUNTS: Final = Kind((*_DIFF, "--raw", "--numstat"), b"\n")
+"""A line is two trees; the answer is that line again, and `git diff --raw --numstat -z` of them."""
 PATCHES: Final = Kind((*_DIFF, "--raw", "--patch"), b"\n")
-"""The same with `--raw` in place of the counts, then a NUL and the patch, where there are any."""
+"""The same without the counts, then a NUL and the patch, where there are any."""
 LOGGED: Final = Kind(
     (
         *("diff-tree", "--stdin", "-r", *OPTIONS, "--root", "--always", "--diff-merges=first-parent", "--shortstat"),
