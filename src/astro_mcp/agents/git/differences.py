@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from astro_mcp.agents.git.absent import absent
 from astro_mcp.agents.git.inputs import DiffInput
 from astro_mcp.agents.git.outputs import Diff, DiffFile, DiffHunk
 from astro_mcp.errors import InvalidInput
@@ -53,6 +54,12 @@ class Sides:
     index: bool = False
     head: bool = False
 
+    @property
+    def commits(self) -> list[str]:
+        """Those that are compared."""
+        after = self.options[self.options.index("--end-of-options") + 1 :] if "--end-of-options" in self.options else ()
+        return [sha for sha in after if sha != EMPTY_TREE]
+
 
 async def diff(repository: Repository, args: DiffInput) -> Diff:
     """What differs between two commits, the index, and the working tree."""
@@ -60,7 +67,10 @@ async def diff(repository: Repository, args: DiffInput) -> Diff:
     inside = [repository.inside(path) for path in args.paths]
     paths = [] if "" in inside else inside
     files, hunks, cut = await difference(repository, sides, paths, stat_only=args.stat_only)
-    return Diff(files=files, hunks=hunks, truncated=cut)
+    changed = [name for file in files for name in (file.path, file.former) if name]
+    still = [path for path in paths if not cut and not any(is_beneath(name, [shown(path)]) for name in changed)]
+    note = await absent(repository, still, sides.commits, tree=not sides.trees) if still else None
+    return Diff(files=files, hunks=hunks, truncated=cut, note=note)
 
 
 async def _sides(repository: Repository, args: DiffInput) -> Sides:

@@ -7,6 +7,7 @@ import time
 from functools import partial
 from typing import Final
 
+from astro_mcp.agents.git.absent import absent
 from astro_mcp.agents.git.inputs import LogInput
 from astro_mcp.agents.git.outputs import Commit, Log
 from astro_mcp.errors import InvalidInput
@@ -40,9 +41,12 @@ async def log(repository: Repository, args: LogInput) -> Log:
     if head:
         repository.follow_head(partial(look_at_head, repository))
     after = args.skip + len(found.shas)
+    note = None
+    if inside and not items and not args.skip:
+        note = await absent(repository, [inside], [sha], tree=False)
     more = bool(found.shas) and found.count > after
     total, least = (found.count, None) if found.whole else (None, found.count)
-    return Log(items=items, total=total, at_least=least, truncated=more, next_skip=after if more else None)
+    return Log(items=items, total=total, at_least=least, truncated=more, next_skip=after if more else None, note=note)
 
 
 async def _span(repository: Repository, ref: str, head: str) -> tuple[str, str]:

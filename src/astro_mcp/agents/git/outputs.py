@@ -78,6 +78,7 @@ class Log(Page):
     total: int | None = 0
     at_least: int | None = None
     next_skip: int | None = None
+    note: str | None = None
 
     def text(self) -> str:
         rows = [
@@ -89,7 +90,7 @@ class Log(Page):
         total = f"at least {self.at_least}" if self.total is None else self.total
         more = [f"{len(rows)} of {total} commits; go on with {how}"] if how else []
         none = "no commit matches" if self.total == 0 else f"{total} commits match, and all are passed"
-        return "\n".join(rows + more) or none
+        return "\n".join(rows + more) or "; ".join(filter(None, (none, self.note)))
 
 
 class DiffFile(Part):
@@ -130,6 +131,7 @@ class Diff(Page):
 
     files: list[DiffFile]
     hunks: list[DiffHunk] = Field(default_factory=list)
+    note: str | None = None
 
     def long_field(self) -> str:
         return "hunks" if self.hunks else "files"
@@ -141,7 +143,8 @@ class Diff(Page):
         lines = changed_lines(self.files, self.hunks, ids=True)
         if self.truncated and not self.next_cursor:
             lines.append("[not all of it: the patch is too long; name paths, or take stat_only]")
-        return "\n".join(lines) or "no difference"
+        lines += [] if lines else ["no difference"]
+        return "\n".join([*lines, *([self.note] if self.note else [])])
 
 
 def file_lines(files: list[DiffFile]) -> list[str]:

@@ -8,18 +8,18 @@ from typing import Final
 
 import anyio
 
+from astro_mcp.agents.git.absent import near_name
 from astro_mcp.agents.git.differences import PATCH, between, difference, is_open, of_trees
 from astro_mcp.agents.git.inputs import ShowInput
 from astro_mcp.agents.git.outputs import BlameLine, DiffFile, DiffHunk, Shown
 from astro_mcp.errors import AstroError, InvalidInput, NotFound, ProtectedPath, TooLarge, Unsupported
-from astro_mcp.nearest import nearest
 from astro_mcp.workspace.git.blamed import Early, asked_early, blamed
 from astro_mcp.workspace.git.combined import parse_combined
 from astro_mcp.workspace.git.escapes import in_one_line, shown
 from astro_mcp.workspace.git.kept import Writer
 from astro_mcp.workspace.git.objects import Item, held_at, items_of, missing, trees_of
 from astro_mcp.workspace.git.repository import Repository
-from astro_mcp.workspace.git.revisions import EMPTY_TREE, NEAR, commit_of
+from astro_mcp.workspace.git.revisions import EMPTY_TREE, commit_of
 from astro_mcp.workspace.git.waiting import TOLD
 from astro_mcp.workspace.text import one_line
 
@@ -60,14 +60,8 @@ async def show(repository: Repository, args: ShowInput) -> Shown:
 
 async def _near(repository: Repository, sha: str, path: str) -> str:
     """Where to look for a file that is not in the commit."""
-    folder, _, last = path.rpartition("/")
-    item = (await held_at(repository, sha, folder, FILE))[0] if folder else Item("", "folder", sha)
-    items = await items_of(repository, item.sha) if item is not None and item.kind == "folder" else []
-    names = [one.name for one in items[:NEAR]]
-    near = await repository.apart(64 * len(names), lambda: nearest(last, names))
-    if near is None:
-        return "the path of a folder lists its names"
-    return f"did you mean {in_one_line(f'{folder}/{near}' if folder else near)}?"
+    near = await near_name(repository, sha, path)
+    return f"did you mean {near}?" if near else "the path of a folder lists its names"
 
 
 async def _held(repository: Repository, sha: str, path: str, args: ShowInput) -> tuple[Held, Early | None]:
