@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,18 @@ async def test_a_range_without_an_end_goes_from_or_to_head(bench: Bench) -> None
     error = (await bench.result("git_show", ref="HEAD:README.md")).error
     assert isinstance(error, InvalidInput)
     assert "ref and path" in error.hint
+
+
+async def test_a_short_sha_that_several_commits_begin_with_needs_more_digits(abreast: Bench) -> None:
+    shas = sorted(abreast.git("rev-list", "--all").split())
+    one, other = next(pair for pair in pairwise(shas) if pair[0][:4] == pair[1][:4])
+    for ref in (one[:4], f"{one[:4].upper()}~1"):
+        error = (await abreast.result("git_show", ref=ref)).error
+        assert isinstance(error, InvalidInput)
+        assert error.message.startswith(f"{one[:4]} begins ")
+        assert error.message.endswith(" objects")
+        assert f"{one[:12]} (commit), {other[:12]} (commit)" in error.hint
+    assert (await abreast.call("git_show", ref=one[:12])).sha == one
 
 
 def _asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:

@@ -13,10 +13,14 @@ from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git.objects import shas_of
 from astro_mcp.workspace.git.refs import Refs, read_own
 from astro_mcp.workspace.git.repository import Repository
+from astro_mcp.workspace.git.waiting import CHECK
 
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 NEAR: Final = 5_000
 """Names among which a like one is looked for."""
+TOLD: Final = 3
+"""Objects that begin alike and are told of."""
+_SHORT: Final = re.compile(r"[0-9a-f]{4,39}")
 _HEAD: Final = re.compile(r"((?:ORIG_|FETCH_|MERGE_|CHERRY_PICK_|REVERT_)?HEAD)(?=[~^]|\Z)")
 _ANCESTOR: Final = re.compile(r"([0-9a-f]{40})((?:~[0-9]{0,4}|\^)*)")
 _STEP: Final = re.compile(r"~[0-9]*|\^")
@@ -36,6 +40,7 @@ async def commit_of(repository: Repository, revision: str) -> str:
     name = await _from_sha(repository, revision)
     sha, tree = _told(repository, name) or await shas_of(repository, f"{name}^{{commit}}", f"{name}^{{tree}}")
     if not sha:
+        await _told_apart(repository, revision)
         refs = repository.refs
         hint = await repository.apart(64 * len(refs.table), lambda: _instead(refs, revision))
         raise NotFound(f"no commit is named {printable(revision, 80)!r}", hint)
@@ -53,6 +58,24 @@ async def _from_sha(repository: Repository, revision: str) -> str:
     if head != "HEAD":
         sha = await repository.blocking(lambda: read_own(repository.layout, head))
     return sha + revision[len(head) :] if sha else revision
+
+
+async def _told_apart(repository: Repository, revision: str) -> None:
+    """Raise `InvalidInput` where it begins several objects: with the first of them, commits before others."""
+    name = re.split(r"[~^]", revision, maxsplit=1)[0].lower()
+    if not _SHORT.fullmatch(name):
+        return
+    ran = await repository.git("rev-parse", f"--disambiguate={name}", limit=41 * NEAR, history=True)
+    shas = ran.out.decode("ascii").split()
+    if len(shas) < 2:
+        return
+    rows = (await repository.ask(CHECK, *shas)).out.decode("utf-8", "replace").split("\n")[:-1]
+    kinds = [tuple(row.split(" ")[:2]) for row in rows]
+    kinds.sort(key=lambda one: one[1] != "commit")
+    some = ", ".join(f"{sha[:12]} ({kind})" for sha, kind in kinds[:TOLD])
+    raise InvalidInput(
+        f"{name} begins {len(shas)} objects", f"take more digits: {some}{' …' if len(shas) > TOLD else ''}"
+    )
 
 
 def _form(revision: str) -> str:
