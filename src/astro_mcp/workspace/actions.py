@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,3 +67,13 @@ class Rename:
 
 
 Action = Put | Rename
+
+
+def moves(actions: Iterable[Action]) -> tuple[tuple[str, str], ...]:
+    """From where to where something went, as it is shown; of a folder with a slash."""
+    return tuple(
+        (f"{one.place.display}{end}", f"{one.to.display}{end}")
+        for one in actions
+        if isinstance(one, Rename)
+        for end in ["/" if one.state.kind == "folder" else ""]
+    )

@@ -22,12 +22,13 @@ from astro_mcp.core.ids import new_id
 from astro_mcp.core.ports import ArtifactSink, Clock
 from astro_mcp.errors import AstroError, InvalidInput, NotFound
 from astro_mcp.store.database import Database
-from astro_mcp.workspace.actions import Action, Put
+from astro_mcp.workspace.actions import Action, Put, moves
+from astro_mcp.workspace.diff import Image
 from astro_mcp.workspace.done import Done
 from astro_mcp.workspace.executor import HalfDone, carry_out, roll_back
 from astro_mcp.workspace.journal import NOBODY, Journal, Maker, Record
 from astro_mcp.workspace.planning import Change, ChangedFile, Delete, Move, Plan, Write, plan
-from astro_mcp.workspace.undoing import Image, Reversal, reverse
+from astro_mcp.workspace.undoing import Reversal, reverse
 from astro_mcp.workspace.workspace import Workspace
 
 __all__ = [
@@ -66,11 +67,13 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What an undo did, or would do (then `undo_id` is empty); `images` hold each file before and after it."""
+    """What an undo did, or would do (then `undo_id` is empty); `images` hold each file before and after it, and `moved`
+    from where to where a file or folder went."""
 
     undo_id: str
     files: tuple[ChangedFile, ...]
     images: tuple[Image, ...]
+    moved: tuple[tuple[str, str], ...]
 
 
 class Changes:
@@ -149,10 +152,10 @@ class Changes:
             work = partial(reverse, actions, contents, self._workspace.read_guard)
             made: Reversal = await self._workspace.quickly(work)
             if dry_run:
-                return Undone("", tuple(made.plan.files), made.images)
+                return Undone("", tuple(made.plan.files), made.images, moves(made.plan.actions))
             record = Record(new_id("undo"), scope, tuple(made.plan.actions))
             await self._carry_out(record, made.plan, Maker(call_key=call_key), records)
-            return Undone(record.id, tuple(made.plan.files), made.images)
+            return Undone(record.id, tuple(made.plan.files), made.images, moves(made.plan.actions))
 
     async def recover(self, happened: Collection[str] = ()) -> int:
         """At the start: roll back what a crash interrupted; returns how many change sets that were. Those that

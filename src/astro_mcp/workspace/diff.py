@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from astro_mcp.workspace.equal_lines import Matcher
@@ -13,6 +15,15 @@ counts as replaced."""
 _CONTEXT: Final = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One file before and after; None where there is none."""
+
+    path: str
+    before: bytes | None
+    after: bytes | None
+
+
 def diff_bytes(path: str, before: bytes | None, after: bytes | None) -> str:
     """The change of one file; None means that there is no file. What is no text is told by its size."""
     old = decode(before) if before is not None else None
@@ -21,6 +32,20 @@ def diff_bytes(path: str, before: bytes | None, after: bytes | None) -> str:
         sizes = [f"{len(data):,} bytes" if data is not None else "nothing" for data in (before, after)]
         return f"Binary file {one_line(path)}: {sizes[0]} → {sizes[1]}\n"
     return diff_text(path, old.raw if old else None, new.raw if new else None)
+
+
+def diff_images(images: Sequence[Image], moved: Iterable[tuple[str, str]]) -> str:
+    """The change of several files; one that was moved as it is has its two names, as has a folder."""
+    by_path = {image.path: image for image in images}
+    told: list[str] = []
+    for old, new in moved:
+        gone, came = by_path.get(old), by_path.get(new)
+        if (gone and (gone.before, gone.after)) == (came and (came.after, came.before)):
+            told.append(f"rename from {one_line(old)}\nrename to {one_line(new)}\n")
+            for path in (old, new):
+                by_path.pop(path, None)
+    told += [diff_bytes(image.path, image.before, image.after) for image in by_path.values()]
+    return "".join(told)
 
 
 def diff_text(path: str, before: str | None, after: str | None) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from astro_mcp.workspace.actions import ABSENT, Action, Put, Rename, State
+from astro_mcp.workspace.actions import ABSENT, Action, Put, Rename, State, moves
+from astro_mcp.workspace.diff import Image
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.planning import ChangedFile
-from astro_mcp.workspace.undoing import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,11 @@ class Done:
             if all(state.kind != "file" or state.value in self.contents for state in (first, last))
             if "folder" not in (first.kind, last.kind)
         )
+
+    @property
+    def moved(self) -> tuple[tuple[str, str], ...]:
+        """From where to where a file or folder went."""
+        return moves(self.actions)
 
     def _places(self) -> dict[Place, tuple[State, State]]:
         """What lay at each place first, and what does at last."""

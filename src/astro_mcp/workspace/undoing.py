@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from astro_mcp.errors import Conflict, NotFound
 from astro_mcp.workspace.actions import ABSENT, Action, Put, Rename, State
 from astro_mcp.workspace.beneath import open_folder
+from astro_mcp.workspace.diff import Image
 from astro_mcp.workspace.executor import look
 from astro_mcp.workspace.git_parts import check_together
 from astro_mcp.workspace.guards import ReadGuard
@@ -16,15 +17,6 @@ from astro_mcp.workspace.package_scripts import check_scripts
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.planning import ChangedFile, Plan, check_place
 from astro_mcp.workspace.text import one_line
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """One file before and after; None where there is none."""
-
-    path: str
-    before: bytes | None
-    after: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

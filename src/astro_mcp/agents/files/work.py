@@ -49,14 +49,13 @@ from astro_mcp.workspace.changes import (
     Changes,
     Delete,
     Done,
-    Image,
     Move,
     Undone,
     Write,
     maker,
 )
 from astro_mcp.workspace.counts import Counts
-from astro_mcp.workspace.diff import diff_bytes
+from astro_mcp.workspace.diff import Image, diff_images
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.text import one_line, utf8
 from astro_mcp.workspace.watching import Watching
@@ -161,7 +160,9 @@ class FilesWork:
                 ctx.session, undo_id=args.undo_id, run_id=args.run_id, dry_run=args.dry_run, call_key=key
             )
         files = [FileDigest(path=file.path, sha256=file.sha256) for file in undone.files]
-        return ChangeOutput(files=files, undo_id=undone.undo_id or None, diff=await self._diff(undone.images))
+        return ChangeOutput(
+            files=files, undo_id=undone.undo_id or None, diff=await self._diff(undone.images, undone.moved)
+        )
 
     async def _once(self, ctx: Context, change: Change) -> Applied | Done:
         """Carry it out, or tell what this call did before its process died."""
@@ -233,11 +234,8 @@ class FilesWork:
         work = partial(edited, self._workspace, by_place, args.if_match, before)
         return await self._workspace.quickly(work)
 
-    async def _diff(self, images: Sequence[Image]) -> str:
-        def render() -> str:
-            return "".join(diff_bytes(image.path, image.before, image.after) for image in images)
-
-        return await self._workspace.quickly(render)
+    async def _diff(self, images: Sequence[Image], moved: Sequence[tuple[str, str]] = ()) -> str:
+        return await self._workspace.quickly(lambda: diff_images(images, moved))
 
     async def resource(self, session: Session, path: str) -> Body:
         content = await self._content(session, path, Lines())
