@@ -30,7 +30,10 @@ def read_in(folder: int, name: str, shown: str, limit: int) -> tuple[bytes, os.s
     descriptor, status = open_file(folder, name, shown)
     try:
         if status.st_size > limit:
-            raise TooLarge(f"{one_line(shown)} has {status.st_size:,} bytes; {limit:,} are allowed here")
+            raise TooLarge(
+                f"{one_line(shown)} has {status.st_size:,} bytes; {limit:,} are allowed here",
+                "code_run can take a part of it, by its path",
+            )
         data = read_all(descriptor, status.st_size, limit)
     finally:
         os.close(descriptor)

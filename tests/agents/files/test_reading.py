@@ -348,4 +348,6 @@ async def test_a_missing_file_and_a_huge_one_are_typed_errors(house: House, root
     assert isinstance(await house.refused("fs_read", path="missing.txt"), NotFound)
     with (root / "huge.bin").open("wb") as file:
         file.truncate(33 * 1024 * 1024)
-    assert isinstance(await house.refused("fs_read", path="huge.bin"), TooLarge)
+    error = await house.refused("fs_read", path="huge.bin")
+    assert isinstance(error, TooLarge)
+    assert "code_run" in error.hint
