@@ -77,6 +77,21 @@ async def test_a_page_of_a_wide_diff_has_the_files_of_its_hunks_and_no_others(be
     assert [hunk["id"] for page in pages for hunk in page["hunks"]] == [hunk.id for hunk in hunks]
 
 
+async def test_a_page_of_conflicts_has_the_files_beside_them_alone(wide: Bench, tmp_path: Path) -> None:
+    arguments = {"from": "side"}
+    preview = await wide.call("git_merge_preview", **arguments)
+    async with Database.open(tmp_path / "pages.db") as database:
+        budget = Budget(Artifacts(database, tmp_path / "kept", SystemClock()), 6_000)
+        declared = wide.dispatcher.registry.tools["git_merge_preview"]
+        shapes = [await budget.shape(wide.session, declared, arguments, preview, FULL)]
+        while cursor := (shapes[-1].structured or {}).get("next_cursor"):
+            shapes.append(await budget.resume(wide.session, declared, arguments, cursor, FULL))
+    pages = [shape.structured or {} for shape in shapes]
+    assert len(pages) > 1
+    assert [file["path"] for page in pages for file in page["files"]] == [file.path for file in preview.files]
+    assert all(": 31 files change\n" in (shape.text or "") for shape in shapes)
+
+
 async def test_a_patch_that_is_too_long_says_so_in_the_text(wide: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "not all of it" not in (await wide.call("git_diff")).text()
     monkeypatch.setattr(differences, "PATCH", 2_000)

@@ -21,5 +21,11 @@ async def preview(repository: Repository, args: PreviewInput) -> MergePreview:
         for item in found.conflicts
     ]
     return MergePreview(
-        outcome=found.kind, from_sha=theirs, into_sha=ours, conflicts=conflicts, files=files, truncated=cut
+        outcome=found.kind,
+        from_sha=theirs,
+        into_sha=ours,
+        files_changed=len(files),
+        conflicts=conflicts,
+        files=files,
+        truncated=cut,
     )

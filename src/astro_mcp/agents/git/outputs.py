@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, ClassVar
@@ -311,19 +312,29 @@ class MergeConflict(Part):
 
 
 class MergePreview(Page):
-    """`outcome` is up_to_date, fast_forward, merge or conflicts; `files` are what would change in `into`."""
+    """`outcome` is up_to_date, fast_forward, merge or conflicts; `files` are what would change in `into`, in all
+    `files_changed`. A page of conflicts has those that stand beside them alone."""
 
     outcome: str
     from_sha: str
     into_sha: str
+    files_changed: int
     conflicts: list[MergeConflict]
     files: list[DiffFile]
 
     def long_field(self) -> str:
         return "conflicts" if self.conflicts else "files"
 
+    def goes_with(self, start: int, end: int) -> dict[str, Any]:
+        if not self.conflicts:
+            return {}
+        names = [file.path for file in self.files]
+        first = bisect_left(names, self.conflicts[start].path) if start else 0
+        after = bisect_left(names, self.conflicts[end].path) if end < len(self.conflicts) else len(names)
+        return {"files": self.files[first:after]}
+
     def text(self) -> str:
-        lines = [f"{self.outcome} of {self.from_sha[:12]} into {self.into_sha[:12]}: {len(self.files)} files change"]
+        lines = [f"{self.outcome} of {self.from_sha[:12]} into {self.into_sha[:12]}: {self.files_changed} files change"]
         conflicts = [line for item in self.conflicts for line in item.lines()]
         return "\n".join([*lines, *conflicts, *file_lines(self.files)])
 
