@@ -27,13 +27,15 @@ class StatusEntry(Part):
 
 
 class Status(Page):
-    """`branch` is "" on a detached HEAD, `sha` "" before the first commit, `upstream` "" where there is none."""
+    """`branch` is "" on a detached HEAD, `sha` "" before the first commit, `upstream` "" where there is none;
+    `under_way` is what a person began and did not finish: a merge, rebase, cherry-pick, revert or bisect."""
 
     branch: str
     sha: str
     upstream: str
     ahead: int
     behind: int
+    under_way: str | None = None
     staged: list[StatusEntry]
     unstaged: list[StatusEntry]
     conflicts: list[StatusEntry]
@@ -47,12 +49,14 @@ class Status(Page):
         if self.upstream:
             where += f", {self.ahead} ahead of and {self.behind} behind {one_line(self.upstream)}"
         lines = [where if self.sha else f"{where}, no commit yet"]
+        if self.under_way:
+            lines.append(f"a {self.under_way} is under way: a person finishes or aborts it with git")
         for title, entries in (("conflicts", self.conflicts), ("staged", self.staged), ("unstaged", self.unstaged)):
             if entries:
                 lines += [f"{title}:", *(entry.line() for entry in entries)]
         if self.untracked:
             lines += ["untracked:", *(f"  {one_line(path)}" for path in self.untracked)]
-        if len(lines) == 1:
+        if not (self.conflicts or self.staged or self.unstaged or self.untracked):
             lines.append("nothing to commit, the working tree is clean")
         return "\n".join(lines)
 

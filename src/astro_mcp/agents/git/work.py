@@ -85,6 +85,7 @@ class GitWork:
                 upstream=upstream,
                 ahead=ahead,
                 behind=behind,
+                under_way=await commits.under_way(repository) or None,
                 staged=[_entry(item.path, item.staged, item.former) for item in staged[:LISTED]],
                 unstaged=[_entry(item.path, item.unstaged, "") for item in unstaged[:LISTED]],
                 conflicts=[_entry(item.path, "U", "") for item in found if item.conflicted][:LISTED],

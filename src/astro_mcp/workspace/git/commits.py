@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -34,13 +34,15 @@ LARGEST: Final = 20 * 1024 * 1024
 AT_ONCE: Final = 32 * 1024 * 1024
 Note = Callable[[str], Awaitable[None]]
 UNFINISHED: Final = {
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
     "MERGE_HEAD": "merge",
     "CHERRY_PICK_HEAD": "cherry-pick",
     "REVERT_HEAD": "revert",
-    "rebase-merge": "rebase",
-    "rebase-apply": "rebase",
     "sequencer": "cherry-pick or revert",
 }
+"""By the file that tells of it: what a person begins, and nobody else commits in."""
+BISECT: Final = {"BISECT_LOG": "bisect"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +163,26 @@ def identity(by: publish.Signature) -> dict[str, str]:
 
 def unfinished(repository: Repository) -> None:
     """Raise `Conflict` where a merge, a rebase or their like is under way."""
-    for name, what in UNFINISHED.items():
-        if os.path.lexists(repository.layout.gitdir / name):
-            raise Conflict(f"a {what} is under way in this repository", "finish or abort it with git first")
+    if what := _begun(repository.layout.gitdir, UNFINISHED):
+        raise Conflict(f"a {what} is under way in this repository", "finish or abort it with git first")
+
+
+async def under_way(repository: Repository) -> str:
+    """What a person began in this repository and did not finish, a bisect too; "" for nothing."""
+    names, layout = {**UNFINISHED, **BISECT}, repository.layout
+    here = layout.gitdir == layout.worktree / ".git"
+    if here and repository.lacks(repository.place(f".git/{next(iter(names))}")):  # a folder in the kernel's memory
+        return _begun(layout.gitdir, names)
+
+    def work() -> str:
+        repository.learn()  # by which the next call asks the kernel alone
+        return _begun(layout.gitdir, names)
+
+    return await repository.blocking(work)
+
+
+def _begun(gitdir: Path, names: Mapping[str, str]) -> str:
+    return next((what for name, what in names.items() if os.path.lexists(gitdir / name)), "")
 
 
 def _all_known(repository: Repository, paths: Sequence[str], changed: Sequence[Changed]) -> None:
