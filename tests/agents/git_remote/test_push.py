@@ -36,6 +36,16 @@ async def test_a_branch_goes_there_under_its_own_name_and_no_hook_runs(bench: Be
     ]
 
 
+async def test_a_name_that_no_branch_has_is_told_as_a_tag_or_with_the_like_one(bench: Bench) -> None:
+    bench.git("tag", "v1")
+    told = {name: (await bench.refused("git_push", branch=name))["hint"] for name in ("v1", "mian", "nosuch")}
+    assert told == {
+        "v1": "it is a tag, and no tags are pushed: a person does that with git",
+        "mian": "did you mean main? git_branch makes one",
+        "nosuch": "git_branch makes one",
+    }
+
+
 async def test_a_push_that_happened_is_told_so_where_the_disk_is_full(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

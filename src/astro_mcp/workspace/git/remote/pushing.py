@@ -10,10 +10,12 @@ import logging
 import time
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from astro_mcp.config import GitSettings
 from astro_mcp.errors import AstroError, Conflict, NotFound, ProviderFailed, TimedOut
+from astro_mcp.nearest import nearest
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.git import publish
 from astro_mcp.workspace.git.branches import branch_ref
@@ -24,10 +26,12 @@ from astro_mcp.workspace.git.remote.front import Front
 from astro_mcp.workspace.git.remote.hosts import Hosts, Service
 from astro_mcp.workspace.git.remote.named import Remote
 from astro_mcp.workspace.git.repository import Repository
+from astro_mcp.workspace.git.revisions import NEAR
 
 log = logging.getLogger(__name__)
 SAID: Final = 20
 """Lines of what the host says."""
+HEADS: Final = "refs/heads/"
 _MAIN: Final = ("refs/heads/main", "refs/heads/master")
 
 
@@ -42,6 +46,16 @@ class Pushed:
     said: tuple[str, ...]
 
 
+async def _instead(repository: Repository, branch: str) -> str:
+    """What may be meant by a name that no branch has."""
+    table = repository.refs.table
+    if f"refs/tags/{branch}" in table:
+        return "it is a tag, and no tags are pushed: a person does that with git"
+    names = [name.removeprefix(HEADS) for name in islice(table, NEAR) if name.startswith(HEADS)]
+    near = await repository.apart(64 * len(names), lambda: nearest(branch, names))
+    return f"did you mean {printable(near, 80)}? git_branch makes one" if near else "git_branch makes one"
+
+
 async def push(repository: Repository, hosts: Hosts, remote: Remote, branch: str, settings: GitSettings) -> Pushed:
     """Bring the branch of the host to where it is here.
 
@@ -52,7 +66,7 @@ async def push(repository: Repository, hosts: Hosts, remote: Remote, branch: str
     ref = branch_ref(branch)
     sha = repository.refs.table.get(ref, "")
     if not sha:
-        raise NotFound(f"no branch is named {printable(branch, 80)} here", "git_branch makes one")
+        raise NotFound(f"no branch is named {printable(branch, 80)} here", await _instead(repository, branch))
     asked = False
     try:
         async with hosts.talk(remote.here) as talk:
