@@ -119,6 +119,12 @@ def check_target(state: State, place: Place) -> None:
 
 
 def _check_distinct(changes: Sequence[Change]) -> None:
+    for change in changes:
+        if isinstance(change, Move) and change.to.path.is_relative_to(change.place.path):
+            shown = one_line(change.place.display)
+            raise InvalidInput(f"{shown} can't go where it is, or into itself", "name a place outside of it")
+        if isinstance(change, Move) and change.place.path.is_relative_to(change.to.path):
+            raise Conflict(f"{one_line(change.to.display)} exists: it is a folder above", "name another place")
     paths = sorted(place.path.parts for change in changes for place in _places(change))
     for one, other in pairwise(paths):
         if other[: len(one)] == one:
@@ -166,8 +172,10 @@ class _Planner:
         _check_match(place, state, change.if_match)
         check_target(state, place)
         check_place(to)
-        if look(to)[0].kind != "absent":
-            raise Conflict(f"{one_line(to.display)} exists", "move or delete it first, or name another place")
+        if (there := look(to)[0].kind) != "absent":
+            inside = f"to go into that folder: {one_line(f'{to.display}/{place.name}')}"
+            hint = inside if there == "folder" else "move or delete it first, or name another place"
+            raise Conflict(f"{one_line(to.display)} exists", hint)
         if state.kind == "file":
             self._check_moved(place, to, data)
         for entry in self._below(place) if state.kind == "folder" else ():
