@@ -394,3 +394,16 @@ async def test_a_switch_to_no_branch_is_not_found(bench: Bench) -> None:
 async def test_what_is_no_name_of_a_branch_is_refused(bench: Bench, name: str) -> None:
     for action in ("create", "switch"):
         assert isinstance((await bench.result("git_branch", action=action, name=name)).error, InvalidInput)
+
+
+async def test_the_text_of_a_commit_of_many_files_names_the_first_and_counts_the_rest(bench: Bench) -> None:
+    for number in range(130):
+        bench.write(f"many/{number:03}.txt", f"{number}\n")
+    done = await bench.call("git_commit", message="Many")
+    lines = done.text().split("\n")
+    assert (lines[0].rpartition(": ")[2], lines[1], lines[-1]) == (
+        "130 files",
+        "  A many/000.txt",
+        "  … and 30 more: git_show tells all",
+    )
+    assert (len(lines), len(done.files)) == (102, 130)

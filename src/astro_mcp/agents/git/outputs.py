@@ -5,13 +5,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
 from astro_mcp.core.model import Output, Page, Part
 from astro_mcp.observe.printable import printable
 from astro_mcp.workspace.text import one_line
+
+LISTED: Final = 100
+"""Files of a commit that the text names."""
 
 
 class StatusEntry(Part):
@@ -268,7 +271,9 @@ class Committed(Output):
     def text(self) -> str:
         where = f" on {one_line(self.branch)}" if self.branch else " on a detached HEAD"
         lines = [f"{'committed ' + self.sha if self.sha else 'would commit'}{where}: {len(self.files)} files"]
-        lines += [f"  {file.change} {one_line(file.path)}" for file in self.files]
+        lines += [f"  {file.change} {one_line(file.path)}" for file in self.files[:LISTED]]
+        if len(self.files) > LISTED:
+            lines.append(f"  … and {len(self.files) - LISTED} more" + (": git_show tells all" if self.sha else ""))
         lines += [f"looks like a {key.kind}: {one_line(key.path)}:{key.line}" for key in self.secrets_found]
         lines += [f"left out: {one_line(path)} (a repository of its own)" for path in self.left_out]
         return "\n".join(lines)
