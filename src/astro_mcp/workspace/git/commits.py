@@ -23,7 +23,7 @@ from astro_mcp.workspace.git.changed import SUBMODULE, Changed
 from astro_mcp.workspace.git.child import Ran
 from astro_mcp.workspace.git.entries import in_index, put
 from astro_mcp.workspace.git.keys import TOLD, Key, find_keys
-from astro_mcp.workspace.git.repository import Repository
+from astro_mcp.workspace.git.repository import FETCH_THEM, Repository
 from astro_mcp.workspace.git.revisions import EMPTY_TREE
 from astro_mcp.workspace.git.signing import signed
 from astro_mcp.workspace.git.status import changes
@@ -338,7 +338,7 @@ async def blobs(repository: Repository, shas: Sequence[str]) -> dict[str, bytes]
         end = ran.out.index(b"\n", position)
         sha, kind, size = f"{ran.out[position:end].decode()} 0".split(" ")[:3]
         if kind == "missing":
-            raise Unsupported("objects of this repository are missing", "fetch them yourself: git fetch --refetch")
+            raise Unsupported("objects of this repository are missing", FETCH_THEM)
         found[sha] = ran.out[end + 1 : end + 1 + int(size)]
         position = end + int(size) + 2
     return found

@@ -11,7 +11,7 @@ from typing import Final
 
 from astro_mcp.errors import TooLarge, Unsupported
 from astro_mcp.workspace.git.child import OUTPUT
-from astro_mcp.workspace.git.repository import Repository
+from astro_mcp.workspace.git.repository import FETCH_THEM, Repository
 from astro_mcp.workspace.git.waiting import CHECK, CONTENTS
 
 HEADER: Final = 100
@@ -105,7 +105,7 @@ def missing(name: str) -> Unsupported:
     """What is raised for an object that should be there."""
     return Unsupported(
         f"objects of this repository are missing (a partial clone, or a damaged one): {name[:40]}",
-        "fetch them yourself: git fetch --refetch",
+        FETCH_THEM,
     )
 
 

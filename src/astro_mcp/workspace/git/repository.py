@@ -41,6 +41,8 @@ GONE: Final = re.compile(
     r"does not exist and --remove not passed|No such file or directory\s+fatal: Unable to process path"
 )
 """A file that was there when it was looked at is none any more."""
+FETCH_THEM: Final = "fetch them yourself: git fetch --refetch --no-filter"
+"""Of objects that are missing. Without the second option a partial clone is filtered again."""
 MISSING: Final = re.compile(
     r"missing (?:blob|tree|commit|object)|unable to read|could not (?:read|fetch)"
     r"|bad (?:object|file)|promisor|invalid object"
@@ -382,7 +384,7 @@ def _failure(ran: Ran) -> AstroError:
     if MISSING.search(ran.err):
         return Unsupported(
             "objects of this repository are missing (a partial clone, or a damaged one)",
-            f"fetch them yourself: git fetch --refetch; git said: {said}",
+            f"{FETCH_THEM}; git said: {said}",
         )
     if GONE.search(ran.err):
         return Conflict(f"a file went away while git read it: {said}", "look what is there now, then repeat")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from astro_mcp.errors import TooLarge, Unsupported
-from astro_mcp.workspace.git.repository import Repository, hostile
+from astro_mcp.workspace.git.repository import FETCH_THEM, Repository, hostile
 
 LISTING: Final = 64 * 1024 * 1024
 """Bytes of the list of a tree's files."""
@@ -141,7 +141,7 @@ async def _read(repository: Repository, blobs: Sequence[str], max_bytes: int) ->
 def _missing() -> Unsupported:
     return Unsupported(
         "objects of this repository are missing (a partial clone, or a damaged one)",
-        "fetch them yourself: git fetch --refetch",
+        FETCH_THEM,
     )
 
 
