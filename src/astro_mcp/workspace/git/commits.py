@@ -70,7 +70,8 @@ class Draft:
 async def draft(repository: Repository, paths: Sequence[str]) -> Draft:
     """The tree of HEAD with `paths` as they are in the working tree; without paths: with everything that changed.
 
-    What is staged of other paths stays staged. Raises `Conflict` (nothing to commit, a merge under way), `NotFound`,
+    What is staged of other paths stays staged. Raises `Conflict` (nothing to commit, a path that is ignored, a merge
+    under way), `NotFound`,
     `ProtectedPath` (the name of a file is on the secrets list), `LimitHit`, `TooLarge`, `Unsupported` (filters).
     """
     made = await draft_of(repository, paths)
@@ -82,7 +83,8 @@ async def draft(repository: Repository, paths: Sequence[str]) -> Draft:
 async def draft_of(repository: Repository, paths: Sequence[str]) -> Draft | None:
     """The same, and None where there is nothing to commit."""
     changed = await everything(repository, paths)
-    _all_known(repository, paths, changed)
+    if still := _all_known(repository, paths, changed):
+        await _none_ignored(repository, still)
     others = left_out(changed)
     wanted = [item for item in changed if item.path not in others]
     index = repository.private.index
@@ -185,8 +187,10 @@ def _begun(gitdir: Path, names: Mapping[str, str]) -> str:
     return next((what for name, what in names.items() if os.path.lexists(gitdir / name)), "")
 
 
-def _all_known(repository: Repository, paths: Sequence[str], changed: Sequence[Changed]) -> None:
-    """A path that is neither changed nor there is a mistake of the caller's. To git nothing is there behind a link."""
+def _all_known(repository: Repository, paths: Sequence[str], changed: Sequence[Changed]) -> list[str]:
+    """Those in which nothing changed. A path that is neither changed nor there is a mistake of the caller's. To git
+    nothing is there behind a link."""
+    still: list[str] = []
     for path in paths:
         touched = not path or any(item.path == path or item.path.startswith(f"{path}/") for item in changed)
         place = repository.layout.worktree / path
@@ -196,6 +200,22 @@ def _all_known(repository: Repository, paths: Sequence[str], changed: Sequence[C
                 f"{one_line(path, 200)} is neither in the working tree nor in the last commit",
                 "a folder above it is a link: name the file where it is" if linked else "",
             )
+        still += [] if touched else [path]
+    return still
+
+
+async def _none_ignored(repository: Repository, paths: Sequence[str]) -> None:
+    """Raise `Conflict` where one of these is ignored, as git does for who adds it by name. (What git can't say it of
+    lies in a submodule.)"""
+    named = b"".join(b"./%s\0" % os.fsencode(path) for path in paths)  # so that none begins as magic does
+    plain = {"GIT_LITERAL_PATHSPECS": "0"}  # this command knows no other
+    ran = await repository.git("check-ignore", "-z", "--stdin", stdin=named, good=(0, 1, 128), environment=plain)
+    ignored = os.fsdecode(ran.out).split("\0")[:-1]
+    if ran.code == 0 and ignored:
+        raise Conflict(
+            f"{one_line(ignored[0].removeprefix('./'), 200)} is ignored, so it is not committed; nothing was",
+            "leave it out, or change the .gitignore that says so",
+        )
 
 
 async def take(repository: Repository, wanted: Sequence[Changed], index: Path) -> None:
