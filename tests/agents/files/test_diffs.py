@@ -44,28 +44,3 @@ async def test_a_few_edits_of_a_long_file_are_a_short_diff(house: House, root: P
     diff = (await house.ok("fs_undo", last=True, dry_run=True)).diff
     assert sum(line.startswith(("-def", "+def")) for line in diff.splitlines()) == 80
     assert diff.count("\n") == 2 + 39 * 9 + 6
-
-
-async def test_the_undoing_of_a_move_says_what_went_where_and_not_the_whole_text_twice(
-    house: House, root: Path
-) -> None:
-    for name in ("a.txt", "d/one.txt", "d/two.txt"):
-        await house.ok("fs_write", path=name, content="line\n" * 500)
-    await house.ok("fs_move", path="a.txt", to="b.txt")
-    tried = await house.ok("fs_undo", last=True, dry_run=True)
-    undone = await house.ok("fs_undo", last=True)
-    assert (tried.diff, undone.diff) == ("rename from b.txt\nrename to a.txt\n",) * 2
-    assert {file.path: file.sha256 is None for file in undone.files} == {"a.txt": False, "b.txt": True}
-    await house.ok("fs_move", path="d", to="e")
-    assert (await house.ok("fs_undo", last=True)).diff == "rename from e/\nrename to d/\n"
-    assert (root / "d/two.txt").is_file()
-
-
-async def test_a_file_that_was_changed_and_moved_has_its_whole_change(house: House) -> None:
-    await house.ok("fs_write", path="a.txt", content="old\n")
-    await house.ok("fs_move", of_run="run_1", path="a.txt", to="b.txt")
-    await house.ok("fs_write", of_run="run_1", path="b.txt", content="new\n")
-    diff = (await house.ok("fs_undo", run_id="run_1")).diff
-    assert "rename" not in diff
-    assert "-new\n" in diff
-    assert "+old\n" in diff

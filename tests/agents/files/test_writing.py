@@ -396,18 +396,3 @@ async def test_content_that_is_no_unicode_is_invalid_input(house: House, root: P
 async def test_exactly_one_way_to_name_what_is_undone(house: House, root: Path) -> None:
     assert isinstance(await house.refused("fs_undo"), InvalidInput)
     assert isinstance(await house.refused("fs_undo", last=True, run_id="run_1"), InvalidInput)
-
-
-async def test_a_move_onto_a_folder_says_how_to_go_into_it_and_one_into_itself_what_it_is(
-    house: House, root: Path
-) -> None:
-    (root / "there/deep").mkdir(parents=True)
-    (root / "a.txt").write_text("a\n")
-    error = await house.refused("fs_move", path="a.txt", to="there/")
-    assert isinstance(error, Conflict)
-    assert (error.message, error.hint) == ("there exists", "to go into that folder: there/a.txt")
-    for to in ("there", "there/deep/er"):
-        error = await house.refused("fs_move", path="there", to=to)
-        assert error.message == "there can't go where it is, or into itself"
-    error = await house.refused("fs_move", path="there/deep", to="there")
-    assert error.message == "there exists: it is a folder above"

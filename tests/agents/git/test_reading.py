@@ -270,25 +270,6 @@ async def test_a_shallow_clone_is_read_to_where_it_was_cut(bench: Bench) -> None
     assert (await bench.call("git_show", repo="shallow")).files != []
 
 
-async def test_what_a_partial_clone_lacks_is_there_after_what_the_hint_says(bench: Bench) -> None:
-    bench.git("config", "uploadpack.allowFilter", "true")
-    bench.git("clone", "-q", "--no-checkout", "--filter=blob:none", f"file://{bench.root}", "partial")
-    error = (await bench.result("git_log", repo="partial")).error
-    assert isinstance(error, Unsupported)
-    told = re.search(r"yourself: git ([a-z -]+)", error.hint)
-    assert told is not None
-    bench.git("-C", "partial", *told[1].split())
-    assert (await bench.call("git_log", repo="partial")).total == 2
-
-
-async def test_a_partial_clone_without_its_objects_gives_a_typed_error(bench: Bench) -> None:
-    bench.git("config", "uploadpack.allowFilter", "true")
-    bench.git("clone", "-q", "--no-checkout", "--filter=blob:none", f"file://{bench.root}", "partial")
-    error = (await bench.result("git_show", repo="partial", path="src/app.py")).error
-    assert isinstance(error, Unsupported)
-    assert "missing" in error.message
-
-
 @pytest.mark.parametrize("data", ["garbage" * 9, "100644 a.txt\0cut short"])
 async def test_a_folder_whose_object_is_no_tree_gives_a_typed_error(bench: Bench, data: str) -> None:
     tree = bench.git("hash-object", "-t", "tree", "-w", "--literally", "--stdin", stdin=data).strip()
