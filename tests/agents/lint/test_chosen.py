@@ -151,6 +151,7 @@ def test_settings_above_a_place_are_found_and_folders_of_them_at_the_root(tmp_pa
     [
         ("pyproject.toml", "[tool.pyright]\ninclude = ['a']\n", "basedpyright"),
         ("pyrightconfig.json", '{"include": ["a"]}', "basedpyright"),
+        ("pyrightconfig.json", '{ // "a", all\n "x": "//", /* one */ "include": ["a",],\n /**/ }', "basedpyright"),
         ("pyproject.toml", "[tool.mypy]\npackages = ['a']\n", "mypy"),
     ],
 )

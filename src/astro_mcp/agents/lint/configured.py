@@ -26,6 +26,9 @@ LISTS: Final = frozenset({"optional-dependencies", "dependency-groups", "dev-dep
 """Keys of pyproject.toml below which requirements stand, as a list or as keys."""
 HOOK: Final = re.compile(r"^[ \t]*(?:-\s+)?id:\s*[\"']?([\w.-]+)", re.MULTILINE)
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+COMMENT: Final = re.compile(r'("(?:\\.|[^"\\\n])*+"?)|//[^\n]*+|/\*[\s\S]*?(?:\*/|\Z)')
+LAST_COMMA: Final = re.compile(r'("(?:\\.|[^"\\\n])*+"?)|,(?=\s*+[}\]])')
+"""Each takes texts along, which are a group, so that nothing in one is meant."""
 DEEPEST: Final = 20
 
 
@@ -82,9 +85,16 @@ def parsed(name: str, text: str) -> dict[str, Any]:
     try:
         if name.endswith(".toml"):
             return toml(text)
-        return table(json.loads(text)) if name.endswith(".json") else {}
+        return table(json.loads(_plain(text))) if name.endswith(".json") else {}
     except (ValueError, RecursionError):
         return {}
+
+
+def _plain(text: str) -> str:
+    """JSON without the comments and last commas that pyright and others take in theirs."""
+    for pattern in (COMMENT, LAST_COMMA):
+        text = pattern.sub(lambda found: found[1] or "", text)
+    return text
 
 
 def _requirements(value: Any, *, inside: bool, depth: int) -> Iterator[str]:
