@@ -42,6 +42,7 @@ __all__ = [
     "SUFFIX",
     "ByFile",
     "DebianImage",
+    "Defaults",
     "Fix",
     "Language",
     "Linter",
@@ -92,6 +93,18 @@ class ByFile(Table):
         min_length=1,
         description=f"Program and arguments, no shell, that print the files it looks at in {PATHS}, one a line.",
     )
+
+
+class Defaults(Table):
+    """For a linter that reads another program's settings and has stricter defaults than that: a project that has those
+    settings, and nothing that is the linter's own, is looked at as the other would."""
+
+    settings: tuple[Glob, ...] = Field(min_length=1, description="Settings files at the top; the first counts.")
+    own: Word = Field(description="A word that stands in the project's files where it uses the linter itself.")
+    said: tuple[Word, ...] = Field(description="Words of the settings with which nothing is left to defaults.")
+    moved: WorkspaceFile = Field(description="Where settings lie whose place `file` takes.")
+    file: WorkspaceFile = Field(description="The settings that it is given.")
+    text: str = Field(description="Their text; {settings} stands for the project's own.")
 
 
 class LinterImage(Table):
@@ -169,6 +182,7 @@ class Linter(Manifest):
     report: JsonReport | RegexReport | SarifReport = Field(discriminator="format")
     by_file: ByFile | None = Field(None, description="Left out where findings hang on other files' text.")
     fix: Fix | None = Field(None, description="Left out where it only reports.")
+    defaults: Defaults | None = Field(None, description="Left out where its settings are nobody else's.")
     image: LinterImage
 
     @model_validator(mode="after")

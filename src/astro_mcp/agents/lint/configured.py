@@ -56,6 +56,10 @@ class Configured:
             or any(self.has_section(path, linter) for path in self._texts)
         )
 
+    def mentions(self, word: str) -> bool:
+        """Whether `word` stands in a file that may name a linter."""
+        return any(word in text for text in self._texts.values())
+
     def has_section(self, path: str, linter: Linter) -> bool:
         """Whether the file at `path` has a section of `linter`."""
         sections = linter.sections.get(path.rpartition("/")[2], ())

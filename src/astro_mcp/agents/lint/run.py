@@ -12,6 +12,7 @@ import anyio
 
 from astro_mcp.agents.lint.advised import Advised
 from astro_mcp.agents.lint.by_file import Ask, ByFile
+from astro_mcp.agents.lint.defaults import files_for
 from astro_mcp.agents.lint.images import Images, LinterImage
 from astro_mcp.agents.lint.models import FailedTool
 from astro_mcp.agents.lint.report import Report, in_file, left, report
@@ -148,7 +149,7 @@ class Run:
         tenant = self._ctx.session.scope.tenant
         return Job(
             tuple(argv),
-            files=(*self._sources.files, *given),
+            files=(*files_for(linter, self._sources), *given),
             timeout=SECONDS,
             env=linter.env,
             image=image,
