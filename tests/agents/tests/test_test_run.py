@@ -398,3 +398,9 @@ async def test_of_parallel_workers_the_total_is_what_they_collect_however_often_
     result = await house.run()
     assert (result.counts.failed, result.counts.total) == (total, total)
     assert f"{2 * total} rerun" in result.explanation
+
+
+async def test_one_file_of_a_project_without_settings_is_run_by_its_path(house: Bench, project: Path) -> None:
+    write(project, {"test_a.py": "def test_a(): pass\n", "sub/test_b.py": "def test_b(): pass\n"})
+    for path in ("test_a.py", "sub/test_b.py"):
+        assert (await house.run(path=path)).counts.passed == 1

@@ -48,6 +48,8 @@ class Copying:
                 return ""
 
         def names() -> list[str]:
+            if place.path.is_file():
+                return [place.name]
             return [_last(entry.path) for entry in walk(place) if isinstance(entry, Entry)]
 
         def find() -> Choice:
