@@ -54,12 +54,16 @@ class Failure(Part):
     trace: str
     stdout: str = ""
     stderr: str = ""
+    same_as: str = Field("", description="Id of one with the same cause, whose trace and output are this one's too.")
     verdict: Verdict = Field("", description="With reruns; order_dependent fails only where others ran before.")
     alone: str = Field("", description="With reruns: how often it passed.")
     history: str = Field("", description="How often it failed in its last runs, this one with them.")
 
     def text(self) -> str:
-        parts = [f"FAILED {self.id}", f"{self.file}:{self.line}: {self.message}"]
+        if self.same_as:
+            parts = [f"FAILED {self.id} at {self.file}:{self.line}, as {self.same_as}"]
+        else:
+            parts = [f"FAILED {self.id}", f"{self.file}:{self.line}: {self._headline()}"]
         if self.alone:
             parts.append(f"  {self.verdict.replace('_', '-') or 'no verdict'}: {self.alone}")
         if self.history:
@@ -71,6 +75,13 @@ class Failure(Part):
         if self.stderr:
             parts.append(f"  printed as error:\n{indent(self.stderr)}")
         return "\n".join(parts)
+
+    def _headline(self) -> str:
+        """The message, or its first line where the trace has the others."""
+        first, *more = self.message.split("\n")
+        return (
+            first if self.trace != self.message and all(line.strip() in self.trace for line in more) else self.message
+        )
 
 
 class Chosen(Part):

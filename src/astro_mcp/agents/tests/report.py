@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -48,7 +49,7 @@ def output(project: Project, tally: Tally, outcome: Outcome, runner: Runner) -> 
     )
     return RunOutput(
         counts=counts,
-        failures=[*_died(project, tally, outcome), *(_failure(project, event) for event in tally.failures)],
+        failures=[*_died(project, tally, outcome), *_failures(project, tally)],
         failures_left_out=tally.failures_left_out,
         slowest=[Slow(id=test, seconds=round(seconds, 3)) for seconds, test in tally.slowest],
         exit_code=outcome.exit_code,
@@ -118,13 +119,29 @@ def _file(project: Project, test: str) -> str:
     return project.display(file) if file in project.files else ""
 
 
+def _failures(project: Project, tally: Tally) -> Iterator[Failure]:
+    """One cause has its trace once: those with the same message and place, and files that can't be collected for the
+    same reason, go by the first of them."""
+    firsts: dict[tuple[str, str, int], Failure] = {}
+    for event in tally.failures:
+        failure = _failure(project, event)
+        place = ("", 0) if event.when == "collect" else (event.file, event.line)
+        first = firsts.setdefault((failure.message, *place), failure)
+        if first is not failure and first.id != failure.id:
+            failure.same_as, failure.trace = first.id, ""
+            failure.stdout = "" if failure.stdout == first.stdout else failure.stdout
+            failure.stderr = "" if failure.stderr == first.stderr else failure.stderr
+        yield failure
+
+
 def _failure(project: Project, event: Event) -> Failure:
     where = {"setup": " (in its setup)", "teardown": " (in its teardown)", "collect": " (could not be collected)"}
+    first, *more = event.message.split("\n")
     return Failure(
         id=event.id,
         file=project.display(event.file),
         line=event.line,
-        message=event.message + where.get(event.when, ""),
+        message="\n".join((first + where.get(event.when, ""), *more)),
         trace=event.trace,
         stdout=event.stdout,
         stderr=event.stderr,
