@@ -404,3 +404,11 @@ async def test_one_file_of_a_project_without_settings_is_run_by_its_path(house: 
     write(project, {"test_a.py": "def test_a(): pass\n", "sub/test_b.py": "def test_b(): pass\n"})
     for path in ("test_a.py", "sub/test_b.py"):
         assert (await house.run(path=path)).counts.passed == 1
+
+
+async def test_a_limit_that_was_hit_is_told_with_what_raises_it(house: Bench, project: Path) -> None:
+    threads = "import threading, time\ndef test_a():\n    for _ in range(200):\n        "
+    write(project, {"test_a.py": threads + "threading.Thread(target=time.sleep, args=(1,), daemon=True).start()\n"})
+    result = await house.run()
+    assert (result.limits_hit, result.counts.failed) == (["processes"], 1)
+    assert "processes in [sandbox]" in result.explanation

@@ -17,6 +17,13 @@ from astro_mcp.sandbox.job import Outcome
 from astro_mcp.workspace.text import one_line
 
 TAIL: Final = 3_000
+RAISED: Final = {
+    "memory": "more memory: memory_mb in [sandbox] of astro-mcp's settings",
+    "processes": "more processes and threads: processes in [sandbox] of astro-mcp's settings",
+    "disk": "more room for files: workspace_mb in [sandbox] of astro-mcp's settings",
+    "timeout": "more time: timeout, in seconds",
+}
+"""By what a limit is raised."""
 NOT_SAID: Final = re.compile(r'\x1e.*|^\{"reason":"(?:compiler|build)-.*\n?', re.MULTILINE)
 """Lines for programs in what a runner prints: our own, and cargo's."""
 
@@ -73,7 +80,7 @@ def nothing_ran(tally: Tally, outcome: Outcome, runner: Runner) -> bool:
 
 def explain(tally: Tally, outcome: Outcome, runner: Runner) -> str:
     """What the exit code means, with the runner's own words where the counts can't tell why."""
-    parts = []
+    parts = [RAISED[limit] for limit in outcome.limits_hit if limit in RAISED]
     other = sorted(tally.counts.keys() - WORST, key=lambda name: (name == REST, name))
     if other:
         parts.append("also counted: " + ", ".join(f"{tally.counts[name]} {one_line(name)}" for name in other))
