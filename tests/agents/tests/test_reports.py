@@ -73,6 +73,29 @@ def test_a_file_that_jest_could_not_load_is_an_error_of_that_file() -> None:
     assert (found.counts, found.total) == ({"error": 1}, 0)
 
 
+FRAME = "\n\n      1 | const a = 1;\n    > 2 | const b = [1\n        |          ^\n      3 |\n"
+BOX = "\n   ╭─[ src/b.ts:2:29 ]\n   │\n 2 │ const b: = 1;\n   │          ┬\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "place"),
+    [
+        (f"SyntaxError: {TOP}/src/b.js: Unexpected token (2:10){FRAME}", 0, ("src/b.js", 2)),
+        (f"Cannot find module './x'{FRAME}\n      at Object.require (b.test.js:2:11)", 0, ("b.test.js", 2)),
+        (f"Transform failed:\n[PARSE_ERROR] Error: Unexpected token{BOX}", 1, ("src/b.ts", 2)),
+        (f"SyntaxError: {TOP}/node_modules/b.js: Unexpected token (2:10){FRAME}", 0, ("b.test.js", 0)),
+    ],
+)
+def test_a_file_that_can_not_be_loaded_has_its_place_and_no_code_in_its_message(
+    said: str, message: int, place: tuple[str, int]
+) -> None:
+    told = f"  ● Test suite failed to run\n\n    {said}"
+    [failure] = read("jest-json", jest({"name": f"{TOP}/b.test.js", "status": "failed", "message": told})).failures
+    assert failure.message == "\n".join(said.split("\n")[: message + 1])
+    assert (failure.file, failure.line) == place
+    assert failure.trace.startswith(said.split("\n", maxsplit=1)[0])
+
+
 def test_a_vitest_test_that_throws_what_is_no_error_costs_no_other_test_its_outcome() -> None:
     tests = [one("passed"), one("failed", None, title="throws"), one("failed", None, "Error: boom", title="both")]
     found = read("jest-json", jest({"name": f"{TOP}/x.test.js", "assertionResults": tests}))

@@ -19,6 +19,14 @@ FRAME: Final = re.compile(
     r"^[ \t]+at .*?(?:(?<=[\s(])(?:file://)?/workspace/|\()((?!node_modules/|\.\./|/|node:)[^\s():]{1,1000}+):(\d{1,8}):\d{1,8}\)?$",
     re.MULTILINE,
 )
+PARSED: Final = re.compile(
+    r"^[ \t]*(?:SyntaxError: )?/workspace/(?!node_modules/)([^\s:]{1,1000}+): .* \((\d{1,8}):\d{1,8}\)$"
+    r"|\[ (?:/workspace/)?(?!node_modules/|/)([^\s:\[]{1,1000}+):(\d{1,8}):\d{1,8} \]",
+    re.MULTILINE,
+)
+"""Where a file can't be parsed, as Babel and what vitest parses with say it."""
+FRAMED: Final = re.compile(r"at |> |\d+ \||[╭│]")
+"""How a line begins that shows code, or where it is, and is no message."""
 OTHERS: Final = re.compile(r"^[ \t]+at .*?(?:/node_modules/|\(?node:|<anonymous>\)$|new Promise).*\n?", re.MULTILINE)
 """Frames of the runner's and of Node's."""
 HEADING: Final = "● Test suite failed to run"
@@ -84,12 +92,12 @@ def _suite(suite: Suite, file: str) -> Iterator[Event]:
 
 def _reason(said: str, file: str) -> Reason:
     """The innermost frame that is the project's own tells the place; others are left out."""
-    text = made.plain(said).replace(HEADING, "").replace(UNSAID, TIMED_OUT).strip("\n")
-    found = FRAME.search(text)
+    text = made.plain(said).replace(HEADING, "").replace(UNSAID, TIMED_OUT).strip()
+    found = FRAME.search(text) or PARSED.search(text)
     message: list[str] = []
     for line in filter(str.strip, text.split("\n")):
-        if message and line.lstrip().startswith(("at ", "> ")):
+        if message and FRAMED.match(line.lstrip()):
             break
         message.append(line)
-    place = (found[1], int(found[2])) if found else (file, 0)
-    return Reason("\n".join(message) or "failed, and said nothing", OTHERS.sub("", text), *place)
+    path, number = filter(None, found.groups()) if found else (file, "0")
+    return Reason("\n".join(message) or "failed, and said nothing", OTHERS.sub("", text), path, int(number))
