@@ -320,3 +320,26 @@ def test_what_is_ours_gives_way_to_the_versions_of_the_project() -> None:
     wanted.require("pytest>=7")
     wanted.require("other>=1")
     assert wanted.requirements == ["other>=1", "PyTest<8"]
+
+
+SETUP_CFG = """[options]
+install_requires =
+    alpha>=1  # first
+    beta; python_version >= "3.9"
+    git+https://example.org/x
+[options.extras_require]
+test =
+    gamma
+docs = not-this
+"""
+
+
+def test_setup_cfg_counts_where_pyproject_has_no_project_or_leaves_dependencies_to_it() -> None:
+    kept = ["alpha>=1", 'beta; python_version >= "3.9"', "gamma"]
+    for more in ({}, {"pyproject.toml": "[tool.x]\n"}, {"setup.py": "setup()"}):
+        wanted = found_in({"setup.cfg": SETUP_CFG} | more)
+        assert (wanted.requirements, len(wanted.left_out)) == (kept, 1)
+    assert found_in({"setup.cfg": SETUP_CFG, "pyproject.toml": "[project]\nname = 'x'\n"}).requirements == []
+    dynamic = "[project]\nname = 'x'\ndynamic = ['dependencies']\n"
+    assert found_in({"setup.cfg": SETUP_CFG, "pyproject.toml": dynamic}).requirements == kept
+    assert "setup.cfg" in found_in({"setup.cfg": "no section"}).left_out[0]

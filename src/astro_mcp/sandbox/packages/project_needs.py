@@ -9,7 +9,7 @@ from astro_mcp.sandbox.packages.lock_files import LOCKS, locked
 from astro_mcp.sandbox.packages.project_files import Finder
 from astro_mcp.sandbox.packages.wanted import Wanted
 
-NAMED: Final = (*LOCKS, "pyproject.toml", "Pipfile", "setup.py")
+NAMED: Final = (*LOCKS, "pyproject.toml", "Pipfile", "setup.cfg", "setup.py")
 TEXT_BYTES: Final = 1_000_000
 
 
