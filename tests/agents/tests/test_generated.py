@@ -54,9 +54,41 @@ async def test_a_version_that_a_build_makes_is_told_as_none_and_the_suite_runs(h
         {"pyproject.toml": f"{DYNAMIC}[tool.hatch.version]\npath = 'a/v.py'\n", "a/v.py": "VERSION = '4.2'\n"},
         {"pyproject.toml": "[tool.poetry]\nname = 'toy-x'\nversion = '4.2'\n"},
         {"pyproject.toml": f"{DYNAMIC}[tool.poetry]\nversion = '4.2'\n"},
+        {"setup.cfg": "[metadata]\nname = toy-x\nversion = 4.2\n", "pyproject.toml": "[build-system]\n"},
+        {"setup.cfg": "[metadata]\nname = toy-x\nversion = file: VERSION\n", "VERSION": "4.2\n"},
+        {"setup.cfg": "[metadata]\nname = toy-x\nversion = attr: q.v.V\n", "src/q/v.py": "import x\nV = '4.2'\n"},
+        {"setup.py": "import setuptools as s\nV = '4.2'\ns.setup(name='toy-x', version=V)\n"},
+        {"setup.py": "setup(name='no', version='4.2')\n", "setup.cfg": "[metadata]\nname = toy-x\n"},
     ],
 )
 def test_a_version_that_is_written_down_elsewhere_is_found(files: dict[str, str]) -> None:
     copy = {path: SandboxFile(path, text.encode()) for path, text in files.items()}
     assert next(file.path for file in metadata(copy)) == ".astro/toy_x-4.2.dist-info/METADATA"
     assert made_up(copy) == []
+
+
+LEGACY = """[metadata]
+name = toy-x
+[options]
+install_requires =
+    iniconfig>=2
+[options.extras_require]
+test = six
+[options.entry_points]
+toys =
+    it = toy_x:it
+"""
+
+
+async def test_a_project_of_setup_cfg_has_its_packages_its_metadata_and_its_entry_points(
+    house: Bench, project: Path
+) -> None:
+    test = (
+        "import importlib.metadata as m, iniconfig, six, toy_x\n"
+        "def test_it():\n    assert m.version('toy-x') == '0.0.0'\n"
+        "    assert m.entry_points(group='toys')['it'].value == 'toy_x:it'\n"
+    )
+    write(project, {"setup.cfg": LEGACY, "setup.py": "setup(version=f())", "toy_x/__init__.py": "", "test_a.py": test})
+    result = await house.run()
+    assert (result.counts.passed, result.failures) == (1, [])
+    assert [line.partition(" (")[0] for line in result.left_out] == ["setup.cfg"]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from astro_mcp.agents.tests import setup_files
 from astro_mcp.agents.tests.project import OURS
 from astro_mcp.sandbox.job import SandboxFile
 from astro_mcp.sandbox.packages.project_needs import TEXT_BYTES
@@ -13,9 +14,10 @@ from astro_mcp.sandbox.packages.tables import strings, table
 from astro_mcp.workspace.text import one_line
 from astro_mcp.workspace.toml import toml
 
+PYPROJECT: Final = "pyproject.toml"
 UNKNOWN: Final = "0.0.0"
 """The version of a project whose build makes it, from a tag or the like."""
-TOLD: Final = f"pyproject.toml (its version is made by a build: importlib.metadata tells {UNKNOWN})"
+TOLD: Final = f"its version is made by a build: importlib.metadata tells {UNKNOWN}"
 _SAID: Final = re.compile(
     r"""^(?:__version__|version|VERSION)(?: *: *str)?(?: *= *version)? *= *["']([^"'\n]{1,60})["']""",
     re.MULTILINE,
@@ -48,19 +50,26 @@ def made_up(files: Mapping[str, SandboxFile]) -> list[str]:
     """A line where the version is none that the project says."""
     project = _project_table(files)
     unknown = "version" in strings(project.get("dynamic")) and _version(project, files) == UNKNOWN
-    return [TOLD] if unknown and "PKG-INFO" not in files and metadata(files) else []
+    told = f"{PYPROJECT if _declared(files) else setup_files.source(files)} ({TOLD})"
+    return [told] if unknown and "PKG-INFO" not in files and metadata(files) else []
 
 
 def _project_table(files: Mapping[str, SandboxFile]) -> dict[str, Any]:
-    """`[project]`, and what Poetry's own table says beside it."""
-    file = files.get("pyproject.toml")
+    """`[project]`, and what Poetry's own table says beside it; without both what is written for setuptools."""
+    declared = _declared(files)
+    return declared if "name" in declared else {**setup_files.written(files), **declared}
+
+
+def _declared(files: Mapping[str, SandboxFile]) -> dict[str, Any]:
+    file = files.get(PYPROJECT)
     try:
         document = toml(file.data.decode("utf-8")) if file else {}
     except ValueError:
         return {}
     project, tools = table(document.get("project")), table(document.get("tool"))
     hatch = table(table(tools.get("hatch")).get("version"))
-    return {**table(tools.get("poetry")), **project, "path": hatch.get("path")}
+    named = {"path": hatch["path"]} if "path" in hatch else {}
+    return {**table(tools.get("poetry")), **project, **named}
 
 
 def _version(project: Mapping[str, Any], files: Mapping[str, SandboxFile]) -> str:
