@@ -156,6 +156,8 @@ async def test_the_slowest_tests_are_told_slowest_first_with_their_seconds(house
     assert (told["test_a.py::test_slower"] >= 0.2, told["test_a.py::test_slow"] >= 0.1) == (True, True)
     assert list(told.values()) == sorted(told.values(), reverse=True)
     assert f"slowest: {result.slowest[0].seconds:.2f} s {result.slowest[0].id}, " in result.text()
+    assert "test_a.py::test_quick" in told
+    assert "test_quick" not in result.text()
 
 
 @pytest.mark.full

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from astro_mcp.core.model import Input, Page, Strings
+
+
+SLOW: Final = 0.005
+"""Seconds from which a test is told as one of the slowest in the text: less is written as none."""
 
 
 class RunInput(Input):
@@ -181,8 +185,8 @@ class RunOutput(Page):
             parts.append(self.coverage.text())
         if self.flaky:
             parts.append(f"flaky: {', '.join(self.flaky)}")
-        if self.slowest:
-            parts.append("slowest: " + ", ".join(f"{slow.seconds:.2f} s {slow.id}" for slow in self.slowest))
+        if slowest := [f"{slow.seconds:.2f} s {slow.id}" for slow in self.slowest if slow.seconds >= SLOW]:
+            parts.append(f"slowest: {', '.join(slowest)}")
         parts += [f"left out: {entry}" for entry in self.left_out]
         if self.artifact:
             parts.append(f"log: {self.artifact}")
