@@ -343,3 +343,27 @@ def test_setup_cfg_counts_where_pyproject_has_no_project_or_leaves_dependencies_
     dynamic = "[project]\nname = 'x'\ndynamic = ['dependencies']\n"
     assert found_in({"setup.cfg": SETUP_CFG, "pyproject.toml": dynamic}).requirements == kept
     assert "setup.cfg" in found_in({"setup.cfg": "no section"}).left_out[0]
+
+
+SETUP_PY = """from setuptools import setup
+import nothing_like_it
+needs = ["alpha>=1", "beta"]
+setup(
+    name=about["name"], install_requires=needs, tests_require="gamma",
+    extras_require={"test": ("delta",), "docs": ["not-this"]}, version=open("VERSION").read(),
+)
+"""
+
+
+def test_what_setup_py_says_in_plain_values_counts_and_what_it_computes_is_told() -> None:
+    wanted = found_in({"setup.py": SETUP_PY})
+    assert (wanted.requirements, wanted.left_out) == (["alpha>=1", "beta", "delta", "gamma"], [])
+    computed = found_in({"setup.py": "setup(install_requires=read('x'))"})
+    assert (computed.requirements, len(computed.left_out)) == ([], 1)
+    poetry = "[tool.poetry]\nname = 'x'\n[tool.poetry.dependencies]\nomega = '*'\n"
+    assert found_in({"setup.py": SETUP_PY, "pyproject.toml": poetry}).requirements == ["omega"]
+
+
+@pytest.mark.parametrize("said", ["-" * 40_000 + "1", "[" * 190 + "]" * 190, "a" + ".b" * 20_000, "\0", "{[]: 1}"])
+def test_a_setup_py_that_is_made_to_cost_says_nothing(said: str) -> None:
+    assert computed(2, lambda: found_in({"setup.py": f"setup(install_requires={said})"})).requirements == []

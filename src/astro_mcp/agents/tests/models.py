@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from astro_mcp.core.model import Input, Page, Strings
 
-
 SLOW: Final = 0.005
 """Seconds from which a test is told as one of the slowest in the text: less is written as none."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from astro_mcp.sandbox.job import SandboxFile
 from astro_mcp.sandbox.packages.declared.setup_cfg import NAME, sections
+from astro_mcp.sandbox.packages.declared.setup_py import NAME as SCRIPT
+from astro_mcp.sandbox.packages.declared.setup_py import given
 
-SCRIPT: Final = "setup.py"
 LARGEST: Final = 50_000
 FOLDERS: Final = ("src/", "", "lib/")
 
@@ -65,33 +65,5 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 def _script(files: Mapping[str, SandboxFile]) -> dict[str, Any]:
-    """What `setup(...)` is given as text, or by the name of a constant that is one."""
-    data = files[SCRIPT].data if SCRIPT in files else b""
-    try:
-        tree = ast.parse(data if len(data) <= LARGEST else b"")
-        constants = dict(_constants(tree))
-        calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-        call = next((node for node in calls if _called(node.func) == "setup"), None)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-    given = {word.arg: word.value for word in call.keywords if word.arg in ("name", "version")} if call else {}
-    told = {
-        name: constants.get(value.id, "") if isinstance(value, ast.Name) else _text(value)
-        for name, value in given.items()
-        if name
-    }
-    return {name: text for name, text in told.items() if text}
-
-
-def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and (text := _text(node.value)):
-            yield from ((target.id, text) for target in node.targets if isinstance(target, ast.Name))
-
-
-def _text(node: ast.expr) -> str:
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-
-
-def _called(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    said = given(files[SCRIPT].data) if SCRIPT in files else {}
+    return {name: said[name] for name in ("name", "version") if isinstance(said.get(name), str)}

@@ -1,13 +1,13 @@
 """What a project says that it needs, and its tests where that is asked, read without running anything of it.
 
-Read are pyproject.toml, setup.cfg, pip's requirements files and Pipfile. What can't be known from names and versions
-alone (URLs, paths, options, what a build backend would compute) is left out, and said.
+Read are pyproject.toml, setup.cfg, the plain values in setup.py, pip's requirements files and Pipfile. What can't be
+known from names and versions alone (URLs, paths, options, what a build backend would compute) is left out, and said.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from astro_mcp.errors import InvalidInput
-from astro_mcp.sandbox.packages.declared import pipfile, setup_cfg
+from astro_mcp.sandbox.packages.declared import pipfile, setup_cfg, setup_py
 from astro_mcp.sandbox.packages.declared.dependency import UNKNOWN, Dependency
 from astro_mcp.sandbox.packages.declared.purposes import chosen
 from astro_mcp.sandbox.packages.declared.pyproject import Pyproject
@@ -42,7 +42,7 @@ class Finder:
     def find(self) -> Wanted:
         """Everything that is needed."""
         self._take(self._pyproject.needs(tests=self._tests))
-        self._take(self._configured())
+        self._take(self._setuptools())
         self._file(PLAIN_FILE)
         purposes = {path: purpose(path) for path in sorted(self._files)}
         for path in chosen(purposes) if self._tests else ():
@@ -52,15 +52,18 @@ class Finder:
             self._wanted.leave("setup.py", "computes its dependencies, and nothing of the project runs to find them")
         return self._wanted
 
-    def _configured(self) -> Iterable[Dependency]:
-        if setup_cfg.NAME not in self._files or not self._pyproject.leaves_dependencies:
-            return ()
+    def _setuptools(self) -> Iterator[Dependency]:
+        if not self._pyproject.leaves_dependencies:
+            return
+        leave = self._wanted.leave
         try:
-            said = setup_cfg.sections(self._files[setup_cfg.NAME])
+            said = setup_cfg.sections(self._files.get(setup_cfg.NAME, b""))
         except ValueError as error:
-            self._wanted.leave(setup_cfg.NAME, f"can't be read: {error}")
-            return ()
-        return setup_cfg.dependencies(said, self._wanted.leave, tests=self._tests)
+            leave(setup_cfg.NAME, f"can't be read: {error}")
+            said = {}
+        yield from setup_cfg.dependencies(said, leave, tests=self._tests)
+        given = setup_py.given(self._files.get(setup_py.NAME, b""))
+        yield from setup_py.dependencies(given, leave, tests=self._tests)
 
     def _toml(self, name: str) -> dict[str, Any]:
         try:

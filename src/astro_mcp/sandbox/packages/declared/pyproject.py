@@ -32,7 +32,8 @@ class Pyproject:
         self._extras = keyed(table(self._project.get("optional-dependencies")))
         self._groups = keyed(table(document.get("dependency-groups")))
         self._followed: set[tuple[str, str]] = set()
-        self.leaves_dependencies = not self._project or "dependencies" in strings(self._project.get("dynamic"))
+        dynamic = "dependencies" in strings(self._project.get("dynamic"))
+        self.leaves_dependencies = not self._poetry.names_packages and (not self._project or dynamic)
         """To other files of the project."""
         self.itself = canonicalize_name(str(self._project.get("name") or tool.get("name", "")))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from configparser import Error, RawConfigParser
 from typing import Final
 
@@ -39,9 +39,14 @@ def dependencies(said: Sections, leave: Callable[[str, str], None], *, tests: bo
     for value in values:
         if value.startswith("file:"):
             leave(f"{NAME}: {value}", "requirements of another file")
-            continue
-        for line in filter(None, (row.partition(" #")[0].strip() for row in value.split("\n"))):
-            try:
-                yield Dependency.of(Requirement(line if len(line) <= LONGEST else ""))
-            except InvalidRequirement:
-                leave(line, UNKNOWN)
+        else:
+            yield from read(value.split("\n"), leave)
+
+
+def read(lines: Iterable[str], leave: Callable[[str, str], None]) -> Iterator[Dependency]:
+    """One a line; `leave` is told what is none."""
+    for line in filter(None, (row.partition(" #")[0].strip() for row in lines)):
+        try:
+            yield Dependency.of(Requirement(line if len(line) <= LONGEST else ""))
+        except InvalidRequirement:
+            leave(line, UNKNOWN)
