@@ -367,3 +367,8 @@ def test_what_setup_py_says_in_plain_values_counts_and_what_it_computes_is_told(
 @pytest.mark.parametrize("said", ["-" * 40_000 + "1", "[" * 190 + "]" * 190, "a" + ".b" * 20_000, "\0", "{[]: 1}"])
 def test_a_setup_py_that_is_made_to_cost_says_nothing(said: str) -> None:
     assert computed(2, lambda: found_in({"setup.py": f"setup(install_requires={said})"})).requirements == []
+
+
+@pytest.mark.parametrize("path", ["tests/requirements.txt", "test.requirements.txt", "dev.requirements.txt"])
+def test_requirements_that_lie_beside_the_tests_are_needed(path: str) -> None:
+    assert found_in({path: "alpha\n", "docs/requirements.txt": "beta\n"}).requirements == ["alpha"]

@@ -25,7 +25,7 @@ from astro_mcp.sandbox.packages.wanted import ELSEWHERE, Wanted
 from astro_mcp.workspace.toml import toml
 
 PLAIN_FILE: Final = "requirements.txt"
-NAMED_FILE: Final = re.compile(r"(?:requirements[-_/](?P<after>[a-z]+)|(?P<before>[a-z]+)[-_]requirements)\.txt")
+NAMED_FILE: Final = re.compile(r"(?:requirements[-_./](?P<after>[a-z]+)|(?P<before>[a-z]+)[-_./]requirements)\.txt")
 
 
 class Finder:
@@ -125,6 +125,7 @@ class Finder:
 
 
 def purpose(path: str) -> str:
-    """`test` of `requirements-test.txt`, `requirements/test.txt` and `test_requirements.txt`, else ""."""
+    """`test` of `requirements-test.txt`, `requirements/test.txt`, `test_requirements.txt` and `test/requirements.txt`,
+    else ""."""
     found = NAMED_FILE.fullmatch(path.lower())
     return (found["after"] or found["before"]) if found else ""
