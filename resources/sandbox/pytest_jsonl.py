@@ -123,7 +123,7 @@ def failure(report: Report, root: str) -> dict[str, Any]:
     crash = getattr(longrepr, "reprcrash", None)
     place = location(longrepr, root) or (crash and (crash.path, crash.lineno)) or written(text, root) or begun(report)
     lines = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
-    message = crash.message if crash else lines[-1] if lines else text.strip().rpartition("\n")[2]
+    message = crash.message if crash else lines[-1] if lines else last(text)
     return {
         "file": relative(str(place[0]) or report.nodeid.split("::")[0], root),
         "line": place[1],
@@ -132,6 +132,12 @@ def failure(report: Report, root: str) -> dict[str, Any]:
         "stdout": cut(getattr(report, "capstdout", ""), OUTPUT),
         "stderr": cut(getattr(report, "capstderr", ""), OUTPUT),
     }
+
+
+def last(text: str) -> str:
+    """The last line of what is no traceback; what ends in a hint begins with what it is about."""
+    rest, _, line = text.strip().rpartition("\n")
+    return " ".join(rest.split()) if line.startswith("HINT: ") else line
 
 
 def location(longrepr: object, root: str) -> tuple[str, int] | None:

@@ -11,6 +11,7 @@ BROKEN = {
     "test_import.py": "import os\nfrom pkg import x\n",
     "test_syntax.py": "def test_a():\n    x = )\n",
 }
+ALIKE = dict.fromkeys(("a/test_x.py", "b/test_x.py"), "def test_a(): pass\n")
 EARLY = (
     "import pytest\n\n\ndef test_asks(nothing): pass\n\n\n@pytest.mark.xfail(strict=True)\ndef test_passes(): pass\n"
 )
@@ -27,6 +28,19 @@ async def test_what_can_not_be_collected_has_its_line_and_failed_runs_it_again_a
         ("test_syntax.py", "test_syntax.py", 2),
     }
     assert result.left_out == []
+
+
+async def test_two_files_of_one_name_are_told_as_that_and_an_unknown_option_as_one_of_a_plugin(
+    house: Bench, project: Path
+) -> None:
+    write(project, ALIKE)
+    [failure] = (await house.run()).failures
+    assert failure.id == "b/test_x.py"
+    assert failure.message.startswith("import file mismatch: imported module 'test_x'")
+    write(project, {"pytest.ini": "[pytest]\naddopts = --no-such-option\n"})
+    result = await house.run()
+    assert (result.exit_code, "of plugins" in result.explanation) == (4, True)
+    assert "--no-such-option" in result.explanation
 
 
 async def test_a_test_that_fails_before_its_first_line_has_the_line_where_it_begins(
