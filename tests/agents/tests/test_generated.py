@@ -92,3 +92,15 @@ async def test_a_project_of_setup_cfg_has_its_packages_its_metadata_and_its_entr
     result = await house.run()
     assert (result.counts.passed, result.failures) == (1, [])
     assert [line.partition(" (")[0] for line in result.left_out] == ["setup.cfg"]
+
+
+async def test_the_assertions_in_a_plugin_of_pytest_under_test_are_rewritten(house: Bench, project: Path) -> None:
+    about = "[project]\nname = 'toy-x'\nversion = '1'\n[project.entry-points.pytest11]\ntoy = 'toy_x'\n"
+    plugin = "import pytest\n@pytest.fixture\ndef check():\n    def it(a, b): assert a == b\n    return it\n"
+    write(project, {"pyproject.toml": about, "test_a.py": "def test_it(check): check([1, 2], [1, 3])\n"})
+    write(project, {"setup.py": "raise SystemExit\n"})
+    for path in ("toy_x.py", "src/toy_x/__init__.py"):
+        write(project, {path: plugin})
+        [failure] = (await house.run()).failures
+        assert (failure.file, failure.message[:23]) == (path, "assert [1, 2] == [1, 3]")
+        (project / path).unlink()
