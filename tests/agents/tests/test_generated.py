@@ -104,3 +104,11 @@ async def test_the_assertions_in_a_plugin_of_pytest_under_test_are_rewritten(hou
         [failure] = (await house.run()).failures
         assert (failure.file, failure.message[:23]) == (path, "assert [1, 2] == [1, 3]")
         (project / path).unlink()
+
+
+async def test_the_projects_below_one_can_be_imported_by_the_tests_of_all(house: Bench, project: Path) -> None:
+    for name in "ab":
+        write(project, {f"libs/{name}/pyproject.toml": "", f"libs/{name}/src/toy_{name}/__init__.py": ""})
+        write(project, {f"libs/{name}/tests/test_{name}.py": f"import toy_{name}, toy_b\ndef test_it(): pass\n"})
+    write(project, {"pyproject.toml": "[tool.uv.workspace]\nmembers = ['libs/*']\n"})
+    assert (await house.run()).counts.passed == 2

@@ -11,6 +11,8 @@ from astro_mcp.sandbox.packages.project_needs import counts
 from astro_mcp.workspace.place import Place
 
 WORKSPACE: Final = "/workspace"
+MEMBERS: Final = 200
+"""Projects below one whose modules can be imported in its tests."""
 OURS: Final = ".astro"
 """The folder of the copy that is ours: a hidden one, so that no runner looks for tests in it."""
 
@@ -38,9 +40,17 @@ class Project:
 
     @property
     def python_path(self) -> list[str]:
-        """Where imports look, first to last: our folder, the `src` layout's folder where there is one, the top."""
+        """Where imports look, first to last: our folder, the `src` layout's folder where there is one, the top, and
+        those folders of the projects below it, whose tests run with its own."""
         source = [f"{WORKSPACE}/src"] if any(path.startswith("src/") for path in self.files) else []
-        return [f"{WORKSPACE}/{OURS}", *source, WORKSPACE]
+        return [f"{WORKSPACE}/{OURS}", *source, WORKSPACE, *(f"{WORKSPACE}/{folder}" for folder in self._members())]
+
+    def _members(self) -> list[str]:
+        tops = (path.removesuffix("pyproject.toml") for path in self.files if path.endswith("/pyproject.toml"))
+        folders = {f"{top}src" for top in tops if ":" not in top}
+        parts = (path.split("/") for path in self.files)
+        there = {"/".join(part[: place + 1]) for part in parts for place, name in enumerate(part[:-1]) if name == "src"}
+        return sorted(folders & there)[:MEMBERS]
 
     def display(self, path: str) -> str:
         """A path of the copy as the session can pass it on; paths outside of the project stay as they are."""
