@@ -17,6 +17,7 @@ import pytest
 MESSAGE = 2_000
 TRACE = 12_000
 OUTPUT = 4_000
+LONGEST = 1e7  # seconds
 FULL = 1_000  # failures with their traces; of those beyond there is the message
 
 PLACE = re.compile(
@@ -103,7 +104,8 @@ class Recorder:
             extra = failure(report, str(self._config.rootpath))
             if self._failed > FULL:
                 extra["trace"] = extra["stdout"] = extra["stderr"] = ""
-        seconds = round(getattr(report, "duration", 0.0), 6)
+        duration = getattr(report, "duration", 0.0)  # where a test froze the clock, before now or in millions of hours
+        seconds = round(duration, 6) if 0 <= duration <= LONGEST else 0.0
         self._emit(event="report", id=report.nodeid, when=when, category=category, seconds=seconds, **extra)
 
     def _emit(self, **record: Any) -> None:

@@ -72,3 +72,24 @@ async def test_a_finished_run_that_prints_more_than_is_kept_of_it_hit_no_limit(h
     write(project, {"pytest.ini": "[pytest]\naddopts = -s\n", "test_a.py": "def test_a(): print('x' * 4_000_000)\n"})
     result = await house.run()
     assert (result.counts.passed, result.exit_code, result.limits_hit) == (1, 0, [])
+
+
+FROZEN = """import pytest, _pytest.timing as timing
+
+@pytest.fixture(autouse=True)
+def frozen():
+    yield
+    timing.perf_counter = lambda: {now}
+    assert 0
+
+def test_a(): pass
+"""
+
+
+@pytest.mark.parametrize("now", ["-5.0", "1e12"])
+async def test_a_test_that_leaves_the_clock_frozen_is_counted_with_its_failure(
+    now: str, house: Bench, project: Path
+) -> None:
+    write(project, {"test_a.py": FROZEN.replace("{now}", now)})
+    result = await house.run()
+    assert (result.counts.passed, result.counts.errors, result.explanation) == (1, 1, "some tests failed")
