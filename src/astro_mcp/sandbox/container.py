@@ -32,7 +32,7 @@ from astro_mcp.sandbox.frames import (
     encode,
     encode_file,
 )
-from astro_mcp.sandbox.job import Job
+from astro_mcp.sandbox.job import PROGRAMS, Job
 from astro_mcp.sandbox.relay import Relay
 from astro_mcp.sandbox.removal import end
 from astro_mcp.sandbox.runtimes import NAMES
@@ -44,7 +44,7 @@ GRACE_SECONDS: Final = 20.0
 SMALL: Final = 1 << 17
 """Bytes that are gathered into one send: each is a walk through the engine."""
 ENVIRONMENT: Final = {
-    "PATH": "/opt/site/bin:/usr/local/bin:/usr/bin:/bin",
+    "PATH": PROGRAMS,
     "HOME": "/tmp",  # noqa: S108 - a tmpfs inside of the container
     "TMPDIR": "/tmp",  # noqa: S108 - the same
     "LANG": "C.UTF-8",

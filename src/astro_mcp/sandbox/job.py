@@ -16,6 +16,8 @@ OnOutput = Callable[[str, bytes], Awaitable[None]]
 """`await on_output("stdout" or "stderr", some bytes)`, while the job runs."""
 
 LONGEST_PATH: Final = 1024
+PROGRAMS: Final = "/opt/site/bin:/usr/local/bin:/usr/bin:/bin"
+"""Where a program's own programs are looked for: those of packages first."""
 UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{0,2}(?:/|\Z)")
 """Control characters, and components that are empty, `.` or `..`."""
 

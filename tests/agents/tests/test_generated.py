@@ -112,3 +112,19 @@ async def test_the_projects_below_one_can_be_imported_by_the_tests_of_all(house:
         write(project, {f"libs/{name}/tests/test_{name}.py": f"import toy_{name}, toy_b\ndef test_it(): pass\n"})
     write(project, {"pyproject.toml": "[tool.uv.workspace]\nmembers = ['libs/*']\n"})
     assert (await house.run()).counts.passed == 2
+
+
+async def test_the_projects_own_programs_are_there_for_its_tests(house: Bench, project: Path) -> None:
+    about = "[project]\nname = 'toy-x'\nversion = '1'\n[project.scripts]\n"
+    about += "toy = 'toy_x.main:App.run'\nsh = 'no:no'\n'..' = 'no:no'\n"
+    main = "import sys\nclass App:\n    @staticmethod\n    def run(): print(sys.argv[1:]); return 3\n"
+    test = (
+        "import subprocess as s\n"
+        "def test_it(tmp_path):\n"
+        "    done = s.run(['toy', 'a'], capture_output=True, cwd=tmp_path)\n"
+        "    assert (done.returncode, done.stdout) == (3, b\"['a']\\n\")\n"
+        "    s.run('exit 0', shell=True, check=True)\n"
+    )
+    write(project, {"pyproject.toml": about, "src/toy_x/main.py": main, "test_a.py": test})
+    result = await house.run()
+    assert (result.counts.passed, result.failures) == (1, [])

@@ -15,9 +15,13 @@ from astro_mcp.workspace.text import one_line
 from astro_mcp.workspace.toml import toml
 
 PYPROJECT: Final = "pyproject.toml"
+COMMANDS: Final = f"{OURS}/bin"
+MOST: Final = 100
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 UNKNOWN: Final = "0.0.0"
 """The version of a project whose build makes it, from a tag or the like."""
 TOLD: Final = f"its version is made by a build: importlib.metadata tells {UNKNOWN}"
+_TARGET: Final = re.compile(r"([A-Za-z_][\w.]{0,200}) *: *([A-Za-z_][\w.]{0,200})(?: *\[.*\])?")
 _SAID: Final = re.compile(
     r"""^(?:__version__|version|VERSION)(?: *: *str)?(?: *= *version)? *= *["']([^"'\n]{1,60})["']""",
     re.MULTILINE,
@@ -39,13 +43,22 @@ def metadata(files: Mapping[str, SandboxFile]) -> tuple[SandboxFile, ...]:
         text = info.data
         fields = dict(re.findall(rb"^(Name|Version): *(\S+)", text[:TEXT_BYTES], re.MULTILINE))
         name, version = (fields.get(key, b"").decode("utf-8", "replace") for key in (b"Name", b"Version"))
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", name) or not re.fullmatch(r"[A-Za-z0-9.!+_-]{1,60}", version):
+    if not NAME.fullmatch(name) or not re.fullmatch(r"[A-Za-z0-9.!+_-]{1,60}", version):
         return ()
     folder = f"{OURS}/{re.sub(r'[-_.]+', '_', name)}-{version}.dist-info"
     entry_points = _entry_points(project).encode("utf-8", "replace")
     record = "".join(f"../{path},,\n" for path in _modules(files)).encode("utf-8", "replace")
     made = {"METADATA": text, "entry_points.txt": entry_points, "RECORD": record}
-    return tuple(SandboxFile(f"{folder}/{name}", data) for name, data in made.items())
+    return (*(SandboxFile(f"{folder}/{name}", data) for name, data in made.items()), *_commands(project))
+
+
+def _commands(project: Mapping[str, Any]) -> Iterator[SandboxFile]:
+    """The project's own programs, which its tests may start."""
+    for name, target in list(table(project.get("scripts")).items())[:MOST]:
+        if NAME.fullmatch(name) and (found := _TARGET.fullmatch(str(target))):
+            lines = ("#!/usr/bin/env python3", "import sys", "from operator import attrgetter as of")
+            text = "\n".join((*lines, f"import {found[1]} as it", f"sys.exit(of({found[2]!r})(it)())\n"))
+            yield SandboxFile(f"{COMMANDS}/{name}", text.encode(), executable=True)
 
 
 def _modules(files: Mapping[str, SandboxFile]) -> list[str]:

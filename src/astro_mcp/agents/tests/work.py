@@ -15,6 +15,7 @@ from astro_mcp.agents.tests.events import Tally
 from astro_mcp.agents.tests.flaky import Flaky
 from astro_mcp.agents.tests.history import History
 from astro_mcp.agents.tests.images import Image, Images
+from astro_mcp.agents.tests.metadata import COMMANDS
 from astro_mcp.agents.tests.models import RunInput, RunOutput
 from astro_mcp.agents.tests.progress import Watcher
 from astro_mcp.agents.tests.project import OURS, WORKSPACE, Project
@@ -28,7 +29,7 @@ from astro_mcp.core.ports import ArtifactSink
 from astro_mcp.errors import NotFound, Unavailable, Unsupported
 from astro_mcp.observe.printable import printable
 from astro_mcp.runner import Runner
-from astro_mcp.sandbox.job import Job, Outcome, SandboxFile
+from astro_mcp.sandbox.job import PROGRAMS, Job, Outcome, SandboxFile
 from astro_mcp.sandbox.sandbox import Sandbox
 from astro_mcp.workspace.git.repository import Git
 from astro_mcp.workspace.workspace import Workspace
@@ -140,6 +141,7 @@ class TestsWork:
         environ = environment(runner, report)
         if runner.packages == "pypi":
             environ["PYTHONPATH"] = ":".join(project.python_path)
+            environ["PATH"] = f"{PROGRAMS}:{WORKSPACE}/{COMMANDS}"
         options = [word for plugin in plugins for word in ("-p", plugin)]
         names = [*(f"{module}.py" for module in (*plugins, SHARED) if plugins), *selection.starter]
         names += [runner.coverage.module] if runner.coverage and run.counting else []

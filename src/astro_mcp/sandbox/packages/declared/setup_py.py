@@ -34,7 +34,7 @@ def dependencies(said: Mapping[str, Any], leave: Callable[[str, str], None], *, 
     extras = table(said.get("extras_require"))
     values = [said.get("install_requires")]
     if tests:
-        names = chosen_names(name for name in extras if isinstance(name, str))
+        names = chosen_names(map(str, extras))
         values += [said.get("tests_require"), *(extras[name] for name in names)]
     for value in values:
         lines = (
