@@ -285,3 +285,9 @@ async def test_what_a_stranger_says_of_its_selection_is_not_believed_and_breaks_
     assert (await house.run(select="changed")).selected == []
     result = await house.run(select="failed")
     assert (result.counts.passed, result.counts.total) == (1, 1)
+
+
+async def test_one_file_of_a_project_without_settings_is_run_by_its_path(house: Bench, project: Path) -> None:
+    write(project, {"test_a.py": "def test_a(): pass\n", "sub/test_b.py": "def test_b(): pass\n"})
+    for path in ("test_a.py", "sub/test_b.py"):
+        assert (await house.run(path=path)).counts.passed == 1

@@ -142,10 +142,10 @@ async def test_a_failure_has_id_file_line_message_trace_and_what_was_printed(hou
     failure = next(item for item in result.failures if item.id == "test_all.py::test_fails")
     line = EVERY_OUTCOME.splitlines().index('    assert [1, 2] == [1, 3], "lists differ"') + 1
     assert (failure.file, failure.line) == ("pkg/test_all.py", line)
-    assert "lists differ" in failure.message
-    assert "[1, 2] == [1, 3]" in failure.trace
+    assert ("lists differ" in failure.message, "[1, 2] == [1, 3]" in failure.trace) == (True, True)
     assert "before the failure" in failure.stdout
-    assert all(part in result.text() for part in (failure.id, failure.file, failure.message, "before the failure"))
+    said = (failure.id, failure.file, *map(str.strip, failure.message.split("\n")), "before the failure")
+    assert all(part in result.text() for part in said)
 
 
 async def test_the_slowest_tests_are_told_slowest_first_with_their_seconds(house: Bench, project: Path) -> None:
@@ -156,8 +156,6 @@ async def test_the_slowest_tests_are_told_slowest_first_with_their_seconds(house
     assert (told["test_a.py::test_slower"] >= 0.2, told["test_a.py::test_slow"] >= 0.1) == (True, True)
     assert list(told.values()) == sorted(told.values(), reverse=True)
     assert f"slowest: {result.slowest[0].seconds:.2f} s {result.slowest[0].id}, " in result.text()
-    assert "test_a.py::test_quick" in told
-    assert "test_quick" not in result.text()
 
 
 @pytest.mark.full
@@ -400,17 +398,3 @@ async def test_of_parallel_workers_the_total_is_what_they_collect_however_often_
     result = await house.run()
     assert (result.counts.failed, result.counts.total) == (total, total)
     assert f"{2 * total} rerun" in result.explanation
-
-
-async def test_one_file_of_a_project_without_settings_is_run_by_its_path(house: Bench, project: Path) -> None:
-    write(project, {"test_a.py": "def test_a(): pass\n", "sub/test_b.py": "def test_b(): pass\n"})
-    for path in ("test_a.py", "sub/test_b.py"):
-        assert (await house.run(path=path)).counts.passed == 1
-
-
-async def test_a_limit_that_was_hit_is_told_with_what_raises_it(house: Bench, project: Path) -> None:
-    threads = "import threading, time\ndef test_a():\n    for _ in range(200):\n        "
-    write(project, {"test_a.py": threads + "threading.Thread(target=time.sleep, args=(1,), daemon=True).start()\n"})
-    result = await house.run()
-    assert (result.limits_hit, result.counts.failed) == (["processes"], 1)
-    assert "processes in [sandbox]" in result.explanation
