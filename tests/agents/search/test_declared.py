@@ -309,7 +309,7 @@ async def test_whoever_is_slow_is_not_waited_for_once_another_has_found_somethin
     with anyio.fail_after(5):
         got = await searched(ask, "sqlite wal")
     assert [item.url for item in got.items] == [WAL["url"]]
-    assert [(error.provider, error.code) for error in got.provider_errors] == [("kagi", "timed_out")]
+    assert [(error.provider, error.code) for error in got.provider_errors] == [("kagi", "timeout")]
 
 
 @pytest.mark.parametrize(

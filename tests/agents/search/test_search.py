@@ -194,27 +194,29 @@ async def test_a_private_searxng_needs_the_operators_word(build: Build, instance
 
 
 @pytest.mark.parametrize(
-    "reply",
+    ("reply", "hint"),
     [
-        answer(b"", "403 Forbidden"),
-        answer(b"<html>"),
-        answer(b"[]"),
-        answer(b'{"results": 1}'),
-        answer(b"[" * 100_000),
-        answer(b"", "429 Too Many Requests"),
-        redirect("http://169.254.169.254/"),
+        (answer(b"", "403 Forbidden"), "must list json"),
+        (answer(b"<html>"), "must list json"),
+        (answer(b"[]"), "must list json"),
+        (answer(b'{"results": 1}'), "must list json"),
+        (answer(b"[" * 100_000), "must list json"),
+        (answer(b"", "429 Too Many Requests"), "wait"),
+        (redirect("http://169.254.169.254/"), "public"),
     ],
     ids=["no json allowed", "html", "no object", "no list", "deep", "too many", "led away"],
 )
-async def test_where_every_provider_failed_the_call_fails_and_names_them(
-    build: Build, instance: Site, reply: bytes
+async def test_where_every_provider_failed_the_call_fails_names_them_and_says_what_can_be_done(
+    build: Build, instance: Site, reply: bytes, hint: str
 ) -> None:
     instance.replies["/search"] = reply
     error = (await (await build(searxng(instance)))("web_search", query="x")).error
     assert error is not None
     assert error.code == "provider_failed"
     assert "searxng: " in error.message
-    assert error.hint.startswith("wait" if b"429" in reply else "check")
+    assert hint in error.hint
+    assert "online" not in error.hint
+    assert error.retryable == (b" 403 " not in reply and b" 302 " not in reply)
 
 
 async def test_a_searxng_whose_engines_are_silent_has_failed_and_that_is_not_remembered(
@@ -227,6 +229,7 @@ async def test_a_searxng_whose_engines_are_silent_has_failed_and_that_is_not_rem
     error = (await ask("web_search", query="x")).error
     assert error is not None
     assert "google (Suspended: too many requests), bing (timeout)" in error.message
+    assert error.hint.startswith("wait")
     instance.replies["/search"] = answer(json.dumps(body | {"results": RESULTS}).encode())
     assert output(await ask("web_search", query="x")).total == 2
 

@@ -11,7 +11,7 @@ import anyio
 
 from astro_mcp.agents.search.fusion import Hit, Query, plain
 from astro_mcp.agents.search.models import ProviderError
-from astro_mcp.errors import AstroError, ProviderFailed, RateLimited
+from astro_mcp.errors import AstroError, ProviderFailed, RateLimited, TimedOut
 
 ONLINE: Final = "check that this machine is online"
 WAIT: Final = "wait some minutes, or set another provider in config.toml"
@@ -36,7 +36,7 @@ class _Sent:
     """A query on its way. `answer` is what each provider found, and who failed; None where its asker was cancelled."""
 
     ended: anyio.Event = field(default_factory=anyio.Event)
-    answer: tuple[dict[str, list[Hit]], list[ProviderError]] | None = None
+    answer: tuple[dict[str, list[Hit]], dict[str, AstroError]] | None = None
 
 
 class Asking:
@@ -54,14 +54,13 @@ class Asking:
         `RateLimited` where the tenant's budget is spent and nothing is remembered."""
         if not self._providers:
             raise ProviderFailed("no search provider is configured", ADD_ONE, retryable=False)
-        lists, errors = await self._once(tenant, query)
-        if len(errors) == len(self._providers):
-            told = "; ".join(f"{error.provider}: {error.message}" for error in errors)
-            busy = any(error.code == RateLimited.code for error in errors)
-            raise ProviderFailed(f"no search provider answered: {told}", WAIT if busy else ONLINE)
-        return dict(lists), list(errors)
+        lists, failed = await self._once(tenant, query)
+        if len(failed) == len(self._providers):
+            raise _all_failed(failed)
+        told = [ProviderError(provider=name, code=one.code, message=one.message) for name, one in failed.items()]
+        return dict(lists), told
 
-    async def _once(self, tenant: str, query: Query) -> tuple[dict[str, list[Hit]], list[ProviderError]]:
+    async def _once(self, tenant: str, query: Query) -> tuple[dict[str, list[Hit]], dict[str, AstroError]]:
         """The answer to an equal query that is under way, or to this one."""
         while (other := self._under_way.get((tenant, query))) is not None:
             await other.ended.wait()
@@ -75,34 +74,34 @@ class Asking:
             sent.ended.set()
         return sent.answer
 
-    async def _answers(self, tenant: str, query: Query) -> tuple[dict[str, list[Hit]], list[ProviderError]]:
+    async def _answers(self, tenant: str, query: Query) -> tuple[dict[str, list[Hit]], dict[str, AstroError]]:
         lists: dict[str, list[Hit]] = {name: [] for name in self._providers}
         known = {name: hits for name in lists if (hits := self._remembered(tenant, name, query)) is not None}
         lists |= known
         others = {name: provider for name, provider in self._providers.items() if name not in known}
-        errors: list[ProviderError] = []
+        failed: dict[str, AstroError] = {}
         if others:
             try:
                 self._spend(tenant)
             except RateLimited as error:
                 if not known:
                     raise
-                errors = [ProviderError(provider=name, code=error.code, message=error.message) for name in others]
+                failed = dict.fromkeys(others, error)
             else:
-                errors = await self._all(tenant, query, others, lists)
-        return lists, errors
+                failed = await self._all(tenant, query, others, lists)
+        return lists, failed
 
     async def _all(
         self, tenant: str, query: Query, providers: Mapping[str, Provider], lists: dict[str, list[Hit]]
-    ) -> list[ProviderError]:
-        waiting, errors = set(providers), list[ProviderError]()
+    ) -> dict[str, AstroError]:
+        waiting, failed = set(providers), dict[str, AstroError]()
         began = anyio.current_time()
 
         async def one(name: str, provider: Provider, scope: anyio.CancelScope) -> None:
             try:
                 lists[name] = found = plain(await provider.search(query))
             except AstroError as error:
-                errors.append(ProviderError(provider=name, code=error.code, message=error.message))
+                failed[name] = error
             else:
                 self._remember(tenant, name, query, found)
                 if found:
@@ -114,11 +113,8 @@ class Asking:
             for name, provider in providers.items():
                 group.start_soon(one, name, provider, group.cancel_scope)
         took = anyio.current_time() - began
-        slow = [
-            ProviderError(provider=name, code="timed_out", message=f"it was not waited for longer than {took:.1f} s")
-            for name in waiting
-        ]
-        return sorted([*errors, *slow], key=lambda error: error.provider)
+        failed |= {name: TimedOut(f"it was not waited for longer than {took:.1f} s") for name in waiting}
+        return dict(sorted(failed.items()))
 
     def _spend(self, tenant: str) -> None:
         now, sent = anyio.current_time(), self._sent.setdefault(tenant, deque())
@@ -143,3 +139,13 @@ class Asking:
         self._known.move_to_end((tenant, name, query))
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
+
+
+def _all_failed(failed: Mapping[str, AstroError]) -> ProviderFailed:
+    """With what each says that can be done; that the machine may be offline where one says nothing."""
+    told = "; ".join(f"{name}: {error.message}" for name, error in failed.items())
+    busy = any(error.code == RateLimited.code for error in failed.values())
+    hint = WAIT if busy else "; ".join(dict.fromkeys(error.hint or ONLINE for error in failed.values()))
+    return ProviderFailed(
+        f"no search provider answered: {told}", hint, retryable=any(error.retryable for error in failed.values())
+    )

@@ -15,6 +15,7 @@ SECONDS: Final = 12.0
 SHOWN: Final = 10
 """Engines that failed and are named."""
 _HINT: Final = "search.searxng.base_url is its address; its settings.yml must list json under search.formats"
+_LATER: Final = "wait some minutes, or look at its engines"
 
 
 class SearXNG:
@@ -42,6 +43,8 @@ class SearXNG:
 def _results(answer: Fetched) -> list[Any]:
     if answer.status == 429:
         raise RateLimited("it has had too many requests")
+    if answer.status == 403:  # which it says to every format that its settings don't list
+        raise ProviderFailed("it refuses to answer as JSON, or to this machine (status 403)", _HINT, retryable=False)
     if answer.status != 200:
         raise ProviderFailed(f"it answered with status {answer.status}", _HINT)
     try:
@@ -52,7 +55,7 @@ def _results(answer: Fetched) -> list[Any]:
     if not isinstance(results, list):
         raise ProviderFailed("its answer has no results", _HINT)
     if not results and (silent := _silent(body)):
-        raise ProviderFailed(f"it found nothing, and these of its engines did not answer: {silent}")
+        raise ProviderFailed(f"it found nothing, and these of its engines did not answer: {silent}", _LATER)
     return results
 
 
