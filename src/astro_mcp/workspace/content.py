@@ -42,6 +42,16 @@ def read_in(folder: int, name: str, shown: str, limit: int) -> tuple[bytes, os.s
     return data, status
 
 
+def read_head(place: Place, most: int) -> bytes:
+    """The first bytes of a regular file, however long it is. Raises `NotFound`, `PathDenied`."""
+    with open_parent(place) as (folder, name):
+        descriptor, _ = open_file(folder, name, place.display)
+        try:
+            return os.read(descriptor, most)
+        finally:
+            os.close(descriptor)
+
+
 def read_all(descriptor: int, size: int, limit: int) -> bytes:
     """At most `limit` + 1 bytes; for a file that does not change in two reads."""
     data = os.read(descriptor, min(size, limit) + 1)

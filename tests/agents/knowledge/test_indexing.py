@@ -233,6 +233,17 @@ async def test_secrets_ignored_files_and_gits_own_are_never_indexed(house: Any, 
         assert secret not in rows[0]["everything"]
 
 
+async def test_a_large_file_without_text_is_skipped_as_a_small_one_is(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    (project / "poster.png").write_bytes(b"\x89PNG\0\0" + bytes(1_000_000))
+    (project / "huge.txt").write_text("word " * 300_000)
+    async with house(tmp_path / "data", project) as desk:
+        report = await desk.value("kb_index", paths=["."])
+    assert report.skipped == 2
+    assert {item.source for item in report.failed} == {".env", "huge.txt"}
+
+
 async def test_a_file_that_became_a_secret_leaves_the_index(house: Any, tmp_path: Path, project: Path) -> None:
     async with house(tmp_path / "data", project) as desk:
         (project / "docs" / "id.txt").write_text("a plain word: marzipan")

@@ -58,6 +58,7 @@ class Indexing:
         known = await self._record.known(scope, args.collection)
         listing = await self._sources.listing(ctx.session, args.paths, known)
         failed += listing.failed
+        counts["skipped"] += listing.skipped
         seen: set[str] = set()
         async with self._sources.parser() as parser:
             for start in range(0, len(listing.places), FILES_AT_ONCE):

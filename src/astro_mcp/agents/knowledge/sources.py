@@ -23,13 +23,15 @@ from astro_mcp.agents.knowledge.words import UNBROKEN_VERSION, unbroken
 from astro_mcp.core.authority import Label, Session
 from astro_mcp.documents.pdf import pdf_text
 from astro_mcp.errors import AstroError, NotFound, TooLarge, Unavailable
-from astro_mcp.workspace.content import status_of
+from astro_mcp.workspace.content import read_head, status_of
 from astro_mcp.workspace.guards import GIT, is_secret
 from astro_mcp.workspace.names import fold
 from astro_mcp.workspace.place import Place
 from astro_mcp.workspace.workspace import Workspace
 
 FILE_BYTES: Final = 1_000_000
+HEAD_BYTES: Final = 8_000
+"""Of a file that is too large, in which one without text has a zero."""
 MOST_FILES: Final = 20_000
 MOST_BYTES: Final = 200_000_000
 PDF_BYTES: Final = 20_000_000
@@ -44,7 +46,9 @@ class Listing:
     places: list[Place] = field(default_factory=list)
     covered: list[Place] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
+    large: list[Place] = field(default_factory=list)
     bytes: int = 0
+    skipped: int = 0
 
     def gone(self, known: Iterable[str], seen: Set[str]) -> list[str]:
         """Those of `known` that the paths speak for and that were not `seen`."""
@@ -103,6 +107,7 @@ class Sources:
             except NotFound:
                 if place.display not in indexed:
                     raise
+        await self._workspace.at_length(lambda: self._tell_large(found))
         found.places = list({place.display: place for place in found.places}.values())
         if len(found.places) > MOST_FILES:
             raise TooLarge(f"there are {len(found.places):,} files; {MOST_FILES:,} are allowed", "name fewer paths")
@@ -145,11 +150,25 @@ class Sources:
                 continue  # what a link leads to is listed where it lies
             below = place.at(entry.path)
             if entry.bytes > _most(entry.path):
-                reason = f"larger than {_most(entry.path):,} bytes"
-                found.failed.append(Failure(source=below.display, reason=reason))
+                found.large.append(below)
                 continue
             found.places.append(below)
             found.bytes += entry.bytes
+
+    def _tell_large(self, found: Listing) -> None:
+        """Files over the limit have failed, but for those that would not be read at any length."""
+        for place in found.large:
+            from_thread.check_cancelled()
+            try:
+                self._workspace.guard_read(place)
+                binary = b"\0" in read_head(place, HEAD_BYTES)
+            except AstroError:
+                binary = False
+            if binary and not place.display.lower().endswith(".pdf"):
+                found.skipped += 1
+            else:
+                reason = f"larger than {_most(place.display):,} bytes"
+                found.failed.append(Failure(source=place.display, reason=reason))
 
     def _read(self, places: Sequence[Place], known: Mapping[str, str], parser: Parser) -> Batch:
         batch = Batch()
