@@ -12,13 +12,18 @@ _FENCE: Final = ("```", "~~~")
 _TITLE: Final = re.compile(r"(?![-=|>#`~*+]|\d{1,9}[.)][ \t]) {0,3}\S.{0,200}")
 _UNDERLINE: Final = re.compile(r" {0,3}(={3,}|-{3,})[ \t\r]*")
 _ADORNMENT: Final = re.compile(r"([=\-`:.'\"~^_*+#])\1{2,199}[ \t\r]*")
+_MATTER: Final = re.compile(r"(?:---|\+\+\+)[ \t\r]*")
+_NAMED: Final = re.compile(r"""title[ \t]*[:=][ \t]*(?![>|][-+]?[ \t\r]*\Z)(["']?)(.{1,200}?)\1[ \t\r]*""")
+_MATTER_LINES: Final = 100
 LONGEST: Final = 160
 
 
 def headings(text: str) -> list[tuple[int, str]]:
     """(line, path of headings) of every heading in Markdown, in order; lines count from 1, `#` in fenced code is none.
-    A line may be one that is underlined, where it stands alone."""
+    A line may be one that is underlined, where it stands alone, and the front matter names the first."""
     titles = Titles()
+    if named := _front_title(text):
+        titles.add(*named)
     fenced = False
     before, title = "", ""
     for number, line in enumerate(text.split("\n"), 1):
@@ -30,6 +35,17 @@ def headings(text: str) -> list[tuple[int, str]]:
             titles.add(number - 1, 1 if "=" in line else 2, title)
         before, title = title.strip(), line
     return titles.found
+
+
+def _front_title(text: str) -> tuple[int, int, str] | None:
+    """Line, level and words of the title in front matter (YAML or TOML), as generators of sites take it."""
+    lines = text.split("\n", _MATTER_LINES)[:_MATTER_LINES]
+    if not _MATTER.fullmatch(lines[0]):
+        return None
+    fence = lines[0].strip()
+    end = next((number for number, line in enumerate(lines[1:], 1) if line.strip() == fence), 0)
+    found = ((number, _NAMED.fullmatch(line)) for number, line in enumerate(lines[:end], 1))
+    return next(((number, 1, named[2]) for number, named in found if named), None)
 
 
 def underlined_headings(text: str) -> list[tuple[int, str]]:
