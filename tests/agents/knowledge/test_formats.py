@@ -56,6 +56,44 @@ def test_hostile_html_is_read_in_bounded_time(text: str) -> None:
     assert time.monotonic() - began < 20  # what is not linear takes minutes
 
 
+PLAN = """<?xml version="1.0"?>
+<svg xmlns="http://www.w3.org/2000/svg"><title>Beds &amp; paths</title>
+<style>.wall { fill: ochre }</style>
+<path d="M10 20l30 40zM7.5 8.25"/>
+<g><svg:desc>Where the
+hedge stands</svg:desc><text x="1">Gate <tspan dy="2">north</tspan></text></g><!-- <text>moles</text> --></svg>
+"""
+
+
+async def test_of_a_drawing_its_words_are_indexed_and_one_without_is_skipped(
+    house: Any, tmp_path: Path, project: Path
+) -> None:
+    (project / "docs" / "plan.svg").write_text(PLAN)
+    (project / "docs" / "leaf.svg").write_text('<svg><path d="M10 20l30 40zM7.5 8.25"/></svg>')
+    async with house(tmp_path / "data", project) as desk:
+        report = await desk.value("kb_index", paths=["docs"])
+        (found,) = await desk.search("hedge north gate", k=1)
+    assert (report.added, report.skipped) == (2, 1)
+    assert found.source == "docs/plan.svg"
+    assert " ".join(found.text.split()) == "Beds & paths Where the hedge stands Gate north"
+    assert (found.start_line, found.end_line) == (2, 6)
+
+
+@pytest.mark.parametrize(
+    "matter", ["---\ndate: 1\ntitle: 'Why: Postgres'\n---", '+++\ntitle = "Why: Postgres"\ndate = 1\n+++']
+)
+def test_a_document_has_the_title_that_its_front_matter_names(matter: str) -> None:
+    said = "We need its indexes for documents.\n" * 40
+    chunks = document_chunks(f"{matter}\n\n{said}\n## Costs\n\n{said}\n# Other\n\n{said}", "adr/0001.md")
+    titles = dict.fromkeys(chunk.title for chunk in chunks)
+    assert list(titles)[-3:] == ["Why: Postgres", "Why: Postgres > Costs", "Other"]
+
+
+@pytest.mark.parametrize("text", ["---\ntitle: no end\n", "---\ntitle: >-\n  x\n---\n", "text\n+++\ntitle = x\n+++\n"])
+def test_what_is_no_front_matter_names_nothing(text: str) -> None:
+    assert document_chunks(text, "x.md")[0].title == "x.md"
+
+
 NOTEBOOK = {
     "cells": [
         {"cell_type": "markdown", "metadata": {}, "source": ["# Churn\n", 'Who left, and "why".']},

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from astro_mcp.agents.knowledge.definitions import marks_by_lines
 from astro_mcp.agents.knowledge.headings import heading_at, headings, underlined_headings
-from astro_mcp.agents.knowledge.markup import shown
+from astro_mcp.agents.knowledge.markup import drawn, shown
 from astro_mcp.agents.knowledge.notebooks import said
 from astro_mcp.agents.knowledge.passages import CHARACTERS, OVERLAP, spans, stripped
 from astro_mcp.agents.knowledge.segments import marks_of, segments
@@ -21,12 +21,13 @@ VERSION: Final = "2"
 """Part of a document's digest: another way to chunk makes every document new."""
 CODE_VERSION: Final = "4"
 """Of code, in place of `VERSION`."""
-STRUCTURED_VERSION: Final = "3"
-"""Of files whose headings may be underlined and of notebooks, in place of `VERSION`."""
+STRUCTURED_VERSION: Final = "4"
+"""Of files whose headings may be underlined, of notebooks and drawings, in place of `VERSION`."""
 HTML: Final = frozenset({"html", "htm", "xhtml"})
 MARKDOWN: Final = frozenset({"md", "markdown", "mdx"})
 RESTRUCTURED: Final = frozenset({"rst", "rest"})
 NOTEBOOKS: Final = frozenset({"ipynb"})
+DRAWINGS: Final = frozenset({"svg"})
 _ENDINGS: Final = (
     "py pyi js jsx mjs cjs ts tsx go rs c h cc cpp hpp cxx cs java kt kts scala rb php swift m mm lua pl pm r jl ex "
     "exs erl hs ml mli clj dart groovy sh bash zsh fish ps1 sql proto tf zig nim vue svelte"
@@ -62,7 +63,7 @@ def version_of(source: str) -> str:
     """How the file named `source` is cut, as far as no grammar does it."""
     if kind_of(source) == "code":
         return CODE_VERSION
-    return STRUCTURED_VERSION if ending(source) in MARKDOWN | RESTRUCTURED | NOTEBOOKS else VERSION
+    return STRUCTURED_VERSION if ending(source) in MARKDOWN | RESTRUCTURED | NOTEBOOKS | DRAWINGS else VERSION
 
 
 def document_chunks(text: str, source: str, outline: Sequence[tuple[int, int, int]] | None = None) -> list[Chunk]:
@@ -96,6 +97,8 @@ def _prose(text: str, source: str) -> Iterator[Chunk]:
         text, found = shown(text)
     elif ending(source) in NOTEBOOKS:
         text, found = said(text)
+    elif ending(source) in DRAWINGS:
+        text = drawn(text)
     yield from _under(text, found, source)
 
 

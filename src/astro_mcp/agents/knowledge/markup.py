@@ -17,6 +17,9 @@ _SILENT: Final = {
 }
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,20})|<[!?]")
 _HEADING: Final = re.compile(r"h[1-6]\Z")
+_DRAWN: Final = re.compile(
+    r"<(/?)(?:[\w-]{1,40}:)?(title|desc|text)\b[^<>]*+>|<!--.*?(?:-->|\Z)|<[^<>]*+>?", re.IGNORECASE | re.DOTALL
+)
 
 
 def shown(source: str) -> tuple[str, list[tuple[int, str]]]:
@@ -24,6 +27,25 @@ def shown(source: str) -> tuple[str, list[tuple[int, str]]]:
     reader = _Reader(source)
     reader.run()
     return "".join(reader.parts), reader.headings
+
+
+def drawn(source: str) -> str:
+    """What an SVG says: its titles, its descriptions and its text, on the lines where they stand."""
+    parts: list[str] = []
+    position = depth = 0
+    for found in _DRAWN.finditer(source):
+        parts.append(_said(source[position : found.start()], said=depth > 0))
+        parts.append(_said(found[0], said=False) or " ")
+        position = found.end()
+        if found[2] and not found[0].endswith("/>"):
+            depth = max(0, depth + (-1 if found[1] else 1))
+    return "".join([*parts, _said(source[position:], said=depth > 0)])
+
+
+def _said(raw: str, *, said: bool) -> str:
+    """The text of `raw`, or its line ends alone."""
+    lines = raw.split("\n")
+    return "\n".join(html.unescape(line).replace("\n", " ") if said else "" for line in lines)
 
 
 class _Reader:
@@ -75,7 +97,7 @@ class _Reader:
     def _say(self, raw: str) -> None:
         """A line end that is said by its number is a blank: lines are those of the file."""
         if raw:
-            self.parts.append("\n".join(html.unescape(line).replace("\n", " ") for line in raw.split("\n")))
+            self.parts.append(_said(raw, said=True))
             self._line += raw.count("\n")
 
     def _skip(self, start: int, end: int) -> None:

@@ -13,7 +13,8 @@ import anyio
 import anyio.to_thread
 from anyio import from_thread
 
-from astro_mcp.agents.knowledge.chunks import Chunk, document_chunks, ending, kind_of, version_of
+from astro_mcp.agents.knowledge.chunks import DRAWINGS, Chunk, document_chunks, ending, kind_of, version_of
+from astro_mcp.agents.knowledge.markup import drawn
 from astro_mcp.agents.knowledge.models import Failure
 from astro_mcp.agents.knowledge.outline.grammars import grammar_of, identity
 from astro_mcp.agents.knowledge.outline.parser import Parser
@@ -195,6 +196,8 @@ def _take(batch: Batch, source: str, data: bytes, known: Mapping[str, str]) -> N
     sha256 = _digest(source, data, grammar)
     pdf = data.startswith(b"%PDF-")
     text = None if pdf else _text(data)
+    if text is not None and ending(source) in DRAWINGS and not drawn(text).strip():
+        text = None
     if text is None and not pdf:
         batch.skipped += 1
         return
