@@ -198,3 +198,27 @@ def test_notes_that_are_links_stay_below_their_article(notes: str) -> None:
     markdown = article(f"<{notes}><ol>{items}</ol></{notes.split(maxsplit=1)[0]}>")
     assert markdown.endswith("Ann, 1990.\n\n2. <https://site.example/long>\n")
     assert "/long" not in article(f"<div><ol>{items}</ol></div>")
+
+
+PHP = (
+    "<div><code><span>\n<b>&lt;?php<br />if&nbsp;(</b>1)&nbsp;{<br />&nbsp;&nbsp;echo&nbsp;<i hidden>HIDDEN</i>2;<br>}"
+    "</span>\n</code></div>"
+)
+FIELD = "<div><textarea class='x-exampleCode code'>\nfunc main() {\n\trun(&lt;-c)\n}\n</textarea></div>"
+
+
+@pytest.mark.parametrize("mode", ["article", "full"])
+@pytest.mark.parametrize(
+    ("body", "told"), [(PHP, "<?php\nif (1) {\n  echo 2;\n}"), (FIELD, "func main() {\n\trun(<-c)\n}")]
+)
+def test_code_whose_lines_end_in_breaks_or_that_can_be_tried_is_a_block(body: str, told: str, mode: Mode) -> None:
+    source = f"<body><p>{'What it does. ' * 9}</p>{body}<p>{'What it gives. ' * 9}</p>"
+    markdown = read(source.encode(), "text/html", "https://site.example/", mode).markdown
+    assert f"```\n{told}\n```" in markdown
+    assert "HIDDEN" not in markdown
+
+
+@pytest.mark.parametrize("mode", ["article", "full"])
+def test_code_in_a_line_and_a_field_for_comments_are_no_blocks(mode: Mode) -> None:
+    source = "<body><p>Say <code>one<br>two</code> here.</p><form><textarea>your\nwords</textarea></form>"
+    assert "```" not in read(source.encode(), "text/html", "https://site.example/", mode).markdown

@@ -11,6 +11,7 @@ from lxml import etree
 from lxml.html import HtmlElement, HTMLParser, document_fromstring, tostring
 
 from astro_mcp.agents.search.article import SHORT, main_part, prune
+from astro_mcp.agents.search.blocks import as_blocks, may_hold_blocks
 from astro_mcp.agents.search.code_languages import name_languages
 from astro_mcp.agents.search.dropping import drop
 from astro_mcp.agents.search.listings import free_listings, may_hold_listings
@@ -108,6 +109,7 @@ def _written(part: HtmlElement | None) -> str:
     if part is None:
         return ""
     flatten(part)
+    as_blocks(part)
     _unlink_headings(part)
     name_languages(part)
     free_listings(part)
@@ -147,7 +149,7 @@ def _bounded(source: str) -> str:
     """`source`, or where it may be nested too deep, or hold code in tables, as the parser has it; empty where that is
     deeper than it goes."""
     costly = may_be_deep(source)
-    if not costly and not may_hold_listings(source):
+    if not (costly or may_hold_listings(source) or may_hold_blocks(source)):
         return source
     root, deep = _parsed(source)
     if deep:
@@ -161,6 +163,7 @@ def _body(source: str) -> HtmlElement | None:
     if root is None or deep:
         return None
     drop(root.xpath(f"//*[@{MARK}]"))
+    as_blocks(root)
     body: HtmlElement | None = root.find("body")
     return body
 
