@@ -18,6 +18,7 @@ from astro_mcp.agents.search.listings import free_listings, may_hold_listings
 from astro_mcp.agents.search.markup import LABELS, MARK
 from astro_mcp.agents.search.naming import HEADINGS
 from astro_mcp.agents.search.nesting import flatten, may_be_deep
+from astro_mcp.agents.search.tabs import open_panels
 from astro_mcp.errors import Unsupported
 
 _BOILERPLATE: Final = (
@@ -166,6 +167,15 @@ def _body(source: str) -> HtmlElement | None:
     as_blocks(root)
     body: HtmlElement | None = root.find("body")
     return body
+
+
+def opened(source: str) -> tuple[str, int]:
+    """A marked page with the panels of its tabs open, and how many were closed."""
+    root, deep = _parsed(source)
+    if root is None or deep or not (count := open_panels(root)):
+        return source, 0
+    written: str = tostring(root, encoding="unicode")
+    return written, count
 
 
 def is_too_deep(source: str) -> bool:

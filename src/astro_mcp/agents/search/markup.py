@@ -18,6 +18,8 @@ from astro_mcp.agents.search.sheets import Sheet, sheet_of
 from astro_mcp.agents.search.styles import hides
 
 MARK: Final = "data-astro-out"
+CLOSED: Final = "closed"
+"""The mark's value on a panel of tabs that nothing but its attribute `hidden` hides."""
 LABELS: Final = frozenset({"title", "aria-label"})
 """What stands for a link without text."""
 _SPACE: Final = r"[\t\n\f\r ]"
@@ -60,11 +62,12 @@ _BLANKS: Final = re.compile(r"[\x00-\x20]+")
 
 @dataclass(slots=True)
 class Marked:
-    """The page with marks, and how much is hidden by each kind of hiding."""
+    """The page with marks, how much is hidden by each kind of hiding, and how many marks say `CLOSED`."""
 
     text: str
     title: str
     hidden: Counter[str]
+    closed: int = 0
 
 
 @dataclass(slots=True)
@@ -75,6 +78,7 @@ class _Scan:
     edits: list[tuple[int, int, str]] = field(default_factory=list)  # from, to, and what stands there instead
     hidden: Counter[str] = field(default_factory=Counter)
     title: str = ""
+    closed: int = 0
     listing: str = ""  # "pre", or "code" within it, that is open
     media: tuple[int, str] | None = None  # which edit and what has no source yet
 
@@ -128,7 +132,9 @@ class _Scan:
         attributes = _attributes(text)
         if kind := self._kind(name, attributes):
             self.hidden[kind] += 1
-            self.edits.append((found.end("name"), found.end("name"), f" {MARK}"))
+            closed = attributes.get("role") == "tabpanel" and kind == "hidden" and self._is_shut_alone(name, attributes)
+            self.closed += closed
+            self.edits.append((found.end("name"), found.end("name"), f' {MARK}="{CLOSED}"' if closed else f" {MARK}"))
         elif name in _MEDIA:
             self._leave_source(found, name, attributes.get("src", ""))
         elif name == "source" and self.media and "src" in attributes:
@@ -177,6 +183,10 @@ class _Scan:
             return "aria-hidden"
         return self.sheet.hides(attributes) if name not in _WHOLE else ""
 
+    def _is_shut_alone(self, name: str, attributes: dict[str, str]) -> bool:
+        """Whether nothing but its attribute `hidden` hides an element."""
+        return not self._kind(name, {key: value for key, value in attributes.items() if key != "hidden"})
+
     def _past_raw(self, start: int, name: str) -> int:
         end = re.compile(rf"</{name}(?=[\t\n\f\r />]|\Z)", re.IGNORECASE).search(self.source, start)
         if end is None:
@@ -190,7 +200,7 @@ def mark(source: str, *, xml: bool = False) -> Marked:
     """Scan `source`. `xml`: it is XHTML, where `<script src="x"/>` is a whole element; in HTML that begins one."""
     scan = _Scan(source, sheet_of(source), xml)
     scan.run()
-    return Marked(_edited(scan.source, scan.edits), scan.title, scan.hidden)
+    return Marked(_edited(scan.source, scan.edits), scan.title, scan.hidden, scan.closed)
 
 
 def _edited(source: str, edits: list[tuple[int, int, str]]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from astro_mcp.agents.search.charset import decoded
-from astro_mcp.agents.search.conversion import article, is_too_deep, whole
+from astro_mcp.agents.search.conversion import article, is_too_deep, opened, whole
 from astro_mcp.agents.search.feeds import feed
 from astro_mcp.agents.search.invisible import visible
 from astro_mcp.agents.search.layout import laid_out
@@ -115,11 +115,12 @@ def _is_text(body: bytes) -> bool:
 
 def _from_html(source: str, url: str, mode: Mode, *, xml: bool) -> Page:
     marked = mark(source.replace("\0", ""), xml=xml)  # browsers pass over it
-    markdown, unseen = visible((article if mode == "article" else whole)(marked.text, url))
-    if not markdown.strip() and is_too_deep(marked.text):
+    text, panels = opened(marked.text) if marked.closed else (marked.text, 0)
+    markdown, unseen = visible((article if mode == "article" else whole)(text, url))
+    if not markdown.strip() and is_too_deep(text):
         raise LimitHit("the page is nested too deep to be read", "mode raw gives its source")
     title, _ = visible(marked.title)
-    hidden = marked.hidden + Counter(characters=unseen)
+    hidden = marked.hidden + Counter(characters=unseen, hidden=-panels)
     return Page(title, markdown, headings(markdown), dict(hidden))
 
 
