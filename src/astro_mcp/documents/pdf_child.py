@@ -3,9 +3,14 @@
 Run as `python -I pdf_child.py MEMORY_BYTES CPU_SECONDS PAGES CHARACTERS`; bounds itself before it reads.
 """
 
+import codecs
 import json
 import resource
 import sys
+
+CODECS = ("utf-16", "utf-16-be", "utf-16-le", "utf-32", "charmap", "cp1252", "mac-roman", "unicode-escape")
+CODECS_OF_THE_EAST = ("gbk", "gb2312", "gb18030", "big5", "cp950", "shift-jis", "cp932", "euc-jp", "euc-kr", "cp949")
+"""With those of `CODECS` all that fonts of a PDF name."""
 
 
 def main() -> int:
@@ -13,8 +18,12 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    from pypdf import PdfReader  # noqa: PLC0415 - the bounds above hold for the reading; its import maps more
+    # the bounds above hold for the reading; its import maps more, and nothing can be loaded later
+    from pypdf import PdfReader, _configuration, xmp  # noqa: F401, PLC0415
+    from pypdf._codecs import core_font_metrics  # noqa: F401, PLC0415
 
+    for codec in (*CODECS, *CODECS_OF_THE_EAST):
+        codecs.lookup(codec)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
     answer = sys.stdout

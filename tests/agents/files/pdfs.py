@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import zlib
 
+PLAIN = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
 
-def pdf(pages: list[str], *, inflate: int = 0) -> bytes:
+
+def pdf(pages: list[str], *, inflate: int = 0, font: str = PLAIN) -> bytes:
     """A PDF with one line of text a page; the first page's stream is followed by `inflate` blanks when unpacked."""
     count = len(pages)
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         f"<< /Type /Pages /Count {count} /Kids [{' '.join(f'{4 + 2 * n} 0 R' for n in range(count))}] >>".encode(),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        font.encode(),
     ]
     for number, text in enumerate(pages):
         objects.append(

@@ -41,6 +41,33 @@ async def test_a_pdf_is_read_in_a_child_and_its_passages_stand_at_their_offsets(
     assert found.passages
 
 
+OWN = "H) Tj\n1 beginbfchar\n<48> <42>\nendbfchar\n("
+"""A page, whose own stream says that its H is a B."""
+
+
+def composite(encoding: str) -> str:
+    below = "[<< /Type /Font /Subtype /CIDFontType0 /BaseFont /Song /CIDSystemInfo << /Supplement 0 >> >>]"
+    return f"<< /Type /Font /Subtype /Type0 /BaseFont /Song /Encoding /{encoding} /DescendantFonts {below} >>"
+
+
+@pytest.mark.parametrize(
+    ("font", "written", "told"),
+    [
+        (composite("UniGB-UTF16-H"), "\\127\\372\\147\\054", "基本"),
+        (composite("GBK-EUC-H"), "\\273\\371\\261\\276", "基本"),
+        (composite("90ms-RKSJ-H"), "\\212\\356\\226\\173", "基本"),
+        (composite("ETen-B5-H"), "\\260\\362\\245\\273", "基本"),
+        ("<< /Type /Font /Subtype /TrueType /BaseFont /Own /ToUnicode 5 0 R >>", OWN, "B"),
+    ],
+    ids=["utf-16", "gbk", "shift-jis", "big5", "its own"],
+)
+async def test_a_pdf_is_read_whatever_its_font_calls_the_letters(
+    ask: Ask, site: Site, font: str, written: str, told: str
+) -> None:
+    site.replies["/page"] = answer(pdf([written], font=font), content_type="application/pdf")
+    assert (await page(ask, site)).markdown.split() == ["[page", "1]", told]
+
+
 async def test_a_pdf_is_known_by_its_first_bytes_where_nothing_is_told(ask: Ask, site: Site) -> None:
     site.replies["/page"] = answer(pdf(["Read me."]), content_type="application/octet-stream")
     assert "Read me." in (await page(ask, site, mode="raw")).markdown
