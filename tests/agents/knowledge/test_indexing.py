@@ -233,6 +233,18 @@ async def test_secrets_ignored_files_and_gits_own_are_never_indexed(house: Any, 
         assert secret not in rows[0]["everything"]
 
 
+async def test_the_whole_workspace_is_all_of_its_roots(house: Any, tmp_path: Path, project: Path) -> None:
+    (second := tmp_path / "second").mkdir()
+    (second / "bills.md").write_text("# Bills\n\nBills are due on Fridays.\n")
+    async with house(tmp_path / "data", project, second, project / "docs") as desk:
+        first = await desk.value("kb_index")
+        (found,) = await desk.search("when are bills due", k=1)
+        (second / "bills.md").unlink()
+        again = await desk.value("kb_index")
+    assert (first.added, found.source) == (5, str(second / "bills.md"))
+    assert (again.added, again.unchanged, again.removed) == (0, 4, 1)
+
+
 async def test_a_large_file_without_text_is_skipped_as_a_small_one_is(
     house: Any, tmp_path: Path, project: Path
 ) -> None:

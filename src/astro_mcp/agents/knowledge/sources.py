@@ -97,10 +97,11 @@ class Sources:
         self._chunking = anyio.CapacityLimiter(1)
 
     async def listing(self, session: Session, paths: Sequence[str], known: Iterable[str]) -> Listing:
-        """The files at `paths`. A path that is gone and was indexed counts as empty; `NotFound` for any other."""
+        """The files at `paths`, or of every root. A path that is gone and was indexed counts as empty; `NotFound` for
+        any other."""
         found = Listing()
         indexed = {name for source in known for name in _ways_to_name(source)}
-        for path in paths or ["."]:
+        for path in paths or _outermost(session) or ["."]:
             place = recorded(session, self._workspace.locate(session, path))
             found.covered.append(place)
             try:
@@ -189,6 +190,12 @@ class Sources:
             sha256 = _digest(code.source, code.data, code.grammar if outline.settled else None)
             batch.drafts.append(_draft(code.source, sha256, document_chunks(code.text, code.source, outline.marks)))
         return batch
+
+
+def _outermost(session: Session) -> list[str]:
+    """The roots that are within no other."""
+    roots = session.grant.roots
+    return [str(one) for one in roots if not any(other != one and one.is_relative_to(other) for other in roots)]
 
 
 def _take(batch: Batch, source: str, data: bytes, known: Mapping[str, str]) -> None:
