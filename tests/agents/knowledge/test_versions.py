@@ -34,6 +34,20 @@ async def test_other_words_under_the_same_title_are_the_next_version(house: Any,
     assert body.index("Six times.") < body.index("Five times.")
 
 
+async def test_a_note_keeps_its_tags_until_it_is_given_others(house: Any, tmp_path: Path, project: Path) -> None:
+    async with house(tmp_path / "data", project) as desk:
+        note = await desk.value("kb_remember", title="Retries", text="Five times.", tags=["decision"])
+        await desk.value("kb_remember", title="retries", text="Six times.")
+        by_title = await desk.search("times", tags=["decision"])
+        await desk.value("kb_remember", id=note.id, title="Attempts", text="Seven times.")
+        by_id = await desk.search("times", tags=["decision"])
+        await desk.value("kb_remember", id=note.id, title="Attempts", text="Seven times.", tags=[])
+        given = await desk.value("kb_search", query="times", tags=["decision"])
+    assert [hit.text for hit in by_title + by_id] == ["Six times.", "Seven times."]
+    assert given.items == []
+    assert "nothing was left by tags decision" in given.text()
+
+
 async def test_the_id_of_a_hit_stands_for_its_note_at_every_door(house: Any, tmp_path: Path, project: Path) -> None:
     async with house(tmp_path / "data", project) as desk:
         note = await desk.value("kb_remember", title="Retries", text="Five times.")

@@ -39,6 +39,16 @@ class Versions:
         now = self._clock.now()
         return await self._database.write(lambda tx: _keep(tx, scope, collection, draft, text, replaces, now))
 
+    async def tags(self, scope: Scope, collection: str, source: str, replaces: str = "") -> tuple[str, ...]:
+        """Those of the note that `keep` would change; none of a new one."""
+
+        def look(tx: Transaction) -> tuple[str, ...]:
+            found = None if replaces else tx.one(sql.DOCUMENT, (scope.tenant, scope.key, collection, source))
+            row = tx.one(sql.DOCUMENT_BY_ID, (scope.tenant, scope.key, found["id"] if found else replaces))
+            return tuple(json.loads(row["tags"])) if row else ()
+
+        return await self._database.read(look)
+
 
 def _keep(tx: Transaction, scope: Scope, collection: str, draft: Draft, text: str, replaces: str, now: float) -> Noted:
     if replaces:

@@ -117,6 +117,8 @@ class KnowledgeWork:
         scopes, secret = list(readable(ctx.session, args.scope)), Label.SECRET in ctx.call.labels
         answer = await self._search.find(scopes, args.query, only, args.k, secret=secret)
         items = [_hit(found, ctx.session) for found in answer.found]
+        if not items:
+            notice = "; ".join(filter(None, [notice, _narrowed(args)]))
         ctx.label(*labels_of(*(found.row for found in answer.found)))
         ctx.source(*(hit.source for hit in items))
         return SearchOutput(items=items, total=len(items), notice="; ".join(filter(None, [answer.notice, notice])))
@@ -126,6 +128,9 @@ class KnowledgeWork:
         labels = ctx.session.labels | ctx.call.labels
         if args.scope == "tenant":
             labels |= {Label.UNTRUSTED}  # others did not write it
+        if "tags" not in args.model_fields_set:  # a note keeps its own
+            own = await self._versions.tags(scope, notes.COLLECTION, notes.name(args.title), document_of(args.id))
+            args = args.model_copy(update={"tags": list(own)})
         draft = notes.draft(args, labels)
         with self._waking():
             noted = await self._versions.keep(scope, notes.COLLECTION, draft, args.text, document_of(args.id))
@@ -196,6 +201,14 @@ def _kinds(kinds: list[str]) -> tuple[str, ...]:
                 f"kinds: {kind[:40]!r} is none of {', '.join(KINDS)}", f"did you mean {near}?" if near else ""
             )
     return tuple(kinds)
+
+
+def _narrowed(args: SearchInput) -> str:
+    """What may have kept everything out of an answer."""
+    scope = [] if args.scope == "all" else [str(args.scope)]
+    given = {"scope": scope, "kinds": args.kinds, "tags": args.tags}
+    told = ", ".join(f"{name} {' '.join(values)[:80]}" for name, values in given.items() if values)
+    return f"nothing was left by {told}; without that more is searched" if told else ""
 
 
 def _hit(found: Found, session: Session) -> Hit:
