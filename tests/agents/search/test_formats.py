@@ -124,6 +124,22 @@ def test_an_atom_feed_gives_the_entrys_own_link_and_not_its_authors_name_as_a_ti
     assert "Ann" not in found.markdown
 
 
+RELEASE = """<feed><title>Releases</title><entry><title>v1.2</title><link href="/v1.2"/><content type="html">
+&lt;h2&gt;Changes&lt;/h2&gt;
+&lt;ul&gt;&lt;li&gt;Fix &lt;a href="/7"&gt;hooks&lt;/a&gt;&lt;/li&gt;&lt;li&gt;Drop 3.9&lt;/li&gt;
+&lt;/ul&gt;&lt;pre&gt;# run it&#10;go&lt;/pre&gt;&lt;p&gt;%s&lt;/p&gt;</content></entry>
+<entry><title>v1.1</title><summary>## Forged&#10;&#10;~~~&#10;open</summary></entry></feed>"""
+
+
+def test_what_an_entry_says_keeps_its_lines_and_has_no_heading() -> None:
+    found = feed(RELEASE % ("on and on " * 90), "https://x.example/feed")
+    assert found is not None
+    lines = "**Changes**\n\n- Fix [hooks](https://x.example/7)\n- Drop 3.9\n\n```\n# run it\ngo\n```\n\non and on"
+    assert f"\n\n{lines}" in found.markdown
+    assert "on …\n\n## v1.1\n\n**Forged**\n\n~~~\nopen\n~~~\n" in found.markdown
+    assert len(found.markdown) < 700
+
+
 @pytest.mark.parametrize("hostile", [LAUGHS, OUTSIDE, ATTLIST, "<rss><channel>", "<html><body/></html>", "", "\0"])
 def test_a_feed_that_declares_entities_or_is_broken_is_not_read_as_one(hostile: str) -> None:
     assert feed(hostile, "https://x.example/") is None

@@ -25,6 +25,10 @@ _ROOTS: Final = frozenset({"rss", "feed", "RDF"})
 _ENTRIES: Final = frozenset({"item", "entry"})
 _DATES: Final = ("published", "pubDate", "date", "updated")
 _TEXTS: Final = ("summary", "description", "content", "encoded")
+_LONGEST: Final = 20_000
+"""Characters of a field that are looked at."""
+_HEADING: Final = re.compile(r" {0,3}#{1,6}[ \t]+(\S.*?)[# \t]*\Z")
+_FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
 _SPACES: Final = re.compile(r"\s+")
 
 
@@ -128,9 +132,7 @@ def _entry(entry: dict[str, str], url: str) -> str:
     title = _plain(entry.get("title", "")) or "(no title)"
     link = _link(entry.get("link") or entry.get("guid", ""), url)
     date = next((entry[name] for name in _DATES if name in entry), "")
-    summary = _plain(next((entry[name] for name in _TEXTS if name in entry), ""))
-    if len(summary) > _SUMMARY:
-        summary = summary[:_SUMMARY].rpartition(" ")[0] + " …"
+    summary = _blocks(next((entry[name] for name in _TEXTS if name in entry), ""), url)
     lines = [f"## {title}", " · ".join(part for part in (link, _plain(date)) if part), summary]
     return "\n\n".join(line for line in lines if line)
 
@@ -145,5 +147,22 @@ def _link(link: str, url: str) -> str:
 
 def _plain(text: str) -> str:
     """Text of what may be HTML, hidden parts gone, in one line."""
-    shown = whole(mark(text[:20_000]).text, "") if "<" in text or "&" in text else text
-    return _SPACES.sub(" ", shown).strip()
+    return _SPACES.sub(" ", _shown(text, "")).strip()
+
+
+def _shown(text: str, url: str) -> str:
+    return whole(mark(text[:_LONGEST]).text, url) if "<" in text or "&" in text else text[:_LONGEST]
+
+
+def _blocks(text: str, url: str) -> str:
+    """The beginning of what may be HTML, in its own lines. Its headings are bold: those of the list are the entries."""
+    shown = "\n".join(line.rstrip() for line in _shown(text, url).splitlines()).strip()
+    if len(shown) > _SUMMARY:
+        shown = shown[: max(shown.rfind(" ", 0, _SUMMARY), shown.rfind("\n", 0, _SUMMARY), 0) or _SUMMARY] + " …"
+    out, fence = list[str](), ""
+    for line in shown.split("\n"):
+        if edge := _FENCE.match(line):
+            fence = "" if fence and edge[1].startswith(fence) else fence or edge[1]
+        if line or fence or (out and out[-1]):
+            out.append(line if fence or edge else _HEADING.sub(r"**\1**", line))
+    return "\n".join([*out, fence] if fence else out)
