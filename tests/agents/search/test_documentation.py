@@ -177,8 +177,9 @@ def test_short_paragraphs_with_code_stay_at_an_articles_end() -> None:
 
 
 @pytest.mark.parametrize("mode", ["article", "full"], ids=str.title)
-def test_links_in_code_are_no_part_of_it(mode: Mode) -> None:
-    code = '<pre><code>pub struct S(<a href="/vec">Vec</a>);</code></pre>'
+@pytest.mark.parametrize("around", ["<pre><code>{}</code></pre>", "<pre class=synopsis>{}</pre>"])
+def test_links_in_code_are_no_part_of_it(around: str, mode: Mode) -> None:
+    code = around.format('pub struct S(<a href="/vec">Vec</a>);')
     link = '<a href="/x"><code>S</code></a>'
     page = read(f"<body><p>{TEXT}</p>{code}<p>{TEXT} {link}</p>".encode(), "text/html", "https://site.example/", mode)
     assert page.markdown == f"{TEXT}\n\n```\npub struct S(Vec);\n```\n\n{TEXT} [`S`](https://site.example/x)\n"

@@ -79,7 +79,7 @@ class _Scan:
     hidden: Counter[str] = field(default_factory=Counter)
     title: str = ""
     closed: int = 0
-    listing: str = ""  # "pre", or "code" within it, that is open
+    listing: bool = False  # whether a "pre" is open
     media: tuple[int, str] | None = None  # which edit and what has no source yet
 
     def run(self) -> None:
@@ -107,11 +107,10 @@ class _Scan:
         if name.startswith("/"):
             if name[1:] in _MEDIA:
                 self.media = None
-            elif name in ("/pre", "/code") and self.listing:
-                self.listing = "pre" if name == "/code" else ""
+            elif name == "/pre":
+                self.listing = False
             return found.end()
-        if name == "pre" or (name == "code" and self.listing):
-            self.listing = name
+        self.listing = self.listing or name == "pre"
         closed = self.xml and name not in _VOID and found[0].endswith("/>")
         end = self._past_raw(found.end(), name) if name in _RAW and not closed else found.end()
         if end >= 0:
@@ -143,7 +142,7 @@ class _Scan:
         elif name != "img" and any(_carries(attributes.get(url, "")) for url in _URLS):
             self.hidden["url"] += 1
             self.edits.append((found.start("attributes"), found.end("attributes"), ""))
-        elif name == "a" and self.listing == "code":  # code would have Markdown in it
+        elif name == "a" and self.listing:  # code would have Markdown in it
             self.edits.append((found.start("attributes"), found.end("attributes"), ""))
         elif name == "a" and self._says_nothing(attributes, found.end()):
             self.edits.append((found.end("name"), found.end("name"), f" {MARK}"))
