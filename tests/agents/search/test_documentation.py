@@ -220,6 +220,18 @@ def test_code_whose_lines_end_in_breaks_or_that_can_be_tried_is_a_block(body: st
 
 
 @pytest.mark.parametrize("mode", ["article", "full"])
+def test_the_same_code_in_two_languages_is_two_blocks(mode: Mode) -> None:
+    pair = "<pre><input><code class='language-js mjs'>import fs;</code><code class='language-js cjs'>{}</code></pre>"
+    lines = (
+        "<pre><code class='a line'>one;</code>\n<code class='b line'>two;</code>, <code class=line>three;</code></pre>"
+    )
+    body = pair.format("require(fs);") + f"<p>{TEXT}</p>" + lines
+    page = read(f"<body><p>{TEXT}</p>{body}<p>{TEXT}".encode(), "text/html", "https://site.example/", mode)
+    assert "```js\nimport fs;\n```\n\n```js\nrequire(fs);\n```" in page.markdown
+    assert "one;\ntwo;, three;\n```" in page.markdown
+
+
+@pytest.mark.parametrize("mode", ["article", "full"])
 def test_code_in_a_line_and_a_field_for_comments_are_no_blocks(mode: Mode) -> None:
     source = "<body><p>Say <code>one<br>two</code> here.</p><form><textarea>your\nwords</textarea></form>"
     assert "```" not in read(source.encode(), "text/html", "https://site.example/", mode).markdown
