@@ -99,6 +99,24 @@ def test_the_formulas_of_an_encyclopedia_are_told() -> None:
     assert r"It is ![{\displaystyle E=mc^{2}}](https://site.example/e.svg) so." in markdown
 
 
+@pytest.mark.parametrize("mode", ["article", "full"])
+@pytest.mark.parametrize(
+    ("formula", "told"),
+    [
+        ("<msqrt><mi>x</mi><mo>+</mo><mn>1</mn></msqrt>", "√(x+1)"),
+        ("<msub><mi>a</mi><mrow><mi>i</mi><mi>j</mi></mrow></msub><msub> <mi>b</mi> <mn>0</mn> </msub>", "a_(ij)b_0"),
+        ("<munderover><mo>∑</mo><mn>0</mn><mi>n</mi></munderover><msqrt>2</msqrt>", "∑_0^n√(2)"),
+        ("<msup><msub><mi>x</mi><mi>i</mi></msub><mn>2</mn></msup>", "(x_i)^2"),
+        ("<mtable><mtr><mtd>a</mtd><mtd>b</mtd></mtr><mtr><mtd>c</mtd><mtd>d</mtd></mtr></mtable>", "a,b;c,d"),
+    ],
+)
+def test_a_formula_is_told_by_signs_and_without_what_nobody_sees(formula: str, told: str, mode: Mode) -> None:
+    math = f"<math><semantics><mrow>{formula}</mrow><annotation>HIDDEN</annotation></semantics></math>"
+    page = read(f"<body><p>{TEXT} It is {math} so.".encode(), "text/html; charset=utf-8", "https://site.example/", mode)
+    assert f"It is {told} so." in page.markdown.replace("\\", "")
+    assert "HIDDEN" not in page.markdown
+
+
 def test_a_summary_stays_above_what_it_opens() -> None:
     assert article("<details><summary>More about it</summary><p>The inner text.</p></details>").endswith(
         "**More about it**\n\nThe inner text.\n"

@@ -14,6 +14,7 @@ from astro_mcp.agents.search.article import SHORT, main_part, prune
 from astro_mcp.agents.search.blocks import as_blocks, may_hold_blocks
 from astro_mcp.agents.search.code_languages import name_languages
 from astro_mcp.agents.search.dropping import drop
+from astro_mcp.agents.search.formulas import may_hold_formulas, tell_formulas
 from astro_mcp.agents.search.listings import free_listings, may_hold_listings
 from astro_mcp.agents.search.markup import LABELS, MARK
 from astro_mcp.agents.search.naming import HEADINGS
@@ -111,6 +112,7 @@ def _written(part: HtmlElement | None) -> str:
         return ""
     flatten(part)
     as_blocks(part)
+    tell_formulas(part)
     _unlink_headings(part)
     name_languages(part)
     free_listings(part)
@@ -150,7 +152,7 @@ def _bounded(source: str) -> str:
     """`source`, or where it may be nested too deep, or hold code in tables, as the parser has it; empty where that is
     deeper than it goes."""
     costly = may_be_deep(source)
-    if not (costly or may_hold_listings(source) or may_hold_blocks(source)):
+    if not (costly or any(look(source) for look in (may_hold_listings, may_hold_blocks, may_hold_formulas))):
         return source
     root, deep = _parsed(source)
     if deep:
