@@ -70,6 +70,14 @@ def test_what_no_reader_can_open_stays_hidden(way: str, mode: Mode) -> None:
     assert sum(page.hidden.values()) >= 1
 
 
+def test_the_tabs_of_mkdocs_are_told_above_their_panels() -> None:
+    labels = "<div class='tabbed-labels'><label>Linux</label><label>Windows<b hidden>HIDDEN</b></label></div>"
+    blocks = "".join(f"<div class='tabbed-block'><pre>{one} install</pre></div>" for one in ("apt", "winget"))
+    page = told(f"<div class='tabbed-set'><input type=radio>{labels}<div class='tabbed-content'>{blocks}</div></div>")
+    assert "**Linux**\n\n```\napt install\n```\n\n**Windows**\n\n```\nwinget install\n```" in page.markdown
+    assert "LinuxWindows" not in page.markdown
+
+
 @pytest.mark.parametrize("piece", [DOCUSAURUS, SPHINX, DOCUSAURUS.replace("<pre>", DOCUSAURUS, 1), "<p role=tab>" * 9])
 @pytest.mark.alone
 def test_many_tabs_cost_linear_time(piece: str) -> None:

@@ -19,7 +19,7 @@ from astro_mcp.agents.search.listings import free_listings, may_hold_listings
 from astro_mcp.agents.search.markup import LABELS, MARK
 from astro_mcp.agents.search.naming import HEADINGS
 from astro_mcp.agents.search.nesting import flatten, may_be_deep
-from astro_mcp.agents.search.tabs import open_panels
+from astro_mcp.agents.search.tabs import name_blocks, open_panels
 from astro_mcp.errors import Unsupported
 
 _BOILERPLATE: Final = (
@@ -112,6 +112,7 @@ def _written(part: HtmlElement | None) -> str:
         return ""
     flatten(part)
     as_blocks(part)
+    name_blocks(part)
     tell_formulas(part)
     _unlink_headings(part)
     name_languages(part)
@@ -167,6 +168,7 @@ def _body(source: str) -> HtmlElement | None:
         return None
     drop(root.xpath(f"//*[@{MARK}]"))
     as_blocks(root)
+    name_blocks(root)
     body: HtmlElement | None = root.find("body")
     return body
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from lxml.html import HtmlElement
 
+from astro_mcp.agents.search.dropping import drop
 from astro_mcp.agents.search.markup import CLOSED, MARK
 
 _MOST: Final = 1_000
@@ -23,6 +24,19 @@ _PIECES: Final = 50
 """Of text, in a tab."""
 _LABEL: Final = 80
 """Characters of a tab's words."""
+
+
+def name_blocks(tree: HtmlElement) -> None:
+    """Put the words of each label of MkDocs' tabs, whose panels are all shown, above its panel."""
+    for row in list(islice(tree.iterfind(".//div[@class='tabbed-labels']"), _MOST)):
+        beside = row.getnext()
+        labels = list(islice(row.iterchildren("label"), _MOST))
+        blocks = [] if beside is None else list(islice(beside.iterchildren("div"), _MOST))
+        if len(labels) == len(blocks) and all(block.get("class") == "tabbed-block" for block in blocks):
+            for label, block in zip(labels, blocks, strict=True):
+                if words := _words(label):
+                    _name(block, words)
+            drop([row])
 
 
 def open_panels(tree: HtmlElement) -> int:
