@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from astro_mcp.agents.knowledge.words import names_identifier, phrases
+from astro_mcp.agents.knowledge.words import names_identifier
 
 VECTOR_WEIGHT: Final = {"code": 0.9, "document": 0.5, "note": 0.65, "run": 0.5}
 """How much meaning counts, by kind: who asks for code in plain words seldom hits its words."""
 NAMED: Final = 0.5
-"""The most that meaning counts where the query names an identifier, or has a message that was pasted: those very words
-are sought."""
+"""The most that meaning counts where the query names an identifier: that very word is sought."""
 
 
 def weights(query: str) -> dict[str, float]:
     """kind → how much meaning counts for this query; words have the rest."""
-    most = NAMED if names_identifier(query) or phrases(query) else 1.0
+    most = NAMED if names_identifier(query) else 1.0
     return {kind: min(weight, most) for kind, weight in VECTOR_WEIGHT.items()}
 
 
