@@ -72,7 +72,7 @@ class Run:
         async with self._places:
             if linter.reads_only:
                 return await self._reader(linter, paths)
-            if await self._workspace.quickly(lambda: self._sources.scoped(linter)):
+            if await self._scoped(linter):
                 paths = []
             given = await self._advised.files(linter, self._sources, self._ctx) if linter.advised else ()
             image = await self._images.of(linter, self._sources)
@@ -87,6 +87,10 @@ class Run:
             asked = (item for item in made.findings if self._sources.asked(item.file))
             made.findings = [item for item in asked if item.file not in generated]
         return made
+
+    async def _scoped(self, linter: Linter) -> bool:
+        """Whether the project's settings say what `linter` looks at."""
+        return bool(linter.scopes) and await self._workspace.quickly(lambda: self._sources.scoped(linter))
 
     async def _reader(self, linter: Linter, paths: Sequence[str]) -> Report:
         """Run one that only reads, where it ran before: about what changed since, if that is enough."""

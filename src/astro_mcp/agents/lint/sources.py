@@ -181,10 +181,12 @@ async def _apart(
     copies: Copies, places: Sequence[Place], files: tuple[SandboxFile, ...], survey: Survey
 ) -> tuple[tuple[SandboxFile, ...], tuple[SandboxFile, ...]]:
     """The files, and those that are ignored and were not named."""
+    hidden = survey.hidden - {place.relative for place in places}
+    if not hidden:
+        return files, ()
 
     def work() -> tuple[tuple[SandboxFile, ...], tuple[SandboxFile, ...]]:
-        hidden = survey.hidden() - {place.relative for place in places}
-        kept = tuple(file for file in files if file.path not in hidden) if hidden else files
+        kept = tuple(file for file in files if file.path not in hidden)
         return kept, tuple(file for file in files if file.path in hidden)
 
     return await copies.workspace.quickly(work)
